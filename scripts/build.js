@@ -1,0 +1,21 @@
+// Builds dist/: the library with tsc, and the agent as one file with esbuild.
+import { execFileSync } from 'node:child_process';
+import { rmSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+process.chdir(fileURLToPath(new URL('..', import.meta.url)));
+rmSync('dist', { recursive: true, force: true });
+execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json'], { stdio: 'inherit' });
+
+// The agent travels to the drone as text, so it must be self-contained and run on the oldest Node we serve there.
+await build({
+  entryPoints: ['src/agent/main.ts'],
+  outfile: 'dist/agent.cjs',
+  bundle: true,
+  platform: 'node',
+  target: 'node18',
+  format: 'cjs',
+  minify: true,
+  charset: 'ascii',
+});

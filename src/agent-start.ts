@@ -1,0 +1,105 @@
+/** Starting an agent: what is sent to it first, and the wait for its marker amid whatever a login shell prints. */
+import { randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { bundleInput, LOADER } from './loader.js';
+import { encode } from './codec.js';
+import type { AgentStart } from './transport.js';
+import { TransportError } from './transport.js';
+import {
+  type AgentConfig,
+  encodeFrame,
+  type EndpointSpec,
+  FrameType,
+  join,
+  type ThreadSettings,
+  type UtilityModule,
+} from './wire.js';
+
+/** Bytes before the marker that are taken for the noise of a login shell; more is a stream that never ends. */
+const MAX_NOISE_BYTES = 64 * 1024;
+const MAX_QUOTED_CHARS = 300;
+const OLDEST_AGENT_NODE = 18;
+
+let bundle: Promise<Uint8Array> | undefined;
+
+/** A start with a marker of its own. Throws TransportError `bootstrap` when the user's utility module cannot be read. */
+export async function newAgentStart(spec: EndpointSpec, settings: ThreadSettings): Promise<AgentStart> {
+  bundle ??= readFile(new URL('./agent.cjs', import.meta.url)).then(bundleInput);
+  const { killGraceMs, linkSilenceMs } = settings;
+  const config: AgentConfig = { env: spec.env ?? {}, killGraceMs, linkSilenceMs };
+  const parts = [await bundle, encodeFrame(FrameType.Config, 0, 0, encode(config))];
+  if (spec.utility !== undefined) {
+    const module: UtilityModule = { id: spec.utility, source: await readUtilityModule(spec.utility) };
+    parts.push(encodeFrame(FrameType.Utility, 0, 0, encode(module)));
+  }
+  return { loader: LOADER, marker: `drone-${randomBytes(12).toString('hex')}`, input: join(parts) };
+}
+
+async function readUtilityModule(href: string): Promise<string> {
+  try {
+    const url = new URL(href);
+    if (url.protocol === 'file:') return await readFile(url, 'utf8');
+    return await (await fetch(url)).text(); // data:, the only other protocol that a drone accepts
+  } catch (error) {
+    throw new TransportError('bootstrap', `cannot read the utility module ${href}: ${String(error)}`, { cause: error });
+  }
+}
+
+/**
+ * Waits in the agent's output for the loader's first line, `<marker> v<node version>`.
+ * What came before it is skipped up to a cap, what comes after it belongs to the frames.
+ */
+export class MarkerSearch {
+  readonly #marker: string;
+  #text = '';
+  /** The version that the loader named. */
+  nodeVersion: string | undefined;
+
+  constructor(marker: string) {
+    this.#marker = marker;
+  }
+
+  /** Takes output; returns what follows the marker's line once it is complete, else undefined. Throws TransportError. */
+  push(chunk: Uint8Array): Uint8Array | undefined {
+    // latin1 keeps one character per byte, so that positions in the text are positions in the bytes.
+    this.#text += Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength).toString('latin1');
+    const at = this.#text.indexOf(`${this.#marker} `);
+    const lineEnd = at < 0 ? -1 : this.#text.indexOf('\n', at);
+    if (lineEnd < 0) {
+      if (this.#text.length <= MAX_NOISE_BYTES) return undefined;
+      throw new TransportError(
+        'bootstrap',
+        `more than ${String(MAX_NOISE_BYTES)} bytes of output before the agent's own: ${quote(this.#text)}`,
+      );
+    }
+    this.nodeVersion = this.#text.slice(at + this.#marker.length + 1, lineEnd).trim();
+    const major = Number(/^v(\d+)\./.exec(this.nodeVersion)?.[1]);
+    if (!(major >= OLDEST_AGENT_NODE)) {
+      throw new TransportError(
+        'bootstrap',
+        `the agent needs Node ${String(OLDEST_AGENT_NODE)} or newer on the drone, found ${quote(this.nodeVersion)}`,
+      );
+    }
+    return Buffer.from(this.#text.slice(lineEnd + 1), 'latin1');
+  }
+
+  /** What came instead of the marker. */
+  get noise(): string {
+    return quote(this.#text);
+  }
+}
+
+/** Foreign text for a message: one line, shortened. */
+export function quote(foreign: string): string {
+  const line = foreign.trim().replaceAll(/\s+/g, ' ');
+  return JSON.stringify(line.length > MAX_QUOTED_CHARS ? `${line.slice(0, MAX_QUOTED_CHARS)}…` : line);
+}
+
+/** Why no agent came up, from what the start left behind. */
+export function describeFailedStart(cause: Error | undefined, stderr: string, noise: string): string {
+  const exitCode = (cause as { exitCode?: unknown } | undefined)?.exitCode;
+  const missing = exitCode === 127 || /not found|No such file/.test(stderr);
+  const said = stderr.trim() === '' ? noise : quote(stderr);
+  const what = missing ? 'no node on the drone' : 'the agent ended before it was ready';
+  return `${what}${said === '""' ? '' : `: ${said}`}${cause === undefined ? '' : ` (${cause.message})`}`;
+}

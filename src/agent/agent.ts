@@ -1,0 +1,206 @@
+/**
+ * The agent: resident on the drone for as long as its link stands, never longer. Frames come in on stdin; answers,
+ * warnings and output go out on stdout. Calls run here (built-in methods) or in the thread of a user's own module.
+ */
+import { decode, encode } from '../codec.js';
+import {
+  FrameReader,
+  FrameType,
+  PROTOCOL_VERSION,
+  type AgentConfig,
+  type CallHead,
+  type ReadyReport,
+  type UtilityModule,
+} from '../wire.js';
+import { Batches } from './batches.js';
+import { builtIns, isBuiltIn } from './built-ins.js';
+import { Cancelled, type CallContext, type OutputSink } from './call-context.js';
+import { describe, failed, messageOf, returned, type Outcome } from './outcome.js';
+import { KILL_WAIT_MS, killGroupsNow } from './process-group.js';
+import { Silence } from './silence.js';
+import { Stdio } from './stdio.js';
+import { UtilityHost } from './utility-host.js';
+
+const NO_BATCH = 0;
+/** A method ends its own processes within grace and KILL_WAIT_MS; then it is given so much to say so. */
+const SETTLE_MS = 200;
+const STREAM_NUMBER = { stdout: 1, stderr: 2 } as const;
+
+export class Agent {
+  readonly #bundle: string;
+  readonly #stdio = new Stdio({
+    data: chunk => {
+      this.#receive(chunk);
+    },
+    end: () => {
+      this.#end(0);
+    },
+  });
+  readonly #reader = new FrameReader((type, batch, index, payload) => {
+    this.#take(type, batch, index, payload);
+  });
+  readonly #silence = new Silence(() => {
+    this.#end(0);
+  });
+  readonly #batches = new Batches({
+    execute: (batch, index, call, signal) => this.#execute(batch, index, call, signal),
+    answer: (batch, index, outcome) => {
+      this.#send(outcome.type, batch, index, outcome.payload);
+      return this.#stdio.drained();
+    },
+    cancelWaitMs: () => this.#config.killGraceMs + KILL_WAIT_MS + SETTLE_MS,
+  });
+  readonly #utilities = new Map<string, UtilityHost>();
+  #config: AgentConfig = { env: {}, killGraceMs: 2000, linkSilenceMs: 120_000 };
+  #ending = false;
+
+  constructor(bundle: string) {
+    this.#bundle = bundle;
+  }
+
+  start(): void {
+    process.on('uncaughtException', error => {
+      this.#crash(error);
+    });
+    // A terminal sends these to all that run in it, the local agent too; whether to stop is the controller's decision,
+    // and the end of stdin tells.
+    process.on('SIGINT', () => undefined);
+    process.on('SIGHUP', () => undefined);
+    process.on('SIGTERM', () => {
+      this.#end(0);
+    });
+    this.#silence.start(this.#config.linkSilenceMs);
+    this.#stdio.open();
+    const ready: ReadyReport = { protocol: PROTOCOL_VERSION, pid: process.pid, nodeVersion: process.version };
+    this.#send(FrameType.Ready, NO_BATCH, 0, encode(ready));
+  }
+
+  #receive(chunk: Uint8Array): void {
+    if (this.#ending) return;
+    this.#silence.heard();
+    try {
+      this.#reader.push(chunk);
+    } catch (error) {
+      this.#warn(NO_BATCH, 0, `the agent ends: what it was sent makes no sense: ${messageOf(error)}`);
+      this.#end(1);
+    }
+  }
+
+  #take(type: number, batch: number, index: number, payload: Uint8Array): void {
+    switch (type) {
+      case FrameType.Config:
+        this.#config = decode(payload) as AgentConfig;
+        Object.assign(process.env, this.#config.env);
+        this.#silence.start(this.#config.linkSilenceMs);
+        return;
+      case FrameType.Utility:
+        this.#addUtility(decode(payload) as UtilityModule);
+        return;
+      case FrameType.Call:
+        this.#batches.add(batch, index, payload);
+        return;
+      case FrameType.Cancel:
+        this.#batches.cancel(batch, index);
+        return;
+      case FrameType.Ping:
+        this.#send(FrameType.Pong, batch, index);
+        return;
+      default:
+        this.#warn(NO_BATCH, 0, `the agent does not know frames of type ${String(type)}; it left one out`);
+    }
+  }
+
+  #addUtility(module: UtilityModule): void {
+    const known = this.#utilities.get(module.id);
+    if (known?.source === module.source) return;
+    this.#utilities.set(module.id, new UtilityHost(module, this.#bundle, this.#warnOf));
+    void known?.retire();
+  }
+
+  async #execute(batch: number, index: number, call: CallHead, signal: AbortSignal): Promise<Outcome> {
+    const { method, utility } = call;
+    if (!isBuiltIn(method)) {
+      const host = this.#utilities.get(utility);
+      if (host !== undefined) return await host.call(batch, method, call.args, signal);
+      const why = utility === '' ? 'the drone has no utility module of its own' : `${utility} was never sent`;
+      return failed('call', withCode(`there is no built-in method ${describe(method)}, and ${why}`, 'ERR_NO_METHOD'));
+    }
+    const context: CallContext = {
+      signal,
+      killGraceMs: this.#config.killGraceMs,
+      output: call.streams ? this.#outputOf(batch, index) : undefined,
+      warn: message => {
+        this.#warn(batch, index, message);
+      },
+    };
+    try {
+      return returned(await builtIns[method](context, ...listOf(method, decode(call.args) ?? [])));
+    } catch (error) {
+      if (error instanceof Cancelled) throw error;
+      if (!call.isKill) return failed('call', error);
+      context.warn(`processes could not be killed: ${messageOf(error)}`);
+      return returned([]);
+    }
+  }
+
+  #outputOf(batch: number, index: number): OutputSink {
+    return {
+      write: (stream, bytes) => {
+        // A cancelled call that could not be ended may go on writing; its batch is over.
+        if (!this.#batches.isRunning(batch, index)) return true;
+        const payload = new Uint8Array(1 + bytes.byteLength);
+        payload[0] = STREAM_NUMBER[stream];
+        payload.set(bytes, 1);
+        this.#send(FrameType.Output, batch, index, payload);
+        return !this.#stdio.congested;
+      },
+      drained: () => this.#stdio.drained(),
+    };
+  }
+
+  readonly #warnOf = (batch: number, message: string): void => {
+    this.#warn(batch, 0, message);
+  };
+
+  #warn(batch: number, index: number, message: string): void {
+    this.#send(FrameType.Warning, batch, index, encode(message));
+  }
+
+  #send(type: FrameType, batch: number, index: number, payload?: Uint8Array): void {
+    this.#stdio.send(type, batch, index, payload);
+  }
+
+  /** Takes no more calls, ends what runs, and exits: nothing that an agent does is to outlive its link. */
+  #end(exitCode: number): void {
+    if (this.#ending) return;
+    this.#ending = true;
+    // A link that is jammed for good must not keep anything waiting.
+    this.#stdio.close();
+    const ended = this.#batches
+      .stop()
+      .then(() => Promise.all([...this.#utilities.values()].map(host => host.retire())));
+    void ended.then(ends => {
+      killGroupsNow();
+      // exit() waits for threads, and a thread in a synchronous system call does not end.
+      if (ends.includes(false)) process.kill(process.pid, 'SIGKILL');
+      process.exit(exitCode);
+    });
+  }
+
+  /** A fault of the agent itself. There is no telling what still works, so nothing is waited for. */
+  #crash(error: unknown): void {
+    killGroupsNow();
+    this.#warn(NO_BATCH, 0, `the agent crashed: ${describe(error)}`);
+    this.#stdio.flush();
+    process.exit(1);
+  }
+}
+
+function listOf(method: string, args: unknown): unknown[] {
+  if (Array.isArray(args)) return args;
+  throw new TypeError(`${method}: the arguments must be a list, got ${describe(args)}`);
+}
+
+function withCode(message: string, code: string): Error {
+  return Object.assign(new Error(message), { code });
+}

@@ -1,0 +1,123 @@
+/** `executeCommand`: a command that lives on by itself, known by its pidfile. */
+import { constants } from 'node:fs';
+import { access, mkdir, open, rename, stat, writeFile, type FileHandle } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { basename, dirname, resolve } from 'node:path';
+import { invalidArgument } from '../invalid-argument.js';
+import { envArg, fieldsArg, listArg, optionalTextArg, textArg } from './arguments.js';
+import type { CallContext } from './call-context.js';
+import { started } from './run.js';
+
+/**
+ * Somebody must wait for the command and write down its status, and the agent may be gone by then: so a small shell
+ * leads the process group, and its pid is the command's name. It waits for a line on stdin, until the pidfile is
+ * written; should the agent end before that, nothing runs. The trap lets it outlive a TERM to the group (unlike
+ * ignoring the signal, a trap is not passed on to the command); `"$@"` is a path, so it cannot be a word of the shell.
+ */
+const LEADER = [
+  'read -r go || exit 125',
+  'exec </dev/null',
+  'pidfile=$1',
+  'shift',
+  'trap : HUP INT TERM',
+  '"$@"',
+  'status=$?',
+  'echo "$status" >>"$pidfile"',
+].join('\n');
+
+const DEFAULT_PATH = '/usr/local/bin:/usr/bin:/bin';
+
+export async function executeCommand(
+  _context: CallContext,
+  command: unknown,
+  options: unknown,
+): Promise<{ pid: number }> {
+  const [name = '', ...args] = commandArg(command);
+  const where = 'executeCommand: options';
+  const fields = fieldsArg(where, options, ['workingDirectory', 'logFile', 'pidfileName', 'env']);
+  const folder = resolve(textArg(`${where}.workingDirectory`, fields.workingDirectory));
+  const logFile = optionalTextArg(`${where}.logFile`, fields.logFile);
+  const pidfile = resolve(folder, pidfileNameArg(`${where}.pidfileName`, fields.pidfileName));
+  const env = envArg(`${where}.env`, fields.env);
+
+  await mkdir(folder, { recursive: true });
+  const program = await findProgram(name, folder, env.PATH);
+  const log = logFile === undefined ? undefined : await openLog(resolve(folder, logFile), program);
+  try {
+    const stdio = log?.fd ?? 'ignore';
+    const child = await started(program, folder, () =>
+      spawn('/bin/sh', ['-c', LEADER, 'sh', pidfile, program, ...args], {
+        cwd: folder,
+        env,
+        detached: true,
+        stdio: ['pipe', stdio, stdio],
+      }),
+    );
+    const pid = Number(child.pid);
+    // A leader killed this early leaves its pidfile without a status, as at any later time.
+    child.stdin?.on('error', () => undefined);
+    try {
+      await writeWhole(pidfile, `${String(pid)}\n`);
+    } catch (error) {
+      child.stdin?.destroy();
+      throw error;
+    }
+    child.stdin?.end('go\n');
+    child.unref();
+    return { pid };
+  } finally {
+    await log?.close();
+  }
+}
+
+function commandArg(value: unknown): string[] {
+  const words = listArg('executeCommand: command', value);
+  if (words.length === 0) throw invalidArgument('executeCommand: command', value, 'a list with at least the program');
+  textArg('executeCommand: command[0]', words[0]);
+  return words.map((word, at) => {
+    if (typeof word !== 'string') throw invalidArgument(`executeCommand: command[${String(at)}]`, word, 'a string');
+    return word;
+  });
+}
+
+function pidfileNameArg(where: string, value: unknown): string {
+  const name = textArg(where, value);
+  if (basename(name) !== name || name === '.' || name === '..')
+    throw invalidArgument(where, value, 'a plain file name');
+  return name;
+}
+
+/** Readers find the old file or the new one, never a part. */
+async function writeWhole(path: string, contents: string): Promise<void> {
+  const draft = `${path}.${String(process.pid)}.new`;
+  await writeFile(draft, contents);
+  await rename(draft, path);
+}
+
+async function openLog(path: string, program: string): Promise<FileHandle> {
+  await mkdir(dirname(path), { recursive: true });
+  const log = await open(path, 'a');
+  await log.write(`\n--- ${new Date().toISOString()} ${program} ---\n`);
+  return log;
+}
+
+/** Where the system would find the program; looked up here so that a missing one is the caller's error. */
+async function findProgram(name: string, folder: string, searchPath = DEFAULT_PATH): Promise<string> {
+  const candidates = name.includes('/')
+    ? [resolve(folder, name)]
+    : searchPath.split(':').map(path => resolve(folder, path, name));
+  let code = 'ENOENT';
+  for (const candidate of candidates) {
+    try {
+      if (!(await stat(candidate)).isFile()) throw Object.assign(new Error('not a file'), { code: 'EACCES' });
+      await access(candidate, constants.X_OK);
+      return candidate;
+    } catch (error) {
+      // As with execvp: one that is there but cannot be run says more than those that are not there.
+      if ((error as NodeJS.ErrnoException).code === 'EACCES') code = 'EACCES';
+    }
+  }
+  const what = code === 'EACCES' ? 'is not an executable file' : 'does not exist';
+  const looked = name.includes('/') ? (candidates[0] ?? name) : `${name} in PATH (${searchPath})`;
+  throw Object.assign(new Error(`executeCommand: cannot start ${looked}: it ${what}`), { code });
+}

@@ -1,0 +1,48 @@
+/** One drone's batch as the worker thread runs it: which call is awaited, and how long it may take. */
+import { callTimeoutAt, type Phase } from './wire.js';
+
+/** Node's longest timer. Longer limits are as good as none: 24 days. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+export class BatchRun {
+  readonly id: number;
+  /** The batch's Call frames, one after the other, as they go to the agent. */
+  readonly frames: Uint8Array;
+  readonly count: number;
+  /** The call whose answer comes next. */
+  next = 0;
+  sent = false;
+  settled = false;
+  phase: Phase = 'waiting';
+  /** Calls cancelled before the batch was sent. */
+  readonly cancelledEarly: number[] = [];
+  readonly #callAt: readonly number[];
+  readonly #onSettled: () => void;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(id: number, frames: Uint8Array, callAt: readonly number[], onSettled: () => void) {
+    this.id = id;
+    this.frames = frames;
+    this.count = callAt.length;
+    this.#callAt = callAt;
+    this.#onSettled = onSettled;
+  }
+
+  /** Starts the clock of the awaited call. */
+  startCallClock(onTimeout: () => void): void {
+    const at = this.#callAt[this.next];
+    if (at !== undefined) this.startTimer(callTimeoutAt(this.frames, at), onTimeout);
+  }
+
+  /** A batch has one timer: for its awaited call, and once that is cancelled for the agent's answer to the cancel. */
+  startTimer(delayMs: number, onTimeout: () => void): void {
+    clearTimeout(this.#timer);
+    this.#timer = delayMs <= MAX_TIMER_MS ? setTimeout(onTimeout, delayMs) : undefined;
+  }
+
+  settle(): void {
+    clearTimeout(this.#timer);
+    this.settled = true;
+    this.#onSettled();
+  }
+}

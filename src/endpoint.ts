@@ -1,0 +1,45 @@
+/** Where a drone is reached: the same for every drone object that names the same place in the same way. */
+import { encode } from './codec.js';
+import { encodeBatchHead, type EndpointSpec } from './wire.js';
+
+/** What a drone's far end on the main thread may do with the channel that a worker thread opened to it. */
+export interface RelayedChannel {
+  /** The start marker that the thread waits for. */
+  readonly marker: string;
+  /** Sends bytes to the thread, as an agent's stdout would. */
+  send(bytes: Uint8Array): void;
+  /** Ends the channel, as an agent's death would. */
+  end(cause: Error | undefined): void;
+}
+
+/** A drone's far end on the main thread: plays the agent. */
+export interface FarEnd {
+  /** Bytes that the thread wrote to the agent's stdin; they hold only during the call. */
+  receive(bytes: Uint8Array): void;
+  /** The thread ended the channel, or died. */
+  ended(): void;
+}
+
+/** Opens the far end of a channel; for drones that live on the main thread. */
+export type OpenFarEnd = (channel: RelayedChannel) => FarEnd;
+
+/** A drone's way in, ready to travel. */
+export class Endpoint {
+  readonly spec: EndpointSpec;
+  readonly openFarEnd: OpenFarEnd | undefined;
+  #head: Uint8Array | undefined;
+
+  constructor(spec: EndpointSpec, openFarEnd?: OpenFarEnd) {
+    this.spec = spec;
+    this.openFarEnd = openFarEnd;
+  }
+
+  get key(): string {
+    return this.spec.key;
+  }
+
+  /** Key and spec as they travel in front of each batch, made once. */
+  get head(): Uint8Array {
+    return (this.#head ??= encodeBatchHead(this.key, encode(this.spec)));
+  }
+}

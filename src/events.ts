@@ -1,0 +1,165 @@
+/**
+ * Every fact as an event, on `node:diagnostics_channel`: one channel per kind of event, named in `events`.
+ *
+ *     import { subscribe } from 'node:diagnostics_channel';
+ *     subscribe(events.roundEnd, message => console.log((message as RoundEnd).tookMs));
+ */
+import { channel, type Channel } from 'node:diagnostics_channel';
+
+/** A round has been accepted and is about to start. */
+export interface RoundStart {
+  /** Name of the queue. */
+  readonly queue: string;
+  /** How many drones have work in it. */
+  readonly drones: number;
+}
+
+/** Every worker of a round has finished. */
+export interface RoundEnd {
+  readonly queue: string;
+  readonly tookMs: number;
+  /** How many drones have results. */
+  readonly results: number;
+  /** How many drones have a failure. */
+  readonly failures: number;
+}
+
+/** A drone's batch is on its way. */
+export interface WorkerStart {
+  readonly queue: string;
+  /** Name of the worker: `<queue>.<hostname, dots as _>`. */
+  readonly worker: string;
+  readonly hostname: string;
+}
+
+/** A drone's batch has ended with results. */
+export interface WorkerFinish {
+  readonly queue: string;
+  readonly worker: string;
+  readonly hostname: string;
+  readonly tookMs: number;
+  /** How many calls it ran. */
+  readonly calls: number;
+}
+
+/** A drone's batch has ended with a failure. */
+export interface WorkerException {
+  readonly queue: string;
+  readonly worker: string;
+  readonly hostname: string;
+  /** The drone's DroneError. */
+  readonly error: Error;
+}
+
+/** An agent has something to say that is no failure. */
+export interface DroneWarning {
+  readonly queue: string;
+  readonly hostname: string;
+  readonly message: string;
+}
+
+/** A connection to a drone is up and its agent takes calls. */
+export interface LinkOpen {
+  readonly queue: string;
+  /** The drone it was made for; others with the same endpoint share it. */
+  readonly hostname?: string | undefined;
+  /** Name of the endpoint. Holds no secret. */
+  readonly key: string;
+  readonly agentPid?: number | undefined;
+  /** The drone's Node version. */
+  readonly nodeVersion?: string | undefined;
+  /** From the connection's start until the agent was ready, ms. */
+  readonly tookMs?: number | undefined;
+}
+
+/** A connection to a drone is gone. */
+export interface LinkClose {
+  readonly queue: string;
+  readonly hostname?: string | undefined;
+  readonly key: string;
+  /** Why, when nobody asked for it. */
+  readonly error?: unknown;
+}
+
+/** A worker thread has died; its drones fail with kind `worker-lost` and another thread takes its place. */
+export interface ThreadLost {
+  readonly queue: string;
+  readonly threadId: number;
+  readonly cause: unknown;
+}
+
+/** A tick loop's tick is about to start. */
+export interface TickStart {
+  /** Name of the tick loop. */
+  readonly loop: string;
+  /** Number of the tick, from 1. */
+  readonly tick: number;
+}
+
+/** A tick loop's tick has ended, well or not. */
+export interface TickEnd {
+  readonly loop: string;
+  readonly tick: number;
+  readonly tookMs: number;
+  /** Whether it threw. */
+  readonly failed: boolean;
+  /** What it threw, an Error or not. */
+  readonly error?: unknown;
+}
+
+/** The messages, by the name of their channel. */
+export interface EventMessages {
+  'drone-task-queue:round.start': RoundStart;
+  'drone-task-queue:round.end': RoundEnd;
+  'drone-task-queue:worker.start': WorkerStart;
+  'drone-task-queue:worker.finish': WorkerFinish;
+  'drone-task-queue:worker.exception': WorkerException;
+  'drone-task-queue:drone.warning': DroneWarning;
+  'drone-task-queue:link.open': LinkOpen;
+  'drone-task-queue:link.close': LinkClose;
+  'drone-task-queue:thread.lost': ThreadLost;
+  'drone-task-queue:tick.start': TickStart;
+  'drone-task-queue:tick.end': TickEnd;
+}
+
+/** Name of an event's channel. */
+export type EventName = keyof EventMessages;
+
+/**
+ * Names of the channels that events are published on, always on the scheduler's own thread. Messages are read-only and
+ * made only when somebody has subscribed. What a subscriber throws becomes an `uncaughtException` of the process, as on
+ * every diagnostics channel; it does not touch the round or tick it was told about.
+ */
+export const events = {
+  /** Carries a `RoundStart`. */
+  roundStart: 'drone-task-queue:round.start',
+  /** Carries a `RoundEnd`. */
+  roundEnd: 'drone-task-queue:round.end',
+  /** Carries a `WorkerStart`. */
+  workerStart: 'drone-task-queue:worker.start',
+  /** Carries a `WorkerFinish`. */
+  workerFinish: 'drone-task-queue:worker.finish',
+  /** Carries a `WorkerException`. */
+  workerException: 'drone-task-queue:worker.exception',
+  /** Carries a `DroneWarning`. */
+  droneWarning: 'drone-task-queue:drone.warning',
+  /** Carries a `LinkOpen`. */
+  linkOpen: 'drone-task-queue:link.open',
+  /** Carries a `LinkClose`. */
+  linkClose: 'drone-task-queue:link.close',
+  /** Carries a `ThreadLost`. */
+  threadLost: 'drone-task-queue:thread.lost',
+  /** Carries a `TickStart`. */
+  tickStart: 'drone-task-queue:tick.start',
+  /** Carries a `TickEnd`. */
+  tickEnd: 'drone-task-queue:tick.end',
+} as const satisfies Record<string, EventName>;
+
+/** Node holds channels weakly: with no reference of ours, one without subscribers would be made anew each time. */
+const channels = new Map<EventName, Channel>(Object.values(events).map(name => [name, channel(name)]));
+
+/** Publishes an event. Without subscribers `message` is not called, and it costs a map lookup. */
+export function publish<K extends EventName>(name: K, message: () => EventMessages[K]): void {
+  const found = channels.get(name);
+  if (found?.hasSubscribers === true) found.publish(message());
+}

@@ -1,0 +1,217 @@
+/**
+ * Frames: how messages lie in a stream of bytes.
+ *
+ *     u32le payload length | u8 type | u32le batch | u32le index | payload
+ *
+ * Bytes are read and written one by one rather than through a DataView: making a view costs more than a small frame does.
+ */
+
+/** Longest payload taken or sent. Checked against the announced length, before anything is allocated for it. */
+export const MAX_PAYLOAD_BYTES = 64 * 1024 * 1024;
+
+export const HEADER_BYTES = 13;
+
+const FIRST_BYTES = 4096;
+const NOTHING = new Uint8Array(0);
+const scratch = new DataView(new ArrayBuffer(8));
+
+export function readU8(bytes: Uint8Array, at: number): number {
+  return bytes[at] ?? 0;
+}
+
+export function readU16(bytes: Uint8Array, at: number): number {
+  return readU8(bytes, at) | (readU8(bytes, at + 1) << 8);
+}
+
+function readU32(bytes: Uint8Array, at: number): number {
+  return (readU16(bytes, at) | (readU16(bytes, at + 2) << 16)) >>> 0;
+}
+
+export function readF64(bytes: Uint8Array, at: number): number {
+  for (let i = 0; i < 8; i++) scratch.setUint8(i, readU8(bytes, at + i));
+  return scratch.getFloat64(0, true);
+}
+
+/** Writes frames one after the other into a buffer that grows as needed. */
+export class FrameWriter {
+  #buffer: Uint8Array<ArrayBuffer>;
+  #used = 0;
+  #frameAt = 0;
+
+  constructor(firstBytes = FIRST_BYTES) {
+    this.#buffer = new Uint8Array(firstBytes);
+  }
+
+  get empty(): boolean {
+    return this.#used === 0;
+  }
+
+  /** A whole frame. The caller keeps payloads below MAX_PAYLOAD_BYTES; the reader on the other side insists. */
+  frame(type: number, batch: number, index: number, payload: Uint8Array = NOTHING): void {
+    this.begin(type, batch, index);
+    this.bytes(payload);
+    this.end();
+  }
+
+  /** Starts a frame; the payload follows piece by piece, then `end`. */
+  begin(type: number, batch: number, index: number): void {
+    this.#frameAt = this.#used;
+    this.#reserve(HEADER_BYTES);
+    this.#used += 4;
+    this.u8(type);
+    this.u32(batch);
+    this.u32(index);
+  }
+
+  end(): void {
+    const end = this.#used;
+    this.#used = this.#frameAt;
+    this.u32(end - this.#frameAt - HEADER_BYTES);
+    this.#used = end;
+  }
+
+  u8(value: number): void {
+    this.#reserve(1);
+    this.#buffer[this.#used++] = value;
+  }
+
+  u16(value: number): void {
+    this.u8(value);
+    this.u8(value >>> 8);
+  }
+
+  u32(value: number): void {
+    this.u16(value);
+    this.u16(value >>> 16);
+  }
+
+  f64(value: number): void {
+    scratch.setFloat64(0, value, true);
+    for (let i = 0; i < 8; i++) this.u8(scratch.getUint8(i));
+  }
+
+  /** Copies bytes: payload, or frames that are whole already. */
+  bytes(bytes: Uint8Array): void {
+    this.#reserve(bytes.byteLength);
+    this.#buffer.set(bytes, this.#used);
+    this.#used += bytes.byteLength;
+  }
+
+  /** Everything written so far. */
+  get whole(): Uint8Array<ArrayBuffer> {
+    return this.#buffer.subarray(0, this.#used);
+  }
+
+  /** Everything written so far, in a buffer that is the caller's; the writer starts afresh. */
+  take(): Uint8Array<ArrayBuffer> {
+    const bytes = this.whole;
+    // As large as this one was full: what is written in a turn or a round resembles the last.
+    this.#buffer = new Uint8Array(Math.max(FIRST_BYTES, this.#used));
+    this.#used = 0;
+    return bytes;
+  }
+
+  #reserve(bytes: number): void {
+    const needed = this.#used + bytes;
+    if (needed <= this.#buffer.byteLength) return;
+    const grown = new Uint8Array(Math.max(needed, 2 * this.#buffer.byteLength));
+    grown.set(this.#buffer.subarray(0, this.#used));
+    this.#buffer = grown;
+  }
+}
+
+/** One whole frame by itself. */
+export function encodeFrame(
+  type: number,
+  batch: number,
+  index: number,
+  payload: Uint8Array = NOTHING,
+): Uint8Array<ArrayBuffer> {
+  const writer = new FrameWriter(HEADER_BYTES + payload.byteLength);
+  writer.frame(type, batch, index, payload);
+  return writer.whole;
+}
+
+/** What came over the link is not our language. */
+export class ProtocolError extends Error {
+  override readonly name = 'ProtocolError';
+  readonly code = 'ERR_PROTOCOL';
+}
+
+/**
+ * Called for each whole frame. `payload` and `frame` (header included) are views that hold only during the call.
+ */
+export type FrameHandler = (type: number, batch: number, index: number, payload: Uint8Array, frame: Uint8Array) => void;
+
+/**
+ * Cuts a byte stream into frames. A frame that lies whole in one chunk is not copied. Of a longer one only bytes that
+ * did arrive are held, so that an announced length costs nothing by itself.
+ */
+export class FrameReader {
+  readonly #onFrame: FrameHandler;
+  #held: Uint8Array[] = [];
+  #heldBytes = 0;
+  #wantedBytes = HEADER_BYTES;
+
+  constructor(onFrame: FrameHandler) {
+    this.#onFrame = onFrame;
+  }
+
+  /** Throws ProtocolError when a frame announces more than MAX_PAYLOAD_BYTES; the stream is then of no more use. */
+  push(chunk: Uint8Array): void {
+    if (this.#heldBytes === 0) {
+      this.#hold(this.#readWhole(chunk));
+      return;
+    }
+    this.#hold(chunk);
+    while (this.#heldBytes >= this.#wantedBytes) {
+      const joined = join(this.#held);
+      this.#held = [];
+      this.#heldBytes = 0;
+      this.#wantedBytes = HEADER_BYTES;
+      this.#hold(this.#readWhole(joined));
+    }
+  }
+
+  /** Hands out the whole frames at the front of `bytes`; returns what is left. */
+  #readWhole(bytes: Uint8Array): Uint8Array {
+    let at = 0;
+    while (bytes.byteLength - at >= HEADER_BYTES) {
+      const payloadBytes = readU32(bytes, at);
+      if (payloadBytes > MAX_PAYLOAD_BYTES) {
+        const announced = `a frame announces ${String(payloadBytes)} bytes`;
+        throw new ProtocolError(`${announced}, more than the ${String(MAX_PAYLOAD_BYTES)} allowed`);
+      }
+      const payloadAt = at + HEADER_BYTES;
+      const end = payloadAt + payloadBytes;
+      if (end > bytes.byteLength) {
+        this.#wantedBytes = HEADER_BYTES + payloadBytes;
+        break;
+      }
+      const type = readU8(bytes, at + 4);
+      const batch = readU32(bytes, at + 5);
+      const index = readU32(bytes, at + 9);
+      this.#onFrame(type, batch, index, bytes.subarray(payloadAt, end), bytes.subarray(at, end));
+      at = end;
+    }
+    return at === 0 ? bytes : bytes.subarray(at);
+  }
+
+  /** Keeps a copy: the chunk may be memory that its owner uses again. (slice() of a Buffer would be a view.) */
+  #hold(rest: Uint8Array): void {
+    if (rest.byteLength === 0) return;
+    this.#held.push(new Uint8Array(rest));
+    this.#heldBytes += rest.byteLength;
+  }
+}
+
+/** All parts in one buffer of their own. */
+export function join(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.byteLength;
+  }
+  return whole;
+}

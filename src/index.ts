@@ -1,0 +1,67 @@
+/**
+ * The map of the core, in the order a call travels:
+ *
+ *     Drone.queueCall ─► TaskQueue.execute ─► rounds (the rules) ─► ledger (who is out) ─► runner
+ *       ─► [worker thread: thread ─► dispatcher ─► link ─► transport] ─► [drone: agent ─► utility]
+ *       ─► back as frames to the ledger ─► DroneResults, or DroneTaskQueueException
+ */
+export { AnyDrone, compareLoad, Drone, type CallQueuer } from './drone.js';
+export { LocalDrone, type LocalDroneOptions } from './local-drone.js';
+export { SshDrone, type SshDroneOptions } from './ssh-drone.js';
+export type { HostKeys } from './ssh/endpoint.js';
+export { getDrone } from './get-drone.js';
+
+export type { Call, CallOptions } from './call.js';
+export type {
+  Args,
+  ExecuteCommandOptions,
+  MethodName,
+  ProcessId,
+  ProcessInfo,
+  RefreshResult,
+  Result,
+  RunOptions,
+  RunResult,
+  UtilityMethods,
+} from './utility.js';
+
+export type {
+  CloseOptions,
+  DroneWorker,
+  RoundOptions,
+  RoundOutcome,
+  TaskQueue,
+  TaskQueueOptions,
+} from './task-queue.js';
+export { RoundsTaskQueue } from './rounds-task-queue.js';
+export { DroneTaskQueue } from './drone-task-queue.js';
+export { ThreadedTaskQueue, type ThreadedTaskQueueOptions } from './threaded-task-queue.js';
+export type { Phase } from './wire.js';
+
+export {
+  DroneError,
+  type DroneErrorFacts,
+  type DroneErrorKind,
+  type DroneResults,
+  DroneTaskQueueException,
+  type DroneTaskQueueExceptionCode,
+} from './drone-error.js';
+
+export type { Log } from './log.js';
+export type { StatsClient, StatsServer, StatsTarget } from './stats.js';
+export {
+  type DroneWarning,
+  type EventMessages,
+  type EventName,
+  events,
+  type LinkClose,
+  type LinkOpen,
+  type RoundEnd,
+  type RoundStart,
+  type ThreadLost,
+  type TickEnd,
+  type TickStart,
+  type WorkerException,
+  type WorkerFinish,
+  type WorkerStart,
+} from './events.js';

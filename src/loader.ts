@@ -1,0 +1,36 @@
+/**
+ * What starts the agent: `node -e '<LOADER>' <marker>`. The loader answers at once with the marker and the Node version
+ * (all that an old Node is good for), then reads the agent's bundle from stdin and runs it. Nothing touches the disk.
+ */
+
+/**
+ * ES5, so that every Node parses it far enough to tell its version; and free of single quote, backslash, exclamation
+ * mark, percent, backtick and newline, so that every login shell, csh included, takes it in single quotes.
+ *
+ * It reads exactly the announced bytes: what follows the bundle are frames, and belongs to the agent. The bundle runs as
+ * a function body with `require` and `bundle`, its own text, which it needs to start the thread of a utility module.
+ */
+export const LOADER = [
+  '(function(){',
+  'var f=require("fs"),v=process.version,n=String.fromCharCode(10);',
+  'f.writeSync(1,n+process.argv[1]+" "+v+n);',
+  'if(parseInt(v.slice(1),10)<18)process.exit(1);',
+  'function r(b){for(var a=0,k;a<b.length;a+=k){',
+  'try{k=f.readSync(0,b,a,b.length-a,null)}',
+  // The other end of an inherited stdin may have made it non-blocking.
+  'catch(e){if(e.code==="EAGAIN"){k=0;Atomics.wait(new Int32Array(new SharedArrayBuffer(4)),0,0,5);continue}throw e}',
+  'if(k===0)process.exit(1)}return b}',
+  // The name stands in stacks, instead of a description of how the text came to be evaluated.
+  'var s=r(Buffer.alloc(r(Buffer.alloc(4)).readUInt32LE(0))).toString()+n+"//# sourceURL=drone-agent";',
+  'new Function("require","bundle",s)(require,s)',
+  '})()',
+].join('');
+
+/** The first bytes for the loader's stdin: the bundle, its length (u32le) in front. */
+export function bundleInput(bundle: Uint8Array | string): Uint8Array {
+  const text = typeof bundle === 'string' ? new TextEncoder().encode(bundle) : bundle;
+  const input = new Uint8Array(4 + text.byteLength);
+  new DataView(input.buffer).setUint32(0, text.byteLength, true);
+  input.set(text, 4);
+  return input;
+}

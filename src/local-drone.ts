@@ -1,0 +1,36 @@
+/** This machine as a drone. */
+import { Drone } from './drone.js';
+import { Endpoint } from './endpoint.js';
+import { invalidArgument } from './invalid-argument.js';
+import type { UtilityMethods } from './utility.js';
+
+/** What a LocalDrone can be given. */
+export interface LocalDroneOptions {
+  /** The user's own utility module: self-contained, a `file:` or `data:` URL. */
+  utility?: URL | undefined;
+  /** Added to the environment of the agent and its commands. */
+  env?: Readonly<Record<string, string>> | undefined;
+}
+
+/**
+ * This machine, reached without SSH: an agent process runs the calls, just as on other hosts.
+ * `hostname` is `localhost`. `Own` names the methods of the user's own utility module.
+ */
+// eslint-disable-next-line @typescript-eslint/no-empty-object-type -- no methods of one's own is the usual case
+export class LocalDrone<Own = {}> extends Drone<UtilityMethods & Own> {
+  /** Throws TypeError (`ERR_INVALID_ARG`) for options out of range. */
+  constructor(options: LocalDroneOptions = {}) {
+    const utility = readModuleUrl(options.utility);
+    const env = options.env === undefined ? undefined : { ...options.env };
+    const key = `local${utility === undefined && env === undefined ? '' : `#${JSON.stringify([utility, env])}`}`;
+    super('localhost', new Endpoint({ transport: 'local', key, hostname: 'localhost', utility, env }));
+  }
+}
+
+function readModuleUrl(url: URL | undefined): string | undefined {
+  if (url === undefined) return undefined;
+  if (!(url instanceof URL) || (url.protocol !== 'file:' && url.protocol !== 'data:')) {
+    throw invalidArgument('utility', url, 'a file: or data: URL object');
+  }
+  return url.href;
+}

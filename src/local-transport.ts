@@ -1,0 +1,81 @@
+/** This machine as a drone: the same agent as elsewhere, as a resident child process. */
+import { spawn } from 'node:child_process';
+import type { Socket } from 'node:net';
+import { type Channel, type Transport, TransportError } from './transport.js';
+
+/** After the agent's exit, how long its last output may take to arrive when a stranger holds the pipe open. */
+const DRAIN_MS = 200;
+/** An agent that sees the end of its stdin ends what it runs, then itself; so long after the kill grace it is killed. */
+const FORCE_MARGIN_MS = 2000;
+
+export const transport: Transport = {
+  open(_spec, start, events, context) {
+    context.phase('connect');
+    return new Promise((resolve, reject) => {
+      // Detached, so that a Ctrl-C in the scheduler's terminal is the scheduler's to handle.
+      const child = spawn(process.execPath, ['-e', start.loader, start.marker], { detached: true, stdio: 'pipe' });
+      const streams = [child.stdin, child.stdout, child.stderr] as unknown as Socket[];
+      let ended = false;
+      const end = (cause: Error | undefined): void => {
+        if (ended) return;
+        ended = true;
+        context.signal.removeEventListener('abort', destroy);
+        events.end(cause);
+      };
+      const destroy = (): void => {
+        child.stdin.end();
+        const forceMs = context.killGraceMs + FORCE_MARGIN_MS;
+        const force = setTimeout(() => child.kill('SIGKILL'), forceMs).unref();
+        child.once('exit', () => {
+          clearTimeout(force);
+          for (const stream of streams) stream.destroy();
+        });
+        end(undefined);
+      };
+
+      child.stdin.on('error', () => undefined); // EPIPE: the exit event tells
+      child.stdout.on('data', (chunk: Uint8Array) => {
+        if (!ended) events.data(chunk);
+      });
+      child.stderr.on('data', (chunk: Uint8Array) => {
+        if (!ended) events.diagnostics(chunk);
+      });
+      child.once('error', error => {
+        reject(new TransportError('bootstrap', `cannot start ${process.execPath}: ${error.message}`, { cause: error }));
+        end(error);
+      });
+      child.once('exit', (exitCode, signal) => {
+        const how = signal === null ? `status ${String(exitCode)}` : `signal ${signal}`;
+        const cause = Object.assign(new Error(`the agent ended with ${how}`), { exitCode, signal });
+        const drained = setTimeout(end, DRAIN_MS, cause);
+        child.once('close', () => {
+          clearTimeout(drained);
+          end(cause);
+        });
+      });
+      context.signal.addEventListener('abort', destroy, { once: true });
+      child.once('spawn', () => {
+        child.stdin.write(start.input);
+        resolve(channelTo(child, streams, destroy));
+      });
+    });
+  },
+};
+
+function channelTo(child: ReturnType<typeof spawn>, streams: readonly Socket[], destroy: () => void): Channel {
+  return {
+    write: bytes => {
+      if (child.stdin?.writable === true) child.stdin.write(bytes);
+    },
+    hold: () => {
+      child.ref();
+      for (const stream of streams) stream.ref();
+    },
+    release: () => {
+      child.unref();
+      for (const stream of streams) stream.unref();
+    },
+    close: () => child.stdin?.end(),
+    destroy,
+  };
+}

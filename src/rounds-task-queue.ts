@@ -1,0 +1,55 @@
+/** The face of a task queue over the rules of a round: what all of them have in common. */
+import type { AnyDrone, Drone } from './drone.js';
+import type { DroneResults } from './drone-error.js';
+import type { Rounds } from './rounds.js';
+import type { CloseOptions, RoundOptions, RoundOutcome, TaskQueue } from './task-queue.js';
+import type { Args, MethodName, Result } from './utility.js';
+
+/** Base of the task queues; see {@link TaskQueue} for what each method promises. */
+export abstract class RoundsTaskQueue implements TaskQueue {
+  /** @internal */
+  protected readonly rounds: Rounds;
+
+  /** @internal */
+  protected constructor(rounds: Rounds) {
+    this.rounds = rounds;
+  }
+
+  /** In the names of workers, metrics and log lines. */
+  get name(): string {
+    return this.rounds.name;
+  }
+
+  execute(drones: Iterable<AnyDrone>, options?: RoundOptions & { wait?: true | undefined }): Promise<DroneResults>;
+  execute(drones: Iterable<AnyDrone>, options: RoundOptions & { wait: false }): Promise<void>;
+  // eslint-disable-next-line @typescript-eslint/no-invalid-void-type -- what the two above give
+  execute(drones: Iterable<AnyDrone>, options: RoundOptions): Promise<DroneResults | void>;
+
+  execute(drones: Iterable<AnyDrone>, options?: RoundOptions): Promise<DroneResults | void> {
+    return this.rounds.execute(drones, options);
+  }
+
+  settle(drones: Iterable<AnyDrone>, options?: Pick<RoundOptions, 'signal'>): Promise<RoundOutcome> {
+    return this.rounds.settle(drones, options);
+  }
+
+  waitOnDrones(): Promise<void> {
+    return this.rounds.waitOnDrones();
+  }
+
+  getResults(): Promise<DroneResults> {
+    return this.rounds.getResults();
+  }
+
+  call<M, K extends MethodName<M>>(drone: Drone<M>, method: K, ...args: Args<M, K>): Promise<Result<M, K>> {
+    return this.rounds.call(drone, method, ...args);
+  }
+
+  close(options?: CloseOptions): Promise<void> {
+    return this.rounds.close(options);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}

@@ -1,0 +1,321 @@
+/**
+ * The rules of a round, the same for every task queue.
+ *
+ * A queue is *idle*; `execute` puts a round *in flight* (the thread map holds a worker per drone with work); when all of
+ * them have settled and somebody has waited, the map is cleared and the failures are told, once. Results are *recorded*
+ * as drones settle and stay until fetched. `execute` refuses unless nothing is recorded and the map is empty.
+ *
+ * Invariants: a drone's batch is taken out of it before anything of the round starts; every worker in the map settles;
+ * whoever is told of failures by `execute` or `getResults` is given the results too, and nothing is recorded any more.
+ */
+import type { Batch, Stop } from './batch.js';
+import { checkSignal, QueuedCall } from './call.js';
+import { systemClock } from './clock.js';
+import { type AnyDrone, checkDrone, type Drone, returnWorkload, takeWorkload } from './drone.js';
+import {
+  describeFailures,
+  type DroneError,
+  type DroneResults,
+  DroneTaskQueueException,
+  summarize,
+} from './drone-error.js';
+import { events, publish } from './events.js';
+import { invalidArgument } from './invalid-argument.js';
+import { Ledger } from './ledger.js';
+import { type Log, safeLog } from './log.js';
+import type { Runner, RunnerEvents } from './runner.js';
+import { RoundStats } from './round-stats.js';
+import type { CloseOptions, DroneWorker, QueueSettings, RoundOptions, RoundOutcome } from './task-queue.js';
+import type { Args, MethodName, Result } from './utility.js';
+import { Worker } from './worker.js';
+
+const DEFAULT_CLOSE_GRACE_MS = 10_000;
+
+/**
+ * In which order a round's batches start. Resolves when `execute` with `wait: false` may: for side by side that is at
+ * once, for one by one at the end of the round.
+ */
+export type Order = (workers: readonly Worker[], start: (some: readonly Worker[]) => void) => Promise<void>;
+
+interface Round {
+  readonly startedAtMs: number;
+  readonly workers: readonly Worker[];
+  readonly settled: Promise<unknown>;
+  readonly release: (() => void)[];
+  cancelled: { readonly reason: unknown } | undefined;
+}
+
+export class Rounds {
+  readonly name: string;
+  readonly droneThreads = new Map<AnyDrone, DroneWorker>();
+  readonly #settings: QueueSettings;
+  readonly #order: Order;
+  readonly #log: Log;
+  readonly #stats: RoundStats;
+  readonly #ledger: Ledger;
+  readonly #calls = new Set<Batch>();
+  #round: Round | undefined;
+  #results: DroneResults = new Map();
+  #closing: Promise<void> | undefined;
+
+  constructor(settings: QueueSettings, order: Order, makeRunner: (events: RunnerEvents) => Runner) {
+    this.name = settings.name;
+    this.#settings = settings;
+    this.#order = order;
+    this.#log = safeLog(settings.log);
+    this.#stats = new RoundStats(settings.name, settings.stats, this.#log);
+    const { name: queueName, callTimeoutMs, killGraceMs } = settings;
+    this.#ledger = new Ledger({ queueName, callTimeoutMs, killGraceMs, log: this.#log }, makeRunner);
+  }
+
+  async execute(drones: Iterable<AnyDrone>, options: RoundOptions = {}): Promise<DroneResults | undefined> {
+    const handedOver = this.#begin(drones, options);
+    if (options.wait !== false) return this.getResults();
+    await handedOver;
+    return undefined;
+  }
+
+  async settle(drones: Iterable<AnyDrone>, options: Pick<RoundOptions, 'signal'> = {}): Promise<RoundOutcome> {
+    void this.#begin(drones, options);
+    const outcome = await this.#finish();
+    return { results: this.#takeResults(), failures: outcome.failures };
+  }
+
+  async waitOnDrones(): Promise<void> {
+    const { failures, cancelled } = await this.#finish();
+    // The results are copied: they stay recorded, and a change to the exception's map must not reach those.
+    if (failures.size === 0 && !cancelled) return;
+    this.#stats.endRound();
+    throw this.#exception(failures, cancelled, new Map(this.#results));
+  }
+
+  async getResults(): Promise<DroneResults> {
+    const { failures, cancelled } = await this.#finish();
+    const results = this.#takeResults();
+    if (failures.size > 0 || cancelled) throw this.#exception(failures, cancelled, results);
+    return results;
+  }
+
+  async call<M, K extends MethodName<M>>(drone: Drone<M>, method: K, ...args: Args<M, K>): Promise<Result<M, K>> {
+    checkDrone('drone', drone);
+    if (this.#closing) throw closed(this.name);
+    const call = new QueuedCall<Result<M, K>>(drone, method, args, {});
+    // Beside the queue: a call that did not run is told to the caller, and does not go into the drone's queue.
+    const batch = this.#ledger.open(drone, { kills: [], calls: [call] }, () => undefined);
+    this.#calls.add(batch);
+    this.#ledger.start([batch]);
+    await batch.done;
+    this.#calls.delete(batch);
+    if (batch.failure) throw batch.failure;
+    return batch.values[0] as Result<M, K>;
+  }
+
+  inFlight(): DroneWorker[] {
+    return this.#round?.workers.filter(worker => !worker.batch.settled) ?? [];
+  }
+
+  close(options: CloseOptions = {}): Promise<void> {
+    const { graceMs = DEFAULT_CLOSE_GRACE_MS } = options;
+    if (!(typeof graceMs === 'number' && graceMs >= 0)) {
+      return Promise.reject(invalidArgument('graceMs', graceMs, 'a number of milliseconds, 0 or more'));
+    }
+    this.#closing ??= this.#close(graceMs);
+    return this.#closing;
+  }
+
+  async #close(graceMs: number): Promise<void> {
+    const round = this.#round;
+    const inFlight = Promise.all([round?.settled, ...[...this.#calls].map(batch => batch.done)]);
+    const cancel = systemClock.setTimer(graceMs, () => {
+      const reason = new Error(`the queue ${this.name} was closed`);
+      if (round && round === this.#round) this.#cancel(round, reason);
+      for (const batch of this.#calls) this.#ledger.stop(batch, { kind: 'cancelled', reason });
+    });
+    await inFlight;
+    cancel.cancel();
+    await this.#ledger.runner.close(this.#settings.killGraceMs);
+    await this.#stats.close();
+  }
+
+  /** Refuses, or puts the round in flight. Everything up to the start happens in this one turn of the event loop. */
+  #begin(drones: Iterable<AnyDrone>, { signal }: RoundOptions): Promise<void> {
+    const list = [...drones];
+    for (const [at, drone] of list.entries()) checkDrone(`drones[${String(at)}]`, drone);
+    checkSignal(signal);
+    this.#refuse(list);
+    // An earlier round without work, for which nobody has waited.
+    if (this.#round) this.#end(this.#round);
+    const workers = this.#takeBatches(list);
+    const round: Round = {
+      startedAtMs: performance.now(),
+      workers,
+      settled: Promise.all(workers.map(worker => worker.batch.done)),
+      release: [],
+      cancelled: undefined,
+    };
+    this.#round = round;
+    this.#stats.startRound(workers.length);
+    publish(events.roundStart, () => ({ queue: this.name, drones: workers.length }));
+    this.#watch(round, signal);
+    return this.#order(workers, some => {
+      this.#start(some.filter(worker => !worker.batch.settled));
+    });
+  }
+
+  #refuse(drones: readonly AnyDrone[]): void {
+    if (this.#results.size > 0) {
+      throw new DroneTaskQueueException(
+        'ERR_RESULTS_NOT_FETCHED',
+        'Cannot clobber results queue, it should have been cleared through getResults',
+      );
+    }
+    if (this.droneThreads.size > 0) {
+      throw new DroneTaskQueueException(
+        'ERR_ROUND_IN_FLIGHT',
+        'Cannot clobber thread map, it should have been cleared through waitOnDrones',
+      );
+    }
+    const seen = new Set<AnyDrone>();
+    for (const drone of drones) {
+      if (seen.has(drone)) {
+        throw new DroneTaskQueueException('ERR_DRONE_TWICE', `Drone ${drone.hostname} is listed twice`);
+      }
+      seen.add(drone);
+    }
+    if (this.#closing) throw closed(this.name);
+  }
+
+  #takeBatches(drones: readonly AnyDrone[]): Worker[] {
+    const workers: Worker[] = [];
+    for (const drone of drones) {
+      const workload = takeWorkload(drone);
+      if (workload.calls.length === 0 && workload.kills.length === 0) continue;
+      const batch = this.#ledger.open(drone, workload, rest => {
+        returnWorkload(drone, rest);
+      });
+      const worker = new Worker(this.name, batch, () => this.#ledger.threadIdOf(batch));
+      workers.push(worker);
+      this.droneThreads.set(drone, worker);
+      void worker.batch.done.then(() => {
+        this.#finishWorker(worker);
+      });
+    }
+    return workers;
+  }
+
+  #watch(round: Round, signal: AbortSignal | undefined): void {
+    const { roundDeadlineMs } = this.#settings;
+    const deadline = systemClock.setTimer(roundDeadlineMs, () => {
+      const reason = new Error(`the round did not end within ${String(roundDeadlineMs)} ms`);
+      this.#stop(round, { kind: 'timeout', reason: Object.assign(reason, { code: 'ERR_ROUND_DEADLINE' }) });
+    });
+    round.release.push(() => {
+      deadline.cancel();
+    });
+    if (signal?.aborted === true) this.#cancel(round, signal.reason);
+    if (signal === undefined || round.cancelled) return;
+    const abort = (): void => {
+      this.#cancel(round, signal.reason);
+    };
+    signal.addEventListener('abort', abort, { once: true });
+    round.release.push(() => {
+      signal.removeEventListener('abort', abort);
+    });
+  }
+
+  #cancel(round: Round, reason: unknown): void {
+    if (round.workers.length > 0 && round.workers.every(worker => worker.batch.settled)) return;
+    round.cancelled = { reason };
+    this.#stop(round, { kind: 'cancelled', reason });
+  }
+
+  #stop(round: Round, stop: Stop): void {
+    for (const { batch } of round.workers) if (!batch.settled) this.#ledger.stop(batch, stop);
+  }
+
+  #start(workers: readonly Worker[]): void {
+    for (const worker of workers) {
+      worker.start();
+      const { name } = worker;
+      const { hostname } = worker.drone;
+      this.#log.debug(`worker ${name} started`, { worker: name, hostname });
+      publish(events.workerStart, () => ({ queue: this.name, worker: name, hostname }));
+    }
+    this.#ledger.start(workers.map(worker => worker.batch));
+  }
+
+  #finishWorker(worker: Worker): void {
+    const { batch, name, tookMs } = worker;
+    const { hostname } = worker.drone;
+    this.#stats.finishWorker(hostname, tookMs, batch.failure?.kind);
+    const error = batch.failure;
+    if (error) {
+      this.#log.error(`worker ${name} raised ${summarize(error)}`, { worker: name, hostname, kind: error.kind, error });
+      publish(events.workerException, () => ({ queue: this.name, worker: name, hostname, error }));
+      return;
+    }
+    this.#results.set(worker.drone, batch.values);
+    const calls = batch.workload.calls.length;
+    this.#log.debug(`worker ${name} finished`, { worker: name, hostname, tookMs, calls });
+    publish(events.workerFinish, () => ({ queue: this.name, worker: name, hostname, tookMs, calls }));
+  }
+
+  /** Waits for the round in flight and clears it. Of several who wait, the first is told of the failures. */
+  async #finish(): Promise<{ failures: Map<AnyDrone, DroneError>; cancelled: Round['cancelled'] }> {
+    const failures = new Map<AnyDrone, DroneError>();
+    const round = this.#round;
+    if (round === undefined) return { failures, cancelled: undefined };
+    await round.settled;
+    if (this.#round !== round) return { failures, cancelled: undefined };
+    for (const { drone, batch } of round.workers) if (batch.failure) failures.set(drone, batch.failure);
+    this.#end(round);
+    return { failures, cancelled: round.cancelled };
+  }
+
+  /** All of its workers have settled, and somebody knows. */
+  #end(round: Round): void {
+    this.#round = undefined;
+    this.droneThreads.clear();
+    for (const release of round.release) release();
+    this.#sortResults(round);
+    publish(events.roundEnd, () => ({
+      queue: this.name,
+      tookMs: performance.now() - round.startedAtMs,
+      results: this.#results.size,
+      failures: round.workers.length - this.#results.size,
+    }));
+  }
+
+  /** Results were recorded as drones settled; callers get them in the order they gave the drones in. */
+  #sortResults(round: Round): void {
+    const sorted: DroneResults = new Map();
+    for (const { drone } of round.workers) {
+      const values = this.#results.get(drone);
+      if (values) sorted.set(drone, values);
+    }
+    this.#results = sorted;
+  }
+
+  #takeResults(): DroneResults {
+    this.#stats.endRound();
+    const results = this.#results;
+    this.#results = new Map();
+    return results;
+  }
+
+  #exception(
+    failures: Map<AnyDrone, DroneError>,
+    cancelled: Round['cancelled'],
+    results: DroneResults,
+  ): DroneTaskQueueException {
+    const outcome = { failures, results };
+    const lines = describeFailures(failures);
+    if (!cancelled) return new DroneTaskQueueException('ERR_DRONES_FAILED', lines, outcome);
+    const message = ['The round was cancelled', lines].filter(line => line !== '').join('\n');
+    return new DroneTaskQueueException('ERR_ROUND_CANCELLED', message, outcome, { cause: cancelled.reason });
+  }
+}
+
+function closed(name: string): DroneTaskQueueException {
+  return new DroneTaskQueueException('ERR_QUEUE_CLOSED', `The queue ${name} is closed`);
+}

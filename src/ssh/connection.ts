@@ -1,0 +1,295 @@
+/**
+ * One authenticated SSH connection, over whatever way leads to the server.
+ *
+ * It is opening until the server has taken the login, then open, then ended. It ends once, with a cause unless we ended
+ * it ourselves; from then on the way below is closed and no timer or socket of it is left.
+ */
+import type { Duplex } from 'node:stream';
+import type { Client, ClientChannel } from 'ssh2';
+import { TransportError } from '../transport.js';
+import type { Phase } from '../wire.js';
+import { abandoned, unlessAborted } from './abort.js';
+import type { Authentication } from './authentication.js';
+import { addressOf, type SshPoint } from './endpoint.js';
+import type { HostKeyCheck } from './host-key.js';
+import { Keepalive } from './keepalive.js';
+import { meaningOf } from './tcp.js';
+
+/** How long the server may take to end its side of a connection that we have ended. */
+const FAREWELL_MS = 1000;
+
+/** A byte stream to the server, and what it rests on. */
+export interface Way {
+  readonly stream: Duplex;
+  /** The stream ended before anything was sent over it. */
+  readonly isClosed: boolean;
+  /** Keep the process alive, or not. */
+  hold(): void;
+  release(): void;
+  /** Why the way was lost, when it knows better than the stream. */
+  lossCause(): Error | undefined;
+  /** Ends the stream at once and gives up what it rests on. */
+  close(): void;
+}
+
+export interface ConnectionSettings {
+  readonly keepaliveIntervalMs: number;
+  readonly keepaliveCount: number;
+  readonly signal: AbortSignal;
+  phase(phase: Phase): void;
+}
+
+/** Why a connection could not be opened is told apart by what ssh2 adds to its errors. */
+type Ssh2Error = Error & { readonly level?: string; readonly code?: unknown };
+
+export class SshConnection {
+  readonly #client: Client;
+  readonly #way: Way;
+  readonly #name: string;
+  #keepalive: Keepalive | undefined;
+  #trouble: Error | undefined;
+  #isEnding = false;
+  #ended = false;
+  #farewell: NodeJS.Timeout | undefined;
+  #endListeners: ((cause: Error | undefined) => void)[] = [];
+
+  private constructor(client: Client, way: Way, name: string) {
+    this.#client = client;
+    this.#way = way;
+    this.#name = name;
+  }
+
+  /**
+   * Shakes hands, checks the host key, logs in. Takes the way over: it is closed when this rejects, with a
+   * TransportError, or at once when aborted.
+   */
+  static async open(
+    client: Client,
+    point: SshPoint,
+    way: Way,
+    hostKey: HostKeyCheck,
+    authentication: Authentication,
+    settings: ConnectionSettings,
+  ): Promise<SshConnection> {
+    const connection = new SshConnection(client, way, addressOf(point));
+    try {
+      await connection.#logIn(point, hostKey, authentication, settings);
+      await unlessAborted(settings.signal, hostKey.record());
+    } catch (error) {
+      connection.destroy();
+      throw error;
+    } finally {
+      authentication.close();
+    }
+    connection.#keepalive = new Keepalive(client, way.stream, settings, error => {
+      connection.#trouble ??= error;
+      connection.#finish();
+    });
+    return connection;
+  }
+
+  /** Why the connection was lost; undefined while it is open, or when we ended it. */
+  get lossCause(): Error | undefined {
+    return this.#trouble;
+  }
+
+  /** Called once, when the connection has ended; soon, if it has already. */
+  onEnd(listener: (cause: Error | undefined) => void): void {
+    if (this.#ended) {
+      queueMicrotask(() => {
+        listener(this.#trouble);
+      });
+    } else {
+      this.#endListeners.push(listener);
+    }
+  }
+
+  /** Starts a command. Rejects with a TransportError: `bootstrap` when the server refuses, `unreachable` when it is gone. */
+  exec(command: string, signal: AbortSignal): Promise<ClientChannel> {
+    const opened = this.#openChannel<ClientChannel>('bootstrap', 'start a command', callback =>
+      this.#client.exec(command, callback),
+    );
+    return unlessAborted(signal, opened, late => {
+      late.destroy();
+    });
+  }
+
+  /** Connects on from the server. Rejects with a TransportError, `unreachable`. */
+  forward(host: string, port: number, signal: AbortSignal): Promise<ClientChannel> {
+    const opened = this.#openChannel<ClientChannel>(
+      'unreachable',
+      `connect to ${host} port ${String(port)}`,
+      callback => this.#client.forwardOut('127.0.0.1', 0, host, port, callback),
+    );
+    return unlessAborted(signal, opened, late => {
+      late.destroy();
+    });
+  }
+
+  hold(): void {
+    this.#way.hold();
+  }
+
+  release(): void {
+    this.#way.release();
+  }
+
+  /** Says goodbye and ends; at the latest after FAREWELL_MS. */
+  end(): void {
+    if (this.#ended || this.#isEnding) return;
+    this.#isEnding = true;
+    this.#client.end();
+    this.#farewell = setTimeout(() => {
+      this.#finish();
+    }, FAREWELL_MS).unref();
+  }
+
+  destroy(): void {
+    this.#isEnding = true;
+    this.#finish();
+  }
+
+  #logIn(
+    point: SshPoint,
+    hostKey: HostKeyCheck,
+    authentication: Authentication,
+    settings: ConnectionSettings,
+  ): Promise<void> {
+    const { signal } = settings;
+    return new Promise((resolve, reject) => {
+      let step: 'handshake' | 'auth' | 'open' = 'handshake';
+      const onAbort = (): void => {
+        fail(abandoned(signal));
+      };
+      const fail = (error: TransportError): void => {
+        signal.removeEventListener('abort', onAbort);
+        reject(error);
+      };
+      const unreachable = (what: string, cause: Error | undefined): TransportError =>
+        new TransportError('unreachable', `${this.#name} ${what}`, { cause });
+
+      this.#client
+        .on('error', (error: Ssh2Error) => {
+          // Of an attempt that could not be made; ssh2 goes on with the next one by itself.
+          const isPassing = error.level === 'client-authentication' && !authentication.isExhausted;
+          if (step !== 'open' && (error.level === 'agent' || isPassing)) {
+            authentication.noteTrouble(error);
+            return;
+          }
+          this.#trouble ??= error;
+          if (step === 'open') this.#finish();
+          else if (hostKey.failure) fail(hostKey.failure);
+          else if (error.message.includes('no matching host key format') && hostKey.algorithms) {
+            fail(hostKey.refuseMissingType());
+          } else if (error.level === 'client-authentication') fail(authentication.failure(error));
+          else if (step === 'auth' && typeof error.code === 'number') {
+            // A goodbye in the middle of the login, such as for too many keys.
+            fail(authentication.failure(error, error.message));
+          } else if (error.level === 'protocol' && error.message.includes('before handshake')) {
+            fail(unreachable('closed the connection before the handshake', error));
+          } else
+            fail(
+              unreachable(
+                `${step === 'auth' ? 'failed at the login' : 'failed at the handshake'}: ${meaningOf(error)}`,
+                error,
+              ),
+            );
+        })
+        .on('handshake', () => {
+          if (step !== 'handshake') return; // again at each change of session keys
+          step = 'auth';
+          settings.phase('auth');
+        })
+        .on('close', () => {
+          if (step === 'auth' && authentication.wasRefused) {
+            fail(authentication.failure(this.#trouble ?? new Error('the server closed the connection')));
+          } else {
+            fail(unreachable('closed the connection', this.#way.lossCause() ?? this.#trouble));
+          }
+          this.#finish();
+        })
+        .once('ready', () => {
+          step = 'open';
+          signal.removeEventListener('abort', onAbort);
+          resolve();
+        });
+
+      if (signal.aborted) {
+        onAbort();
+        return;
+      }
+      if (this.#way.isClosed) {
+        fail(unreachable('closed the connection before the handshake', this.#way.lossCause()));
+        return;
+      }
+      signal.addEventListener('abort', onAbort, { once: true });
+      settings.phase('handshake');
+      const { algorithms } = hostKey;
+      this.#client.connect({
+        sock: this.#way.stream,
+        username: point.user,
+        authHandler: authentication.handler,
+        hostVerifier: (key: Buffer) => hostKey.accepts(key),
+        ...(algorithms && { algorithms: { serverHostKey: algorithms } }),
+        // The link keeps the clock of the start; Keepalive says why ssh2's own is off.
+        readyTimeout: 0,
+        keepaliveInterval: 0,
+      });
+    });
+  }
+
+  #openChannel<C>(
+    refusal: 'bootstrap' | 'unreachable',
+    what: string,
+    open: (callback: (error: Error | undefined, channel: C) => void) => unknown,
+  ): Promise<C> {
+    return new Promise((resolve, reject) => {
+      const fail = (kind: 'bootstrap' | 'unreachable', why: string, cause: Error | undefined): void => {
+        reject(new TransportError(kind, `${this.#name} did not ${what}: ${why}`, { cause }));
+      };
+      const onLoss = (cause: Error | undefined): void => {
+        fail('unreachable', 'the connection was lost', cause);
+      };
+      this.onEnd(onLoss);
+      if (this.#ended) return;
+      open((error, channel) => {
+        this.#endListeners = this.#endListeners.filter(listener => listener !== onLoss);
+        if (!error) resolve(channel);
+        else if (this.#ended || !this.#way.stream.writable) onLoss(this.#trouble ?? error);
+        else fail(refusal, reasonOf(error), error);
+      });
+    });
+  }
+
+  #finish(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    clearTimeout(this.#farewell);
+    this.#keepalive?.stop();
+    this.#way.close();
+    if (this.#isEnding) this.#trouble = undefined;
+    else {
+      const cause = this.#way.lossCause() ?? this.#trouble;
+      const why = cause ? meaningOf(cause) : 'the server closed it';
+      this.#trouble = new Error(`the connection to ${this.#name} was lost: ${why}`, { cause });
+    }
+    const listeners = this.#endListeners;
+    this.#endListeners = [];
+    for (const listener of listeners) listener(this.#trouble);
+  }
+}
+
+/** RFC 4254, 5.1. Servers often say no more than "open failed". */
+const CHANNEL_REASONS = [
+  '',
+  'administratively prohibited',
+  'connect failed',
+  'unknown channel type',
+  'resource shortage',
+];
+
+function reasonOf(error: Error): string {
+  const text = error.message.replace(/^\(SSH\) /, '');
+  const reason = 'reason' in error && typeof error.reason === 'number' ? CHANNEL_REASONS[error.reason] : undefined;
+  return reason === undefined ? text : `${text} (${reason})`;
+}

@@ -1,0 +1,262 @@
+/**
+ * From what the caller says about a drone to a spec that is complete, checked and plain data: everything a thread needs
+ * to reach the drone, nothing left to look up there.
+ */
+import { createHmac, randomBytes } from 'node:crypto';
+import { homedir, userInfo } from 'node:os';
+import { join } from 'node:path';
+import { invalidArgument } from '../invalid-argument.js';
+import type { EndpointSpec } from '../wire.js';
+import { OptionReader } from './option-reader.js';
+
+/**
+ * Which host keys are trusted: `strict`, those in the known_hosts files; `accept-new`, also the first one seen of a host
+ * that has none there, which is then added to the first file; or only keys with one of the given SHA256 fingerprints, as
+ * `ssh-keygen -l` prints them (the files are then not read).
+ */
+export type HostKeys = 'strict' | 'accept-new' | { readonly fingerprints: readonly string[] };
+
+/** How to reach and enter one SSH server: a drone, or a hop on the way to it. */
+export interface SshPoint {
+  /** As the user calls the host; known_hosts entries under this name count too. */
+  readonly hostname: string;
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  /** Paths of private keys, tried in this order. */
+  readonly identity: readonly string[];
+  readonly password?: string | undefined;
+  /** Path of the ssh-agent's socket. */
+  readonly agentSocket?: string | undefined;
+  readonly hostKeys: HostKeys;
+  /** Paths; files that do not exist count as empty. */
+  readonly knownHosts: readonly string[];
+}
+
+/** A server on the way. What has the same key, reached the same way, shares one connection. */
+export interface SshHop extends SshPoint {
+  readonly key: string;
+}
+
+/** All that a thread needs to reach an SSH drone. Plain data; `key` shows no secret. */
+export interface SshEndpointSpec extends EndpointSpec, SshPoint {
+  readonly transport: 'ssh';
+  readonly hostname: string;
+  /** Starts Node on the drone; text for the user's login shell there. */
+  readonly agentCommand: string;
+  /** Outermost first: the one that this machine connects to. */
+  readonly hops: readonly SshHop[];
+}
+
+/**
+ * How to reach a drone over SSH. Nothing is read from `~/.ssh` but the known_hosts file, and no environment variable but
+ * `SSH_AUTH_SOCK`, unless asked.
+ *
+ * @typeParam Hop What stands for a hop besides a string.
+ */
+export interface SshDroneOptions<Hop = SshEndpointSpec> {
+  /** Address to connect to: a name or an IP address. Default: the drone's hostname. */
+  host?: string | undefined;
+  /** Default 22. */
+  port?: number | undefined;
+  /** Login name. Default: the name of the user that runs this process. */
+  user?: string | undefined;
+  /**
+   * Paths of private keys without a passphrase, tried in this order before any other credential. `~/` is the home
+   * directory. Default: none.
+   */
+  identity?: string | readonly string[] | undefined;
+  /** Tried last. Never sent to a hop that is given as a string. Default: none. */
+  password?: string | undefined;
+  /** Path of an ssh-agent's socket; `false` for none. Its keys are tried after `identity`. Default: `SSH_AUTH_SOCK`. */
+  agentSocket?: string | false | undefined;
+  /** Checked before any credential is sent. Default `strict`. */
+  hostKeys?: HostKeys | undefined;
+  /**
+   * Paths of known_hosts files; `accept-new` adds to the first. Default: `~/.ssh/known_hosts` and
+   * `/etc/ssh/ssh_known_hosts`.
+   */
+  knownHosts?: string | readonly string[] | undefined;
+  /**
+   * Jump hosts, the outermost first: drones, or strings `[user@]host[:port]` (an IPv6 address in brackets). Such a string
+   * takes `identity`, `agentSocket`, `hostKeys` and `knownHosts` from this drone, and nothing else: its user is the user
+   * that runs this process, as with `ssh -J`.
+   */
+  via?: string | Hop | readonly (string | Hop)[] | undefined;
+  /** The user's own utility module: self-contained, a `file:` or `data:` URL. */
+  utility?: URL | undefined;
+  /** Added to the environment of the drone's commands. */
+  env?: Readonly<Record<string, string>> | undefined;
+  /** Starts Node on the drone, a trusted piece of shell text: a path, or a wrapper with arguments. Default `node`. */
+  agentCommand?: string | undefined;
+}
+
+const OPTION_NAMES: readonly (keyof SshDroneOptions)[] = [
+  'host',
+  'port',
+  'user',
+  'identity',
+  'password',
+  'agentSocket',
+  'hostKeys',
+  'knownHosts',
+  'via',
+  'utility',
+  'env',
+  'agentCommand',
+];
+
+const DEFAULT_PORT = 22;
+
+/**
+ * Checks what the caller gave and fills in the defaults.
+ *
+ * @throws TypeError with code `ERR_INVALID_ARG` that names the field, its value (no secrets) and what was expected.
+ */
+export function resolveSshEndpoint(hostname: string, options: SshDroneOptions = {}): SshEndpointSpec {
+  checkHost('hostname', hostname);
+  const read = new OptionReader(options, OPTION_NAMES);
+  const home = homedir();
+  const host = read.text('host') ?? hostname;
+  checkHost('host', host);
+  const port = options.port ?? DEFAULT_PORT;
+  checkPort('port', port);
+  const point: SshPoint = {
+    hostname,
+    host,
+    port,
+    user: read.text('user') ?? userInfo().username,
+    identity: (read.texts('identity') ?? []).map(path => expandHome(path, home)),
+    password: read.secret('password'),
+    agentSocket: agentSocketOf(options.agentSocket),
+    hostKeys: hostKeysOf(options.hostKeys),
+    knownHosts: (read.texts('knownHosts') ?? ['~/.ssh/known_hosts', '/etc/ssh/ssh_known_hosts']).map(path =>
+      expandHome(path, home),
+    ),
+  };
+  if (point.hostKeys === 'accept-new' && point.knownHosts.length === 0) {
+    throw invalidArgument('knownHosts', options.knownHosts, "a path to record keys in, with hostKeys 'accept-new'");
+  }
+  const agentCommand = read.text('agentCommand') ?? 'node';
+  if (/[\0\r\n]/.test(agentCommand)) throw invalidArgument('agentCommand', agentCommand, 'one line');
+  const hops = hopsOf(options.via, point);
+  const utility = read.moduleUrl('utility');
+  const env = read.environment('env');
+  return {
+    transport: 'ssh',
+    ...point,
+    key: `ssh:${addressOf(point)}#${fingerprintOf({ point, hops: hops.map(hop => hop.key), agentCommand, utility, env })}`,
+    agentCommand,
+    hops,
+    utility,
+    env,
+  };
+}
+
+/** `user@host:port`, an IPv6 address in brackets: how messages name a server. */
+export function addressOf(point: SshPoint): string {
+  return `${point.user}@${point.host.includes(':') ? `[${point.host}]` : point.host}:${String(point.port)}`;
+}
+
+function hopsOf(via: SshDroneOptions['via'], drone: SshPoint): SshHop[] {
+  if (via === undefined) return [];
+  const list: readonly unknown[] = Array.isArray(via) ? via : [via];
+  return list.flatMap(hop => {
+    if (typeof hop === 'string') return [asHop(parseHop(hop, drone))];
+    if (isSpec(hop)) return [...hop.hops, asHop(hop)];
+    // An object is told by the names of its fields: it may hold a password.
+    const told = typeof hop === 'object' && hop !== null ? Object.keys(hop) : hop;
+    throw invalidArgument('via', told, "an SshDrone, a string '[user@]host[:port]', or a list of them");
+  });
+}
+
+function isSpec(value: unknown): value is SshEndpointSpec {
+  return typeof value === 'object' && value !== null && (value as Partial<SshEndpointSpec>).transport === 'ssh';
+}
+
+/** Takes the connection's fields only: what a hop runs as a drone of its own is not part of the way through it. */
+function asHop({
+  hostname,
+  host,
+  port,
+  user,
+  identity,
+  password,
+  agentSocket,
+  hostKeys,
+  knownHosts,
+}: SshPoint): SshHop {
+  const point = { hostname, host, port, user, identity, password, agentSocket, hostKeys, knownHosts };
+  return { ...point, key: `ssh:${addressOf(point)}#${fingerprintOf(point)}` };
+}
+
+function parseHop(text: string, drone: SshPoint): SshPoint {
+  const parts = /^(?:([^@:]+)@)?(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/.exec(text);
+  const host = parts?.[2] ?? parts?.[3];
+  if (!parts || host === undefined) {
+    // What stands before the @ may be an attempt at user:password.
+    throw invalidArgument('via', text.replace(/^.*@/, '…@'), "'[user@]host[:port]', with an IPv6 address in brackets");
+  }
+  checkHost('via', host);
+  const port = parts[4] === undefined ? DEFAULT_PORT : Number(parts[4]);
+  checkPort('via', port);
+  // A password is for the one host that it was given for.
+  return { ...drone, hostname: host, host, port, user: parts[1] ?? userInfo().username, password: undefined };
+}
+
+function checkHost(field: string, value: unknown): asserts value is string {
+  if (typeof value !== 'string' || value.length > 255 || !/^[^\s\0-\x1f\x7f@/[\]]+$/.test(value)) {
+    throw invalidArgument(field, value, 'a host name or an IP address without brackets');
+  }
+}
+
+function checkPort(field: string, value: unknown): asserts value is number {
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || value > 65_535) {
+    throw invalidArgument(field, value, 'a port, 1 to 65535');
+  }
+}
+
+function agentSocketOf(value: unknown): string | undefined {
+  if (value === false) return undefined;
+  // An empty variable means no ssh-agent, as it does to ssh.
+  if (value === undefined) return process.env['SSH_AUTH_SOCK'] || undefined;
+  if (typeof value === 'string' && value !== '') return value;
+  throw invalidArgument('agentSocket', value, 'the path of a socket, or false');
+}
+
+function hostKeysOf(value: unknown): HostKeys {
+  if (value === undefined) return 'strict';
+  if (value === 'strict' || value === 'accept-new') return value;
+  const fingerprints: unknown =
+    typeof value === 'object' && value !== null ? (value as { fingerprints?: unknown }).fingerprints : undefined;
+  if (!Array.isArray(fingerprints) || fingerprints.length === 0) {
+    throw invalidArgument('hostKeys', value, "'strict', 'accept-new' or { fingerprints: ['SHA256:…'] }");
+  }
+  return {
+    fingerprints: fingerprints.map((fingerprint: unknown) => {
+      if (typeof fingerprint === 'string' && /^SHA256:[A-Za-z0-9+/]{43}=?$/.test(fingerprint)) {
+        return fingerprint.replace(/=$/, '');
+      }
+      throw invalidArgument(
+        'hostKeys.fingerprints',
+        fingerprint,
+        "'SHA256:' and 43 characters, as ssh-keygen -l prints",
+      );
+    }),
+  };
+}
+
+function expandHome(path: string, home: string): string {
+  return path === '~' || path.startsWith('~/') ? join(home, path.slice(1)) : path;
+}
+
+let salt: Buffer | undefined;
+
+/**
+ * Tells endpoints apart by all that matters to them, secrets included. Salted anew in each process, so that a key seen in
+ * a log is no means to try passwords against.
+ */
+function fingerprintOf(fields: unknown): string {
+  salt ??= randomBytes(32);
+  return createHmac('sha256', salt).update(JSON.stringify(fields)).digest('base64url').slice(0, 22);
+}

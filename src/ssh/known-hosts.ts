@@ -1,0 +1,232 @@
+/**
+ * The known_hosts format, as sshd(8) describes it: plain and hashed names, wildcards, negation, ports, markers. Lines
+ * that make no sense are skipped, as OpenSSH does; no input makes it throw.
+ */
+import { createHmac } from 'node:crypto';
+import { mkdir, open } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { FileCache } from './file-cache.js';
+
+/** What the files say about a key that a host shows. */
+export interface HostKeyFinding {
+  /**
+   * `known`: recorded for the host. `revoked`: recorded as not to be trusted. `changed`: other keys are recorded for it.
+   * `cert-authority`: only an authority is, and certificates are not supported. `unknown`: nothing is.
+   */
+  readonly status: 'known' | 'unknown' | 'changed' | 'revoked' | 'cert-authority';
+  /** Where it says so; absent when unknown. */
+  readonly file?: string;
+  /** Counted from 1. */
+  readonly line?: number;
+}
+
+interface Entry {
+  readonly line: number;
+  readonly marker: 'revoked' | 'cert-authority' | undefined;
+  readonly names: string;
+  readonly type: string;
+  readonly key: Buffer;
+}
+
+interface FoundEntry extends Entry {
+  readonly file: string;
+}
+
+const DEFAULT_PORT = 22;
+
+/** Several files, read as one. */
+export class KnownHosts {
+  readonly #files: readonly KnownHostsFile[];
+
+  private constructor(files: readonly KnownHostsFile[]) {
+    this.#files = files;
+  }
+
+  /** Reads what has changed since the last time. Missing files count as empty; rejects for files that cannot be read. */
+  static async load(paths: readonly string[]): Promise<KnownHosts> {
+    return new KnownHosts(await Promise.all(paths.map(loadFile)));
+  }
+
+  /** Looks a key up by its wire form. A key recorded for the host without a port serves all of its ports, as with ssh. */
+  check(host: string, port: number, keyType: string, keyBlob: Uint8Array): HostKeyFinding {
+    const finding = this.#checkName(nameOf(host, port), keyType, keyBlob);
+    if (finding.status !== 'unknown' || port === DEFAULT_PORT) return finding;
+    const withoutPort = this.#checkName(nameOf(host, DEFAULT_PORT), keyType, keyBlob);
+    return withoutPort.status === 'known' || withoutPort.status === 'revoked' ? withoutPort : finding;
+  }
+
+  /** Types of the keys recorded for a host, to ask it for one of these: another one would look like a changed key. */
+  recordedTypes(host: string, port: number): string[] {
+    const typesOf = (name: string): string[] => [
+      ...new Set(this.#find(name).flatMap(({ marker, type }) => (marker === undefined ? [type] : []))),
+    ];
+    const types = typesOf(nameOf(host, port));
+    return types.length > 0 || port === DEFAULT_PORT ? types : typesOf(nameOf(host, DEFAULT_PORT));
+  }
+
+  #find(name: string): FoundEntry[] {
+    return this.#files.flatMap(file => file.find(name).map(entry => ({ ...entry, file: file.path })));
+  }
+
+  #checkName(name: string, keyType: string, keyBlob: Uint8Array): HostKeyFinding {
+    const entries = this.#find(name);
+    const isShown = (entry: Entry): boolean => entry.type === keyType && entry.key.equals(keyBlob);
+    const plain = entries.filter(({ marker }) => marker === undefined);
+    const revoked = entries.find(entry => entry.marker === 'revoked' && isShown(entry));
+    if (revoked) return { status: 'revoked', file: revoked.file, line: revoked.line };
+    const known = plain.find(isShown);
+    if (known) return { status: 'known', file: known.file, line: known.line };
+    const other = plain.find(({ type }) => type === keyType) ?? plain[0];
+    if (other) return { status: 'changed', file: other.file, line: other.line };
+    const authority = entries.find(({ marker }) => marker === 'cert-authority');
+    if (authority) return { status: 'cert-authority', file: authority.file, line: authority.line };
+    return { status: 'unknown' };
+  }
+}
+
+/** One parsed file. Plain names, the most frequent, are found without a walk through the rest. */
+class KnownHostsFile {
+  readonly path: string;
+  readonly #byName = new Map<string, Entry[]>();
+  readonly #patterns: Entry[] = [];
+  readonly #hashed: { readonly entry: Entry; readonly salt: Buffer; readonly hash: Buffer }[] = [];
+  /** Answers given before: with hashed names each costs a hash per line of the file. */
+  readonly #found = new Map<string, readonly Entry[]>();
+
+  constructor(path: string, text: string) {
+    this.path = path;
+    for (const [at, line] of text.split('\n').entries()) {
+      const entry = parseLine(line, at + 1);
+      if (entry) this.#add(entry);
+    }
+  }
+
+  /** Entries for a name, in the order of the file. */
+  find(name: string): readonly Entry[] {
+    const before = this.#found.get(name);
+    if (before) return before;
+    const found = [
+      ...(this.#byName.get(name) ?? []),
+      ...this.#patterns.filter(({ names }) => matchesList(name, names)),
+      ...this.#hashed
+        .filter(({ salt, hash }) => createHmac('sha1', salt).update(name).digest().equals(hash))
+        .map(({ entry }) => entry),
+    ].sort((a, b) => a.line - b.line);
+    this.#found.set(name, found);
+    return found;
+  }
+
+  #add(entry: Entry): void {
+    if (entry.names.startsWith('|')) {
+      const parts = /^\|1\|([A-Za-z0-9+/=]+)\|([A-Za-z0-9+/=]+)$/.exec(entry.names);
+      if (!parts) return;
+      this.#hashed.push({
+        entry,
+        salt: Buffer.from(parts[1] ?? '', 'base64'),
+        hash: Buffer.from(parts[2] ?? '', 'base64'),
+      });
+      return;
+    }
+    if (/[*?!]/.test(entry.names)) {
+      this.#patterns.push(entry);
+      return;
+    }
+    for (const name of new Set(entry.names.toLowerCase().split(','))) {
+      const entries = this.#byName.get(name);
+      if (entries) entries.push(entry);
+      else this.#byName.set(name, [entry]);
+    }
+  }
+}
+
+function parseLine(text: string, line: number): Entry | undefined {
+  const parts =
+    /^[ \t]*(?:@(revoked|cert-authority)[ \t]+)?([^ \t#@][^ \t]*)[ \t]+([^ \t]+)[ \t]+([A-Za-z0-9+/]+=*)\s*(?:$|[ \t])/.exec(
+      text,
+    );
+  if (!parts) return undefined;
+  const [, marker, names = '', type = '', base64 = ''] = parts;
+  const key = Buffer.from(base64, 'base64');
+  if (keyTypeOf(key) !== type) return undefined;
+  return { line, marker: marker as Entry['marker'], names, type, key };
+}
+
+/** The type that a key's wire form begins with. */
+export function keyTypeOf(key: Buffer): string | undefined {
+  if (key.length < 4) return undefined;
+  const end = 4 + key.readUInt32BE(0);
+  return end < key.length ? key.toString('latin1', 4, end) : undefined;
+}
+
+/** A list of patterns as OpenSSH takes it: one that is negated and matches forbids all. */
+function matchesList(name: string, list: string): boolean {
+  let matched = false;
+  for (const item of list.toLowerCase().split(',')) {
+    const negated = item.startsWith('!');
+    if (!matches(name, negated ? item.slice(1) : item)) continue;
+    if (negated) return false;
+    matched = true;
+  }
+  return matched;
+}
+
+/** `*` is any text, `?` any one character. Goes back to the last star only, so that no pattern takes exponential time. */
+function matches(name: string, pattern: string): boolean {
+  let at = 0;
+  let patternAt = 0;
+  let star = -1;
+  let starAt = 0;
+  while (at < name.length) {
+    const wanted = pattern[patternAt];
+    if (wanted === '*') {
+      star = patternAt++;
+      starAt = at;
+    } else if (wanted === '?' || (wanted !== undefined && wanted === name[at])) {
+      at++;
+      patternAt++;
+    } else if (star >= 0) {
+      patternAt = star + 1;
+      at = ++starAt;
+    } else {
+      return false;
+    }
+  }
+  while (pattern[patternAt] === '*') patternAt++;
+  return patternAt === pattern.length;
+}
+
+/** How known_hosts names a host. */
+function nameOf(host: string, port: number): string {
+  const name = host.toLowerCase();
+  return port === DEFAULT_PORT ? name : `[${name}]:${String(port)}`;
+}
+
+const files = new FileCache((contents, path) => new KnownHostsFile(path, contents.toString()));
+
+async function loadFile(path: string): Promise<KnownHostsFile> {
+  try {
+    return await files.get(path);
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+    return new KnownHostsFile(path, '');
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return code === 'ENOENT' || code === 'ENOTDIR';
+}
+
+/**
+ * Adds a key, in one write: other processes may add theirs at the same time. Makes the folder (mode 0700) and the file
+ * (mode 0600) when missing.
+ */
+export async function addKnownHost(path: string, host: string, port: number, key: Buffer): Promise<void> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  await using file = await open(path, 'a+', 0o600);
+  const { size } = await file.stat();
+  const last = Buffer.from('\n');
+  if (size > 0) await file.read(last, 0, 1, size - 1);
+  const separator = last.toString() === '\n' ? '' : '\n';
+  await file.write(`${separator}${nameOf(host, port)} ${keyTypeOf(key) ?? ''} ${key.toString('base64')}\n`);
+}

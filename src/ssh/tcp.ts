@@ -1,0 +1,61 @@
+/** The TCP connection under the first SSH connection of a way. */
+import { connect, type Socket } from 'node:net';
+import { TransportError } from '../transport.js';
+import { abandoned } from './abort.js';
+
+const MEANINGS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'connection refused',
+  ECONNRESET: 'connection reset',
+  EHOSTUNREACH: 'no route to host',
+  ENETUNREACH: 'network is unreachable',
+  ENOTFOUND: 'name not found',
+  EAI_AGAIN: 'name service does not answer',
+  ETIMEDOUT: 'connection timed out',
+  EPIPE: 'connection closed',
+};
+
+/** What a socket's error means, and its code. */
+export function meaningOf(error: Error): string {
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+  const meaning = code === undefined ? undefined : MEANINGS[code];
+  return meaning === undefined ? error.message : `${meaning} (${code ?? ''})`;
+}
+
+/** Rejects with a TransportError (`unreachable`) whose cause has the system's code, or at once when aborted. */
+export function openTcp(host: string, port: number, signal: AbortSignal): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) {
+      reject(abandoned(signal));
+      return;
+    }
+    // Small messages go back and forth; Nagle's algorithm would hold each up to 40 ms.
+    const socket = connect({ host, port, noDelay: true });
+    const settle = (act: () => void): void => {
+      signal.removeEventListener('abort', onAbort);
+      socket.off('connect', onConnect).off('error', onError);
+      act();
+    };
+    const onAbort = (): void => {
+      settle(() => {
+        socket.destroy();
+        reject(abandoned(signal));
+      });
+    };
+    const onConnect = (): void => {
+      settle(() => {
+        resolve(socket);
+      });
+    };
+    const onError = (error: Error): void => {
+      settle(() => {
+        reject(
+          new TransportError('unreachable', `cannot connect to ${host} port ${String(port)}: ${meaningOf(error)}`, {
+            cause: error,
+          }),
+        );
+      });
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+    socket.once('connect', onConnect).once('error', onError);
+  });
+}

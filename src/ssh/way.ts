@@ -1,0 +1,199 @@
+/**
+ * Ways to servers: straight over TCP, or on from a hop. The connection to a hop is shared by all that pass through it in
+ * this thread, opened for the first of them and ended after the last.
+ */
+import type { ClientChannel } from 'ssh2';
+import { TransportError } from '../transport.js';
+import type { Phase } from '../wire.js';
+import { unlessAborted } from './abort.js';
+import { Authentication } from './authentication.js';
+import { type ConnectionSettings, SshConnection, type Way } from './connection.js';
+import { addressOf, type SshHop, type SshPoint } from './endpoint.js';
+import { HostKeyCheck } from './host-key.js';
+import { loadSsh2 } from './ssh2.js';
+import { openTcp } from './tcp.js';
+
+/** Connects to `point` through `hops`, the outermost first. Rejects with a TransportError, or at once when aborted. */
+export async function connectThrough(
+  hops: readonly SshHop[],
+  point: SshPoint,
+  settings: ConnectionSettings,
+): Promise<SshConnection> {
+  const { signal } = settings;
+  settings.phase('connect');
+  // Before the socket is there: nothing may come between its birth and the listeners that ssh2 puts on it.
+  const [{ Client }, hostKey, authentication] = await unlessAborted(
+    signal,
+    Promise.all([loadSsh2(), HostKeyCheck.prepare(point), Authentication.prepare(point)]),
+  );
+  const way = await openWay(hops, point, settings);
+  return SshConnection.open(new Client(), point, way, hostKey, authentication, settings);
+}
+
+async function openWay(hops: readonly SshHop[], point: SshPoint, settings: ConnectionSettings): Promise<Way> {
+  const { signal } = settings;
+  if (hops.length === 0) {
+    const socket = await openTcp(point.host, point.port, signal);
+    return {
+      stream: socket,
+      get isClosed() {
+        return socket.destroyed;
+      },
+      hold: () => socket.ref(),
+      release: () => socket.unref(),
+      lossCause: () => undefined,
+      close: () => socket.destroy(),
+    };
+  }
+  const hop = SharedHop.enter(hops, settings);
+  const visit = hop.visit();
+  try {
+    const connection = await hop.connected(settings);
+    return wayOn(await connection.forward(point.host, point.port, signal), visit, hop);
+  } catch (error) {
+    visit.leave();
+    throw hop.blame(error, signal);
+  }
+}
+
+function wayOn(channel: ClientChannel, visit: Visit, hop: SharedHop): Way {
+  let isClosed = false;
+  channel.once('close', () => {
+    isClosed = true;
+  });
+  return {
+    stream: channel,
+    get isClosed() {
+      return isClosed;
+    },
+    hold: visit.hold,
+    release: visit.release,
+    lossCause: () => {
+      const cause = hop.lossCause;
+      return cause && new Error(`via ${hop.name}: ${cause.message}`, { cause });
+    },
+    close: () => {
+      channel.destroy();
+      visit.leave();
+    },
+  };
+}
+
+/** One user's stay at a hop. Each method may be called again without effect. */
+interface Visit {
+  hold(): void;
+  release(): void;
+  leave(): void;
+}
+
+/** Already names the hop that it happened on, which may be further out than the one that passes it on. */
+class HopError extends TransportError {}
+
+const hopsInUse = new Map<string, SharedHop>();
+
+class SharedHop {
+  readonly name: string;
+  readonly #path: string;
+  readonly #abort = new AbortController();
+  readonly #connecting: Promise<SshConnection>;
+  #connection: SshConnection | undefined;
+  #phase: Phase = 'connect';
+  #visits = 0;
+  #held = 0;
+
+  private constructor(path: string, hops: readonly SshHop[], settings: ConnectionSettings, hop: SshHop) {
+    this.#path = path;
+    this.name = addressOf(hop);
+    const { keepaliveIntervalMs, keepaliveCount } = settings;
+    this.#connecting = connectThrough(hops.slice(0, -1), hop, {
+      keepaliveIntervalMs,
+      keepaliveCount,
+      // Not a visitor's own signal: others may be waiting, too.
+      signal: this.#abort.signal,
+      phase: phase => {
+        this.#phase = phase;
+      },
+    });
+    this.#connecting.then(
+      connection => {
+        this.#connection = connection;
+        connection.onEnd(() => {
+          this.#forget();
+        });
+        if (this.#visits === 0) connection.end();
+        else if (this.#held === 0) connection.release();
+      },
+      () => {
+        this.#forget(); // each visitor gets the failure itself
+      },
+    );
+  }
+
+  /** The last of `hops`, reached through those before it. */
+  static enter(hops: readonly SshHop[], settings: ConnectionSettings): SharedHop {
+    const path = hops.map(({ key }) => key).join(' ');
+    const hop = hops.at(-1);
+    if (!hop) throw new RangeError('no hop to enter');
+    const shared = hopsInUse.get(path) ?? new SharedHop(path, hops, settings, hop);
+    hopsInUse.set(path, shared);
+    return shared;
+  }
+
+  get lossCause(): Error | undefined {
+    return this.#connection?.lossCause;
+  }
+
+  async connected({ signal, phase }: ConnectionSettings): Promise<SshConnection> {
+    try {
+      return await unlessAborted(signal, this.#connecting);
+    } catch (error) {
+      // How far the hop had come is how far the whole way has.
+      if (!signal.aborted) phase(this.#phase);
+      throw error;
+    }
+  }
+
+  /** Names the hop in what went wrong on it, unless the visitor itself has given up. */
+  blame(error: unknown, signal: AbortSignal): unknown {
+    if (signal.aborted || error instanceof HopError || !(error instanceof TransportError)) return error;
+    return new HopError(error.kind, `via ${this.name}: ${error.message}`, { cause: error.cause ?? error });
+  }
+
+  visit(): Visit {
+    let isHeld = true;
+    let isHere = true;
+    this.#visits++;
+    this.#held++;
+    this.#connection?.hold();
+    const release = (): void => {
+      if (!isHeld) return;
+      isHeld = false;
+      if (--this.#held === 0) this.#connection?.release();
+    };
+    return {
+      hold: () => {
+        if (isHeld || !isHere) return;
+        isHeld = true;
+        if (this.#held++ === 0) this.#connection?.hold();
+      },
+      release,
+      leave: () => {
+        if (!isHere) return;
+        isHere = false;
+        if (isHeld) this.#held--;
+        isHeld = false;
+        if (--this.#visits > 0) {
+          if (this.#held === 0) this.#connection?.release();
+          return;
+        }
+        this.#forget();
+        this.#abort.abort();
+        this.#connection?.end();
+      },
+    };
+  }
+
+  #forget(): void {
+    if (hopsInUse.get(this.#path) === this) hopsInUse.delete(this.#path);
+  }
+}

@@ -1,0 +1,143 @@
+/** What a task queue promises, whichever way it runs its rounds, and the options that all of them take. */
+import type { AnyDrone, Drone } from './drone.js';
+import type { DroneError, DroneResults } from './drone-error.js';
+import { invalidArgument } from './invalid-argument.js';
+import type { Call } from './call.js';
+import type { Log } from './log.js';
+import type { StatsTarget } from './stats.js';
+import type { Args, MethodName, Result } from './utility.js';
+import type { Phase } from './wire.js';
+
+/** How to run one round. */
+export interface RoundOptions {
+  /** Whether `execute` resolves with the results. With `false` they are fetched with `getResults`. Default true. */
+  wait?: boolean | undefined;
+  /** Ends the round when aborted: code `ERR_ROUND_CANCELLED`, `cause` the signal's reason. */
+  signal?: AbortSignal | undefined;
+}
+
+/** What a round came to, failures and all. */
+export interface RoundOutcome {
+  readonly results: DroneResults;
+  readonly failures: Map<AnyDrone, DroneError>;
+}
+
+/**
+ * Runs the calls queued on drones, a round at a time.
+ *
+ * Nothing here throws synchronously: refusals are rejections with a DroneTaskQueueException, whose `code` says why:
+ * `ERR_RESULTS_NOT_FETCHED`, `ERR_ROUND_IN_FLIGHT`, `ERR_DRONE_TWICE` or `ERR_QUEUE_CLOSED`, checked in this order before
+ * anything starts. A refusal leaves every call where it was.
+ */
+export interface TaskQueue {
+  /**
+   * Runs all calls and kills queued on the drones. Drones without work are skipped and have no key in the results.
+   *
+   * Rejects with a DroneTaskQueueException (`ERR_DRONES_FAILED`, or `ERR_ROUND_CANCELLED`) that holds every failure and
+   * the results of all other drones; the queue can be used again at once.
+   */
+  execute(drones: Iterable<AnyDrone>, options?: RoundOptions & { wait?: true | undefined }): Promise<DroneResults>;
+  execute(drones: Iterable<AnyDrone>, options: RoundOptions & { wait: false }): Promise<void>;
+  // eslint-disable-next-line @typescript-eslint/no-invalid-void-type -- what the two above give
+  execute(drones: Iterable<AnyDrone>, options: RoundOptions): Promise<DroneResults | void>;
+  /** Like `execute`, but a drone's failure is part of what it resolves with. Only a refusal rejects. */
+  settle(drones: Iterable<AnyDrone>, options?: Pick<RoundOptions, 'signal'>): Promise<RoundOutcome>;
+  /**
+   * Waits for all workers of the round in flight, then clears the thread map, then rejects with one
+   * DroneTaskQueueException if any drone failed. Good results stay for `getResults`. Without a round it resolves.
+   */
+  waitOnDrones(): Promise<void>;
+  /**
+   * Waits for the round in flight and resolves with its results, which are then forgotten here; an empty map when there
+   * are none. Rejects as `execute` does; the exception then holds the good results, and they are forgotten here too.
+   */
+  getResults(): Promise<DroneResults>;
+  /**
+   * Runs one call now, beside the drone's queue and beside a round in flight.
+   * Rejects with the DroneError, or with a refusal (`ERR_QUEUE_CLOSED`).
+   */
+  call<M, K extends MethodName<M>>(drone: Drone<M>, method: K, ...args: Args<M, K>): Promise<Result<M, K>>;
+  /**
+   * Takes no more rounds, lets what is in flight finish for up to `graceMs` (default 10,000 ms), cancels the rest, and
+   * ends agents, connections and threads. Results not yet fetched stay. A second call gives the same promise.
+   */
+  close(options?: CloseOptions): Promise<void>;
+  /** Same as `close()`. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** How to close a queue. */
+export interface CloseOptions {
+  /** From this call until what is in flight is cancelled, ms. Default 10,000. */
+  graceMs?: number | undefined;
+}
+
+/** One drone's batch in the round in flight. A live view: each read gives the state of now. */
+export interface DroneWorker {
+  readonly drone: AnyDrone;
+  /** `<queue name>.<hostname, dots as _>` */
+  readonly name: string;
+  readonly phase: Phase;
+  /** The call that is awaited, or comes next; undefined when all have answered. */
+  readonly call?: Call | undefined;
+  /** For how long it has been in this phase, or awaiting this call, ms. */
+  readonly sinceMs: number;
+  /** The worker thread that serves the drone; 0 is the main thread, -1 not known yet. */
+  readonly threadId: number;
+}
+
+/** Options of every task queue. Times are on the monotonic clock; `Infinity` switches a limit off. */
+export interface TaskQueueOptions {
+  /** In the names of workers, metrics and log lines. Default `thread_queue`, or `drone_queue` for DroneTaskQueue. */
+  name?: string | undefined;
+  /** From a connection's start until the drone's agent is ready, over all hops, ms. Default 10,000. */
+  connectTimeoutMs?: number | undefined;
+  /** From the moment a call may start on its drone until its answer, ms. Default 600,000. */
+  callTimeoutMs?: number | undefined;
+  /** From `execute` until the round is stopped, ms; drones not done by then fail with `timeout`. Default 900,000. */
+  roundDeadlineMs?: number | undefined;
+  /** From TERM to KILL for the processes of a call that is ended, ms. Default 2,000. */
+  killGraceMs?: number | undefined;
+  /** An agent ends itself when it has heard nothing for so long, ms. Default 120,000. */
+  linkSilenceMs?: number | undefined;
+  /** Where metrics go: a hot-shots client, or a StatsD server. Default: nowhere. */
+  stats?: StatsTarget | undefined;
+  /** Where log lines go. Default: nowhere. */
+  log?: Log | undefined;
+}
+
+/** The options, complete and checked. */
+export interface QueueSettings {
+  readonly name: string;
+  readonly connectTimeoutMs: number;
+  readonly callTimeoutMs: number;
+  readonly roundDeadlineMs: number;
+  readonly killGraceMs: number;
+  readonly linkSilenceMs: number;
+  readonly stats: StatsTarget | undefined;
+  readonly log: Log | undefined;
+}
+
+/** Twelve days. Agent and thread add their margins to it and set timers, which take 24 days. */
+const MAX_GRACE_MS = 2 ** 30;
+
+/** Throws TypeError (`ERR_INVALID_ARG`) for options out of range. */
+export function readQueueOptions(options: TaskQueueOptions, defaultName: string): QueueSettings {
+  const { name = defaultName } = options;
+  if (typeof name !== 'string' || name === '') throw invalidArgument('name', name, 'a non-empty string');
+  const limit = (field: keyof TaskQueueOptions & `${string}Ms`, defaultMs: number, maxMs = Infinity): number => {
+    const value = options[field] ?? defaultMs;
+    if (typeof value === 'number' && value > 0) return Math.min(value, maxMs);
+    throw invalidArgument(field, value, 'a number of milliseconds above 0, or Infinity');
+  };
+  return {
+    name,
+    connectTimeoutMs: limit('connectTimeoutMs', 10_000),
+    callTimeoutMs: limit('callTimeoutMs', 600_000),
+    roundDeadlineMs: limit('roundDeadlineMs', 900_000),
+    killGraceMs: limit('killGraceMs', 2_000, MAX_GRACE_MS),
+    linkSilenceMs: limit('linkSilenceMs', 120_000),
+    stats: options.stats,
+    log: options.log,
+  };
+}

@@ -1,0 +1,195 @@
+/** Plays the agent of a FakeDrone, on the main thread: the same frames, the same order of calls, functions for methods. */
+import { Batches } from '../agent/batches.js';
+import { describe, failed, type Outcome, returned } from '../agent/outcome.js';
+import { decode, encode } from '../codec.js';
+import type { FarEnd, RelayedChannel } from '../endpoint.js';
+import type { ProcessId } from '../utility.js';
+import {
+  type CallHead,
+  decodeCall,
+  encodeFrame,
+  FrameReader,
+  FrameType,
+  PROTOCOL_VERSION,
+  type ReadyReport,
+} from '../wire.js';
+import type { FakeCall } from './fake-drone.js';
+import { BREAK_THREAD } from './fake-transport.js';
+
+/**
+ * What a FakeDrone can be told to do wrong:
+ *
+ * - `refuse`, `refuse-login`, `refuse-host-key`, `refuse-agent`: no connection; kind `unreachable`, `auth`, `host-key`, `bootstrap`
+ * - `hang`: a call never returns, but can be cancelled
+ * - `freeze`: the agent answers nothing at all, cancels neither
+ * - `die`: the connection is lost in mid-call
+ * - `garbage`: the answer is no frame of ours; kind `protocol`
+ * - `thread-exit`, `thread-out-of-memory`, `thread-loop`, `thread-throw`: the worker thread of the drone dies of it; only
+ *   for ThreadedTaskQueue, as the thread of a DroneTaskQueue is your own
+ */
+export type FakeFault =
+  | 'refuse'
+  | 'refuse-login'
+  | 'refuse-host-key'
+  | 'refuse-agent'
+  | 'hang'
+  | 'freeze'
+  | 'die'
+  | 'garbage'
+  | 'thread-exit'
+  | 'thread-out-of-memory'
+  | 'thread-loop'
+  | 'thread-throw';
+
+const REFUSALS: Partial<Record<FakeFault, string>> = {
+  refuse: 'unreachable',
+  'refuse-login': 'auth',
+  'refuse-host-key': 'host-key',
+  'refuse-agent': 'bootstrap',
+};
+
+/** An announced length of 4 GiB: what a liar would send. */
+const GARBAGE = new Uint8Array(32).fill(0xff);
+
+/** What the agent needs of its drone. */
+export interface FakeAgentDrone {
+  readonly methods: Readonly<Record<string, unknown>>;
+  fault(): FakeFault | undefined;
+  /** Gives the list in which the calls of a new batch are recorded. */
+  newBatch(): FakeCall[];
+  gotKills(list: readonly ProcessId[]): void;
+  ended(): void;
+}
+
+export class FakeAgent implements FarEnd {
+  readonly #channel: RelayedChannel;
+  readonly #drone: FakeAgentDrone;
+  /** A batch comes whole, so only the last one can still grow. */
+  #recorded: { readonly batch: number; readonly calls: FakeCall[] } = { batch: 0, calls: [] };
+  readonly #batches = new Batches({
+    execute: (batch, index, call, signal) => this.#execute(batch, index, call, signal),
+    answer: (batch, index, outcome) => {
+      this.#channel.send(encodeFrame(outcome.type, batch, index, outcome.payload));
+      return Promise.resolve();
+    },
+    cancelWaitMs: () => 0,
+  });
+  readonly #reader = new FrameReader((type, batch, index, payload) => {
+    this.#take(type, batch, index, payload);
+  });
+
+  constructor(channel: RelayedChannel, drone: FakeAgentDrone) {
+    this.#channel = channel;
+    this.#drone = drone;
+    // Not before the caller has this agent in its books.
+    queueMicrotask(() => {
+      this.#start();
+    });
+  }
+
+  receive(bytes: Uint8Array): void {
+    this.#reader.push(bytes);
+  }
+
+  ended(): void {
+    this.#drone.ended();
+    void this.#batches.stop();
+  }
+
+  /** Ends the connection, as a drone that goes away. */
+  leave(): void {
+    this.#end(undefined);
+  }
+
+  #start(): void {
+    const fault = this.#drone.fault();
+    const refusal = fault && REFUSALS[fault];
+    if (refusal !== undefined) {
+      this.#end(Object.assign(new Error(`the fake drone refuses: ${refusal}`), { code: refusal }));
+      return;
+    }
+    this.#channel.send(Buffer.from(`${this.#channel.marker} ${process.version}\n`));
+    const ready: ReadyReport = { protocol: PROTOCOL_VERSION, pid: process.pid, nodeVersion: process.version };
+    this.#channel.send(encodeFrame(FrameType.Ready, 0, 0, encode(ready)));
+  }
+
+  #end(cause: Error | undefined): void {
+    this.#channel.end(cause);
+    this.ended();
+  }
+
+  #take(type: number, batch: number, index: number, payload: Uint8Array): void {
+    const frozen = this.#drone.fault() === 'freeze';
+    switch (type) {
+      case FrameType.Call:
+        this.#note(batch, payload);
+        if (!frozen) this.#batches.add(batch, index, payload);
+        return;
+      case FrameType.Cancel:
+        if (!frozen) this.#batches.cancel(batch, index);
+        return;
+      case FrameType.Ping:
+        if (!frozen) this.#channel.send(encodeFrame(FrameType.Pong, batch, index));
+        return;
+      default:
+        throw new Error(`a fake agent was sent a frame of type ${String(type)}`);
+    }
+  }
+
+  #note(batch: number, payload: Uint8Array): void {
+    const { isKill, method, args } = decodeCall(payload);
+    if (isKill) {
+      this.#drone.gotKills((decode(args) as [ProcessId[]])[0]);
+      return;
+    }
+    if (batch !== this.#recorded.batch) this.#recorded = { batch, calls: this.#drone.newBatch() };
+    this.#recorded.calls.push({ method, args: decode(args) as unknown[] });
+  }
+
+  async #execute(batch: number, index: number, call: CallHead, signal: AbortSignal): Promise<Outcome> {
+    switch (this.#drone.fault()) {
+      case undefined:
+        break;
+      case 'die':
+        this.#end(new Error('the fake drone died'));
+        return NEVER;
+      case 'garbage':
+        this.#channel.send(GARBAGE);
+        return NEVER;
+      case 'thread-exit':
+      case 'thread-out-of-memory':
+      case 'thread-loop':
+      case 'thread-throw':
+        this.#end(Object.assign(new Error(this.#drone.fault()), { code: BREAK_THREAD }));
+        return NEVER;
+      default:
+        return NEVER;
+    }
+    const method = methodOf(this.#drone.methods, call.method);
+    if (call.isKill && method === undefined) {
+      const [list] = decode(call.args) as [ProcessId[]];
+      return returned(list.map(({ pid }) => ({ pid, killed: true })));
+    }
+    if (typeof method !== 'function') {
+      const error = new Error(`there is no method '${call.method}' on this fake drone`);
+      return failed('call', Object.assign(error, { code: 'ERR_NO_METHOD' }));
+    }
+    try {
+      const value: unknown = await Reflect.apply(method, this.#drone.methods, decode(call.args) as unknown[]);
+      return signal.aborted ? await NEVER : returned(value);
+    } catch (error) {
+      if (!call.isKill) return failed('call', error);
+      const message = `processes could not be killed: ${describe(error)}`;
+      this.#channel.send(encodeFrame(FrameType.Warning, batch, index, encode(message)));
+      return returned([]);
+    }
+  }
+}
+
+/** The methods may be those of a class; but no object is asked for `toString`. */
+function methodOf(methods: Readonly<Record<string, unknown>>, name: string): unknown {
+  return name in Object.prototype && !Object.hasOwn(methods, name) ? undefined : methods[name];
+}
+
+/** The outcome of a call that gives none by itself. */
+const NEVER = new Promise<never>(() => undefined);

@@ -1,0 +1,56 @@
+/**
+ * The worker thread's side of a FakeDrone: a channel to its far end on the main thread, where an agent would be. The
+ * round takes the real path through thread, link and frames; only the drone is played.
+ */
+import { type Channel, type Transport, TransportError } from '../transport.js';
+import type { DownKind } from '../wire.js';
+
+/** Code of the error with which the far end asks for the thread's death; the message says how. */
+export const BREAK_THREAD = 'ERR_FAKE_BREAK_THREAD';
+
+export const transport: Transport = {
+  open(spec, start, events, context) {
+    context.phase('connect');
+    return new Promise((resolve, reject) => {
+      let open = false;
+      const refuse = (): void => {
+        channel.destroy();
+        reject(context.signal.reason as Error);
+      };
+      const channel: Channel = context.relay(spec.key, start.marker, {
+        data: chunk => {
+          if (!open) {
+            open = true;
+            context.signal.removeEventListener('abort', refuse);
+            resolve(channel);
+          }
+          events.data(chunk);
+        },
+        diagnostics: chunk => {
+          events.diagnostics(chunk);
+        },
+        end: cause => {
+          const { code } = (cause ?? {}) as { code?: unknown };
+          if (code === BREAK_THREAD) breakThread(cause?.message ?? '');
+          else if (open) events.end(cause);
+          else reject(new TransportError(code as DownKind, cause?.message ?? 'the fake drone ended'));
+        },
+      });
+      context.signal.addEventListener('abort', refuse, { once: true });
+    });
+  },
+};
+
+function breakThread(how: string): void {
+  switch (how) {
+    case 'thread-exit':
+      process.exit(3);
+      break;
+    case 'thread-throw':
+      throw new Error('thrown in the worker thread by a fake drone');
+    case 'thread-loop':
+      for (;;);
+    case 'thread-out-of-memory':
+      for (const held: unknown[] = []; ; held.push(new Array(100_000).fill(held.length)));
+  }
+}

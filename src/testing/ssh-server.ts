@@ -1,0 +1,271 @@
+/** A real SSH server inside of the test's own process, for tests and demos: nothing to install, no root, any port. */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { once, setMaxListeners } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { constants, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { AuthContext, Connection, ParsedKey, PublicKeyAuthContext, ServerChannel, Session } from 'ssh2';
+import { invalidArgument } from '../invalid-argument.js';
+import type { SshDroneOptions } from '../ssh-drone.js';
+import { Commands, type ExecRequest } from './exec-request.js';
+
+/** Who an SSH server for tests lets in, where it listens, and what becomes of the commands. */
+export interface SshServerOptions {
+  /** Default 0: any that is free. */
+  port?: number | undefined;
+  /** Address to listen on. Default `127.0.0.1`. */
+  host?: string | undefined;
+  /** Who may log in; the commands run as the user of this process all the same. Default `drone`. */
+  username?: string | undefined;
+  /** Accepted besides the keys. Default: none is. */
+  password?: string | undefined;
+  /** Public keys, as in an authorized_keys file, that are accepted besides the server's own `identity`. */
+  authorizedKeys?: readonly string[] | undefined;
+  /** Plays the commands. Default: they are really run, by `/bin/sh -c`. */
+  onExec?: ((request: ExecRequest) => void) | undefined;
+}
+
+/**
+ * Starts an SSH server with an ed25519 host key of its own. It runs commands, forwards TCP connections (so that it can be
+ * a hop), and lets in whoever has its client key, one of `authorizedKeys` or the password.
+ *
+ *     await using server = await startSshServer();
+ *     const drone = new SshDrone('web1', server.droneOptions());
+ *
+ * Rejects with the system's error when it cannot listen, and with TypeError (`ERR_INVALID_ARG`) for a bad key.
+ */
+export async function startSshServer(options: SshServerOptions = {}): Promise<SshServer> {
+  const { default: ssh2 } = await import('ssh2');
+  const generate = (): { readonly public: string; readonly private: string } => {
+    for (;;) {
+      const pair = ssh2.utils.generateKeyPairSync('ed25519');
+      // One key in 256 begins with a zero byte, which ssh2 cuts off: https://github.com/mscdex/ssh2/issues/1390
+      const isWhole = [pair.public, pair.private].every(text => !(ssh2.utils.parseKey(text) instanceof Error));
+      if (isWhole) return pair;
+    }
+  };
+  const hostKey = generate();
+  const clientKey = generate();
+  const parse = (text: string): ParsedKey => {
+    const key = ssh2.utils.parseKey(text);
+    if (key instanceof Error) throw invalidArgument('authorizedKeys', text, 'public keys in the OpenSSH format');
+    return key;
+  };
+  const authorizedKeys = [clientKey.public, ...(options.authorizedKeys ?? [])].map(parse);
+  const folder = await mkdtemp(join(tmpdir(), 'drone-ssh-server-'));
+  const identity = join(folder, 'id_ed25519');
+  await writeFile(identity, clientKey.private, { mode: 0o600 });
+  const protocol = new ssh2.Server({ hostKeys: [hostKey.private] });
+  const server = new SshServer(
+    options,
+    { folder, identity, hostKey: parse(hostKey.public).getPublicSSH(), authorizedKeys },
+    socket => {
+      protocol.injectSocket(socket);
+    },
+  );
+  protocol.on('connection', client => {
+    server[serve](client);
+  });
+  try {
+    await server.resume();
+  } catch (error) {
+    await server.close();
+    throw error;
+  }
+  return server;
+}
+
+interface Keys {
+  readonly folder: string;
+  readonly identity: string;
+  readonly hostKey: Buffer;
+  readonly authorizedKeys: readonly ParsedKey[];
+}
+
+const serve = Symbol('serve');
+
+/** See startSshServer. */
+class SshServer {
+  readonly host: string;
+  readonly username: string;
+  /** Path of a private key that it accepts; removed by `close`. */
+  readonly identity: string;
+  /** `SHA256:…`, as ssh-keygen -l prints it. */
+  readonly hostKeyFingerprint: string;
+  readonly #options: SshServerOptions;
+  readonly #keys: Keys;
+  readonly #commands = new Commands();
+  readonly #sockets = new Set<Socket>();
+  readonly #listener;
+  #port: number;
+  #connects = 0;
+
+  /** @internal */
+  constructor(options: SshServerOptions, keys: Keys, accept: (socket: Socket) => void) {
+    this.#options = options;
+    this.#keys = keys;
+    this.#port = options.port ?? 0;
+    this.host = options.host ?? '127.0.0.1';
+    this.username = options.username ?? 'drone';
+    this.identity = keys.identity;
+    this.hostKeyFingerprint = `SHA256:${createHash('sha256').update(keys.hostKey).digest('base64').replace(/=+$/, '')}`;
+    // Without noDelay each small message may wait 40 ms for the client's acknowledgement.
+    this.#listener = createServer({ noDelay: true }, socket => {
+      this.#connects++;
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+      accept(socket);
+    });
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  /** For a known_hosts file. */
+  get knownHostsLine(): string {
+    const name = this.#port === 22 ? this.host : `[${this.host}]:${String(this.#port)}`;
+    return `${name} ssh-ed25519 ${this.#keys.hostKey.toString('base64')}`;
+  }
+
+  /** TCP connections open now. */
+  get connections(): number {
+    return this.#sockets.size;
+  }
+
+  /** TCP connections accepted in all. */
+  get connects(): number {
+    return this.#connects;
+  }
+
+  /** What an SshDrone needs to get in here. */
+  droneOptions(): SshDroneOptions {
+    return {
+      host: this.host,
+      port: this.#port,
+      user: this.username,
+      identity: this.identity,
+      agentSocket: false,
+      hostKeys: { fingerprints: [this.hostKeyFingerprint] },
+    };
+  }
+
+  /** Cuts all connections, as a crash or a pulled cable plug would; commands see the end of their stdin. */
+  dropConnections(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  /** Refuses new connections; those that are open stay. */
+  async pause(): Promise<void> {
+    if (!this.#listener.listening) return;
+    // The callback of close() would wait for the open connections, too.
+    this.#listener.close();
+    await new Promise(setImmediate);
+  }
+
+  /** Accepts connections again, on the same port. */
+  async resume(): Promise<void> {
+    if (this.#listener.listening) return;
+    this.#listener.listen(this.#port, this.host);
+    await once(this.#listener, 'listening');
+    this.#port = (this.#listener.address() as AddressInfo).port;
+  }
+
+  /** Ends everything: connections, commands, the listening socket, the files of its client key. Idempotent. */
+  async close(): Promise<void> {
+    await this.pause();
+    this.dropConnections();
+    await this.#commands.end();
+    await rm(this.#keys.folder, { recursive: true, force: true });
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** @internal */
+  [serve](client: Connection): void {
+    const gone = new AbortController();
+    setMaxListeners(0, gone.signal); // one for each channel
+    client.once('close', () => {
+      gone.abort();
+    });
+    client.on('authentication', context => {
+      if (this.#accepts(context)) context.accept();
+      else context.reject(this.#options.password === undefined ? ['publickey'] : ['publickey', 'password']);
+    });
+    client.on('error', () => undefined); // a client that broke off, or no SSH client at all
+    client.on('session', accept => {
+      this.#serveSession(accept, gone.signal);
+    });
+    client.on('tcpip', (accept, reject, { destIP, destPort }) => {
+      const socket = connect({ host: destIP, port: destPort, noDelay: true });
+      socket.once('error', reject);
+      socket.once('connect', () => {
+        socket.off('error', reject);
+        const channel = accept();
+        socket.on('error', () => channel.destroy());
+        socket.pipe(channel).pipe(socket);
+      });
+      gone.signal.addEventListener('abort', () => socket.destroy());
+    });
+  }
+
+  #accepts(context: AuthContext): boolean {
+    if (context.username !== this.username) return false;
+    if (context.method === 'publickey') return this.#acceptsKey(context);
+    const { password } = this.#options;
+    return context.method === 'password' && password !== undefined && isSame(context.password, password);
+  }
+
+  #acceptsKey({ key, blob, signature, hashAlgo }: PublicKeyAuthContext): boolean {
+    const known = this.#keys.authorizedKeys.find(candidate => candidate.getPublicSSH().equals(key.data));
+    if (!known) return false;
+    // Without a signature the client only asks whether this key would do.
+    if (signature === undefined) return true;
+    // For a signature that is no signature at all ssh2 gives an Error, not declared, in place of false.
+    const verdict: unknown = blob !== undefined && known.verify(blob, signature, hashAlgo);
+    return verdict === true;
+  }
+
+  #serveSession(accept: () => Session, gone: AbortSignal): void {
+    let kill: ((signal: NodeJS.Signals) => void) | undefined;
+    const session = accept();
+    session.on('exec', (acceptExec, _reject, { command }) => {
+      const channel = acceptExec();
+      const request = requestOn(channel, command, gone);
+      if (this.#options.onExec) this.#options.onExec(request);
+      else kill = this.#commands.run(request);
+    });
+    session.on('signal', (_accept, _reject, { name }) => {
+      const signal = `SIG${name}`;
+      if (signal in constants.signals) kill?.(signal as NodeJS.Signals);
+    });
+  }
+}
+
+export type { SshServer };
+
+function requestOn(channel: ServerChannel, command: string, gone: AbortSignal): ExecRequest {
+  let hasExited = false;
+  return {
+    command,
+    stdin: channel,
+    stdout: channel,
+    stderr: channel.stderr,
+    gone,
+    exit: statusOrSignal => {
+      if (hasExited) return;
+      hasExited = true;
+      if (typeof statusOrSignal === 'number') channel.exit(statusOrSignal);
+      else channel.exit(statusOrSignal.replace(/^SIG/, ''));
+      channel.end();
+    },
+  };
+}
+
+function isSame(given: string, expected: string): boolean {
+  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
+  return timingSafeEqual(digest(given), digest(expected));
+}

@@ -1,0 +1,150 @@
+/**
+ * The main thread's hold on one worker thread, which lives in a piscina of its own: so its death is its own, and what
+ * piscina tells of it can be told whose it was. A host whose thread died is not used again.
+ */
+import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
+import { Piscina } from 'piscina';
+import { FrameWriter } from './frames.js';
+import { Outbox } from './outbox.js';
+import type { Place } from './runner.js';
+import { FrameType, type ThreadSettings } from './wire.js';
+
+/** A thread is pinged so often while it has work; one that misses this many pings in a row hangs. */
+const PING_MS = 2500;
+const MISSED_PINGS = 4;
+
+export interface ThreadHostEvents {
+  frames(host: ThreadHost, bytes: Uint8Array): void;
+  lost(host: ThreadHost, cause: unknown): void;
+}
+
+export class ThreadHost implements Place {
+  readonly #pool: Piscina;
+  readonly #port: MessagePort;
+  readonly #outbox: Outbox;
+  readonly #events: ThreadHostEvents;
+  #jobs = 0;
+  #missedPings = 0;
+  #watchdog: NodeJS.Timeout | undefined;
+  #dead = false;
+  #threadId = -1;
+
+  constructor(settings: ThreadSettings, threadHeapMb: number | undefined, events: ThreadHostEvents) {
+    this.#events = events;
+    this.#pool = new Piscina({
+      filename: new URL('./thread.js', import.meta.url).href,
+      minThreads: 1,
+      maxThreads: 1,
+      // Connections stay warm in the thread; its own event loop must run between tasks ('sync' would freeze it).
+      idleTimeout: Infinity,
+      atomics: 'disabled',
+      concurrentTasksPerWorker: 1_000_000,
+      maxQueue: Infinity,
+      recordTiming: false,
+      ...(threadHeapMb === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: threadHeapMb } }),
+    });
+    // What goes wrong in an idle thread; without a listener it would end the process.
+    this.#pool.on('error', (error: unknown) => {
+      this.#lose(error);
+    });
+    const { port1, port2 } = new MessageChannel();
+    this.#port = port1;
+    this.#port.on('message', (bytes: Uint8Array) => {
+      this.#missedPings = 0;
+      events.frames(this, bytes);
+    });
+    this.#port.unref();
+    this.#outbox = new Outbox(bytes => {
+      this.#port.postMessage(bytes, [bytes.buffer]);
+    });
+    this.#threadId = this.#pool.threads[0]?.threadId ?? -1;
+    void this.#task('attach', { port: port2, settings }, [port2]);
+  }
+
+  get dead(): boolean {
+    return this.#dead;
+  }
+
+  get threadId(): number {
+    return this.#threadId;
+  }
+
+  send(type: FrameType, batch: number, index: number, payload?: Uint8Array): void {
+    if (!this.#dead) this.#outbox.frame(type, batch, index, payload);
+  }
+
+  /** Where the next job is written: batches with their calls. */
+  readonly job = new FrameWriter();
+
+  /** Gives the thread the job that was written. */
+  run(): void {
+    const job = this.job.take();
+    this.#jobs++;
+    this.#watchdog ??= this.#watch();
+    void this.#task('run', job, [job.buffer]).then(() => {
+      this.#jobs--;
+      if (this.#jobs > 0) return;
+      clearInterval(this.#watchdog);
+      this.#watchdog = undefined;
+    });
+  }
+
+  /** Lets the thread end its agents and connections, then ends it. */
+  async close(graceMs: number): Promise<void> {
+    if (this.#dead) return;
+    await this.#task('close', graceMs, []);
+    if (this.#isDead()) return;
+    this.#drain();
+    this.#dead = true;
+    this.#port.close();
+    await this.#pool.destroy();
+  }
+
+  /** A fresh read: the flag changes while a task is awaited. */
+  #isDead(): boolean {
+    return this.#dead;
+  }
+
+  /** Never rejects: a task fails only with its thread. */
+  async #task(name: string, task: unknown, transferList: (ArrayBuffer | MessagePort)[]): Promise<void> {
+    try {
+      await this.#pool.run(task, { name, transferList });
+    } catch (error) {
+      this.#lose(error);
+    }
+  }
+
+  /** A thread in an endless loop cannot be told anything: it is ended from outside. */
+  #watch(): NodeJS.Timeout {
+    this.#missedPings = 0;
+    return setInterval(() => {
+      // Counted, not timed: when this thread itself was held up, the answers wait behind this very timer.
+      if (this.#missedPings >= MISSED_PINGS) {
+        const hungMs = PING_MS * MISSED_PINGS;
+        const error = new Error(`the worker thread has not answered for ${String(hungMs)} ms`);
+        this.#lose(Object.assign(error, { code: 'ERR_THREAD_HUNG' }));
+        return;
+      }
+      this.#missedPings++;
+      this.#outbox.frame(FrameType.Ping, 0, 0);
+    }, PING_MS);
+  }
+
+  #lose(cause: unknown): void {
+    if (this.#dead) return;
+    this.#drain();
+    this.#dead = true;
+    clearInterval(this.#watchdog);
+    this.#port.close();
+    // Piscina starts another thread in place of a dead one; this host is done, so that one must go too.
+    void this.#pool.destroy();
+    this.#events.lost(this, cause);
+  }
+
+  /** What the thread had posted before its end is still told. */
+  #drain(): void {
+    for (let next = receiveMessageOnPort(this.#port); next !== undefined; next = receiveMessageOnPort(this.#port)) {
+      this.#events.frames(this, next.message as Uint8Array);
+    }
+  }
+}

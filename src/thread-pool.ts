@@ -1,0 +1,57 @@
+/** A fixed number of worker threads, and which drone's batches run on which. */
+import type { Outgoing, Place, Runner, RunnerEvents } from './runner.js';
+import { ThreadHost } from './thread-host.js';
+import type { ThreadSettings } from './wire.js';
+
+export interface ThreadPoolOptions {
+  readonly threads: number;
+  readonly threadHeapMb: number | undefined;
+}
+
+export class ThreadPool implements Runner {
+  readonly #settings: ThreadSettings;
+  readonly #options: ThreadPoolOptions;
+  readonly #events: RunnerEvents;
+  /** Threads start when a drone is first routed to their slot, and again after their death. */
+  readonly #hosts: (ThreadHost | undefined)[];
+
+  constructor(settings: ThreadSettings, options: ThreadPoolOptions, events: RunnerEvents) {
+    this.#settings = settings;
+    this.#options = options;
+    this.#events = events;
+    this.#hosts = new Array<ThreadHost | undefined>(options.threads).fill(undefined);
+  }
+
+  start(batches: readonly Outgoing[]): readonly Place[] {
+    const places = batches.map(batch => {
+      const host = this.#hostAt(slotOf(batch.key, this.#hosts.length));
+      batch.write(host.job);
+      return host;
+    });
+    for (const host of new Set(places)) host.run();
+    return places;
+  }
+
+  async close(graceMs: number): Promise<void> {
+    await Promise.all(this.#hosts.flatMap(host => host?.close(graceMs) ?? []));
+  }
+
+  #hostAt(slot: number): ThreadHost {
+    let host = this.#hosts[slot];
+    if (host === undefined || host.dead) {
+      host = new ThreadHost(this.#settings, this.#options.threadHeapMb, this.#events);
+      this.#hosts[slot] = host;
+    }
+    return host;
+  }
+}
+
+/** FNV-1a: the same endpoint always goes to the same thread, where its connection is warm. */
+function slotOf(key: string, slots: number): number {
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < key.length; at++) {
+    hash = Math.imul(hash ^ key.charCodeAt(at), 0x01000193);
+  }
+  // Its low bits alone repeat for names that differ by a digit or two.
+  return ((hash ^ (hash >>> 15)) >>> 0) % slots;
+}

@@ -1,0 +1,68 @@
+/** The task queue that runs a round's drones side by side, on worker threads. */
+import { availableParallelism } from 'node:os';
+import type { AnyDrone } from './drone.js';
+import { invalidArgument } from './invalid-argument.js';
+import { type Order, Rounds } from './rounds.js';
+import { RoundsTaskQueue } from './rounds-task-queue.js';
+import { type DroneWorker, readQueueOptions, type TaskQueueOptions } from './task-queue.js';
+import { ThreadPool } from './thread-pool.js';
+import { threadSettings } from './thread-settings.js';
+
+/** More threads than this are of no use by default: a thread carries hundreds of drones. */
+const MAX_DEFAULT_THREADS = 4;
+
+/** Options of a ThreadedTaskQueue. */
+export interface ThreadedTaskQueueOptions extends TaskQueueOptions {
+  /** Worker threads, each with the warm connections of the drones routed to it. Default: one per core, at most 4. */
+  threads?: number | undefined;
+  /** Heap limit of a worker thread, MB (V8's old generation). Default: Node's own. */
+  threadHeapMb?: number | undefined;
+}
+
+const sideBySide: Order = (workers, start) => {
+  start(workers);
+  return Promise.resolve();
+};
+
+/**
+ * Runs all drones of a round side by side on worker threads, so that the scheduler's own event loop stays free.
+ * Connections and agents stay warm in their thread between rounds, until `close`.
+ *
+ * An idle queue does not keep the process alive; a round in flight does.
+ *
+ * ```ts
+ * const queue = new ThreadedTaskQueue({ name: 'refresh' });
+ * const drone = new LocalDrone();
+ * const uname = drone.queueCall('run', 'uname -a');
+ * console.log(uname.valueIn(await queue.execute([drone])).stdout);
+ * await queue.close();
+ * ```
+ */
+export class ThreadedTaskQueue extends RoundsTaskQueue {
+  /** Throws TypeError (`ERR_INVALID_ARG`) for options out of range. Threads start with the first round. */
+  constructor(options: ThreadedTaskQueueOptions = {}) {
+    const settings = readQueueOptions(options, 'thread_queue');
+    const { threads = Math.min(availableParallelism(), MAX_DEFAULT_THREADS), threadHeapMb } = options;
+    if (!Number.isInteger(threads) || threads < 1) throw invalidArgument('threads', threads, 'an integer above 0');
+    if (threadHeapMb !== undefined && !(Number.isFinite(threadHeapMb) && threadHeapMb > 0)) {
+      throw invalidArgument('threadHeapMb', threadHeapMb, 'a number of megabytes above 0');
+    }
+    super(
+      new Rounds(
+        settings,
+        sideBySide,
+        events => new ThreadPool(threadSettings(settings), { threads, threadHeapMb }, events),
+      ),
+    );
+  }
+
+  /** The thread map: the workers of the current round, until somebody has waited for them. */
+  get droneThreads(): ReadonlyMap<AnyDrone, DroneWorker> {
+    return this.rounds.droneThreads;
+  }
+
+  /** Workers that have not finished: who is waited for, in which phase, since when. */
+  inFlight(): DroneWorker[] {
+    return this.rounds.inFlight();
+  }
+}

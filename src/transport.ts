@@ -1,0 +1,69 @@
+/**
+ * What a transport is: a way to start an agent at an endpoint and to talk bytes with it. The worker thread (link.ts)
+ * does the rest, the same for all of them.
+ */
+import type { DownKind, EndpointSpec, Phase } from './wire.js';
+
+/** How to start an agent: `<node> -e <loader> <marker>`, with `input` as the first bytes on its stdin. */
+export interface AgentStart {
+  /** The loader's text: no single quote, backslash, exclamation mark or newline in it, so that any shell takes it in single quotes. */
+  readonly loader: string;
+  /** Random; the agent's first own output. What comes before it is noise of the login shell. */
+  readonly marker: string;
+  /** The agent's bundle, length first. Sent together with the start, which saves a round trip. */
+  readonly input: Uint8Array;
+}
+
+/** What a channel tells the link. Nothing is called after `end`. */
+export interface ChannelEvents {
+  /** The agent's stdout. The chunk holds only during the call. */
+  data(chunk: Uint8Array): void;
+  /** The agent's stderr. */
+  diagnostics(chunk: Uint8Array): void;
+  /** The agent or the way to it is gone; called once, also after `close` and `destroy`. */
+  end(cause: Error | undefined): void;
+}
+
+/** A started agent. */
+export interface Channel {
+  /** Queues bytes for the agent's stdin, in order. The bytes must not change afterwards. Harmless after the end. */
+  write(bytes: Uint8Array): void;
+  /** Keep the process alive while the channel is open (a batch is in flight), or no longer. A new channel is held. */
+  hold(): void;
+  release(): void;
+  /** Orderly end: the agent sees the end of its stdin and ends itself. */
+  close(): void;
+  /** End at once; a local agent is killed. */
+  destroy(): void;
+}
+
+/** What a transport may use of its surroundings. */
+export interface TransportContext {
+  /** From the connection's start until the agent is ready, ms; the link keeps the clock and aborts `signal`. */
+  readonly connectTimeoutMs: number;
+  readonly keepaliveIntervalMs: number;
+  readonly keepaliveCount: number;
+  /** An agent that sees the end of its stdin ends what it runs within this time and a little more, ms. */
+  readonly killGraceMs: number;
+  /** Aborted when the time is up or the batch cancelled: `open` then rejects at once, leaving nothing behind. */
+  readonly signal: AbortSignal;
+  /** Tell how far the connection has come. */
+  phase(phase: Phase): void;
+  /** A channel to the drone's far end on the main thread, for transports that have one there (see FakeDrone). */
+  relay(key: string, marker: string, events: ChannelEvents): Channel;
+}
+
+/** Rejections of `open` are TransportErrors; anything else counts as `unreachable`. */
+export interface Transport {
+  open(spec: EndpointSpec, start: AgentStart, events: ChannelEvents, context: TransportContext): Promise<Channel>;
+}
+
+/** Why an agent could not be started. */
+export class TransportError extends Error {
+  override readonly name = 'TransportError';
+  readonly kind: DownKind;
+  constructor(kind: DownKind, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.kind = kind;
+  }
+}

@@ -1,0 +1,95 @@
+/** The methods that every agent can run, and the type machinery that makes queueCall know them. */
+
+/** What a finished command gives. A non-zero exit is a result, not a failure. */
+export interface RunResult {
+  /** Null when a signal ended the command. */
+  readonly exitCode: number | null;
+  /** Name of the signal that ended the command, such as `SIGKILL`; null when it exited. */
+  readonly signal: string | null;
+  /** Decoded as UTF-8; when truncated, the head and the tail with a line between them that names the bytes left out. */
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly durationMs: number;
+  /** Whether either stream wrote more than `maxOutputBytes`. */
+  readonly truncated: boolean;
+  /** What was written in all, kept or not. */
+  readonly totalBytes: { readonly stdout: number; readonly stderr: number };
+}
+
+/** How `run` runs a command. */
+export interface RunOptions {
+  /** Working directory on the drone. Default: the agent's, which is the user's home over SSH. */
+  cwd?: string | undefined;
+  /** Added to the agent's environment. */
+  env?: Readonly<Record<string, string>> | undefined;
+  /** Written to the command's stdin, which is then closed. Default: an empty stdin. */
+  stdin?: string | Uint8Array | undefined;
+  /** Kept per stream, half of it head and half tail. Default 1 MiB (1,048,576 bytes), at most 16,000,000. */
+  maxOutputBytes?: number | undefined;
+}
+
+/** Names a process on a drone. */
+export interface ProcessId {
+  readonly hostname: string;
+  readonly pid: number;
+}
+
+/** One line of a drone's process table. */
+export interface ProcessInfo {
+  readonly pid: number;
+  readonly ppid: number;
+  readonly pgid: number;
+  /** Name of the executable, as `ps -o comm` shows it. */
+  readonly comm: string;
+  readonly args: string;
+}
+
+/** How `executeCommand` starts a command. */
+export interface ExecuteCommandOptions {
+  /** Made when missing. */
+  workingDirectory: string;
+  /** Both streams are appended to it, under a header with the date; relative to `workingDirectory`. Default: discarded. */
+  logFile?: string | undefined;
+  /** A plain file name in `workingDirectory`: holds the pid, and one more line with the exit status once the command has ended. */
+  pidfileName: string;
+  env?: Readonly<Record<string, string>> | undefined;
+}
+
+/** What `refresh` found on a drone. */
+export interface RefreshResult {
+  /** Contents by path; files that are missing or unreadable are left out. */
+  readonly pidfiles: Record<string, string>;
+  /** All that run; those that have ended and were not waited for (zombies) are left out. */
+  readonly processes: ProcessInfo[];
+  /** Read again after the processes, so that a process that ended in between is told from one that vanished. */
+  readonly pidfilesSecondRead: Record<string, string>;
+}
+
+/** Built-in methods, the same on every drone: localhost and SSH. */
+export interface UtilityMethods {
+  /** Runs `/bin/sh -c command` in a process group of its own; settles at its exit plus a short drain of its output. */
+  run(command: string, options?: RunOptions): RunResult;
+  /** Makes `resultsDir` if it is missing, and `resultsDir/drone_tmp` empty. */
+  initialize(resultsDir: string): void;
+  /** Starts a command (no shell) that lives on by itself, in its own process group. */
+  executeCommand(command: readonly string[], options: ExecuteCommandOptions): { pid: number };
+  /** Reads pidfiles and the process table. */
+  refresh(pidfilePaths: readonly string[]): RefreshResult;
+  /** Ends process groups: TERM, then KILL after the queue's `killGraceMs`. A process that is gone already counts as killed. */
+  killProcesses(list: readonly ProcessId[]): { pid: number; killed: boolean }[];
+  /** Appends to a file; makes its folder. */
+  writeToFile(path: string, contents: string | Uint8Array): void;
+  /**
+   * Copies as `cp -a` does: into `destination` where that is a folder; with a trailing slash on `source`, the folder's
+   * contents. Links are kept. Onto itself: nothing happens.
+   */
+  copyFileOrDirectory(source: string, destination: string): void;
+}
+
+/** Names of the methods of `M`, an interface or a module type: its function-valued keys. */
+export type MethodName<M> = { [K in keyof M]: M[K] extends (...args: never[]) => unknown ? K : never }[keyof M] &
+  string;
+/** Arguments of method `K`. */
+export type Args<M, K extends keyof M> = M[K] extends (...args: infer A) => unknown ? A : never;
+/** What method `K` gives, awaited. */
+export type Result<M, K extends keyof M> = M[K] extends (...args: never[]) => infer R ? Awaited<R> : never;

@@ -1,0 +1,47 @@
+/** The record of one drone's batch in a round. */
+import type { Batch } from './batch.js';
+import type { Call } from './call.js';
+import type { AnyDrone } from './drone.js';
+import type { DroneWorker } from './task-queue.js';
+import type { Phase } from './wire.js';
+
+export class Worker implements DroneWorker {
+  readonly drone: AnyDrone;
+  readonly name: string;
+  readonly batch: Batch;
+  readonly #threadIdOf: () => number;
+  #startedAtMs = performance.now();
+
+  constructor(queueName: string, batch: Batch, threadIdOf: () => number) {
+    this.batch = batch;
+    this.drone = batch.drone;
+    this.name = `${queueName}.${batch.drone.hostname.replaceAll('.', '_')}`;
+    this.#threadIdOf = threadIdOf;
+  }
+
+  /** The batch is on its way. */
+  start(): void {
+    this.#startedAtMs = performance.now();
+  }
+
+  /** Since the start, ms. */
+  get tookMs(): number {
+    return performance.now() - this.#startedAtMs;
+  }
+
+  get phase(): Phase {
+    return this.batch.phase;
+  }
+
+  get call(): Call | undefined {
+    return this.batch.currentCall;
+  }
+
+  get sinceMs(): number {
+    return performance.now() - this.batch.phaseSinceMs;
+  }
+
+  get threadId(): number {
+    return this.#threadIdOf();
+  }
+}

@@ -1,0 +1,253 @@
+/** What may know what. The tables say why; ARCHITECTURE.md draws it. */
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import test from 'node:test';
+import {
+  cycleBreaches,
+  exceptionBreaches,
+  exportedNames,
+  layerBreaches,
+  mapBreaches,
+  packageBreaches,
+  packagesInTypes,
+  readSources,
+  sizeBreaches,
+  tableBreaches,
+  wordBreaches,
+  type Layer,
+  type PackageRule,
+  type WordRule,
+} from './source-rules.js';
+
+const ROOT = new URL('../', import.meta.url);
+const MAX_LINES = 400;
+
+/** From what knows nothing to what knows all; each may import only layers that stand before it. */
+const LAYERS: readonly Layer[] = [
+  {
+    name: 'ground',
+    files: ['invalid-argument.ts', 'clock.ts', 'window.ts', 'cached-lookup.ts'],
+    mayImport: [],
+    because: 'every side stands on it, so it can know none of them',
+  },
+  {
+    name: 'language',
+    files: ['frames.ts', 'wire.ts', 'codec*.ts', 'outbox.ts'],
+    mayImport: [],
+    because: 'both sides of both boundaries load it, the agent on the oldest Node we serve among them',
+  },
+  {
+    name: 'methods',
+    files: ['utility.ts'],
+    mayImport: [],
+    because: 'what drones can do is a promise to the caller, whoever keeps it',
+  },
+  {
+    name: 'reports',
+    files: ['log.ts', 'stats.ts', 'events.ts'],
+    mayImport: ['ground'],
+    because: 'a report is of plain facts; whoever reports knows what they mean',
+  },
+  {
+    name: 'loader',
+    files: ['loader.ts'],
+    mayImport: [],
+    because: 'it travels to the drone as text and has only itself there',
+  },
+  {
+    name: 'agent',
+    files: ['agent/'],
+    mayImport: ['ground', 'language', 'methods', 'loader'],
+    because: 'it is bundled and sent to every drone, and meets the rest of the package over the wire only',
+  },
+  {
+    name: 'transport',
+    files: ['transport.ts'],
+    mayImport: ['language'],
+    because: 'it is the contract that transports of others are written against as well',
+  },
+  {
+    name: 'ssh options',
+    files: ['ssh/endpoint.ts', 'ssh/option-reader.ts'],
+    mayImport: ['ground', 'language'],
+    because: 'the main thread reads them to make a drone, which must not load ssh2 for it',
+  },
+  {
+    name: 'transports',
+    files: ['local-transport.ts', 'local/', 'ssh/'],
+    mayImport: ['ground', 'language', 'transport', 'ssh options'],
+    because: 'a transport moves bytes: what they mean, and whose they are, is not its matter',
+  },
+  {
+    name: 'drones',
+    files: [
+      'call.ts',
+      'drone.ts',
+      'drone-error.ts',
+      'endpoint.ts',
+      'utility-module.ts',
+      'local-drone.ts',
+      'ssh-drone.ts',
+      'get-drone.ts',
+    ],
+    mayImport: ['ground', 'language', 'methods', 'ssh options'],
+    because: 'a drone is pure state: whoever runs it takes its calls, it starts nothing',
+  },
+  {
+    name: 'thread side',
+    files: ['thread.ts', 'dispatcher.ts', 'batch-run.ts', 'link.ts', 'agent-start.ts'],
+    mayImport: ['ground', 'language', 'loader', 'transport', 'transports'],
+    because: 'it runs on a worker thread, where frames are all there is: no drone, no call, no queue',
+  },
+  {
+    name: 'runner',
+    files: ['runner.ts'],
+    mayImport: ['language'],
+    because: 'it is the contract between a round and whatever runs its batches',
+  },
+  {
+    name: 'rounds',
+    files: ['task-queue.ts', 'rounds.ts', 'round-stats.ts', 'worker.ts', 'ledger.ts', 'batch.ts', 'relay-switch.ts'],
+    mayImport: ['ground', 'language', 'methods', 'reports', 'drones', 'runner'],
+    because: 'the rules of a round are the same whoever runs the batches',
+  },
+  {
+    name: 'threads',
+    files: ['thread-pool.ts', 'thread-host.ts'],
+    mayImport: ['ground', 'language', 'runner'],
+    because: 'what they start is across a boundary: frames go there, imports do not',
+  },
+  {
+    name: 'inline runner',
+    files: ['inline-runner.ts'],
+    mayImport: ['ground', 'language', 'runner', 'thread side'],
+    because: 'it carries frames, as threads do, whatever is in them',
+  },
+  {
+    name: 'queues',
+    files: ['rounds-task-queue.ts', 'thread-settings.ts', 'drone-task-queue.ts', 'threaded-task-queue.ts'],
+    mayImport: ['ground', 'language', 'methods', 'reports', 'drones', 'rounds', 'threads', 'inline runner'],
+    because: 'a queue puts rounds and a runner together; how a drone is reached is none of its business',
+  },
+  {
+    name: 'core',
+    files: ['index.ts'],
+    mayImport: ['language', 'methods', 'reports', 'ssh options', 'drones', 'rounds', 'queues'],
+    because: 'what is reachable from the core is loaded by everybody who imports it',
+  },
+  {
+    name: 'scheduler',
+    files: ['scheduler/'],
+    mayImport: ['ground', 'reports', 'drones', 'rounds', 'core'],
+    because: 'it is used on top of the core, as its users use it, and never by it',
+  },
+  {
+    name: 'testing',
+    files: ['testing/'],
+    mayImport: ['ground', 'language', 'methods', 'agent', 'transport', 'ssh options', 'drones', 'core'],
+    because: 'doubles stand where a drone stands, at the far end, and must not reach into how a queue works',
+  },
+];
+
+const PACKAGES: readonly PackageRule[] = [
+  {
+    name: 'ssh2',
+    onlyIn: ['ssh/', 'testing/ssh-server.ts'],
+    because:
+      'who has no SSH drone should not load it, and its habits (any host key, no nodelay) are mended in one place',
+  },
+  {
+    name: 'piscina',
+    onlyIn: ['thread-host.ts'],
+    because: 'its traps (frozen idle threads, aborts that kill a thread) are avoided in one place',
+  },
+  {
+    name: 'hot-shots',
+    onlyIn: ['stats.ts'],
+    because: 'any client with its three methods will do elsewhere',
+  },
+];
+
+/** Exactly what each entry point exports, types included. A name that is added here is promised for long. */
+const ENTRY_POINTS: Readonly<Record<string, string>> = {
+  'index.ts': `
+    AnyDrone Drone LocalDrone LocalDroneOptions SshDrone SshDroneOptions HostKeys getDrone compareLoad
+    Call CallOptions CallQueuer
+    UtilityMethods MethodName Args Result
+    RunOptions RunResult ExecuteCommandOptions ProcessId ProcessInfo RefreshResult
+    TaskQueue TaskQueueOptions RoundOptions RoundOutcome CloseOptions
+    RoundsTaskQueue DroneTaskQueue ThreadedTaskQueue ThreadedTaskQueueOptions DroneWorker Phase
+    DroneResults DroneError DroneErrorFacts DroneErrorKind DroneTaskQueueException DroneTaskQueueExceptionCode
+    Log StatsClient StatsServer StatsTarget
+    events EventName EventMessages RoundStart RoundEnd WorkerStart WorkerFinish WorkerException
+    DroneWarning LinkOpen LinkClose ThreadLost TickStart TickEnd`,
+  'scheduler/index.ts': `
+    TickLoop TickLoopOptions TickLoopError Tick TickContext
+    Clock Timer Log StatsClient StatsServer StatsTarget events TickStart TickEnd`,
+  'testing/index.ts': `
+    FakeDrone FakeCall FakeFault startSshServer SshServer SshServerOptions Gate FakeClock`,
+};
+
+const GLOSSARY: readonly WordRule[] = [
+  { word: /\bhost ?pools?\b/i, say: 'a set of drones is "drones"' },
+  { word: /\b(slaves?|minions?)\b/i, say: 'a host that runs calls is a "drone"' },
+  { word: /\btask ?lists?\b/i, say: 'the calls of a drone in one round are its "batch"' },
+  { word: /\bthread ?names?\b/i, say: 'what has a name is the "worker", the record of one drone\'s batch' },
+  { word: /\bplug-?ins?\b/i, say: 'a user\'s own methods are a "utility"' },
+];
+
+const sources = readSources(new URL('src/', ROOT));
+
+test('every source file stands in a layer and imports only those it may', () => {
+  assert.deepEqual(tableBreaches(LAYERS), []);
+  assert.deepEqual(layerBreaches(sources, LAYERS), []);
+});
+
+test('no import cycle exists at run time', () => {
+  assert.deepEqual(cycleBreaches(sources), []);
+});
+
+test('each dependency is imported where it belongs and nowhere else', () => {
+  assert.deepEqual(packageBreaches(sources, PACKAGES), []);
+});
+
+test('no source file is longer than can be read in one go', () => {
+  assert.deepEqual(sizeBreaches(sources, MAX_LINES), []);
+});
+
+test('the entry points in the table are those in the source and those in package.json', () => {
+  const manifest = JSON.parse(readFileSync(new URL('package.json', ROOT), 'utf8')) as {
+    exports: Record<string, string | { default: string }>;
+  };
+  const published = Object.values(manifest.exports).flatMap(target =>
+    typeof target === 'string' ? [] : [target.default.replace('./dist/', '').replace(/\.js$/, '.ts')],
+  );
+  const maps = sources.map(({ path }) => path).filter(path => /(^|\/)index\.ts$/.test(path));
+  assert.deepEqual(maps.sort(), Object.keys(ENTRY_POINTS).sort());
+  assert.deepEqual(published.sort(), Object.keys(ENTRY_POINTS).sort());
+});
+
+for (const [path, names] of Object.entries(ENTRY_POINTS)) {
+  test(`${path} is a map and exports exactly the listed names`, () => {
+    const file = sources.find(source => source.path === path);
+    assert(file, `src/${path} is missing`);
+    assert.deepEqual(mapBreaches(file), []);
+    assert.deepEqual(exportedNames(file), names.trim().split(/\s+/).sort());
+  });
+}
+
+test('the declarations that users compile against name no type of a dependency', () => {
+  const declarations = readSources(new URL('dist/', ROOT), '.d.ts');
+  const entries = Object.keys(ENTRY_POINTS).map(path => path.replace(/\.ts$/, '.d.ts'));
+  assert.deepEqual(packagesInTypes(declarations, entries), []);
+});
+
+test('words in the source are those of the glossary', () => {
+  assert.deepEqual(wordBreaches(sources, GLOSSARY), []);
+});
+
+test('every lint exception carries its reason', () => {
+  const folders = ['src/', 'test/', 'examples/', 'demo/', 'bench/'].map(folder => new URL(folder, ROOT));
+  const files = folders.filter(folder => existsSync(folder)).flatMap(folder => readSources(folder));
+  assert.deepEqual(exceptionBreaches([...files, ...readSources(new URL('scripts/', ROOT), '.js')]), []);
+});

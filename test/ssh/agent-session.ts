@@ -1,0 +1,125 @@
+/** Starts a stand-in for the agent through the ssh transport, and collects what comes back. */
+import assert from 'node:assert/strict';
+import { endpointOf } from '../../src/drone.js';
+import { SshDrone, type SshDroneOptions } from '../../src/ssh-drone.js';
+import { transport } from '../../src/ssh/transport.js';
+import { type Channel, TransportError } from '../../src/transport.js';
+import type { Phase } from '../../src/wire.js';
+
+/** Sends back what it is sent, until that ends. */
+export const ECHO = 'process.stdin.pipe(process.stdout)';
+
+export interface SessionOptions {
+  readonly loader?: string;
+  readonly input?: Uint8Array;
+  readonly signal?: AbortSignal;
+  readonly keepaliveIntervalMs?: number;
+  readonly keepaliveCount?: number;
+  readonly onPhase?: (phase: Phase) => void;
+}
+
+export interface Session {
+  readonly channel: Channel;
+  readonly phases: readonly Phase[];
+  /** Resolves once so many bytes have come in all. */
+  received(bytes: number): Promise<Buffer>;
+  readonly ended: Promise<Error | undefined>;
+  /** How often the transport has said that it is over. */
+  readonly ends: number;
+  readonly stderr: string;
+}
+
+export async function openSession(options: SshDroneOptions, settings: SessionOptions = {}): Promise<Session> {
+  const { loader = ECHO, input = new Uint8Array(0), signal = new AbortController().signal, onPhase } = settings;
+  const { keepaliveIntervalMs = 15_000, keepaliveCount = 3 } = settings;
+  const phases: Phase[] = [];
+  const chunks: Buffer[] = [];
+  let stderr = '';
+  let ends = 0;
+  let onData = (): void => undefined;
+  let onEnd: (cause: Error | undefined) => void = () => undefined;
+  const ended = new Promise<Error | undefined>(resolve => {
+    onEnd = resolve;
+  });
+  const channel = await transport.open(
+    endpointOf(new SshDrone('drone.test', options)).spec,
+    { loader, marker: 'marker', input },
+    {
+      data: chunk => {
+        assert.equal(ends, 0, 'data after the end');
+        chunks.push(Buffer.from(chunk));
+        onData();
+      },
+      diagnostics: chunk => {
+        stderr += Buffer.from(chunk).toString();
+      },
+      end: cause => {
+        ends++;
+        onEnd(cause);
+      },
+    },
+    {
+      connectTimeoutMs: Infinity,
+      keepaliveIntervalMs,
+      keepaliveCount,
+      killGraceMs: 2_000,
+      signal,
+      phase: phase => {
+        phases.push(phase);
+        onPhase?.(phase);
+      },
+      relay: () => assert.fail('ssh needs no relay'),
+    },
+  );
+  return {
+    channel,
+    phases,
+    ended,
+    get ends() {
+      return ends;
+    },
+    get stderr() {
+      return stderr;
+    },
+    async received(bytes) {
+      const has = (): boolean => chunks.reduce((sum, { length }) => sum + length, 0) >= bytes;
+      const enough = new Promise<void>(resolve => {
+        onData = () => {
+          if (has()) resolve();
+        };
+        onData();
+      });
+      const cause = await Promise.race([enough, ended.then(error => error ?? new Error('ended'))]);
+      if (cause && !has()) throw cause;
+      return Buffer.concat(chunks);
+    },
+  };
+}
+
+/** Ends a session in an orderly way. */
+export async function close(session: Session): Promise<void> {
+  session.channel.close();
+  assert.equal(await session.ended, undefined);
+}
+
+/** The failure of a session that cannot be opened, with the phases that it came through. */
+export async function refusal(
+  options: SshDroneOptions,
+  settings: SessionOptions = {},
+): Promise<TransportError & { readonly phases: Phase[] }> {
+  const phases: Phase[] = [];
+  try {
+    const session = await openSession(options, {
+      ...settings,
+      onPhase: phase => {
+        phases.push(phase);
+        settings.onPhase?.(phase);
+      },
+    });
+    session.channel.destroy();
+  } catch (error) {
+    assert(error instanceof TransportError, String(error));
+    return Object.assign(error, { phases });
+  }
+  assert.fail('the connection was not refused');
+}
