@@ -18,7 +18,15 @@ const STRICT = {
   skipLibCheck: false,
   noEmit: true,
 };
-const MUST_HAVE = ['LICENSE', 'README.md', 'CHANGELOG.md', 'package.json', 'dist/agent.cjs', 'dist/index.js'];
+const MUST_HAVE = [
+  'LICENSE',
+  'README.md',
+  'ARCHITECTURE.md',
+  'CHANGELOG.md',
+  'package.json',
+  'dist/agent.cjs',
+  'dist/index.js',
+];
 const MAY_HAVE = /^dist\/.+\.(js|d\.ts)$/;
 const INSTALL_SCRIPTS = ['preinstall', 'install', 'postinstall'];
 

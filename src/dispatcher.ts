@@ -19,6 +19,8 @@ import {
 
 /** An agent ends itself after `linkSilenceMs` without a word; this often within that time it hears one. */
 const PINGS_PER_SILENCE = 4;
+/** Often enough for any limit, and a delay that setInterval takes. */
+const RAREST_PING_MS = 3_600_000;
 /** Most are for batches that are over. One that comes before its batch is never far ahead of it. */
 const MAX_STRAY_CANCELS = 10_000;
 
@@ -52,8 +54,8 @@ export class Dispatcher {
         if (this.#links.get(link.spec.key) === link) this.#links.delete(link.spec.key);
       },
     };
-    const pingEveryMs = settings.linkSilenceMs / PINGS_PER_SILENCE;
-    if (Number.isFinite(pingEveryMs)) {
+    const pingEveryMs = Math.min(settings.linkSilenceMs / PINGS_PER_SILENCE, RAREST_PING_MS);
+    if (Number.isFinite(settings.linkSilenceMs)) {
       this.#pings = setInterval(() => {
         for (const link of this.#links.values()) link.ping();
       }, pingEveryMs).unref();

@@ -8,7 +8,7 @@
 export { AnyDrone, compareLoad, Drone, type CallQueuer } from './drone.js';
 export { LocalDrone, type LocalDroneOptions } from './local-drone.js';
 export { SshDrone, type SshDroneOptions } from './ssh-drone.js';
-export type { HostKeys } from './ssh/endpoint.js';
+export type { HostKeys, SshOptions } from './ssh/endpoint.js';
 export { getDrone } from './get-drone.js';
 
 export type { Call, CallOptions } from './call.js';

@@ -10,6 +10,7 @@
 import { encode, decode } from './codec.js';
 import { describeFailedStart, MarkerSearch, newAgentStart } from './agent-start.js';
 import type { BatchRun } from './batch-run.js';
+import { systemClock, type Timer } from './clock.js';
 import type { Outbox } from './outbox.js';
 import { type Channel, type ChannelEvents, type Transport, TransportError } from './transport.js';
 import type { Window } from './window.js';
@@ -143,16 +144,14 @@ export class Link {
     const { signal } = this.#opening;
     const { settings } = this.#owner;
     let leave: (() => void) | undefined;
-    let clock: NodeJS.Timeout | undefined;
+    let clock: Timer | undefined;
     try {
       leave = await this.#owner.window.enter(signal);
       const startedAt = performance.now();
-      if (Number.isFinite(settings.connectTimeoutMs)) {
-        clock = setTimeout(() => {
-          const late = `no agent within ${String(settings.connectTimeoutMs)} ms`;
-          this.#opening.abort(new TransportError('timeout', late));
-        }, settings.connectTimeoutMs);
-      }
+      clock = systemClock.setTimer(settings.connectTimeoutMs, () => {
+        const late = `no agent within ${String(settings.connectTimeoutMs)} ms`;
+        this.#opening.abort(new TransportError('timeout', late));
+      });
       const ready = await this.#startAgent(signal);
       this.#becomeReady();
       this.#report({
@@ -166,7 +165,7 @@ export class Link {
         error instanceof TransportError ? error : new TransportError('unreachable', String(error), { cause: error });
       this.#fail(known.kind, known);
     } finally {
-      clearTimeout(clock);
+      clock?.cancel();
       leave?.();
     }
   }

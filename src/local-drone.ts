@@ -1,7 +1,8 @@
 /** This machine as a drone. */
 import { Drone } from './drone.js';
 import { Endpoint } from './endpoint.js';
-import { invalidArgument } from './invalid-argument.js';
+import { fingerprintOf } from './fingerprint.js';
+import { OptionReader } from './option-reader.js';
 import type { UtilityMethods } from './utility.js';
 
 /** What a LocalDrone can be given. */
@@ -20,17 +21,10 @@ export interface LocalDroneOptions {
 export class LocalDrone<Own = {}> extends Drone<UtilityMethods & Own> {
   /** Throws TypeError (`ERR_INVALID_ARG`) for options out of range. */
   constructor(options: LocalDroneOptions = {}) {
-    const utility = readModuleUrl(options.utility);
-    const env = options.env === undefined ? undefined : { ...options.env };
-    const key = `local${utility === undefined && env === undefined ? '' : `#${JSON.stringify([utility, env])}`}`;
+    const read = new OptionReader(options, ['utility', 'env']);
+    const utility = read.moduleUrl('utility');
+    const env = read.environment('env');
+    const key = `local#${fingerprintOf({ utility, env })}`;
     super('localhost', new Endpoint({ transport: 'local', key, hostname: 'localhost', utility, env }));
   }
-}
-
-function readModuleUrl(url: URL | undefined): string | undefined {
-  if (url === undefined) return undefined;
-  if (!(url instanceof URL) || (url.protocol !== 'file:' && url.protocol !== 'data:')) {
-    throw invalidArgument('utility', url, 'a file: or data: URL object');
-  }
-  return url.href;
 }

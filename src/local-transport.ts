@@ -23,13 +23,18 @@ export const transport: Transport = {
         events.end(cause);
       };
       const destroy = (): void => {
-        child.stdin.end();
-        const forceMs = context.killGraceMs + FORCE_MARGIN_MS;
-        const force = setTimeout(() => child.kill('SIGKILL'), forceMs).unref();
-        child.once('exit', () => {
-          clearTimeout(force);
+        const isOver = child.exitCode !== null || child.signalCode !== null;
+        if (isOver) {
           for (const stream of streams) stream.destroy();
-        });
+        } else {
+          child.stdin.end();
+          const forceMs = context.killGraceMs + FORCE_MARGIN_MS;
+          const force = setTimeout(() => child.kill('SIGKILL'), forceMs).unref();
+          child.once('exit', () => {
+            clearTimeout(force);
+            for (const stream of streams) stream.destroy();
+          });
+        }
         end(undefined);
       };
 

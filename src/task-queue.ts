@@ -2,6 +2,7 @@
 import type { AnyDrone, Drone } from './drone.js';
 import type { DroneError, DroneResults } from './drone-error.js';
 import { invalidArgument } from './invalid-argument.js';
+import { checkNames } from './option-reader.js';
 import type { Call } from './call.js';
 import type { Log } from './log.js';
 import type { StatsTarget } from './stats.js';
@@ -118,25 +119,45 @@ export interface QueueSettings {
   readonly log: Log | undefined;
 }
 
-/** Twelve days. Agent and thread add their margins to it and set timers, which take 24 days. */
-const MAX_GRACE_MS = 2 ** 30;
+/** Twelve days, as good as for ever. Agent and thread add their margins to a limit and set timers, which take 24 days. */
+const LONGEST_MS = 2 ** 30;
 
-/** Throws TypeError (`ERR_INVALID_ARG`) for options out of range. */
-export function readQueueOptions(options: TaskQueueOptions, defaultName: string): QueueSettings {
+function offBeyondLongest(limitMs: number): number {
+  return limitMs > LONGEST_MS ? Infinity : limitMs;
+}
+
+const OPTION_NAMES = [
+  'name',
+  'connectTimeoutMs',
+  'callTimeoutMs',
+  'roundDeadlineMs',
+  'killGraceMs',
+  'linkSilenceMs',
+  'stats',
+  'log',
+] satisfies (keyof TaskQueueOptions)[];
+
+/** Throws TypeError (`ERR_INVALID_ARG`) for options out of range, and for names beside these and `ownNames`. */
+export function readQueueOptions(
+  options: TaskQueueOptions,
+  defaultName: string,
+  ownNames: readonly string[] = [],
+): QueueSettings {
+  checkNames(options, [...OPTION_NAMES, ...ownNames]);
   const { name = defaultName } = options;
   if (typeof name !== 'string' || name === '') throw invalidArgument('name', name, 'a non-empty string');
-  const limit = (field: keyof TaskQueueOptions & `${string}Ms`, defaultMs: number, maxMs = Infinity): number => {
+  const limit = (field: keyof TaskQueueOptions & `${string}Ms`, defaultMs: number): number => {
     const value = options[field] ?? defaultMs;
-    if (typeof value === 'number' && value > 0) return Math.min(value, maxMs);
+    if (typeof value === 'number' && value > 0) return value;
     throw invalidArgument(field, value, 'a number of milliseconds above 0, or Infinity');
   };
   return {
     name,
-    connectTimeoutMs: limit('connectTimeoutMs', 10_000),
+    connectTimeoutMs: offBeyondLongest(limit('connectTimeoutMs', 10_000)),
     callTimeoutMs: limit('callTimeoutMs', 600_000),
     roundDeadlineMs: limit('roundDeadlineMs', 900_000),
-    killGraceMs: limit('killGraceMs', 2_000, MAX_GRACE_MS),
-    linkSilenceMs: limit('linkSilenceMs', 120_000),
+    killGraceMs: Math.min(limit('killGraceMs', 2_000), LONGEST_MS),
+    linkSilenceMs: offBeyondLongest(limit('linkSilenceMs', 120_000)),
     stats: options.stats,
     log: options.log,
   };

@@ -41,7 +41,7 @@ const sideBySide: Order = (workers, start) => {
 export class ThreadedTaskQueue extends RoundsTaskQueue {
   /** Throws TypeError (`ERR_INVALID_ARG`) for options out of range. Threads start with the first round. */
   constructor(options: ThreadedTaskQueueOptions = {}) {
-    const settings = readQueueOptions(options, 'thread_queue');
+    const settings = readQueueOptions(options, 'thread_queue', ['threads', 'threadHeapMb']);
     const { threads = Math.min(availableParallelism(), MAX_DEFAULT_THREADS), threadHeapMb } = options;
     if (!Number.isInteger(threads) || threads < 1) throw invalidArgument('threads', threads, 'an integer above 0');
     if (threadHeapMb !== undefined && !(Number.isFinite(threadHeapMb) && threadHeapMb > 0)) {

@@ -26,7 +26,7 @@ const MAX_LINES = 400;
 const LAYERS: readonly Layer[] = [
   {
     name: 'ground',
-    files: ['invalid-argument.ts', 'clock.ts', 'window.ts', 'cached-lookup.ts'],
+    files: ['invalid-argument.ts', 'clock.ts', 'window.ts', 'cached-lookup.ts', 'fingerprint.ts', 'option-reader.ts'],
     mayImport: [],
     because: 'every side stands on it, so it can know none of them',
   },
@@ -68,7 +68,7 @@ const LAYERS: readonly Layer[] = [
   },
   {
     name: 'ssh options',
-    files: ['ssh/endpoint.ts', 'ssh/option-reader.ts'],
+    files: ['ssh/endpoint.ts'],
     mayImport: ['ground', 'language'],
     because: 'the main thread reads them to make a drone, which must not load ssh2 for it',
   },

@@ -2,12 +2,12 @@
  * From what the caller says about a drone to a spec that is complete, checked and plain data: everything a thread needs
  * to reach the drone, nothing left to look up there.
  */
-import { createHmac, randomBytes } from 'node:crypto';
 import { homedir, userInfo } from 'node:os';
 import { join } from 'node:path';
+import { fingerprintOf } from '../fingerprint.js';
 import { invalidArgument } from '../invalid-argument.js';
 import type { EndpointSpec } from '../wire.js';
-import { OptionReader } from './option-reader.js';
+import { OptionReader } from '../option-reader.js';
 
 /**
  * Which host keys are trusted: `strict`, those in the known_hosts files; `accept-new`, also the first one seen of a host
@@ -54,7 +54,7 @@ export interface SshEndpointSpec extends EndpointSpec, SshPoint {
  *
  * @typeParam Hop What stands for a hop besides a string.
  */
-export interface SshDroneOptions<Hop = SshEndpointSpec> {
+export interface SshOptions<Hop = SshEndpointSpec> {
   /** Address to connect to: a name or an IP address. Default: the drone's hostname. */
   host?: string | undefined;
   /** Default 22. */
@@ -91,7 +91,7 @@ export interface SshDroneOptions<Hop = SshEndpointSpec> {
   agentCommand?: string | undefined;
 }
 
-const OPTION_NAMES: readonly (keyof SshDroneOptions)[] = [
+const OPTION_NAMES: readonly (keyof SshOptions)[] = [
   'host',
   'port',
   'user',
@@ -113,7 +113,7 @@ const DEFAULT_PORT = 22;
  *
  * @throws TypeError with code `ERR_INVALID_ARG` that names the field, its value (no secrets) and what was expected.
  */
-export function resolveSshEndpoint(hostname: string, options: SshDroneOptions = {}): SshEndpointSpec {
+export function resolveSshEndpoint(hostname: string, options: SshOptions = {}): SshEndpointSpec {
   checkHost('hostname', hostname);
   const read = new OptionReader(options, OPTION_NAMES);
   const home = homedir();
@@ -158,7 +158,7 @@ export function addressOf(point: SshPoint): string {
   return `${point.user}@${point.host.includes(':') ? `[${point.host}]` : point.host}:${String(point.port)}`;
 }
 
-function hopsOf(via: SshDroneOptions['via'], drone: SshPoint): SshHop[] {
+function hopsOf(via: SshOptions['via'], drone: SshPoint): SshHop[] {
   if (via === undefined) return [];
   const list: readonly unknown[] = Array.isArray(via) ? via : [via];
   return list.flatMap(hop => {
@@ -248,15 +248,4 @@ function hostKeysOf(value: unknown): HostKeys {
 
 function expandHome(path: string, home: string): string {
   return path === '~' || path.startsWith('~/') ? join(home, path.slice(1)) : path;
-}
-
-let salt: Buffer | undefined;
-
-/**
- * Tells endpoints apart by all that matters to them, secrets included. Salted anew in each process, so that a key seen in
- * a log is no means to try passwords against.
- */
-function fingerprintOf(fields: unknown): string {
-  salt ??= randomBytes(32);
-  return createHmac('sha256', salt).update(JSON.stringify(fields)).digest('base64url').slice(0, 22);
 }

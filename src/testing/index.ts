@@ -4,6 +4,7 @@
  */
 export { FakeDrone, type FakeCall } from './fake-drone.js';
 export type { FakeFault } from './fake-agent.js';
+export type { ExecRequest } from './exec-request.js';
 export { startSshServer, type SshServer, type SshServerOptions } from './ssh-server.js';
 export { Gate } from './gate.js';
 export { FakeClock } from './fake-clock.js';

@@ -1,5 +1,5 @@
 /** Reads the fields of an options object, each with its check. */
-import { invalidArgument } from '../invalid-argument.js';
+import { invalidArgument } from './invalid-argument.js';
 
 /** Stands for a value that may be a secret. */
 const HIDDEN = '(not shown)';
@@ -11,14 +11,9 @@ const HIDDEN = '(not shown)';
 export class OptionReader {
   readonly #options: Readonly<Record<string, unknown>>;
 
-  /** Refuses fields that are not among `names`: a mistyped security option must not go unnoticed. */
+  /** Refuses fields that are not among `names`. */
   constructor(options: unknown, names: readonly string[]) {
-    if (typeof options !== 'object' || options === null) {
-      throw invalidArgument('typeof options', options === null ? 'null' : typeof options, "'object'");
-    }
-    for (const name of Object.keys(options)) {
-      if (!names.includes(name)) throw invalidArgument('an option', name, `one of ${names.join(', ')}`);
-    }
+    checkNames(options, names);
     this.#options = options as Readonly<Record<string, unknown>>;
   }
 
@@ -70,6 +65,16 @@ export class OptionReader {
         return [name, text];
       }),
     );
+  }
+}
+
+/** Refuses what is no options object, and fields that are not among `names`: a mistyped option must not go unnoticed. */
+export function checkNames(options: unknown, names: readonly string[]): void {
+  if (typeof options !== 'object' || options === null) {
+    throw invalidArgument('typeof options', options === null ? 'null' : typeof options, "'object'");
+  }
+  for (const name of Object.keys(options)) {
+    if (!names.includes(name)) throw invalidArgument('an option', name, `one of ${names.join(', ')}`);
   }
 }
 
