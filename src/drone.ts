@@ -121,8 +121,12 @@ export interface CallQueuer<M> {
 
 /** A host that runs calls. `M`, an interface or a module type, names its methods: its function-valued keys. */
 export abstract class Drone<M = UtilityMethods> extends AnyDrone implements CallQueuer<M> {
-  /** Types only, never set: makes Drone<M> covariant in M, so that a fake without `run` is no ordinary drone. */
-  declare private readonly methods?: M;
+  /**
+   * Types only, never set: makes Drone<M> covariant in M, so that a fake without `run` is no ordinary drone. Protected,
+   * since of private members the declarations of the built package do not tell the type; and NoInfer, or in
+   * `queue.call(new LocalDrone(), …)` the drone would take its type parameter from there.
+   */
+  declare protected readonly methods?: NoInfer<M>;
 
   /**
    * Queues a call for the next round. Its arguments are copied now.

@@ -57,7 +57,7 @@ export class FrameWriter {
   begin(type: number, batch: number, index: number): void {
     this.#frameAt = this.#used;
     this.#reserve(HEADER_BYTES);
-    this.#used += 4;
+    this.#used += 4; // the length, which `end` knows
     this.u8(type);
     this.u32(batch);
     this.u32(index);
@@ -76,22 +76,28 @@ export class FrameWriter {
   }
 
   u16(value: number): void {
-    this.u8(value);
-    this.u8(value >>> 8);
+    this.#reserve(2);
+    this.#buffer[this.#used++] = value;
+    this.#buffer[this.#used++] = value >>> 8;
   }
 
   u32(value: number): void {
-    this.u16(value);
-    this.u16(value >>> 16);
+    this.#reserve(4);
+    this.#buffer[this.#used++] = value;
+    this.#buffer[this.#used++] = value >>> 8;
+    this.#buffer[this.#used++] = value >>> 16;
+    this.#buffer[this.#used++] = value >>> 24;
   }
 
   f64(value: number): void {
+    this.#reserve(8);
     scratch.setFloat64(0, value, true);
-    for (let i = 0; i < 8; i++) this.u8(scratch.getUint8(i));
+    for (let i = 0; i < 8; i++) this.#buffer[this.#used++] = scratch.getUint8(i);
   }
 
   /** Copies bytes: payload, or frames that are whole already. */
   bytes(bytes: Uint8Array): void {
+    if (bytes.byteLength === 0) return; // often so, and `set` is dear
     this.#reserve(bytes.byteLength);
     this.#buffer.set(bytes, this.#used);
     this.#used += bytes.byteLength;

@@ -27,6 +27,8 @@ export class ThreadHost implements Place {
   #missedPings = 0;
   #watchdog: NodeJS.Timeout | undefined;
   #dead = false;
+  /** Resolves when the thread, and what piscina may have started in its place, has ended. */
+  #ended = Promise.resolve();
   #threadId = -1;
 
   constructor(settings: ThreadSettings, threadHeapMb: number | undefined, events: ThreadHostEvents) {
@@ -89,15 +91,21 @@ export class ThreadHost implements Place {
     });
   }
 
-  /** Lets the thread end its agents and connections, then ends it. */
+  /** Lets the thread end its agents and connections, then ends it. Of a dead one it waits for the end. */
   async close(graceMs: number): Promise<void> {
-    if (this.#dead) return;
-    await this.#task('close', graceMs, []);
-    if (this.#isDead()) return;
-    this.#drain();
-    this.#dead = true;
-    this.#port.close();
-    await this.#pool.destroy();
+    if (!this.#dead) {
+      // An idle thread may hang, too.
+      this.#watchdog ??= this.#watch();
+      await this.#task('close', graceMs, []);
+      clearInterval(this.#watchdog);
+    }
+    if (!this.#isDead()) {
+      this.#drain();
+      this.#dead = true;
+      this.#port.close();
+      this.#ended = this.#pool.destroy();
+    }
+    await this.#ended;
   }
 
   /** A fresh read: the flag changes while a task is awaited. */
@@ -137,7 +145,7 @@ export class ThreadHost implements Place {
     clearInterval(this.#watchdog);
     this.#port.close();
     // Piscina starts another thread in place of a dead one; this host is done, so that one must go too.
-    void this.#pool.destroy();
+    this.#ended = this.#pool.destroy();
     this.#events.lost(this, cause);
   }
 

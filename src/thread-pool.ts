@@ -14,6 +14,8 @@ export class ThreadPool implements Runner {
   readonly #events: RunnerEvents;
   /** Threads start when a drone is first routed to their slot, and again after their death. */
   readonly #hosts: (ThreadHost | undefined)[];
+  /** Ends of dead threads that others have replaced. */
+  readonly #ends = new Set<Promise<void>>();
 
   constructor(settings: ThreadSettings, options: ThreadPoolOptions, events: RunnerEvents) {
     this.#settings = settings;
@@ -33,16 +35,22 @@ export class ThreadPool implements Runner {
   }
 
   async close(graceMs: number): Promise<void> {
-    await Promise.all(this.#hosts.flatMap(host => host?.close(graceMs) ?? []));
+    await Promise.all([...this.#ends, ...this.#hosts.flatMap(host => host?.close(graceMs) ?? [])]);
   }
 
   #hostAt(slot: number): ThreadHost {
     let host = this.#hosts[slot];
     if (host === undefined || host.dead) {
+      if (host) this.#awaitEnd(host);
       host = new ThreadHost(this.#settings, this.#options.threadHeapMb, this.#events);
       this.#hosts[slot] = host;
     }
     return host;
+  }
+
+  #awaitEnd(host: ThreadHost): void {
+    const end = host.close(0).finally(() => this.#ends.delete(end));
+    this.#ends.add(end);
   }
 }
 

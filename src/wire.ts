@@ -150,10 +150,7 @@ export interface RelayOpening {
   readonly marker: string;
 }
 
-/**
- * A Call frame's payload, taken apart. `args` are bytes of a codec value, a list, and no bytes for no arguments; the rest
- * is for those on the way.
- */
+/** A Call frame's payload, taken apart. `args` are bytes of a codec value (a list); the rest is for those on the way. */
 export interface CallHead {
   /** The controller wants Output frames while it runs. */
   readonly streams: boolean;

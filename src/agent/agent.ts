@@ -43,7 +43,7 @@ export class Agent {
     this.#end(0);
   });
   readonly #batches = new Batches({
-    execute: (batch, index, call, signal) => this.#execute(batch, index, call, signal),
+    execute: (batch, index, call, running) => this.#execute(batch, index, call, running.signal),
     answer: (batch, index, outcome) => {
       this.#send(outcome.type, batch, index, outcome.payload);
       return this.#stdio.drained();
@@ -134,7 +134,7 @@ export class Agent {
       },
     };
     try {
-      return returned(await builtIns[method](context, ...listOf(method, decode(call.args) ?? [])));
+      return returned(await builtIns[method](context, ...listOf(method, decode(call.args))));
     } catch (error) {
       if (error instanceof Cancelled) throw error;
       if (!call.isKill) return failed('call', error);

@@ -9,9 +9,10 @@
 import { decodeCall, EVERY_CALL, FrameType, type CallHead } from '../wire.js';
 import { Cancelled } from './call-context.js';
 import { failed, type Outcome } from './outcome.js';
+import { RunningCall } from './running-call.js';
 
-/** Runs one call; resolves whatever happens, but for a Cancelled when the signal ended it. */
-export type Execute = (batch: number, index: number, call: CallHead, signal: AbortSignal) => Promise<Outcome>;
+/** Runs one call; resolves whatever happens, but for a Cancelled when a cancel ended it. */
+export type Execute = (batch: number, index: number, call: CallHead, running: RunningCall) => Promise<Outcome>;
 
 export interface BatchesOptions {
   readonly execute: Execute;
@@ -116,29 +117,29 @@ export class Batches {
 
   async #outcome(number: number, batch: Batch, index: number, call: CallHead): Promise<Outcome> {
     if (batch.cancelled.has(EVERY_CALL) || batch.cancelled.has(index)) return cancelled(call, new Cancelled(true));
-    const controller = new AbortController();
+    const running = new RunningCall();
     let waiting: NodeJS.Timeout | undefined;
     const gaveUp = new Promise<Cancelled>(resolve => {
       const cancel = (): void => {
-        if (controller.signal.aborted) return;
+        if (running.isCancelled) return;
         waiting = setTimeout(resolve, this.#options.cancelWaitMs(), new Cancelled(false));
-        controller.abort();
+        running.cancel();
       };
       batch.running = { index, cancel };
     });
     try {
-      const ended = await Promise.race([this.#execute(number, index, call, controller.signal), gaveUp]);
+      const ended = await Promise.race([this.#execute(number, index, call, running), gaveUp]);
       if (ended instanceof Cancelled) return cancelled(call, ended);
-      return controller.signal.aborted ? cancelled(call, new Cancelled(true)) : ended;
+      return running.isCancelled ? cancelled(call, new Cancelled(true)) : ended;
     } finally {
       clearTimeout(waiting);
       batch.running = undefined;
     }
   }
 
-  async #execute(number: number, index: number, call: CallHead, signal: AbortSignal): Promise<Outcome | Cancelled> {
+  async #execute(number: number, index: number, call: CallHead, running: RunningCall): Promise<Outcome | Cancelled> {
     try {
-      return await this.#options.execute(number, index, call, signal);
+      return await this.#options.execute(number, index, call, running);
     } catch (error) {
       if (error instanceof Cancelled) return error;
       throw error;

@@ -91,7 +91,7 @@ class UtilityThread {
 
   async #run({ method, args }: ThreadCall): Promise<Outcome> {
     try {
-      const list = decode(args) ?? [];
+      const list = decode(args);
       if (!Array.isArray(list)) throw new TypeError(`${method}: the arguments must be a list, got ${describe(list)}`);
       const run = methodOf(await this.#module, method, this.#label);
       return returned(await run(...(list as unknown[])));

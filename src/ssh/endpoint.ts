@@ -54,7 +54,7 @@ export interface SshEndpointSpec extends EndpointSpec, SshPoint {
  *
  * @typeParam Hop What stands for a hop besides a string.
  */
-export interface SshOptions<Hop = SshEndpointSpec> {
+export interface SshOptions<Hop> {
   /** Address to connect to: a name or an IP address. Default: the drone's hostname. */
   host?: string | undefined;
   /** Default 22. */
@@ -91,7 +91,7 @@ export interface SshOptions<Hop = SshEndpointSpec> {
   agentCommand?: string | undefined;
 }
 
-const OPTION_NAMES: readonly (keyof SshOptions)[] = [
+const OPTION_NAMES: readonly (keyof SshOptions<SshEndpointSpec>)[] = [
   'host',
   'port',
   'user',
@@ -113,7 +113,7 @@ const DEFAULT_PORT = 22;
  *
  * @throws TypeError with code `ERR_INVALID_ARG` that names the field, its value (no secrets) and what was expected.
  */
-export function resolveSshEndpoint(hostname: string, options: SshOptions = {}): SshEndpointSpec {
+export function resolveSshEndpoint(hostname: string, options: SshOptions<SshEndpointSpec> = {}): SshEndpointSpec {
   checkHost('hostname', hostname);
   const read = new OptionReader(options, OPTION_NAMES);
   const home = homedir();
@@ -158,7 +158,7 @@ export function addressOf(point: SshPoint): string {
   return `${point.user}@${point.host.includes(':') ? `[${point.host}]` : point.host}:${String(point.port)}`;
 }
 
-function hopsOf(via: SshOptions['via'], drone: SshPoint): SshHop[] {
+function hopsOf(via: SshOptions<SshEndpointSpec>['via'], drone: SshPoint): SshHop[] {
   if (via === undefined) return [];
   const list: readonly unknown[] = Array.isArray(via) ? via : [via];
   return list.flatMap(hop => {

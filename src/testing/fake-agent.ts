@@ -1,6 +1,7 @@
 /** Plays the agent of a FakeDrone, on the main thread: the same frames, the same order of calls, functions for methods. */
 import { Batches } from '../agent/batches.js';
 import { describe, failed, type Outcome, returned } from '../agent/outcome.js';
+import type { RunningCall } from '../agent/running-call.js';
 import { decode, encode } from '../codec.js';
 import type { FarEnd, RelayedChannel } from '../endpoint.js';
 import type { ProcessId } from '../utility.js';
@@ -67,7 +68,7 @@ export class FakeAgent implements FarEnd {
   /** A batch comes whole, so only the last one can still grow. */
   #recorded: { readonly batch: number; readonly calls: FakeCall[] } = { batch: 0, calls: [] };
   readonly #batches = new Batches({
-    execute: (batch, index, call, signal) => this.#execute(batch, index, call, signal),
+    execute: (batch, index, call, running) => this.#execute(batch, index, call, running),
     answer: (batch, index, outcome) => {
       this.#channel.send(encodeFrame(outcome.type, batch, index, outcome.payload));
       return Promise.resolve();
@@ -146,7 +147,7 @@ export class FakeAgent implements FarEnd {
     this.#recorded.calls.push({ method, args: decode(args) as unknown[] });
   }
 
-  async #execute(batch: number, index: number, call: CallHead, signal: AbortSignal): Promise<Outcome> {
+  async #execute(batch: number, index: number, call: CallHead, running: RunningCall): Promise<Outcome> {
     switch (this.#drone.fault()) {
       case undefined:
         break;
@@ -176,7 +177,7 @@ export class FakeAgent implements FarEnd {
     }
     try {
       const value: unknown = await Reflect.apply(method, this.#drone.methods, decode(call.args) as unknown[]);
-      return signal.aborted ? await NEVER : returned(value);
+      return running.isCancelled ? await NEVER : returned(value);
     } catch (error) {
       if (!call.isKill) return failed('call', error);
       const message = `processes could not be killed: ${describe(error)}`;

@@ -3,7 +3,7 @@ import { homedir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import test, { afterEach, beforeEach } from 'node:test';
 import { deserialize, serialize } from 'node:v8';
-import { resolveSshEndpoint, type SshOptions } from '../../src/ssh/endpoint.js';
+import { resolveSshEndpoint, type SshEndpointSpec, type SshOptions } from '../../src/ssh/endpoint.js';
 
 const agentBefore = process.env.SSH_AUTH_SOCK;
 beforeEach(() => {
@@ -41,7 +41,10 @@ test('a hostname alone means port 22, the own user, the ssh-agent and strict hos
 test('every option may be undefined, which means its default', () => {
   const names = ['host', 'port', 'user', 'identity', 'password', 'agentSocket', 'hostKeys', 'knownHosts', 'via'];
   const all = [...names, 'utility', 'env', 'agentCommand'].map(name => [name, undefined]);
-  assert.deepEqual(resolveSshEndpoint('web1', Object.fromEntries(all) as SshOptions), resolveSshEndpoint('web1'));
+  assert.deepEqual(
+    resolveSshEndpoint('web1', Object.fromEntries(all) as SshOptions<SshEndpointSpec>),
+    resolveSshEndpoint('web1'),
+  );
 });
 
 test('one path may stand for a list, and ~/ for the home directory', () => {
@@ -96,7 +99,7 @@ test('a drone as a hop brings its own credentials and its own hops', () => {
 });
 
 test('endpoints that differ in anything have different keys, and equal ones the same', () => {
-  const variants: SshOptions[] = [
+  const variants: SshOptions<SshEndpointSpec>[] = [
     {},
     { host: '10.0.0.1' },
     { port: 23 },
@@ -182,7 +185,7 @@ test('errors about secrets do not show them', () => {
     'hunter2',
   ]) {
     assert.throws(
-      () => resolveSshEndpoint('web1', options as SshOptions),
+      () => resolveSshEndpoint('web1', options as SshOptions<SshEndpointSpec>),
       (error: Error & { code?: string }) => error.code === 'ERR_INVALID_ARG' && !error.message.includes('hunter2'),
     );
   }

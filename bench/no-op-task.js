@@ -1,0 +1,4 @@
+// What the raw piscina runs.
+export default async function noOp() {
+  return undefined;
+}

@@ -1,0 +1,38 @@
+// A measured program: a process of its own, plain JavaScript, so that nothing but Node and what is measured is in it.
+
+/**
+ * Takes a task from the bench, reports what was measured, and ends.
+ * @template Task, Report
+ * @param {(task: Task) => Promise<Report>} measure
+ */
+export function serve(measure) {
+  process.once('message', async task => {
+    const report = await measure(/** @type {Task} */ (task));
+    process.send?.(report, () => {
+      process.disconnect();
+    });
+  });
+  // The bench is gone, and whoever could be told with it.
+  process.once('disconnect', () => process.exit());
+}
+
+/** @param {number} count */
+export function upTo(count) {
+  return Array.from({ length: count }, (_, at) => at);
+}
+
+/**
+ * Wall and CPU time (all threads) of one round, per drone: the mean over `rounds` of them, us.
+ * @param {number} drones
+ * @param {number} rounds
+ * @param {() => Promise<unknown>} round
+ */
+export async function timeRounds(drones, rounds, round) {
+  const cpuBefore = process.cpuUsage();
+  const startedAtMs = performance.now();
+  for (let done = 0; done < rounds; done++) await round();
+  const wallMs = performance.now() - startedAtMs;
+  const cpu = process.cpuUsage(cpuBefore);
+  const batches = rounds * drones;
+  return { wallUs: (wallMs * 1000) / batches, cpuUs: (cpu.user + cpu.system) / batches };
+}
