@@ -22,17 +22,27 @@ const OLDEST_AGENT_NODE = 18;
 
 let bundle: Promise<Uint8Array> | undefined;
 
+/** A drone without env and utility starts with the same bytes as all others like it; one copy serves them all. */
+const plainInputs = new WeakMap<ThreadSettings, Promise<Uint8Array>>();
+
 /** A start with a marker of its own. Throws TransportError `bootstrap` when the user's utility module cannot be read. */
 export async function newAgentStart(spec: EndpointSpec, settings: ThreadSettings): Promise<AgentStart> {
+  const isPlain = spec.env === undefined && spec.utility === undefined;
+  const input = (isPlain ? plainInputs.get(settings) : undefined) ?? inputFor(spec, settings);
+  if (isPlain) plainInputs.set(settings, input);
+  return { loader: LOADER, marker: `drone-${randomBytes(12).toString('hex')}`, input: await input };
+}
+
+async function inputFor({ env = {}, utility }: EndpointSpec, settings: ThreadSettings): Promise<Uint8Array> {
   bundle ??= readFile(new URL('./agent.cjs', import.meta.url)).then(bundleInput);
   const { killGraceMs, linkSilenceMs } = settings;
-  const config: AgentConfig = { env: spec.env ?? {}, killGraceMs, linkSilenceMs };
+  const config: AgentConfig = { env, killGraceMs, linkSilenceMs };
   const parts = [await bundle, encodeFrame(FrameType.Config, 0, 0, encode(config))];
-  if (spec.utility !== undefined) {
-    const module: UtilityModule = { id: spec.utility, source: await readUtilityModule(spec.utility) };
+  if (utility !== undefined) {
+    const module: UtilityModule = { id: utility, source: await readUtilityModule(utility) };
     parts.push(encodeFrame(FrameType.Utility, 0, 0, encode(module)));
   }
-  return { loader: LOADER, marker: `drone-${randomBytes(12).toString('hex')}`, input: join(parts) };
+  return join(parts);
 }
 
 async function readUtilityModule(href: string): Promise<string> {

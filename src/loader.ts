@@ -2,6 +2,7 @@
  * What starts the agent: `node -e '<LOADER>' <marker>`. The loader answers at once with the marker and the Node version
  * (all that an old Node is good for), then reads the agent's bundle from stdin and runs it. Nothing touches the disk.
  */
+import { gzipSync } from 'node:zlib';
 
 /**
  * ES5, so that every Node parses it far enough to tell its version; and free of single quote, backslash, exclamation
@@ -21,16 +22,19 @@ export const LOADER = [
   'catch(e){if(e.code==="EAGAIN"){k=0;Atomics.wait(new Int32Array(new SharedArrayBuffer(4)),0,0,5);continue}throw e}',
   'if(k===0)process.exit(1)}return b}',
   // The name stands in stacks, instead of a description of how the text came to be evaluated.
-  'var s=r(Buffer.alloc(r(Buffer.alloc(4)).readUInt32LE(0))).toString()+n+"//# sourceURL=drone-agent";',
+  'var s=require("zlib").gunzipSync(r(Buffer.alloc(r(Buffer.alloc(4)).readUInt32LE(0)))).toString()+n+"//# sourceURL=drone-agent";',
   'new Function("require","bundle",s)(require,s)',
   '})()',
 ].join('');
 
-/** The first bytes for the loader's stdin: the bundle, its length (u32le) in front. */
+/**
+ * The first bytes for the loader's stdin: the bundle, compressed, the length of that (u32le) in front. Compressed it is a
+ * third as long, which each connection has to encrypt and hold.
+ */
 export function bundleInput(bundle: Uint8Array | string): Uint8Array {
-  const text = typeof bundle === 'string' ? new TextEncoder().encode(bundle) : bundle;
-  const input = new Uint8Array(4 + text.byteLength);
-  new DataView(input.buffer).setUint32(0, text.byteLength, true);
-  input.set(text, 4);
+  const packed = gzipSync(bundle, { level: 9 });
+  const input = new Uint8Array(4 + packed.byteLength);
+  new DataView(input.buffer).setUint32(0, packed.byteLength, true);
+  input.set(packed, 4);
   return input;
 }

@@ -1,0 +1,184 @@
+/** What crosses the worker thread, and what the death of one costs: its own drones, this round, and no more. */
+import assert from 'node:assert/strict';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import test from 'node:test';
+import { threadId as mainThreadId } from 'node:worker_threads';
+import { type AnyDrone, DroneTaskQueue, events, ThreadedTaskQueue } from 'drone-task-queue';
+import { FakeDrone, type FakeFault, Gate } from 'drone-task-queue/testing';
+import { leakCheck } from '../leak-check.js';
+import { exceptionOf, failureOf } from './rejections.js';
+import { Witness } from './witness.js';
+
+leakCheck();
+
+/** How a thread dies, and what the failure's cause says about it. */
+const DEATHS: readonly (readonly [fault: FakeFault, cause: RegExp])[] = [
+  ['thread-exit', /exit/i],
+  ['thread-throw', /thrown in the worker thread by a fake drone/],
+  ['thread-out-of-memory', /memory/i],
+  // Told apart from a busy thread by unanswered pings, so this one takes its ten seconds.
+  ['thread-loop', /has not answered for 10000 ms/],
+];
+
+/** Drones that work until their gate opens, with the thread that each of them is served by. */
+async function spread(
+  queue: ThreadedTaskQueue,
+  drones: readonly FakeDrone<{ wait(): void }>[],
+  gate: Gate,
+): Promise<Map<AnyDrone, number>> {
+  for (const drone of drones) drone.queueCall('wait');
+  await queue.execute(drones, { wait: false });
+  await gate.arrived(drones.length);
+  const threads = new Map([...queue.droneThreads].map(([drone, worker]) => [drone, worker.threadId]));
+  gate.open();
+  await queue.getResults();
+  return threads;
+}
+
+for (const [fault, cause] of DEATHS) {
+  test(`a worker thread that dies of '${fault}' costs only its own unfinished drones, and is replaced`, async () => {
+    using lost = new Witness(events.threadLost);
+    using finished = new Witness(events.workerFinish);
+    await using queue = new ThreadedTaskQueue({ threads: 2, threadHeapMb: 32 });
+    const gates = { probe: new Gate(), round: new Gate() };
+    let gate = gates.probe;
+    const drones = Array.from(
+      { length: 12 },
+      (_, n) => new FakeDrone(`web${String(n)}`, { wait: () => gate.wait(), echo: (value: number) => value }),
+    );
+    const threads = await spread(queue, drones, gates.probe);
+    const [killer] = drones;
+    assert.ok(killer);
+    const doomed = drones.filter(drone => threads.get(drone) === threads.get(killer));
+    const others = drones.filter(drone => !doomed.includes(drone));
+    assert.ok(doomed.length >= 3 && others.length >= 1, 'twelve drones are spread over two threads');
+
+    // One drone of the doomed thread is done before it dies, the others of all threads are in mid-call.
+    gate = gates.round;
+    const done = doomed[1]!;
+    const calls = new Map(
+      drones.map(drone => [drone, drone === done ? drone.queueCall('echo', 7) : drone.queueCall('wait')]),
+    );
+    finished.seen.length = 0;
+    await queue.execute(drones, { wait: false });
+    await Promise.all([gate.arrived(drones.length - 1), finished.first(({ hostname }) => hostname === done.hostname)]);
+    killer.misbehave(fault);
+    const trigger = queue.call(killer, 'echo', 1).then(
+      () => assert.fail('it returned'),
+      (error: unknown) => error,
+    );
+    const threadLost = await lost.first();
+    gate.open();
+    const exception = await exceptionOf(queue.getResults());
+    await trigger;
+
+    assert.equal(threadLost.threadId, threads.get(killer));
+    const failed = doomed.filter(drone => drone !== done);
+    assert.deepEqual(new Set(exception.failures.keys()), new Set<AnyDrone>(failed));
+    for (const drone of failed) {
+      const failure = failureOf(exception, drone);
+      assert.equal(failure.kind, 'worker-lost');
+      assert.equal(failure.phase, 'call');
+      assert.match(String(failure.cause), cause);
+      assert.deepEqual(failure.mayHaveRun, [calls.get(drone)]);
+      assert.deepEqual(failure.notStarted, []);
+      assert.deepEqual(drone.getCalls(), []);
+    }
+    assert.deepEqual(exception.results.get(done), [7]);
+    for (const drone of others) assert.deepEqual(exception.results.get(drone), [undefined]);
+
+    killer.behave();
+    for (const [n, drone] of drones.entries()) drone.queueCall('echo', n);
+    const results = await queue.execute(drones);
+    assert.deepEqual([...results.values()], drones.map((_, n) => [n])); // prettier-ignore
+    assert.equal(lost.seen.length, 1);
+  });
+}
+
+test('a FakeDrone is served through the frames of a worker thread: what arrives are copies', async () => {
+  using opened = new Witness(events.linkOpen);
+  await using queue = new ThreadedTaskQueue({ threads: 1, name: 'crossing' });
+  class Point {
+    readonly x = 1;
+  }
+  const sent = { point: new Point(), list: [new Map([[1, new Set([-0])]])], bytes: Buffer.from('ab') };
+  const got: unknown[] = [];
+  const thrown = Object.assign(new RangeError('deep', { cause: { why: 7n } }), { code: 'ERR_DEEP', other: 1 });
+  const gate = new Gate();
+  const drone = new FakeDrone('web1', {
+    give: async (value: unknown) => {
+      got.push(value);
+      await gate.wait();
+      return sent;
+    },
+    fail: () => Promise.reject(thrown),
+  });
+  const given = drone.queueCall('give', sent);
+  drone.queueCall('fail');
+  await queue.execute([drone], { wait: false });
+  await gate.arrived();
+  const threadId = queue.droneThreads.get(drone)?.threadId ?? -1;
+  assert.ok(threadId > 0 && threadId !== mainThreadId);
+  gate.open();
+  const exception = await exceptionOf(queue.getResults());
+
+  const copy = { point: { x: 1 }, list: [new Map([[1, new Set([-0])]])], bytes: new Uint8Array([97, 98]) };
+  for (const value of [got[0], given.valueIn(exception)]) {
+    assert.notEqual(value, sent);
+    assert.deepEqual(value, copy);
+  }
+  const { cause } = failureOf(exception, drone);
+  assert.ok(cause instanceof RangeError && cause !== thrown);
+  const { message, code, stack, cause: deeper } = cause as typeof thrown;
+  assert.deepEqual(
+    { message, code, stack, deeper },
+    { message: 'deep', code: 'ERR_DEEP', stack: thrown.stack, deeper: { why: 7n } },
+  );
+  assert.ok(!('other' in cause));
+  assert.deepEqual(
+    opened.seen.map(({ queue: name, hostname, agentPid }) => [name, hostname, agentPid]),
+    [['crossing', 'web1', process.pid]],
+  );
+});
+
+test('values are copies in the queue without threads, too', async () => {
+  await using queue = new DroneTaskQueue();
+  const kept = { list: [1] };
+  const got: unknown[] = [];
+  const drone = new FakeDrone('web1', { swap: (value: unknown) => (got.push(value), kept) });
+  const given = { list: [2] };
+  drone.queueCall('swap', given);
+  const [value] = (await queue.execute([drone])).get(drone) ?? [];
+  assert.deepEqual([value, got[0]], [kept, given]);
+  assert.ok(value !== kept && got[0] !== given);
+});
+
+test('a thread that cannot even start costs its drones this round, not the queue', async () => {
+  await using queue = new ThreadedTaskQueue({ threads: 1, threadHeapMb: 1 });
+  const drone = new FakeDrone('web1', { echo: (value: number) => value });
+  const call = drone.queueCall('echo', 1);
+  const failure = failureOf(await queue.settle([drone]), drone);
+  assert.equal(failure.kind, 'worker-lost');
+  assert.deepEqual(failure.notStarted, [call]);
+  assert.deepEqual(drone.getCalls(), [call]);
+});
+
+test('a subscriber that throws is heard of as an uncaught exception and does not touch the round', async () => {
+  await using queue = new ThreadedTaskQueue({ threads: 1 });
+  const drone = new FakeDrone('web1', { echo: (value: number) => value });
+  const thrown = new Error('of a subscriber');
+  const listen = (): never => {
+    throw thrown;
+  };
+  const heard: unknown[] = [];
+  process.setUncaughtExceptionCaptureCallback(error => heard.push(error));
+  subscribe(events.workerStart, listen);
+  try {
+    drone.queueCall('echo', 1);
+    assert.deepEqual((await queue.execute([drone])).get(drone), [1]);
+  } finally {
+    unsubscribe(events.workerStart, listen);
+    process.setUncaughtExceptionCaptureCallback(null);
+  }
+  assert.deepEqual(heard, [thrown]);
+});
