@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import ssh2 from 'ssh2';
-import { MarkerSearch, newAgentStart } from '../dist/agent-start.js';
+import { MarkerSearch, newAgentStart } from '../dist/thread/agent-start.js';
 import { encode } from '../dist/codec.js';
 import { FrameReader, FrameType, FrameWriter, writeCall } from '../dist/wire.js';
 

@@ -4,8 +4,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { SshDrone, ThreadedTaskQueue } from 'drone-task-queue';
 import { FakeDrone } from 'drone-task-queue/testing';
-import { InlineRunner } from '../dist/inline-runner.js';
-import { Rounds } from '../dist/rounds.js';
+import { InlineRunner } from '../dist/runner/inline-runner.js';
+import { Rounds } from '../dist/round/rounds.js';
 import { readQueueOptions } from '../dist/task-queue.js';
 import { threadSettings } from '../dist/thread-settings.js';
 import { serve, upTo } from './program.js';
@@ -31,7 +31,7 @@ const QUEUES = {
   /** Our own way without threads, but side by side: DroneTaskQueue would take one drone after another. */
   async inline() {
     const settings = readQueueOptions(OPTIONS, 'inline');
-    /** @type {import('../dist/rounds.js').Order} */
+    /** @type {import('../dist/round/rounds.js').Order} */
     const sideBySide = async (workers, start) => {
       start(workers);
     };

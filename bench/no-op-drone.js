@@ -1,6 +1,6 @@
 // A drone whose agent is played in the worker thread, by no-op-transport.js.
 import { Drone } from 'drone-task-queue';
-import { Endpoint } from '../dist/endpoint.js';
+import { Endpoint } from '../dist/drone/endpoint.js';
 
 const TRANSPORT = new URL('./no-op-transport.js', import.meta.url).href;
 

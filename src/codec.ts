@@ -11,11 +11,11 @@
  */
 import * as types from 'node:util/types';
 import { Deserializer, Serializer } from 'node:v8';
-import { copyOf } from './codec-copy.js';
-import { FIELDS, fillShell, makeShell } from './codec-errors.js';
-import type { ErrorRecord, Field } from './codec-errors.js';
-import { isSimple } from './codec-simple.js';
-import { NotCloneableError } from './codec-refusals.js';
+import { copyOf } from './codec/copy.js';
+import { FIELDS, fillShell, makeShell } from './codec/errors.js';
+import type { ErrorRecord, Field } from './codec/errors.js';
+import { isSimple } from './codec/simple.js';
+import { NotCloneableError } from './codec/refusals.js';
 
 export { NotCloneableError };
 

@@ -1,7 +1,7 @@
 /** What a round can end with instead of results: a failure per drone, and the one exception that holds them all. */
 import { inspect } from 'node:util';
-import type { Call } from './call.js';
-import type { AnyDrone } from './drone.js';
+import type { Call } from './drone/call.js';
+import type { AnyDrone } from './drone/drone.js';
 import type { Phase } from './wire.js';
 
 /** What a round gives: per drone that had work, one value per queued call, in order. */
@@ -82,6 +82,8 @@ export class DroneError extends Error {
 
   constructor(facts: DroneErrorFacts) {
     super(describe(facts), { cause: facts.cause });
+    // Where in our books the failure was entered tells nobody anything; the cause has the stack that does.
+    this.stack = `${this.name}: ${this.message}`;
     this.kind = facts.kind;
     this.hostname = facts.hostname;
     this.phase = facts.phase;
@@ -131,9 +133,9 @@ const MAX_LINES = 20;
 export class DroneTaskQueueException extends AggregateError {
   override readonly name = 'DroneTaskQueueException';
   readonly code: DroneTaskQueueExceptionCode;
-  readonly failures: ReadonlyMap<AnyDrone, DroneError>;
+  declare readonly failures: ReadonlyMap<AnyDrone, DroneError>;
   /** Of the drones that did answer. */
-  readonly results: DroneResults;
+  declare readonly results: DroneResults;
 
   constructor(
     code: DroneTaskQueueExceptionCode,
@@ -146,8 +148,14 @@ export class DroneTaskQueueException extends AggregateError {
   ) {
     super([...outcome.failures.values()], message, options);
     this.code = code;
-    this.failures = outcome.failures;
-    this.results = outcome.results;
+    // Not enumerable, as `errors` is not: an uncaught exception of a large fleet must not print every result.
+    Object.defineProperty(this, 'failures', { value: outcome.failures });
+    Object.defineProperty(this, 'results', { value: outcome.results });
+  }
+
+  /** What console.log shows: the lines of the message, and how many drones did answer. */
+  [inspect.custom](): string {
+    return `${this.stack ?? this.message}\n{ code: '${this.code}', failures: ${String(this.failures.size)}, results: ${String(this.results.size)} }`;
   }
 }
 

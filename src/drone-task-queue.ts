@@ -1,6 +1,6 @@
 /** The task queue without threads. */
-import { InlineRunner } from './inline-runner.js';
-import { type Order, Rounds } from './rounds.js';
+import { InlineRunner } from './runner/inline-runner.js';
+import { type Order, Rounds } from './round/rounds.js';
 import { RoundsTaskQueue } from './rounds-task-queue.js';
 import { readQueueOptions, type TaskQueueOptions } from './task-queue.js';
 import { threadSettings } from './thread-settings.js';

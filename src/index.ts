@@ -5,13 +5,13 @@
  *       ─► [worker thread: thread ─► dispatcher ─► link ─► transport] ─► [drone: agent ─► utility]
  *       ─► back as frames to the ledger ─► DroneResults, or DroneTaskQueueException
  */
-export { AnyDrone, compareLoad, Drone, type CallQueuer } from './drone.js';
-export { LocalDrone, type LocalDroneOptions } from './local-drone.js';
-export { SshDrone, type SshDroneOptions } from './ssh-drone.js';
+export { AnyDrone, compareLoad, Drone, type CallQueuer } from './drone/drone.js';
+export { LocalDrone, type LocalDroneOptions } from './drone/local-drone.js';
+export { SshDrone, type SshDroneOptions } from './drone/ssh-drone.js';
 export type { HostKeys, SshOptions } from './ssh/endpoint.js';
-export { getDrone } from './get-drone.js';
+export { getDrone } from './drone/get-drone.js';
 
-export type { Call, CallOptions } from './call.js';
+export type { Call, CallOptions } from './drone/call.js';
 export type {
   Args,
   ExecuteCommandOptions,

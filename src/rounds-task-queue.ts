@@ -1,7 +1,7 @@
 /** The face of a task queue over the rules of a round: what all of them have in common. */
-import type { AnyDrone, Drone } from './drone.js';
+import type { AnyDrone, Drone } from './drone/drone.js';
 import type { DroneResults } from './drone-error.js';
-import type { Rounds } from './rounds.js';
+import type { Rounds } from './round/rounds.js';
 import type { CloseOptions, RoundOptions, RoundOutcome, TaskQueue } from './task-queue.js';
 import type { Args, MethodName, Result } from './utility.js';
 

@@ -1,9 +1,9 @@
 /** What a task queue promises, whichever way it runs its rounds, and the options that all of them take. */
-import type { AnyDrone, Drone } from './drone.js';
+import type { AnyDrone, Drone } from './drone/drone.js';
 import type { DroneError, DroneResults } from './drone-error.js';
 import { invalidArgument } from './invalid-argument.js';
 import { checkNames } from './option-reader.js';
-import type { Call } from './call.js';
+import type { Call } from './drone/call.js';
 import type { Log } from './log.js';
 import type { StatsTarget } from './stats.js';
 import type { Args, MethodName, Result } from './utility.js';

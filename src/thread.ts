@@ -1,6 +1,6 @@
 /** A worker thread's entry: what piscina runs there. One dispatcher per thread, which serves it until the end. */
 import { isMainThread, type MessagePort } from 'node:worker_threads';
-import type { Dispatcher } from './dispatcher.js';
+import type { Dispatcher } from './thread/dispatcher.js';
 import type { ThreadSettings } from './wire.js';
 
 if (isMainThread) throw new Error('thread.js is for worker threads; the main thread runs a Dispatcher of its own');
@@ -30,7 +30,7 @@ async function makeDispatcher({
   port: MessagePort;
   settings: ThreadSettings;
 }): Promise<Dispatcher> {
-  const made = new (await import('./dispatcher.js')).Dispatcher(settings, bytes => {
+  const made = new (await import('./thread/dispatcher.js')).Dispatcher(settings, bytes => {
     port.postMessage(bytes, [bytes.buffer]);
   });
   port.on('message', made.receive);

@@ -1,21 +1,24 @@
 /** The task queue that runs a round's drones side by side, on worker threads. */
 import { availableParallelism } from 'node:os';
-import type { AnyDrone } from './drone.js';
+import type { AnyDrone } from './drone/drone.js';
 import { invalidArgument } from './invalid-argument.js';
-import { type Order, Rounds } from './rounds.js';
+import { type Order, Rounds } from './round/rounds.js';
 import { RoundsTaskQueue } from './rounds-task-queue.js';
 import { type DroneWorker, readQueueOptions, type TaskQueueOptions } from './task-queue.js';
-import { ThreadPool } from './thread-pool.js';
+import { ThreadPool } from './runner/thread-pool.js';
 import { threadSettings } from './thread-settings.js';
 
 /** More threads than this are of no use by default: a thread carries hundreds of drones. */
 const MAX_DEFAULT_THREADS = 4;
 
+/** With less, threads do not start; and with 2 MB or less Node 24 takes the whole process down for it. */
+const MIN_HEAP_MB = 16;
+
 /** Options of a ThreadedTaskQueue. */
 export interface ThreadedTaskQueueOptions extends TaskQueueOptions {
   /** Worker threads, each with the warm connections of the drones routed to it. Default: one per core, at most 4. */
   threads?: number | undefined;
-  /** Heap limit of a worker thread, MB (V8's old generation). Default: Node's own. */
+  /** Heap limit of a worker thread, MB (V8's old generation), at least 16. Default: Node's own. */
   threadHeapMb?: number | undefined;
 }
 
@@ -44,8 +47,8 @@ export class ThreadedTaskQueue extends RoundsTaskQueue {
     const settings = readQueueOptions(options, 'thread_queue', ['threads', 'threadHeapMb']);
     const { threads = Math.min(availableParallelism(), MAX_DEFAULT_THREADS), threadHeapMb } = options;
     if (!Number.isInteger(threads) || threads < 1) throw invalidArgument('threads', threads, 'an integer above 0');
-    if (threadHeapMb !== undefined && !(Number.isFinite(threadHeapMb) && threadHeapMb > 0)) {
-      throw invalidArgument('threadHeapMb', threadHeapMb, 'a number of megabytes above 0');
+    if (threadHeapMb !== undefined && !(Number.isFinite(threadHeapMb) && threadHeapMb >= MIN_HEAP_MB)) {
+      throw invalidArgument('threadHeapMb', threadHeapMb, `a number of megabytes, ${String(MIN_HEAP_MB)} or more`);
     }
     super(
       new Rounds(

@@ -8,7 +8,7 @@ import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
-import type { SshDroneOptions } from '../src/ssh-drone.js';
+import type { SshDroneOptions } from '../src/drone/ssh-drone.js';
 
 const run = promisify(execFile);
 

@@ -3,7 +3,7 @@ import { Batches } from '../agent/batches.js';
 import { describe, failed, type Outcome, returned } from '../agent/outcome.js';
 import type { RunningCall } from '../agent/running-call.js';
 import { decode, encode } from '../codec.js';
-import type { FarEnd, RelayedChannel } from '../endpoint.js';
+import type { FarEnd, RelayedChannel } from '../drone/endpoint.js';
 import type { ProcessId } from '../utility.js';
 import {
   type CallHead,

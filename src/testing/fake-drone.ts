@@ -1,6 +1,6 @@
 /** A drone for the tests of those who use the package: its methods are functions of the test. */
-import { Drone, moveTo } from '../drone.js';
-import { Endpoint, type FarEnd, type RelayedChannel } from '../endpoint.js';
+import { Drone, moveTo } from '../drone/drone.js';
+import { Endpoint, type FarEnd, type RelayedChannel } from '../drone/endpoint.js';
 import type { ProcessId } from '../utility.js';
 import { FakeAgent, type FakeFault } from './fake-agent.js';
 

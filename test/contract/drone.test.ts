@@ -24,7 +24,7 @@ const BAD_QUEUE_OPTIONS: readonly (readonly [
 
 const BAD_THREAD_OPTIONS: readonly (readonly [field: string, options: object])[] = [
   ...[0, -1, 1.5, NaN, Infinity, '2'].map(value => ['threads', { threads: value }] as const),
-  ...[0, -1, NaN, Infinity, '64'].map(value => ['threadHeapMb', { threadHeapMb: value }] as const),
+  ...[0, -1, 15, NaN, Infinity, '64'].map(value => ['threadHeapMb', { threadHeapMb: value }] as const),
 ];
 
 const BAD_CALL_OPTIONS: readonly (readonly [field: string, options: object])[] = [

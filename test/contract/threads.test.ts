@@ -153,16 +153,6 @@ test('values are copies in the queue without threads, too', async () => {
   assert.ok(value !== kept && got[0] !== given);
 });
 
-test('a thread that cannot even start costs its drones this round, not the queue', async () => {
-  await using queue = new ThreadedTaskQueue({ threads: 1, threadHeapMb: 1 });
-  const drone = new FakeDrone('web1', { echo: (value: number) => value });
-  const call = drone.queueCall('echo', 1);
-  const failure = failureOf(await queue.settle([drone]), drone);
-  assert.equal(failure.kind, 'worker-lost');
-  assert.deepEqual(failure.notStarted, [call]);
-  assert.deepEqual(drone.getCalls(), [call]);
-});
-
 test('a subscriber that throws is heard of as an uncaught exception and does not touch the round', async () => {
   await using queue = new ThreadedTaskQueue({ threads: 1 });
   const drone = new FakeDrone('web1', { echo: (value: number) => value });

@@ -1,7 +1,7 @@
 /** Starts a stand-in for the agent through the ssh transport, and collects what comes back. */
 import assert from 'node:assert/strict';
-import { endpointOf } from '../../src/drone.js';
-import { SshDrone, type SshDroneOptions } from '../../src/ssh-drone.js';
+import { endpointOf } from '../../src/drone/drone.js';
+import { SshDrone, type SshDroneOptions } from '../../src/drone/ssh-drone.js';
 import { transport } from '../../src/ssh/transport.js';
 import { type Channel, TransportError } from '../../src/transport.js';
 import type { Phase } from '../../src/wire.js';

@@ -1,5 +1,5 @@
 /** A process with an open channel and nothing else to do. Exits with 5 when the channel ends while it is still there. */
-import type { SshDroneOptions } from '../../src/ssh-drone.js';
+import type { SshDroneOptions } from '../../src/drone/ssh-drone.js';
 import { openSession } from './agent-session.js';
 
 const [state, options] = process.argv.slice(2);

@@ -1,10 +1,10 @@
 /** Starting an agent: what is sent to it first, and the wait for its marker amid whatever a login shell prints. */
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { bundleInput, LOADER } from './loader.js';
-import { encode } from './codec.js';
-import type { AgentStart } from './transport.js';
-import { TransportError } from './transport.js';
+import { bundleInput, LOADER } from '../loader.js';
+import { encode } from '../codec.js';
+import type { AgentStart } from '../transport.js';
+import { TransportError } from '../transport.js';
 import {
   type AgentConfig,
   encodeFrame,
@@ -13,7 +13,7 @@ import {
   join,
   type ThreadSettings,
   type UtilityModule,
-} from './wire.js';
+} from '../wire.js';
 
 /** Bytes before the marker that are taken for the noise of a login shell; more is a stream that never ends. */
 const MAX_NOISE_BYTES = 64 * 1024;
@@ -34,7 +34,7 @@ export async function newAgentStart(spec: EndpointSpec, settings: ThreadSettings
 }
 
 async function inputFor({ env = {}, utility }: EndpointSpec, settings: ThreadSettings): Promise<Uint8Array> {
-  bundle ??= readFile(new URL('./agent.cjs', import.meta.url)).then(bundleInput);
+  bundle ??= readFile(new URL('../agent.cjs', import.meta.url)).then(bundleInput);
   const { killGraceMs, linkSilenceMs } = settings;
   const config: AgentConfig = { env, killGraceMs, linkSilenceMs };
   const parts = [await bundle, encodeFrame(FrameType.Config, 0, 0, encode(config))];

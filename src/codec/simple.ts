@@ -1,6 +1,6 @@
 /** The quick look before a value is written: whether V8 writes all of it just as we want it, on any version. */
 import * as types from 'node:util/types';
-import { MAX_DEPTH, isPlainBuffer } from './codec-refusals.js';
+import { MAX_DEPTH, isPlainBuffer } from './refusals.js';
 
 /**
  * Whether a value is made of primitives, plain objects without getters, Arrays, Maps, Sets, Dates, Uint8Arrays and

@@ -1,8 +1,8 @@
 /** A host over SSH as a drone. */
 import { Drone, endpointOf } from './drone.js';
 import { Endpoint } from './endpoint.js';
-import { resolveSshEndpoint, type SshOptions, type SshEndpointSpec } from './ssh/endpoint.js';
-import type { UtilityMethods } from './utility.js';
+import { resolveSshEndpoint, type SshOptions, type SshEndpointSpec } from '../ssh/endpoint.js';
+import type { UtilityMethods } from '../utility.js';
 
 /** How an SshDrone is reached; hops on the way may be drones themselves. */
 export type SshDroneOptions = SshOptions<SshDrone>;

@@ -1,6 +1,6 @@
 /** Where a drone is reached: the same for every drone object that names the same place in the same way. */
-import { encode } from './codec.js';
-import { encodeBatchHead, type EndpointSpec } from './wire.js';
+import { encode } from '../codec.js';
+import { encodeBatchHead, type EndpointSpec } from '../wire.js';
 
 /** What a drone's far end on the main thread may do with the channel that a worker thread opened to it. */
 export interface RelayedChannel {

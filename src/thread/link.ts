@@ -7,12 +7,12 @@
  *
  * Invariants: a batch in `#batches` is unsettled; while opening none of them is sent; when ended there are none.
  */
-import { encode, decode } from './codec.js';
+import { encode, decode } from '../codec.js';
 import { describeFailedStart, MarkerSearch, newAgentStart } from './agent-start.js';
 import type { BatchRun } from './batch-run.js';
-import { systemClock, type Timer } from './clock.js';
-import type { Outbox } from './outbox.js';
-import { type Channel, type ChannelEvents, type Transport, TransportError } from './transport.js';
+import { systemClock, type Timer } from '../clock.js';
+import type { Outbox } from '../outbox.js';
+import { type Channel, type ChannelEvents, type Transport, TransportError } from '../transport.js';
 import type { Window } from './window.js';
 import {
   type DownKind,
@@ -29,7 +29,7 @@ import {
   ProtocolError,
   type ReadyReport,
   type ThreadSettings,
-} from './wire.js';
+} from '../wire.js';
 
 /**
  * How long after the kill grace an agent may take to say that the call is over, before it is held for dead. It needs up

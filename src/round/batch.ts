@@ -1,10 +1,10 @@
 /** One drone's batch as the main thread books it: what was asked, what came back, and how it ended. */
-import { nameValues, type Call, type QueuedCall } from './call.js';
-import { encode } from './codec.js';
-import { type AnyDrone, endpointOf, type Workload } from './drone.js';
-import { DroneError, type DroneErrorKind } from './drone-error.js';
-import type { FrameWriter } from './frames.js';
-import { type DownReport, type FailedReport, FrameType, type Phase, writeCall } from './wire.js';
+import { nameValues, type Call, type QueuedCall } from '../drone/call.js';
+import { encode } from '../codec.js';
+import { type AnyDrone, endpointOf, type Workload } from '../drone/drone.js';
+import { DroneError, type DroneErrorKind } from '../drone-error.js';
+import type { FrameWriter } from '../frames.js';
+import { type DownReport, type FailedReport, FrameType, type Phase, writeCall } from '../wire.js';
 
 /** Why the main thread ended a batch before its time. */
 export interface Stop {

@@ -1,9 +1,9 @@
 /** Runs batches on the main thread: the same dispatcher as in a worker thread, without the thread. */
-import { Dispatcher } from './dispatcher.js';
-import { FrameWriter } from './frames.js';
-import { Outbox } from './outbox.js';
-import type { Outgoing, Place, Runner, RunnerEvents } from './runner.js';
-import type { ThreadSettings } from './wire.js';
+import { Dispatcher } from '../thread/dispatcher.js';
+import { FrameWriter } from '../frames.js';
+import { Outbox } from '../outbox.js';
+import type { Outgoing, Place, Runner, RunnerEvents } from '../runner.js';
+import type { ThreadSettings } from '../wire.js';
 
 export class InlineRunner implements Runner {
   readonly #dispatcher: Dispatcher;

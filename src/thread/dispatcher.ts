@@ -3,10 +3,10 @@
  * the link of its endpoint, and sends back whatever the agents answer. DroneTaskQueue runs one on the main thread.
  */
 import { BatchRun } from './batch-run.js';
-import { decode, encode } from './codec.js';
+import { decode, encode } from '../codec.js';
 import { Link, type LinkOwner } from './link.js';
-import { Outbox } from './outbox.js';
-import type { Channel, ChannelEvents, Transport } from './transport.js';
+import { Outbox } from '../outbox.js';
+import type { Channel, ChannelEvents, Transport } from '../transport.js';
 import { Window } from './window.js';
 import {
   decodeBatchHead,
@@ -15,7 +15,7 @@ import {
   FrameType,
   ProtocolError,
   type ThreadSettings,
-} from './wire.js';
+} from '../wire.js';
 
 /** An agent ends itself after `linkSilenceMs` without a word; this often within that time it hears one. */
 const PINGS_PER_SILENCE = 4;
@@ -180,8 +180,8 @@ export class Dispatcher {
 }
 
 async function importTransport(name: string): Promise<Transport> {
-  if (name === 'local') return (await import('./local-transport.js')).transport;
-  if (name === 'ssh') return (await import('./ssh/transport.js')).transport;
+  if (name === 'local') return (await import('../local-transport.js')).transport;
+  if (name === 'ssh') return (await import('../ssh/transport.js')).transport;
   return ((await import(name)) as { transport: Transport }).transport;
 }
 

@@ -1,8 +1,8 @@
 /** Connects channels that worker threads open to drones living on the main thread (FakeDrone) with those drones. */
-import { decode, encode } from './codec.js';
-import type { Endpoint, FarEnd, OpenFarEnd } from './endpoint.js';
-import type { Place } from './runner.js';
-import { FrameType, type RelayOpening } from './wire.js';
+import { decode, encode } from '../codec.js';
+import type { Endpoint, FarEnd, OpenFarEnd } from '../drone/endpoint.js';
+import type { Place } from '../runner.js';
+import { FrameType, type RelayOpening } from '../wire.js';
 
 export class RelaySwitch {
   readonly #openers = new Map<string, OpenFarEnd>();

@@ -1,10 +1,10 @@
 /** One method call on one drone: what was asked, and where its value is found. */
 import { inspect } from 'node:util';
-import { encode } from './codec.js';
+import { encode } from '../codec.js';
 import type { AnyDrone } from './drone.js';
-import type { DroneResults, DroneTaskQueueException } from './drone-error.js';
-import { invalidArgument } from './invalid-argument.js';
-import { MAX_PAYLOAD_BYTES } from './wire.js';
+import type { DroneResults, DroneTaskQueueException } from '../drone-error.js';
+import { invalidArgument } from '../invalid-argument.js';
+import { MAX_PAYLOAD_BYTES } from '../wire.js';
 
 /** A queued call. It finds its own value in a round's results, whatever else was queued before or after it. */
 export interface Call<R = unknown> {
@@ -46,9 +46,8 @@ export function nameValues(values: readonly unknown[], calls: readonly Call[]): 
 export class QueuedCall<R = unknown> implements Call<R> {
   readonly method: string;
   readonly args: readonly unknown[];
-  readonly options: CallOptions;
-  /** The arguments as they were when the call was queued, encoded. */
-  readonly encodedArgs: Uint8Array;
+  readonly #options: CallOptions;
+  readonly #encodedArgs: Uint8Array;
   readonly #drone: AnyDrone;
 
   /**
@@ -62,12 +61,21 @@ export class QueuedCall<R = unknown> implements Call<R> {
     this.#drone = drone;
     this.method = method;
     this.args = args;
-    this.options = options;
-    this.encodedArgs = args.length === 0 ? NO_ARGS : encode(args);
-    if (this.encodedArgs.byteLength > MAX_ARGS_BYTES) {
-      const size = `${String(this.encodedArgs.byteLength)} bytes, more than the ${String(MAX_ARGS_BYTES)} that a call can hold`;
+    this.#options = options;
+    this.#encodedArgs = args.length === 0 ? NO_ARGS : encode(args);
+    if (this.#encodedArgs.byteLength > MAX_ARGS_BYTES) {
+      const size = `${String(this.#encodedArgs.byteLength)} bytes, more than the ${String(MAX_ARGS_BYTES)} that a call can hold`;
       throw Object.assign(new RangeError(`the arguments of ${method} take ${size}`), { code: 'ERR_TOO_LARGE' });
     }
+  }
+
+  get options(): CallOptions {
+    return this.#options;
+  }
+
+  /** The arguments as they were when the call was queued, encoded. */
+  get encodedArgs(): Uint8Array {
+    return this.#encodedArgs;
   }
 
   valueIn(round: DroneResults | DroneTaskQueueException): R {

@@ -1,9 +1,9 @@
 /** The record of one drone's batch in a round. */
 import type { Batch } from './batch.js';
-import type { Call } from './call.js';
-import type { AnyDrone } from './drone.js';
-import type { DroneWorker } from './task-queue.js';
-import type { Phase } from './wire.js';
+import type { Call } from '../drone/call.js';
+import type { AnyDrone } from '../drone/drone.js';
+import type { DroneWorker } from '../task-queue.js';
+import type { Phase } from '../wire.js';
 
 export class Worker implements DroneWorker {
   readonly drone: AnyDrone;

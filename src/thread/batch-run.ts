@@ -1,5 +1,5 @@
 /** One drone's batch as the worker thread runs it: which call is awaited, and how long it may take. */
-import { callTimeoutAt, type Phase } from './wire.js';
+import { callTimeoutAt, type Phase } from '../wire.js';
 
 /** Node's longest timer. Longer limits are as good as none: 24 days. */
 const MAX_TIMER_MS = 2 ** 31 - 1;

@@ -1,7 +1,7 @@
 /** A fixed number of worker threads, and which drone's batches run on which. */
-import type { Outgoing, Place, Runner, RunnerEvents } from './runner.js';
+import type { Outgoing, Place, Runner, RunnerEvents } from '../runner.js';
 import { ThreadHost } from './thread-host.js';
-import type { ThreadSettings } from './wire.js';
+import type { ThreadSettings } from '../wire.js';
 
 export interface ThreadPoolOptions {
   readonly threads: number;

@@ -9,24 +9,24 @@
  * whoever is told of failures by `execute` or `getResults` is given the results too, and nothing is recorded any more.
  */
 import type { Batch, Stop } from './batch.js';
-import { checkSignal, QueuedCall } from './call.js';
-import { systemClock } from './clock.js';
-import { type AnyDrone, checkDrone, type Drone, returnWorkload, takeWorkload } from './drone.js';
+import { checkSignal, QueuedCall } from '../drone/call.js';
+import { systemClock } from '../clock.js';
+import { type AnyDrone, checkDrone, type Drone, returnWorkload, takeWorkload } from '../drone/drone.js';
 import {
   describeFailures,
   type DroneError,
   type DroneResults,
   DroneTaskQueueException,
   summarize,
-} from './drone-error.js';
-import { events, publish } from './events.js';
-import { invalidArgument } from './invalid-argument.js';
+} from '../drone-error.js';
+import { events, publish } from '../events.js';
+import { invalidArgument } from '../invalid-argument.js';
 import { Ledger } from './ledger.js';
-import { type Log, safeLog } from './log.js';
-import type { Runner, RunnerEvents } from './runner.js';
+import { type Log, safeLog } from '../log.js';
+import type { Runner, RunnerEvents } from '../runner.js';
 import { RoundStats } from './round-stats.js';
-import type { CloseOptions, DroneWorker, QueueSettings, RoundOptions, RoundOutcome } from './task-queue.js';
-import type { Args, MethodName, Result } from './utility.js';
+import type { CloseOptions, DroneWorker, QueueSettings, RoundOptions, RoundOutcome } from '../task-queue.js';
+import type { Args, MethodName, Result } from '../utility.js';
 import { Worker } from './worker.js';
 
 const DEFAULT_CLOSE_GRACE_MS = 10_000;

@@ -4,10 +4,10 @@
  */
 import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
-import { FrameWriter } from './frames.js';
-import { Outbox } from './outbox.js';
-import type { Place } from './runner.js';
-import { FrameType, type ThreadSettings } from './wire.js';
+import { FrameWriter } from '../frames.js';
+import { Outbox } from '../outbox.js';
+import type { Place } from '../runner.js';
+import { FrameType, type ThreadSettings } from '../wire.js';
 
 /** A thread is pinged so often while it has work; one that misses this many pings in a row hangs. */
 const PING_MS = 2500;
@@ -27,15 +27,16 @@ export class ThreadHost implements Place {
   #missedPings = 0;
   #watchdog: NodeJS.Timeout | undefined;
   #dead = false;
-  /** Resolves when the thread, and what piscina may have started in its place, has ended. */
+  /** Resolves when the thread has ended. */
   #ended = Promise.resolve();
   #threadId = -1;
 
   constructor(settings: ThreadSettings, threadHeapMb: number | undefined, events: ThreadHostEvents) {
     this.#events = events;
     this.#pool = new Piscina({
-      filename: new URL('./thread.js', import.meta.url).href,
-      minThreads: 1,
+      filename: new URL('../thread.js', import.meta.url).href,
+      // None at least: when a thread's exit is told only after `destroy`, piscina would start another in its place.
+      minThreads: 0,
       maxThreads: 1,
       // Connections stay warm in the thread; its own event loop must run between tasks ('sync' would freeze it).
       idleTimeout: Infinity,
@@ -59,8 +60,8 @@ export class ThreadHost implements Place {
     this.#outbox = new Outbox(bytes => {
       this.#port.postMessage(bytes, [bytes.buffer]);
     });
-    this.#threadId = this.#pool.threads[0]?.threadId ?? -1;
     void this.#task('attach', { port: port2, settings }, [port2]);
+    this.#threadId = this.#pool.threads[0]?.threadId ?? -1;
   }
 
   get dead(): boolean {
@@ -144,7 +145,6 @@ export class ThreadHost implements Place {
     this.#dead = true;
     clearInterval(this.#watchdog);
     this.#port.close();
-    // Piscina starts another thread in place of a dead one; this host is done, so that one must go too.
     this.#ended = this.#pool.destroy();
     this.#events.lost(this, cause);
   }

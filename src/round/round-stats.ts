@@ -1,7 +1,7 @@
 /** What a queue measures: its rounds, its workers, its failures, and how many drones are in flight. */
-import type { DroneErrorKind } from './drone-error.js';
-import type { Log } from './log.js';
-import { BoundedNames, metricName, openStats, type Stats, type StatsTarget } from './stats.js';
+import type { DroneErrorKind } from '../drone-error.js';
+import type { Log } from '../log.js';
+import { BoundedNames, metricName, openStats, type Stats, type StatsTarget } from '../stats.js';
 
 /**
  * Metrics of a queue, all under `drone_task_queue.<queue name>`:

@@ -2,8 +2,8 @@
 import { inspect } from 'node:util';
 import { type Call, type CallOptions, checkCallOptions, QueuedCall } from './call.js';
 import type { Endpoint } from './endpoint.js';
-import { invalidArgument } from './invalid-argument.js';
-import type { Args, MethodName, ProcessId, Result, UtilityMethods } from './utility.js';
+import { invalidArgument } from '../invalid-argument.js';
+import type { Args, MethodName, ProcessId, Result, UtilityMethods } from '../utility.js';
 
 /** What one round takes out of a drone. */
 export interface Workload {

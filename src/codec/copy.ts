@@ -8,9 +8,9 @@
  */
 import { inspect } from 'node:util';
 import * as types from 'node:util/types';
-import { readField, takeApart } from './codec-errors.js';
-import type { ErrorRecord, Field } from './codec-errors.js';
-import { MAX_DEPTH, NotCloneableError, isError, isLeaf, whyNot } from './codec-refusals.js';
+import { readField, takeApart } from './errors.js';
+import type { ErrorRecord, Field } from './errors.js';
+import { MAX_DEPTH, NotCloneableError, isError, isLeaf, whyNot } from './refusals.js';
 
 /** Longest description of an error's field that cannot travel, in characters. */
 const MAX_DESCRIPTION = 1000;

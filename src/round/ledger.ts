@@ -4,15 +4,15 @@
  */
 import { inspect } from 'node:util';
 import { Batch, type Stop } from './batch.js';
-import type { QueuedCall } from './call.js';
-import { decode } from './codec.js';
-import type { AnyDrone, Workload } from './drone.js';
-import { endpointOf } from './drone.js';
-import type { DroneErrorKind } from './drone-error.js';
-import { events, publish } from './events.js';
-import type { Log } from './log.js';
+import type { QueuedCall } from '../drone/call.js';
+import { decode } from '../codec.js';
+import type { AnyDrone, Workload } from '../drone/drone.js';
+import { endpointOf } from '../drone/drone.js';
+import type { DroneErrorKind } from '../drone-error.js';
+import { events, publish } from '../events.js';
+import type { Log } from '../log.js';
 import { RelaySwitch } from './relay-switch.js';
-import type { Outgoing, Place, Runner, RunnerEvents } from './runner.js';
+import type { Outgoing, Place, Runner, RunnerEvents } from '../runner.js';
 import {
   type DownReport,
   EVERY_CALL,
@@ -22,7 +22,7 @@ import {
   type LinkReport,
   PHASES,
   ProtocolError,
-} from './wire.js';
+} from '../wire.js';
 
 /** After the kill grace, how long a stopped batch is waited for. Longer than the thread's own margin, which comes first. */
 const STOP_MARGIN_MS = 5000;

@@ -1,9 +1,9 @@
 /** This machine as a drone. */
 import { Drone } from './drone.js';
 import { Endpoint } from './endpoint.js';
-import { fingerprintOf } from './fingerprint.js';
-import { OptionReader } from './option-reader.js';
-import type { UtilityMethods } from './utility.js';
+import { fingerprintOf } from '../fingerprint.js';
+import { OptionReader } from '../option-reader.js';
+import type { UtilityMethods } from '../utility.js';
 
 /** What a LocalDrone can be given. */
 export interface LocalDroneOptions {
