@@ -11,7 +11,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 /** Long enough for a child's exit, a closing handshake and a few garbage collections on a busy machine. */
-const PATIENCE_MS = 2000;
+const PATIENCE_MS = 10_000;
 const POLL_MS = 10;
 
 const OWN_PATH = fileURLToPath(import.meta.url);

@@ -120,10 +120,12 @@ test('what is done after the end does no harm', async () => {
 });
 
 test('an agent that does not end at the end of its stdin loses its connection', async () => {
-  const loader = 'process.stdin.resume();setInterval(()=>0,1e3);process.on("SIGPIPE",()=>0);process.stdout.write("up")';
+  const loader = `process.stdin.resume();setInterval(()=>0,1e3);process.on("SIGPIPE",()=>0);
+    process.stdout.write(String(process.pid).padStart(10))`.replaceAll(/\n */g, '');
   const session = await openSession(sshd.droneOptions(), { loader });
-  await session.received(2);
+  const pid = Number(await session.received(10));
   await close(session);
+  process.kill(pid, 'SIGKILL');
 });
 
 test('a destroyed channel ends at once, without a cause', async () => {
