@@ -1,5 +1,5 @@
 /** This machine as a drone: the same agent as elsewhere, as a resident child process. */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { type Channel, type Transport, TransportError } from './transport.js';
 
@@ -7,6 +7,8 @@ import { type Channel, type Transport, TransportError } from './transport.js';
 const DRAIN_MS = 200;
 /** An agent that sees the end of its stdin ends what it runs, then itself; so long after the kill grace it is killed. */
 const FORCE_MARGIN_MS = 2000;
+
+const dying = new Set<Dying>();
 
 export const transport: Transport = {
   open(_spec, start, events, context) {
@@ -28,12 +30,7 @@ export const transport: Transport = {
           for (const stream of streams) stream.destroy();
         } else {
           child.stdin.end();
-          const forceMs = context.killGraceMs + FORCE_MARGIN_MS;
-          const force = setTimeout(() => child.kill('SIGKILL'), forceMs).unref();
-          child.once('exit', () => {
-            clearTimeout(force);
-            for (const stream of streams) stream.destroy();
-          });
+          dying.add(new Dying(child, streams, context.killGraceMs + FORCE_MARGIN_MS));
         }
         end(undefined);
       };
@@ -65,9 +62,40 @@ export const transport: Transport = {
       });
     });
   },
+
+  async idle() {
+    for (const agent of dying) agent.hold();
+    await Promise.all([...dying].map(agent => agent.gone));
+  },
 };
 
-function channelTo(child: ReturnType<typeof spawn>, streams: readonly Socket[], destroy: () => void): Channel {
+/** An agent that has been told to end, on its way out. */
+class Dying {
+  readonly gone: Promise<void>;
+  readonly #child: ChildProcess;
+  readonly #force: NodeJS.Timeout;
+
+  constructor(child: ChildProcess, streams: readonly Socket[], forceMs: number) {
+    this.#child = child;
+    this.#force = setTimeout(() => child.kill('SIGKILL'), forceMs).unref();
+    this.gone = new Promise(resolve => {
+      child.once('exit', () => {
+        clearTimeout(this.#force);
+        for (const stream of streams) stream.destroy();
+        dying.delete(this);
+        resolve();
+      });
+    });
+  }
+
+  /** Keeps the process alive until it is gone. */
+  hold(): void {
+    this.#child.ref();
+    this.#force.ref();
+  }
+}
+
+function channelTo(child: ChildProcess, streams: readonly Socket[], destroy: () => void): Channel {
   return {
     write: bytes => {
       if (child.stdin?.writable === true) child.stdin.write(bytes);

@@ -56,6 +56,8 @@ export interface TransportContext {
 /** Rejections of `open` are TransportErrors; anything else counts as `unreachable`. */
 export interface Transport {
   open(spec: EndpointSpec, start: AgentStart, events: ChannelEvents, context: TransportContext): Promise<Channel>;
+  /** Resolves when nothing is left of channels that were destroyed; where absent, nothing ever is. */
+  idle?(): Promise<void>;
 }
 
 /** Why an agent could not be started. */

@@ -71,7 +71,7 @@ export interface AgentConfig {
 
 /** A user's own utility methods, on the way to the agent. */
 export interface UtilityModule {
-  /** What calls name it by: the module's URL as the drone gave it. The agent never fetches it. */
+  /** What calls name it by, see utilityIdOf. The agent never fetches it. */
   readonly id: string;
   /** Text of the self-contained ES module. */
   readonly source: string;

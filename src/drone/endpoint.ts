@@ -1,5 +1,6 @@
 /** Where a drone is reached: the same for every drone object that names the same place in the same way. */
 import { encode } from '../codec.js';
+import { utilityIdOf } from '../utility-id.js';
 import { encodeBatchHead, type EndpointSpec } from '../wire.js';
 
 /** What a drone's far end on the main thread may do with the channel that a worker thread opened to it. */
@@ -27,11 +28,14 @@ export type OpenFarEnd = (channel: RelayedChannel) => FarEnd;
 export class Endpoint {
   readonly spec: EndpointSpec;
   readonly openFarEnd: OpenFarEnd | undefined;
+  /** What calls name the user's utility module by; empty for none. */
+  readonly utilityId: string;
   #head: Uint8Array | undefined;
 
   constructor(spec: EndpointSpec, openFarEnd?: OpenFarEnd) {
     this.spec = spec;
     this.openFarEnd = openFarEnd;
+    this.utilityId = spec.utility === undefined ? '' : utilityIdOf(spec.utility);
   }
 
   get key(): string {

@@ -77,7 +77,7 @@ export class Batch {
   /** The batch as it travels: its head, its calls, and cancels of those whose signal is aborted already. */
   write(writer: FrameWriter, callTimeoutMs: number): void {
     const { kills, calls } = this.workload;
-    const { head, spec } = endpointOf(this.drone);
+    const { head, utilityId: utility } = endpointOf(this.drone);
     writer.frame(FrameType.Batch, this.id, calls.length + this.#killCalls, head);
     if (kills.length > 0) {
       const args = encode([kills]);
@@ -91,7 +91,6 @@ export class Batch {
         args,
       });
     }
-    const utility = spec.utility ?? '';
     for (const [index, { method, encodedArgs: args, options }] of calls.entries()) {
       const { timeoutMs = callTimeoutMs, onOutput } = options;
       const streams = onOutput !== undefined;

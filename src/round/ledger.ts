@@ -189,7 +189,7 @@ export class Ledger {
         return;
       case FrameType.TimedOut: {
         const call = batch.callAt(index);
-        batch.stop ??= { kind: 'timeout', reason: timeoutError(call, this.#options.callTimeoutMs) };
+        batch.stop ??= { kind: 'timeout', reason: timeoutError(call, this.#options.callTimeoutMs), call };
         return;
       }
       case FrameType.Failed:
@@ -208,6 +208,8 @@ export class Ledger {
     if (batch.isKill(index)) {
       for (const pid of survivors(value)) this.#warn(batch.drone.hostname, `process ${pid} could not be killed`);
     } else {
+      // It was on its way already when its time was up.
+      if (batch.stop?.kind === 'timeout' && batch.stop.call === batch.callAt(index)) batch.stop = undefined;
       batch.values.push(value);
       batch.phaseSinceMs = performance.now();
     }
@@ -222,10 +224,15 @@ export class Ledger {
     const call = batch.callAt(index);
     const onOutput = call?.options.onOutput;
     if (onOutput === undefined || batch.stop !== undefined) return;
-    try {
-      onOutput(payload[0] === 1 ? 'stdout' : 'stderr', payload.slice(1));
-    } catch (reason) {
+    const fail = (reason: unknown): void => {
       this.stop(batch, { kind: 'callback', reason, call });
+    };
+    try {
+      const given: unknown = onOutput(payload[0] === 1 ? 'stdout' : 'stderr', payload.slice(1));
+      // Typed void, but an async function's promise would be nobody's, and its rejection the end of the process.
+      if (given instanceof Promise) given.catch(fail);
+    } catch (reason) {
+      fail(reason);
     }
   }
 

@@ -5,6 +5,7 @@ import { bundleInput, LOADER } from '../loader.js';
 import { encode } from '../codec.js';
 import type { AgentStart } from '../transport.js';
 import { TransportError } from '../transport.js';
+import { utilityIdOf } from '../utility-id.js';
 import {
   type AgentConfig,
   encodeFrame,
@@ -39,7 +40,7 @@ async function inputFor({ env = {}, utility }: EndpointSpec, settings: ThreadSet
   const config: AgentConfig = { env, killGraceMs, linkSilenceMs };
   const parts = [await bundle, encodeFrame(FrameType.Config, 0, 0, encode(config))];
   if (utility !== undefined) {
-    const module: UtilityModule = { id: utility, source: await readUtilityModule(utility) };
+    const module: UtilityModule = { id: utilityIdOf(utility), source: await readUtilityModule(utility) };
     parts.push(encodeFrame(FrameType.Utility, 0, 0, encode(module)));
   }
   return join(parts);

@@ -102,6 +102,9 @@ export class Dispatcher {
   async close(graceMs: number): Promise<void> {
     clearInterval(this.#pings);
     await Promise.all([...this.#links.values()].map(link => link.close(graceMs)));
+    for (const loaded of await Promise.allSettled(this.#transports.values())) {
+      if (loaded.status === 'fulfilled') await loaded.value.idle?.();
+    }
     this.#outbox.flush();
   }
 

@@ -161,6 +161,16 @@ for (const make of queues) {
     assert.equal(closed.seen.length, 0);
   });
 
+  test(`${make.name}: an onOutput whose promise rejects fails its drone as callback`, async () => {
+    await using queue = make();
+    const drone = new LocalDrone();
+    const thrown = new Error('of the callback');
+    const onOutput = (): void => Promise.reject(thrown) as never;
+    const call = drone.with({ onOutput }).queueCall('run', 'echo $$; exec sleep 600');
+    const failure = failureOf(await queue.settle([drone]), drone);
+    assert.deepEqual([failure.kind, failure.cause, failure.call], ['callback', thrown, call]);
+  });
+
   test(`${make.name}: an onOutput that throws at the last output of the last call is a failure all the same`, async () => {
     await using queue = make();
     const drone = new LocalDrone();

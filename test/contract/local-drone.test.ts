@@ -110,6 +110,8 @@ for (const make of queues) {
       assert.equal(failure.call, running);
       assert.deepEqual([failure.mayHaveRun, failure.notStarted], [[running, behind], []]);
       assert.equal((await queue.call(drone, 'run', 'echo again')).stdout, 'again\n');
+      await queue.close();
+      assert.throws(() => process.kill(agent, 0), { code: 'ESRCH' });
     } finally {
       killGroup(command);
       killGroup(agent);

@@ -102,6 +102,14 @@ for (const make of queues) {
     }
   });
 
+  test(`${make.name}: a utility module may be given as a data: URL of any length`, async () => {
+    await using queue = make();
+    const source = `export const echo = value => value; // ${'long '.repeat(40_000)}`;
+    const utility = new URL(`data:text/javascript,${encodeURIComponent(source)}`);
+    const drone = new LocalDrone<Echo>({ utility });
+    assert.equal(await queue.call(drone, 'echo', 7), 7);
+  });
+
   test(`${make.name}: an own method in an endless loop is ended by its time, and the next round works`, async () => {
     await using queue = make({ killGraceMs: 100 });
     const drone = new LocalDrone<OwnMethods>({ utility: OWN });
