@@ -1,5 +1,5 @@
 /** What a round can end with instead of results: a failure per drone, and the one exception that holds them all. */
-import { inspect } from 'node:util';
+import { inspect, type InspectOptions } from 'node:util';
 import type { Call } from './drone/call.js';
 import type { AnyDrone } from './drone/drone.js';
 import type { Phase } from './wire.js';
@@ -102,14 +102,32 @@ function describe(facts: DroneErrorFacts): string {
   const { call, kind, phase, cause } = facts;
   if (kind === 'call' && call !== undefined) return `${call.toString()}: ${summarize(cause)}`;
   // Our own errors, whose class tells nothing that the kind does not.
-  const why = cause instanceof Error ? cause.message : summarize(cause);
+  const why = tellsAs(cause, error => error.message) ?? summarize(cause);
   return `${kind} in ${call === undefined ? `phase ${phase}` : call.toString()}: ${why}`;
 }
 
 /** First line of an error, or of a value that was thrown in its place. */
 export function summarize(thrown: unknown): string {
-  const text = thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : inspect(thrown, { depth: 1 });
+  const text = tellsAs(thrown, error => `${error.name}: ${error.message}`) ?? show(thrown, { depth: 1 });
   return text.split('\n', 1)[0] ?? '';
+}
+
+/** Undefined for what is no Error, and for one that throws when it is read. */
+function tellsAs(thrown: unknown, text: (error: Error) => string): string | undefined {
+  try {
+    return thrown instanceof Error ? text(thrown) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A foreign value in words. Never throws, whatever the value does when it is looked at. */
+export function show(value: unknown, options: InspectOptions): string {
+  try {
+    return inspect(value, options);
+  } catch {
+    return `(a value of type ${typeof value} that cannot be shown)`;
+  }
 }
 
 /** Why a round was refused or ended without all results. */

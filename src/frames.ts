@@ -211,6 +211,11 @@ export class FrameReader {
   }
 }
 
+/** Bytes that are no frame themselves, cut so that each piece fits into one. */
+export function* piecesOf(bytes: Uint8Array): Generator<Uint8Array> {
+  for (let at = 0; at < bytes.byteLength; at += MAX_PAYLOAD_BYTES) yield bytes.subarray(at, at + MAX_PAYLOAD_BYTES);
+}
+
 /** All parts in one buffer of their own. */
 export function join(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));

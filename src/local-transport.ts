@@ -21,7 +21,7 @@ export const transport: Transport = {
       const end = (cause: Error | undefined): void => {
         if (ended) return;
         ended = true;
-        context.signal.removeEventListener('abort', destroy);
+        context.signal.removeEventListener('abort', abandon);
         events.end(cause);
       };
       const destroy = (): void => {
@@ -34,17 +34,25 @@ export const transport: Transport = {
         }
         end(undefined);
       };
+      // Nothing runs yet that would need an orderly end; and what keeps an agent from its start, such as a wait for a
+      // debugger, keeps it from seeing the end of its stdin, too.
+      const abandon = (): void => {
+        child.kill('SIGKILL');
+        destroy();
+      };
 
+      child.once('error', error => {
+        reject(new TransportError('bootstrap', `cannot start ${process.execPath}: ${error.message}`, { cause: error }));
+        end(error);
+      });
+      // Without a process there may be no pipes, whatever their types say: so it is when files can no longer be opened.
+      if (child.pid === undefined) return;
       child.stdin.on('error', () => undefined); // EPIPE: the exit event tells
       child.stdout.on('data', (chunk: Uint8Array) => {
         if (!ended) events.data(chunk);
       });
       child.stderr.on('data', (chunk: Uint8Array) => {
         if (!ended) events.diagnostics(chunk);
-      });
-      child.once('error', error => {
-        reject(new TransportError('bootstrap', `cannot start ${process.execPath}: ${error.message}`, { cause: error }));
-        end(error);
       });
       child.once('exit', (exitCode, signal) => {
         const how = signal === null ? `status ${String(exitCode)}` : `signal ${signal}`;
@@ -55,7 +63,7 @@ export const transport: Transport = {
           end(cause);
         });
       });
-      context.signal.addEventListener('abort', destroy, { once: true });
+      context.signal.addEventListener('abort', abandon, { once: true });
       child.once('spawn', () => {
         child.stdin.write(start.input);
         resolve(channelTo(child, streams, destroy));

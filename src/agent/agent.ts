@@ -192,6 +192,8 @@ export class Agent {
     killGroupsNow();
     this.#warn(NO_BATCH, 0, `the agent crashed: ${describe(error)}`);
     this.#stdio.flush();
+    // As above; whether a thread would let it exit is among what cannot be told.
+    if (this.#utilities.size > 0) process.kill(process.pid, 'SIGKILL');
     process.exit(1);
   }
 }

@@ -42,7 +42,11 @@ export function envArg(where: string, value: unknown): NodeJS.ProcessEnv {
   if (value === undefined) return process.env;
   if (typeof value !== 'object' || value === null) throw invalid(where, value, 'an object');
   for (const [name, text] of Object.entries(value)) {
+    if (name === '' || /[=\0]/.test(name)) {
+      throw invalid(`a name in ${where}`, name, "a non-empty string without '=' or a zero byte");
+    }
     if (typeof text !== 'string') throw invalid(`${where}.${name}`, typeof text, 'a string');
+    if (text.includes('\0')) throw invalid(`${where}.${name}`, '(not shown)', 'a string without a zero byte');
   }
   return { ...process.env, ...(value as Record<string, string>) };
 }

@@ -2,7 +2,7 @@
 import { inspect } from 'node:util';
 import { encode } from '../codec.js';
 import type { AnyDrone } from './drone.js';
-import type { DroneResults, DroneTaskQueueException } from '../drone-error.js';
+import { type DroneResults, type DroneTaskQueueException, show } from '../drone-error.js';
 import { invalidArgument } from '../invalid-argument.js';
 import { MAX_PAYLOAD_BYTES } from '../wire.js';
 
@@ -97,7 +97,7 @@ export class QueuedCall<R = unknown> implements Call<R> {
   }
 
   toString(): string {
-    return `${this.method}(${this.args.map(arg => inspect(arg, ARG_STYLE).slice(0, MAX_ARG_CHARS)).join(', ')})`;
+    return `${this.method}(${this.args.map(arg => show(arg, ARG_STYLE).slice(0, MAX_ARG_CHARS)).join(', ')})`;
   }
 }
 

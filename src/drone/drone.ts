@@ -11,6 +11,7 @@ export interface Workload {
   readonly calls: readonly QueuedCall[];
 }
 
+let addCallTo: (drone: AnyDrone, call: QueuedCall) => void;
 let takeWorkloadOf: (drone: AnyDrone) => Workload;
 let returnWorkloadTo: (drone: AnyDrone, workload: Workload) => void;
 let readEndpointOf: (drone: AnyDrone) => Endpoint;
@@ -28,8 +29,8 @@ export abstract class AnyDrone {
   /** For a drone manager: who may use this drone; null for everyone. */
   allowedUsers: ReadonlySet<string> | null = null;
 
-  /** @internal */
-  protected queuedCalls: QueuedCall[] = [];
+  // Private fields, as those of a frozen drone can be changed: in mid-round nothing may throw here.
+  #calls: QueuedCall[] = [];
   #kills: ProcessId[] = [];
   #endpoint: Endpoint;
 
@@ -42,15 +43,18 @@ export abstract class AnyDrone {
   }
 
   static {
+    addCallTo = (drone, call) => {
+      drone.#calls.push(call);
+    };
     takeWorkloadOf = drone => {
-      const workload = { kills: drone.#kills, calls: drone.queuedCalls };
+      const workload = { kills: drone.#kills, calls: drone.#calls };
       drone.#kills = [];
-      drone.queuedCalls = [];
+      drone.#calls = [];
       return workload;
     };
     returnWorkloadTo = (drone, { kills, calls }) => {
       if (kills.length > 0) drone.#kills = [...kills, ...drone.#kills];
-      if (calls.length > 0) drone.queuedCalls = [...calls, ...drone.queuedCalls];
+      if (calls.length > 0) drone.#calls = [...calls, ...drone.#calls];
     };
     readEndpointOf = drone => drone.#endpoint;
     setEndpointOf = (drone, endpoint) => {
@@ -74,12 +78,12 @@ export abstract class AnyDrone {
 
   /** A copy of the calls queued for the next round. */
   getCalls(): readonly Call[] {
-    return [...this.queuedCalls];
+    return [...this.#calls];
   }
 
   /** Forgets the calls queued for the next round. Queued kills stay. */
   clearCallQueue(): void {
-    this.queuedCalls = [];
+    this.#calls = [];
   }
 
   /** Short in printed results and failures, of which it is the key. */
@@ -152,7 +156,7 @@ export abstract class Drone<M = UtilityMethods> extends AnyDrone implements Call
 
   #queue<R>(method: string, args: readonly unknown[], options: CallOptions): Call<R> {
     const call = new QueuedCall<R>(this, method, args, options);
-    this.queuedCalls.push(call);
+    addCallTo(this, call);
     return call;
   }
 }

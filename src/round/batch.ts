@@ -121,9 +121,10 @@ export class Batch {
     const ended = this.callAt(index);
     const stop = report.kind === 'cancelled' ? this.stop : undefined;
     const call = stop?.call ?? ended;
-    const cause = stop?.reason ?? (ended && this.cancelledCalls.get(ended)) ?? report.error;
+    const kind = stop?.kind ?? report.kind;
+    const cause = stop?.reason ?? this.#reasonToCancel(kind, ended) ?? report.error;
     const unknown = ended !== undefined && (report.kind === 'lost' || call !== ended);
-    this.#fail(stop?.kind ?? report.kind, cause, {
+    this.#fail(kind, cause, {
       call,
       mayHaveRun: unknown ? [ended] : [],
       notStarted: this.workload.calls.slice(Math.max(index + 1 - this.#killCalls, 0)),
@@ -152,15 +153,21 @@ export class Batch {
     const unanswered = this.workload.calls.slice(this.values.length);
     const [awaited] = unanswered;
     // Who stopped the batch first names the failure, however it then ended.
-    const named = this.stop?.kind ?? kind;
-    const reason = this.stop?.reason ?? (awaited && this.cancelledCalls.get(awaited)) ?? cause;
+    const { stop } = this;
+    const named = stop?.kind ?? kind;
+    const reason = stop?.reason ?? this.#reasonToCancel(named, awaited) ?? cause;
     const ofOneCall = sent && (named === 'timeout' || named === 'cancelled' || named === 'callback');
     this.#fail(named, reason, {
-      call: this.stop?.call ?? (ofOneCall ? awaited : undefined),
+      call: stop?.call ?? (ofOneCall ? awaited : undefined),
       mayHaveRun: sent ? unanswered : [],
       notStarted: sent ? [] : unanswered,
     });
     if (!sent) this.#giveBack({ kills: this.workload.kills, calls: [] });
+  }
+
+  /** A call whose own signal was aborted may have ended of something else before. */
+  #reasonToCancel(kind: DroneErrorKind, call: Call | undefined): unknown {
+    return kind === 'cancelled' && call !== undefined ? this.cancelledCalls.get(call) : undefined;
   }
 
   #fail(

@@ -2,6 +2,7 @@
  * The main thread's book of all batches that are out: it alone decides how each one ended. A batch is settled by its
  * last answer, by a failure, by the death of its thread, or, when it was stopped and nobody reacts, by the clock.
  */
+import { setMaxListeners } from 'node:events';
 import { inspect } from 'node:util';
 import { Batch, type Stop } from './batch.js';
 import type { QueuedCall } from '../drone/call.js';
@@ -165,7 +166,7 @@ export class Ledger {
     try {
       this.#takeAnswer(entry, type, index, payload);
     } catch (error) {
-      // The frame was one of ours, its contents are not: whoever wrote them is not believed any further.
+      // The frame was one of ours, its contents are not: whoever wrote them is not believed any further in this batch.
       entry.place?.send(FrameType.Cancel, id, EVERY_CALL);
       this.#abandon(entry.batch, 'protocol', error);
     }
@@ -244,6 +245,8 @@ export class Ledger {
       const cancel = (): void => {
         this.#cancelCall(entry, call, signal);
       };
+      // Calls may share a signal; a listener per call is no leak, as each goes with its batch.
+      setMaxListeners(0, signal);
       signal.addEventListener('abort', cancel, { once: true });
       entry.release.push(() => {
         signal.removeEventListener('abort', cancel);

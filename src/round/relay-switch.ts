@@ -1,6 +1,7 @@
 /** Connects channels that worker threads open to drones living on the main thread (FakeDrone) with those drones. */
 import { decode, encode } from '../codec.js';
 import type { Endpoint, FarEnd, OpenFarEnd } from '../drone/endpoint.js';
+import { piecesOf } from '../frames.js';
 import type { Place } from '../runner.js';
 import { FrameType, type RelayOpening } from '../wire.js';
 
@@ -41,7 +42,8 @@ export class RelaySwitch {
     const farEnd = openFarEnd({
       marker,
       send: bytes => {
-        if (!ended) place.send(FrameType.RelayData, channel, 0, bytes);
+        if (ended) return;
+        for (const piece of piecesOf(bytes)) place.send(FrameType.RelayData, channel, 0, piece);
       },
       end: cause => {
         if (ended) return;

@@ -157,6 +157,10 @@ export class Rounds {
     this.#stats.startRound(workers.length);
     publish(events.roundStart, () => ({ queue: this.name, drones: workers.length }));
     this.#watch(round, signal);
+    // Not only when somebody has waited: a timer would keep an idle process.
+    void round.settled.then(() => {
+      for (const release of round.release) release();
+    });
     return this.#order(workers, some => {
       this.#start(some.filter(worker => !worker.batch.settled));
     });
@@ -276,7 +280,6 @@ export class Rounds {
   #end(round: Round): void {
     this.#round = undefined;
     this.droneThreads.clear();
-    for (const release of round.release) release();
     this.#sortResults(round);
     publish(events.roundEnd, () => ({
       queue: this.name,

@@ -25,11 +25,18 @@ export class ThreadPool implements Runner {
   }
 
   start(batches: readonly Outgoing[]): readonly Place[] {
-    const places = batches.map(batch => {
-      const host = this.#hostAt(slotOf(batch.key, this.#hosts.length));
-      batch.write(host.job);
-      return host;
-    });
+    const places: ThreadHost[] = [];
+    try {
+      for (const batch of batches) {
+        const host = this.#hostAt(slotOf(batch.key, this.#hosts.length));
+        places.push(host);
+        batch.write(host.job);
+      }
+    } catch (error) {
+      // All of them are told not to have run, so that nothing of them may be left for the next job.
+      for (const host of places) host.job.take();
+      throw error;
+    }
     for (const host of new Set(places)) host.run();
     return places;
   }

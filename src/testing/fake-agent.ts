@@ -25,6 +25,7 @@ import { BREAK_THREAD } from './fake-transport.js';
  * - `freeze`: the agent answers nothing at all, cancels neither
  * - `die`: the connection is lost in mid-call
  * - `garbage`: the answer is no frame of ours; kind `protocol`
+ * - `nonsense`: the answer is a frame of ours, with contents that are not; kind `protocol`
  * - `thread-exit`, `thread-out-of-memory`, `thread-loop`, `thread-throw`: the worker thread of the drone dies of it; only
  *   for ThreadedTaskQueue, as the thread of a DroneTaskQueue is your own
  */
@@ -37,6 +38,7 @@ export type FakeFault =
   | 'freeze'
   | 'die'
   | 'garbage'
+  | 'nonsense'
   | 'thread-exit'
   | 'thread-out-of-memory'
   | 'thread-loop'
@@ -156,6 +158,9 @@ export class FakeAgent implements FarEnd {
         return NEVER;
       case 'garbage':
         this.#channel.send(GARBAGE);
+        return NEVER;
+      case 'nonsense':
+        this.#channel.send(encodeFrame(FrameType.Failed, batch, index, GARBAGE));
         return NEVER;
       case 'thread-exit':
       case 'thread-out-of-memory':

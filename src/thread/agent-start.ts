@@ -109,8 +109,14 @@ export function quote(foreign: string): string {
 /** Why no agent came up, from what the start left behind. */
 export function describeFailedStart(cause: Error | undefined, stderr: string, noise: string): string {
   const exitCode = (cause as { exitCode?: unknown } | undefined)?.exitCode;
-  const missing = exitCode === 127 || /not found|No such file/.test(stderr);
-  const said = stderr.trim() === '' ? noise : quote(stderr);
+  // csh says so with status 1, and last: what stands before is the login scripts' own trouble.
+  const missing = exitCode === 127 || /not found|No such file/.test(stderr.trim().split('\n').at(-1) ?? '');
   const what = missing ? 'no node on the drone' : 'the agent ended before it was ready';
-  return `${what}${said === '""' ? '' : `: ${said}`}${cause === undefined ? '' : ` (${cause.message})`}`;
+  return `${what}${saidAtStart(stderr, noise)}${cause === undefined ? '' : ` (${cause.message})`}`;
+}
+
+/** What a start printed, for the end of a message; Node and some shells repeat the loader, which tells nothing. */
+export function saidAtStart(stderr: string, noise: string): string {
+  const said = stderr.trim() === '' ? noise : quote(stderr.replaceAll(LOADER, '…'));
+  return said === '""' ? '' : `: ${said}`;
 }

@@ -5,6 +5,7 @@
 import { BatchRun } from './batch-run.js';
 import { decode, encode } from '../codec.js';
 import { Link, type LinkOwner } from './link.js';
+import { piecesOf } from '../frames.js';
 import { Outbox } from '../outbox.js';
 import type { Channel, ChannelEvents, Transport } from '../transport.js';
 import { Window } from './window.js';
@@ -171,7 +172,8 @@ export class Dispatcher {
     };
     return {
       write: bytes => {
-        if (this.#relays.has(id)) this.#outbox.frame(FrameType.RelayData, id, 0, bytes);
+        if (!this.#relays.has(id)) return;
+        for (const piece of piecesOf(bytes)) this.#outbox.frame(FrameType.RelayData, id, 0, piece);
       },
       // The main thread holds itself while a round is open; there is nothing else here to hold.
       hold: () => undefined,

@@ -8,7 +8,7 @@
  * Invariants: a batch in `#batches` is unsettled; while opening none of them is sent; when ended there are none.
  */
 import { encode, decode } from '../codec.js';
-import { describeFailedStart, MarkerSearch, newAgentStart } from './agent-start.js';
+import { describeFailedStart, MarkerSearch, newAgentStart, saidAtStart } from './agent-start.js';
 import type { BatchRun } from './batch-run.js';
 import { systemClock, type Timer } from '../clock.js';
 import type { Outbox } from '../outbox.js';
@@ -58,6 +58,8 @@ export class Link {
   #phase: Phase = 'waiting';
   #channel: Channel | undefined;
   #stderr = '';
+  /** What came in place of the agent's marker, quoted. */
+  #noise = (): string => '""';
   #receive: (chunk: Uint8Array) => void = () => undefined;
   #endedWhileOpening: (cause: Error | undefined) => void = () => undefined;
   #closed: (() => void) | undefined;
@@ -149,7 +151,7 @@ export class Link {
       leave = await this.#owner.window.enter(signal);
       const startedAt = performance.now();
       clock = systemClock.setTimer(settings.connectTimeoutMs, () => {
-        const late = `no agent within ${String(settings.connectTimeoutMs)} ms`;
+        const late = `no agent within ${String(settings.connectTimeoutMs)} ms${saidAtStart(this.#stderr, this.#noise())}`;
         this.#opening.abort(new TransportError('timeout', late));
       });
       const ready = await this.#startAgent(signal);
@@ -221,6 +223,7 @@ export class Link {
         else throw new ProtocolError(`a frame of type ${String(type)} before the agent was ready`);
       });
       let found = false;
+      this.#noise = () => (found ? '""' : search.noise);
       this.#receive = chunk => {
         if (this.#state === 'ended') return;
         try {
@@ -238,7 +241,7 @@ export class Link {
         }
       };
       this.#endedWhileOpening = cause => {
-        const message = describeFailedStart(cause, this.#stderr, found ? '""' : search.noise);
+        const message = describeFailedStart(cause, this.#stderr, this.#noise());
         reject(new TransportError('bootstrap', message, { cause }));
       };
       signal.addEventListener('abort', () => {

@@ -131,6 +131,19 @@ test('a method that hangs in a system call does not keep the agent from ending',
   process.kill(Number(agent.stderr), 'SIGKILL');
 });
 
+test('an agent that crashes ends at once, whatever its threads hang in', async () => {
+  await using agent = await startAgent();
+  const source = `import { execSync } from 'node:child_process';
+    import { parentPort } from 'node:worker_threads';
+    export function crash() { parentPort.postMessage(null); execSync('echo $$ >&2; exec sleep 1000', { stdio: 'inherit' }); }`;
+  agent.sendUtility(UTILITY, source);
+  agent.sendCall(1, 0, 'crash', [], { utility: UTILITY });
+  await agent.next(FrameType.Warning, ({ value }) => String(value).startsWith('the agent crashed: TypeError'));
+  while (!agent.stderr.includes('\n')) await new Promise(resolve => agent.child.stderr?.once('data', resolve));
+  await agent.exited;
+  process.kill(Number(agent.stderr), 'SIGKILL');
+});
+
 test('an agent that hears nothing for too long ends, with its commands', async () => {
   await using agent = await startAgent({ config: { linkSilenceMs: 300, killGraceMs: 50 } });
   const pids = await runOn(agent);

@@ -194,6 +194,8 @@ const BAD_ARGUMENTS: readonly (readonly [args: unknown[], message: RegExp])[] = 
   [['ls', { timeout: 5 }], /run: options is 'timeout', expected an object with the fields cwd, env, stdin/],
   [['ls', { cwd: 5 }], /run: options\.cwd is 5/],
   [['ls', { env: { A: 5 } }], /run: options\.env\.A is 'number', expected a string/],
+  [['ls', { env: { A: 's\0t' } }], /run: options\.env\.A is '\(not shown\)', expected a string without a zero byte/],
+  [['ls', { env: { 'A=B': '' } }], /a name in run: options\.env is 'A=B', expected a non-empty string without '='/],
   [['ls', { stdin: 5 }], /run: options\.stdin is 5/],
   [['ls', { maxOutputBytes: -1 }], /run: options\.maxOutputBytes is -1, expected an integer from 0/],
   [['ls', { maxOutputBytes: Infinity }], /run: options\.maxOutputBytes is Infinity/],

@@ -171,6 +171,43 @@ for (const make of queues) {
     assert.deepEqual([failure.kind, failure.cause, failure.call], ['callback', thrown, call]);
   });
 
+  test(`${make.name}: calls that share a signal bring no warning of a leak, however many they are`, async () => {
+    await using queue = make();
+    const warnings: Error[] = [];
+    const note = (warning: Error): number => warnings.push(warning);
+    process.on('warning', note);
+    try {
+      const drone = new FakeDrone('web1', ECHO);
+      const calls = drone.with({ signal: new AbortController().signal });
+      for (let n = 0; n < 20; n++) calls.queueCall('echo', n);
+      assert.equal((await queue.execute([drone])).get(drone)?.length, 20);
+    } finally {
+      process.off('warning', note);
+    }
+    assert.deepEqual(warnings, []);
+  });
+
+  test(`${make.name}: a call's aborted signal is not taken for the cause of what failed for another reason`, async () => {
+    await using queue = make();
+    const away = new FakeDrone('away', ECHO);
+    away.misbehave('refuse');
+    away.with({ signal: AbortSignal.abort() }).queueCall('echo', 1);
+    const thrown = new Error('of its own');
+    const stop = new AbortController();
+    const drone = new FakeDrone('web1', {
+      fail: () => {
+        stop.abort();
+        throw thrown;
+      },
+    });
+    drone.with({ signal: stop.signal }).queueCall('fail');
+    const outcome = await queue.settle([away, drone]);
+    const [unreachable, failed] = [failureOf(outcome, away), failureOf(outcome, drone)];
+    assert.equal(unreachable.kind, 'unreachable');
+    assert.match(unreachable.message, /the fake drone refuses/);
+    assert.deepEqual([failed.kind, (failed.cause as Error).message], ['call', thrown.message]);
+  });
+
   test(`${make.name}: an onOutput that throws at the last output of the last call is a failure all the same`, async () => {
     await using queue = make();
     const drone = new LocalDrone();

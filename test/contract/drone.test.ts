@@ -48,6 +48,17 @@ for (const make of queues) {
     for (const [field, options] of BAD_QUEUE_OPTIONS) assertNames(field, () => make(options as TaskQueueOptions));
   });
 
+  test(`${make.name}: a frozen drone works as any other`, async () => {
+    await using queue = make();
+    const drone = new FakeDrone('web1', METHODS);
+    Object.freeze(drone);
+    drone.queueCall('echo', 1);
+    assert.deepEqual((await queue.execute([drone])).get(drone), [[1]]);
+    drone.queueCall('echo', 2);
+    drone.clearCallQueue();
+    assert.equal((await queue.execute([drone])).size, 0);
+  });
+
   test(`${make.name}: undefined stands for each option's default, and Infinity switches a limit off`, async () => {
     const fields = [
       'name',

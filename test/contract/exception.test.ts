@@ -1,6 +1,7 @@
 /** Rules 5 and 6: the one exception of a round, and where its good results are found. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { inspect } from 'node:util';
 import { type AnyDrone, type Call, type DroneResults, type DroneTaskQueueException } from 'drone-task-queue';
 import { FakeDrone, Gate } from 'drone-task-queue/testing';
 import { leakCheck } from '../leak-check.js';
@@ -51,6 +52,21 @@ for (const make of queues) {
     await handedOver;
     const exception = await waiting;
     assert.deepEqual([...exception.results], [[held, ['waited for']]]);
+  });
+
+  test(`${make.name}: a failure is told even of an argument and a reason that throw when they are shown`, async () => {
+    await using queue = make();
+    const shown = (): never => assert.fail('it was shown');
+    const drone = new FakeDrone('web1', METHODS);
+    drone.queueCall('echo', { [inspect.custom]: shown });
+    const reason = Object.defineProperty(new Error(), 'message', { get: shown });
+    const exception = await exceptionOf(
+      queue.execute([drone], { signal: AbortSignal.abort(reason) }),
+      'ERR_ROUND_CANCELLED',
+    );
+    assert.equal(failureOf(exception, drone).cause, reason);
+    assert.equal(String(drone.getCalls()[0]), 'echo((a value of type object that cannot be shown))');
+    assert.deepEqual(await queue.call(drone, 'echo', 1), 1);
   });
 
   test(`${make.name}: one exception has a line and an error per failed drone, and the good results`, async () => {

@@ -62,6 +62,7 @@ const FAULTS: readonly (readonly [fault: FakeFault, kind: DroneErrorKind, phase:
   ['refuse-agent', 'bootstrap', 'connect', false],
   ['die', 'lost', 'call', true],
   ['garbage', 'protocol', 'call', true],
+  ['nonsense', 'protocol', 'call', true],
   ['freeze', 'timeout', 'call', true],
 ];
 

@@ -1,6 +1,6 @@
 /**
  * A scheduler that ends without closing its queue, for idle.test.ts. Arguments: the queue, then the drones; `held` for a
- * last round that is in flight when the program has nothing more to do itself.
+ * last round that is in flight when the program has nothing more to do itself; `unfetched` for one that nobody waits for.
  */
 import { parseArgs } from 'node:util';
 import {
@@ -20,6 +20,7 @@ const { values } = parseArgs({
     drone: { type: 'string', multiple: true, default: [] },
     ssh: { type: 'string', default: '{}' },
     held: { type: 'boolean', default: false },
+    unfetched: { type: 'boolean', default: false },
   },
 });
 
@@ -47,4 +48,8 @@ await round('true');
 await round('true');
 // Nobody awaits it, so that nothing but the queue keeps the process.
 if (values.held) void round('sleep 0.5').then(() => process.stdout.write('told\n'));
+if (values.unfetched) {
+  for (const drone of drones) drone.queueCall('run', 'true');
+  await queue.execute(drones, { wait: false, signal: new AbortController().signal });
+}
 process.once('beforeExit', () => process.stdout.write('idle\n'));

@@ -40,6 +40,10 @@ for (const queue of ['serial', 'threaded']) {
     assert.deepEqual(printed, ['true: 3', 'true: 3', 'sleep 0.5: 3', 'told', 'idle']);
   });
 
+  test(`${queue}: a process whose last round is done ends by itself though nobody waited for that round`, async () => {
+    assert.deepEqual(await output(`--queue=${queue}`, '--drone=fake', '--unfetched'), ['true: 1', 'true: 1', 'idle']);
+  });
+
   test(`${queue}: a process whose queue was never used ends by itself`, async () => {
     assert.deepEqual(await output(`--queue=${queue}`), ['true: 0', 'true: 0', 'idle']);
   });

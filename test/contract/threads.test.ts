@@ -1,7 +1,9 @@
 /** What crosses the worker thread, and what the death of one costs: its own drones, this round, and no more. */
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import test from 'node:test';
+import { promisify } from 'node:util';
 import { threadId as mainThreadId } from 'node:worker_threads';
 import { type AnyDrone, DroneTaskQueue, events, ThreadedTaskQueue } from 'drone-task-queue';
 import { FakeDrone, type FakeFault, Gate } from 'drone-task-queue/testing';
@@ -151,6 +153,24 @@ test('values are copies in the queue without threads, too', async () => {
   const [value] = (await queue.execute([drone])).get(drone) ?? [];
   assert.deepEqual([value, got[0]], [kept, given]);
   assert.ok(value !== kept && got[0] !== given);
+});
+
+test('where no worker thread can be started, every drone fails as worker-lost and keeps its calls', async () => {
+  const flag = process.allowedNodeEnvironmentFlags.has('--permission') ? '--permission' : '--experimental-permission';
+  const program = `
+    import { ThreadedTaskQueue } from 'drone-task-queue';
+    import { FakeDrone } from 'drone-task-queue/testing';
+    const queue = new ThreadedTaskQueue({ threads: 2 });
+    const drones = ['a', 'b', 'c'].map(name => new FakeDrone(name, { echo: value => value }));
+    for (const drone of drones) drone.queueCall('echo', 1);
+    for (let round = 0; round < 2; round++) {
+      const { failures } = await queue.settle(drones);
+      console.log(drones.map(drone => failures.get(drone)?.kind + drone.getCalls().length).join());
+    }
+    await queue.close();`;
+  const args = [flag, '--allow-fs-read=*', '--no-warnings', '--input-type=module', '--eval', program];
+  const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 60_000, env: {} });
+  assert.equal(stdout, 'worker-lost1,worker-lost1,worker-lost1\n'.repeat(2));
 });
 
 test('a subscriber that throws is heard of as an uncaught exception and does not touch the round', async () => {

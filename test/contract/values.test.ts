@@ -102,6 +102,19 @@ for (const make of queues) {
     }
   });
 
+  test(`${make.name}: a batch may be larger than a frame, and so may be a value with its frame`, async () => {
+    await using queue = make();
+    const drone = new FakeDrone('web1', { size: (text: string) => text.length, make: (n: number) => 'x'.repeat(n) });
+    const text = 'x'.repeat(40 * 1024 * 1024);
+    drone.queueCall('size', text);
+    drone.queueCall('size', text);
+    // Fills its frame's payload but for the value's own few bytes, less than a frame's header.
+    const made = drone.queueCall('make', 64 * 1024 * 1024 - 8);
+    const results = await queue.execute([drone]);
+    assert.deepEqual(results.get(drone)?.slice(0, 2), [text.length, text.length]);
+    assert.equal(made.valueIn(results).length, 64 * 1024 * 1024 - 8);
+  });
+
   test(`${make.name}: a utility module may be given as a data: URL of any length`, async () => {
     await using queue = make();
     const source = `export const echo = value => value; // ${'long '.repeat(40_000)}`;

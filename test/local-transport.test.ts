@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
+import test from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { transport } from '../src/local-transport.js';
+import type { TransportContext } from '../src/transport.js';
+import { leakCheck } from './leak-check.js';
+
+leakCheck();
+
+const PROGRAM = fileURLToPath(new URL('./contract/no-files-left.ts', import.meta.url));
+const SPEC = { transport: 'local', key: 'local', hostname: 'localhost' };
+
+test('an agent that is given up before it is ready is killed at once, though it does not read its stdin', async () => {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const abort = new AbortController();
+  const ends: (Error | undefined)[] = [];
+  const context: TransportContext = {
+    connectTimeoutMs: Infinity,
+    keepaliveIntervalMs: Infinity,
+    keepaliveCount: 3,
+    killGraceMs: 3_600_000,
+    signal: abort.signal,
+    phase: () => undefined,
+    relay: () => assert.fail('a local drone needs no relay'),
+  };
+  const start = { loader: `require("net").connect(${String(port)})`, marker: 'marker', input: new Uint8Array(0) };
+  await transport.open(
+    SPEC,
+    start,
+    { data: () => undefined, diagnostics: () => undefined, end: cause => ends.push(cause) },
+    context,
+  );
+  const [socket] = (await once(server, 'connection')) as [Socket];
+  const gone = once(
+    socket.on('error', () => undefined),
+    'close',
+  );
+  socket.resume();
+  abort.abort();
+  assert.deepEqual(ends, [undefined]);
+  await gone;
+  socket.destroy();
+  server.close();
+});
+
+for (const queue of ['serial', 'threaded']) {
+  test(`${queue}: no files left to open is a failure of the drone that needs them, and of no other`, async () => {
+    const limited = ['-c', 'ulimit -n 200; exec "$0" --import=tsx "$@"', process.execPath, PROGRAM, queue];
+    const { stdout } = await promisify(execFile)('/bin/sh', limited);
+    assert.equal(stdout, 'warm: ran\nwarm: ran\nother: bootstrap EMFILE\nother: ran\n');
+  });
+}
