@@ -26,7 +26,14 @@ const MAX_LINES = 400;
 const LAYERS: readonly Layer[] = [
   {
     name: 'ground',
-    files: ['invalid-argument.ts', 'clock.ts', 'cached-lookup.ts', 'fingerprint.ts', 'option-reader.ts', 'utility-id.ts'],
+    files: [
+      'invalid-argument.ts',
+      'clock.ts',
+      'cached-lookup.ts',
+      'fingerprint.ts',
+      'option-reader.ts',
+      'utility-id.ts',
+    ],
     mayImport: [],
     because: 'every side stands on it, so it can know none of them',
   },
