@@ -31,7 +31,7 @@ async function queue(scale: Scale): Promise<Row[]> {
     rowOf({ ...about, name: 'queue: FakeDrone, CPU' }, cpu(fake)),
     rowOf({ ...about, name: 'queue: agents played in the thread, wall' }, wall(inThread)),
     rowOf({ ...about, name: 'queue: agents played in the thread, CPU' }, cpu(inThread)),
-    rowOf({ ...ratio, name: 'queue: FakeDrone against raw, wall', aim: 0.6 }, ratios(wall(fake), wall(raw))),
+    rowOf({ ...ratio, name: 'queue: FakeDrone against raw, wall' }, ratios(wall(fake), wall(raw))),
     rowOf({ ...ratio, name: 'queue: FakeDrone against raw, CPU' }, ratios(cpu(fake), cpu(raw))),
     rowOf({ ...ratio, name: 'queue: in the thread against raw, wall', aim: 0.6 }, ratios(wall(inThread), wall(raw))),
     rowOf({ ...ratio, name: 'queue: in the thread against raw, CPU' }, ratios(cpu(inThread), cpu(raw))),

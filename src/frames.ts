@@ -197,7 +197,9 @@ export class FrameReader {
       const type = readU8(bytes, at + 4);
       const batch = readU32(bytes, at + 5);
       const index = readU32(bytes, at + 9);
-      this.#onFrame(type, batch, index, bytes.subarray(payloadAt, end), bytes.subarray(at, end));
+      // Many frames say all in their header, and a view costs more than they do.
+      const payload = payloadBytes === 0 ? NOTHING : bytes.subarray(payloadAt, end);
+      this.#onFrame(type, batch, index, payload, bytes.subarray(at, end));
       at = end;
     }
     return at === 0 ? bytes : bytes.subarray(at);

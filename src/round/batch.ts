@@ -27,7 +27,7 @@ export class Batch {
   /** Of the calls answered so far. */
   readonly values: unknown[] = [];
   /** Calls whose own signal was aborted, with its reason. */
-  readonly cancelledCalls = new Map<Call, unknown>();
+  #cancelledCalls: Map<Call, unknown> | undefined;
   phase: Phase = 'waiting';
   phaseSinceMs = performance.now();
   attempts = 0;
@@ -99,7 +99,7 @@ export class Batch {
     for (const call of calls) {
       const { signal } = call.options;
       if (signal?.aborted !== true) continue;
-      this.cancelledCalls.set(call, signal.reason);
+      this.cancelCall(call, signal.reason);
       writer.frame(FrameType.Cancel, this.id, this.indexOf(call));
     }
   }
@@ -165,9 +165,15 @@ export class Batch {
     if (!sent) this.#giveBack({ kills: this.workload.kills, calls: [] });
   }
 
+  /** A call's own signal was aborted. */
+  cancelCall(call: Call, reason: unknown): void {
+    this.#cancelledCalls ??= new Map();
+    this.#cancelledCalls.set(call, reason);
+  }
+
   /** A call whose own signal was aborted may have ended of something else before. */
   #reasonToCancel(kind: DroneErrorKind, call: Call | undefined): unknown {
-    return kind === 'cancelled' && call !== undefined ? this.cancelledCalls.get(call) : undefined;
+    return kind === 'cancelled' && call !== undefined ? this.#cancelledCalls?.get(call) : undefined;
   }
 
   #fail(

@@ -256,7 +256,7 @@ export class Ledger {
 
   #cancelCall(entry: Entry, call: QueuedCall, signal: AbortSignal): void {
     const { batch } = entry;
-    batch.cancelledCalls.set(call, signal.reason);
+    batch.cancelCall(call, signal.reason);
     entry.place?.send(FrameType.Cancel, batch.id, batch.indexOf(call));
   }
 
