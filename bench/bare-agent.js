@@ -5,7 +5,8 @@ import { connect } from 'node:net';
 import ssh2 from 'ssh2';
 import { MarkerSearch, newAgentStart } from '../dist/thread/agent-start.js';
 import { encode } from '../dist/codec.js';
-import { FrameReader, FrameType, FrameWriter, writeCall } from '../dist/wire.js';
+import { FrameReader, FrameWriter } from '../dist/frames.js';
+import { FrameType, writeCall } from '../dist/wire.js';
 
 /** @typedef {import('drone-task-queue').SshDroneOptions} SshDroneOptions */
 

@@ -11,7 +11,8 @@ import { join } from 'node:path';
 import ssh2, { type Connection, type ServerChannel } from 'ssh2';
 import type { SshDroneOptions } from 'drone-task-queue';
 import { encode } from '../dist/codec.js';
-import { encodeFrame, FrameReader, FrameType, FrameWriter, PROTOCOL_VERSION } from '../dist/wire.js';
+import { encodeFrame, FrameReader, FrameWriter } from '../dist/frames.js';
+import { FrameType, PROTOCOL_VERSION } from '../dist/wire.js';
 
 const hostKey = ssh2.utils.generateKeyPairSync('ed25519');
 const clientKey = ssh2.utils.generateKeyPairSync('ed25519');

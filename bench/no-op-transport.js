@@ -1,6 +1,7 @@
 // Agents that live in the worker thread and answer every call at once: what is left is the queue's own cost.
 import { encode } from '../dist/codec.js';
-import { encodeFrame, FrameReader, FrameType, PROTOCOL_VERSION } from '../dist/wire.js';
+import { encodeFrame, FrameReader } from '../dist/frames.js';
+import { FrameType, PROTOCOL_VERSION } from '../dist/wire.js';
 
 /** @type {import('../dist/transport.js').Transport} */
 export const transport = {

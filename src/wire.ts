@@ -8,8 +8,6 @@
  */
 import { type FrameWriter, HEADER_BYTES, readF64, readU16, readU8 } from './frames.js';
 
-export { encodeFrame, FrameReader, FrameWriter, join, MAX_PAYLOAD_BYTES, ProtocolError } from './frames.js';
-
 /** Sent in the agent's Ready frame; both sides come from one package, so a mismatch means someone else is talking. */
 export const PROTOCOL_VERSION = 1;
 

@@ -3,8 +3,8 @@
  * warnings and output go out on stdout. Calls run here (built-in methods) or in the thread of a user's own module.
  */
 import { decode, encode } from '../codec.js';
+import { FrameReader } from '../frames.js';
 import {
-  FrameReader,
   FrameType,
   PROTOCOL_VERSION,
   type AgentConfig,

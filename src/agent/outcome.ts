@@ -1,7 +1,8 @@
 /** How a call ended, as the frame that says so. */
 import { inspect } from 'node:util';
 import { encode } from '../codec.js';
-import { FrameType, MAX_PAYLOAD_BYTES, type FailedReport } from '../wire.js';
+import { MAX_PAYLOAD_BYTES } from '../frames.js';
+import { FrameType, type FailedReport } from '../wire.js';
 
 export interface Outcome {
   readonly type: typeof FrameType.Value | typeof FrameType.Failed;

@@ -4,7 +4,8 @@
  */
 import { writeSync } from 'node:fs';
 import { Socket, type ConnectOpts, type SocketConstructorOpts } from 'node:net';
-import { encodeFrame, FrameWriter, type FrameType } from '../wire.js';
+import { encodeFrame, FrameWriter } from '../frames.js';
+import { type FrameType } from '../wire.js';
 
 const STDIN = 0;
 const STDOUT = 1;

@@ -4,7 +4,7 @@ import { encode } from '../codec.js';
 import type { AnyDrone } from './drone.js';
 import { type DroneResults, type DroneTaskQueueException, show } from '../drone-error.js';
 import { invalidArgument } from '../invalid-argument.js';
-import { MAX_PAYLOAD_BYTES } from '../wire.js';
+import { MAX_PAYLOAD_BYTES } from '../frames.js';
 
 /** A queued call. It finds its own value in a round's results, whatever else was queued before or after it. */
 export interface Call<R = unknown> {

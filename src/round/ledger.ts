@@ -14,16 +14,8 @@ import { events, publish } from '../events.js';
 import type { Log } from '../log.js';
 import { RelaySwitch } from './relay-switch.js';
 import type { Outgoing, Place, Runner, RunnerEvents } from '../runner.js';
-import {
-  type DownReport,
-  EVERY_CALL,
-  type FailedReport,
-  FrameReader,
-  FrameType,
-  type LinkReport,
-  PHASES,
-  ProtocolError,
-} from '../wire.js';
+import { FrameReader, ProtocolError } from '../frames.js';
+import { type DownReport, EVERY_CALL, type FailedReport, FrameType, type LinkReport, PHASES } from '../wire.js';
 
 /** After the kill grace, how long a stopped batch is waited for. Longer than the thread's own margin, which comes first. */
 const STOP_MARGIN_MS = 5000;

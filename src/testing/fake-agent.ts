@@ -5,15 +5,8 @@ import type { RunningCall } from '../agent/running-call.js';
 import { decode, encode } from '../codec.js';
 import type { FarEnd, RelayedChannel } from '../drone/endpoint.js';
 import type { ProcessId } from '../utility.js';
-import {
-  type CallHead,
-  decodeCall,
-  encodeFrame,
-  FrameReader,
-  FrameType,
-  PROTOCOL_VERSION,
-  type ReadyReport,
-} from '../wire.js';
+import { encodeFrame, FrameReader } from '../frames.js';
+import { type CallHead, decodeCall, FrameType, PROTOCOL_VERSION, type ReadyReport } from '../wire.js';
 import type { FakeCall } from './fake-drone.js';
 import { BREAK_THREAD } from './fake-transport.js';
 

@@ -6,15 +6,8 @@ import { encode } from '../codec.js';
 import type { AgentStart } from '../transport.js';
 import { TransportError } from '../transport.js';
 import { utilityIdOf } from '../utility-id.js';
-import {
-  type AgentConfig,
-  encodeFrame,
-  type EndpointSpec,
-  FrameType,
-  join,
-  type ThreadSettings,
-  type UtilityModule,
-} from '../wire.js';
+import { encodeFrame, join } from '../frames.js';
+import { type AgentConfig, type EndpointSpec, FrameType, type ThreadSettings, type UtilityModule } from '../wire.js';
 
 /** Bytes before the marker that are taken for the noise of a login shell; more is a stream that never ends. */
 const MAX_NOISE_BYTES = 64 * 1024;

@@ -5,18 +5,11 @@
 import { BatchRun } from './batch-run.js';
 import { decode, encode } from '../codec.js';
 import { Link, type LinkOwner } from './link.js';
-import { piecesOf } from '../frames.js';
 import { Outbox } from '../outbox.js';
 import type { Channel, ChannelEvents, Transport } from '../transport.js';
 import { Window } from './window.js';
-import {
-  decodeBatchHead,
-  type EndpointSpec,
-  FrameReader,
-  FrameType,
-  ProtocolError,
-  type ThreadSettings,
-} from '../wire.js';
+import { FrameReader, piecesOf, ProtocolError } from '../frames.js';
+import { decodeBatchHead, type EndpointSpec, FrameType, type ThreadSettings } from '../wire.js';
 
 /** An agent ends itself after `linkSilenceMs` without a word; this often within that time it hears one. */
 const PINGS_PER_SILENCE = 4;

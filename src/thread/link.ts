@@ -14,19 +14,17 @@ import { systemClock, type Timer } from '../clock.js';
 import type { Outbox } from '../outbox.js';
 import { type Channel, type ChannelEvents, type Transport, TransportError } from '../transport.js';
 import type { Window } from './window.js';
+import { encodeFrame, FrameReader, ProtocolError } from '../frames.js';
 import {
   type DownKind,
   type DownReport,
-  encodeFrame,
   type EndpointSpec,
   EVERY_CALL,
-  FrameReader,
   FrameType,
   type LinkReport,
   type Phase,
   PHASES,
   PROTOCOL_VERSION,
-  ProtocolError,
   type ReadyReport,
   type ThreadSettings,
 } from '../wire.js';

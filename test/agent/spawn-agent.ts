@@ -8,17 +8,8 @@ import { build, stop } from 'esbuild';
 import { decode, encode } from '../../src/codec.js';
 import { bundleInput, LOADER } from '../../src/loader.js';
 import type { UtilityMethods } from '../../src/utility.js';
-import {
-  encodeFrame,
-  FrameReader,
-  FrameType,
-  FrameWriter,
-  join,
-  writeCall,
-  type AgentConfig,
-  type CallHead,
-  type FailedReport,
-} from '../../src/wire.js';
+import { encodeFrame, FrameReader, FrameWriter, join } from '../../src/frames.js';
+import { FrameType, writeCall, type AgentConfig, type CallHead, type FailedReport } from '../../src/wire.js';
 
 const MARKER = 'drone-0123456789abcdef';
 
