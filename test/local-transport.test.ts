@@ -49,10 +49,19 @@ test('an agent that is given up before it is ready is killed at once, though it 
   server.close();
 });
 
+function withFewFiles(...args: string[]): Promise<{ readonly stdout: string }> {
+  const limited = ['-c', 'ulimit -n 200; exec "$0" --import=tsx "$@"', process.execPath, PROGRAM, ...args];
+  return promisify(execFile)('/bin/sh', limited);
+}
+
+test('no files left to open at the very first connection is over when there are some again', async () => {
+  const { stdout } = await withFewFiles('serial', 'cold');
+  assert.equal(stdout, 'warm: bootstrap EMFILE\nother: bootstrap EMFILE\nother: ran\n');
+});
+
 for (const queue of ['serial', 'threaded']) {
   test(`${queue}: no files left to open is a failure of the drone that needs them, and of no other`, async () => {
-    const limited = ['-c', 'ulimit -n 200; exec "$0" --import=tsx "$@"', process.execPath, PROGRAM, queue];
-    const { stdout } = await promisify(execFile)('/bin/sh', limited);
+    const { stdout } = await withFewFiles(queue);
     assert.equal(stdout, 'warm: ran\nwarm: ran\nother: bootstrap EMFILE\nother: ran\n');
   });
 }

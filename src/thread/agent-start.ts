@@ -14,24 +14,26 @@ const MAX_NOISE_BYTES = 64 * 1024;
 const MAX_QUOTED_CHARS = 300;
 const OLDEST_AGENT_NODE = 18;
 
-let bundle: Promise<Uint8Array> | undefined;
+const BUNDLE = new URL('../agent.cjs', import.meta.url);
+let bundle: Uint8Array | undefined;
 
 /** A drone without env and utility starts with the same bytes as all others like it; one copy serves them all. */
-const plainInputs = new WeakMap<ThreadSettings, Promise<Uint8Array>>();
+const plainInputs = new WeakMap<ThreadSettings, Uint8Array>();
 
-/** A start with a marker of its own. Throws TransportError `bootstrap` when the user's utility module cannot be read. */
+/** A start with a marker of its own. Throws TransportError `bootstrap` when the bundle or the user's utility module cannot be read. */
 export async function newAgentStart(spec: EndpointSpec, settings: ThreadSettings): Promise<AgentStart> {
   const isPlain = spec.env === undefined && spec.utility === undefined;
-  const input = (isPlain ? plainInputs.get(settings) : undefined) ?? inputFor(spec, settings);
+  const input = (isPlain ? plainInputs.get(settings) : undefined) ?? (await inputFor(spec, settings));
   if (isPlain) plainInputs.set(settings, input);
-  return { loader: LOADER, marker: `drone-${randomBytes(12).toString('hex')}`, input: await input };
+  return { loader: LOADER, marker: `drone-${randomBytes(12).toString('hex')}`, input };
 }
 
 async function inputFor({ env = {}, utility }: EndpointSpec, settings: ThreadSettings): Promise<Uint8Array> {
-  bundle ??= readFile(new URL('../agent.cjs', import.meta.url)).then(bundleInput);
+  // Kept once it has been read, and not the attempt: one that fails, as with no files left, must not be the last.
+  bundle ??= bundleInput(await readBundle());
   const { killGraceMs, linkSilenceMs } = settings;
   const config: AgentConfig = { env, killGraceMs, linkSilenceMs };
-  const parts = [await bundle, encodeFrame(FrameType.Config, 0, 0, encode(config))];
+  const parts = [bundle, encodeFrame(FrameType.Config, 0, 0, encode(config))];
   if (utility !== undefined) {
     const module: UtilityModule = { id: utilityIdOf(utility), source: await readUtilityModule(utility) };
     parts.push(encodeFrame(FrameType.Utility, 0, 0, encode(module)));
@@ -45,8 +47,20 @@ async function readUtilityModule(href: string): Promise<string> {
     if (url.protocol === 'file:') return await readFile(url, 'utf8');
     return await (await fetch(url)).text(); // data:, the only other protocol that a drone accepts
   } catch (error) {
-    throw new TransportError('bootstrap', `cannot read the utility module ${href}: ${String(error)}`, { cause: error });
+    throw unreadable(`the utility module ${href}`, error);
   }
+}
+
+async function readBundle(): Promise<Uint8Array> {
+  try {
+    return await readFile(BUNDLE);
+  } catch (error) {
+    throw unreadable("the agent's bundle", error);
+  }
+}
+
+function unreadable(what: string, error: unknown): TransportError {
+  return new TransportError('bootstrap', `cannot read ${what}: ${String(error)}`, { cause: error });
 }
 
 /**
