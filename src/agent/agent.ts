@@ -46,6 +46,8 @@ export class Agent {
     execute: (batch, index, call, running) => this.#execute(batch, index, call, running.signal),
     answer: (batch, index, outcome) => {
       this.#send(outcome.type, batch, index, outcome.payload);
+      // Out before the next call starts: that one may be the end of the agent, or of its machine.
+      this.#stdio.flush();
       return this.#stdio.drained();
     },
     cancelWaitMs: () => this.#config.killGraceMs + KILL_WAIT_MS + SETTLE_MS,
