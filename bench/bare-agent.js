@@ -11,12 +11,8 @@ import { FrameType, writeCall } from '../dist/wire.js';
 /** @typedef {import('drone-task-queue').SshDroneOptions} SshDroneOptions */
 
 const SETTINGS = {
-  connectTimeoutMs: 60_000,
   killGraceMs: 2000,
   linkSilenceMs: 120_000,
-  keepaliveIntervalMs: 15_000,
-  keepaliveCount: 3,
-  handshakeWindow: 12,
 };
 const NO_OP = {
   streams: false,

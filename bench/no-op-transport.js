@@ -5,7 +5,9 @@ import { FrameType, PROTOCOL_VERSION } from '../dist/wire.js';
 
 /** @type {import('../dist/transport.js').Transport} */
 export const transport = {
-  async open(_spec, start, events) {
+  async open(_spec, start, events, context) {
+    await context.turn();
+    context.phase('connect');
     const calls = new FrameReader((type, batch, index) => {
       if (type !== FrameType.Call) return;
       // No agent answers before the write to it returns.

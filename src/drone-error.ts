@@ -137,7 +137,8 @@ export type DroneTaskQueueExceptionCode =
   | 'ERR_RESULTS_NOT_FETCHED'
   | 'ERR_ROUND_IN_FLIGHT'
   | 'ERR_DRONE_TWICE'
-  | 'ERR_QUEUE_CLOSED';
+  | 'ERR_QUEUE_CLOSED'
+  | 'ERR_OPEN_FILES';
 
 /** How many drones the message names; `failures` has them all. */
 const MAX_LINES = 20;

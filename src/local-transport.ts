@@ -11,7 +11,8 @@ const FORCE_MARGIN_MS = 2000;
 const dying = new Set<Dying>();
 
 export const transport: Transport = {
-  open(_spec, start, events, context) {
+  async open(_spec, start, events, context) {
+    await context.turn();
     context.phase('connect');
     return new Promise((resolve, reject) => {
       // Detached, so that a Ctrl-C in the scheduler's terminal is the scheduler's to handle.

@@ -4,8 +4,8 @@ import type { FrameType } from './wire.js';
 
 /** What a runner is given to run. */
 export interface Outgoing {
-  /** Name of the endpoint: batches with the same key are run by the same thread. */
-  readonly key: string;
+  /** Batches with the same route are run by the same thread. */
+  readonly route: string;
   /** Writes the batch's frames. */
   write(writer: FrameWriter): void;
 }

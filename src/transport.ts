@@ -39,16 +39,25 @@ export interface Channel {
 
 /** What a transport may use of its surroundings. */
 export interface TransportContext {
-  /** From the connection's start until the agent is ready, ms; the link keeps the clock and aborts `signal`. */
+  /** Spent in any phase but `waiting` until the agent is ready, ms; the link keeps the clock and aborts `signal`. */
   readonly connectTimeoutMs: number;
   readonly keepaliveIntervalMs: number;
   readonly keepaliveCount: number;
+  /** Connections to one server that may be on their way to a login at once. */
+  readonly maxConnectingPerAddress: number;
   /** An agent that sees the end of its stdin ends what it runs within this time and a little more, ms. */
   readonly killGraceMs: number;
   /** Aborted when the time is up or the batch cancelled: `open` then rejects at once, leaving nothing behind. */
   readonly signal: AbortSignal;
   /** Tell how far the connection has come. */
   phase(phase: Phase): void;
+  /**
+   * Waits, in phase `waiting`, for one of the thread's turns to open a connection. The link gives it back when the agent
+   * is ready or the opening has failed; a second call gives it back first. Rejects when `signal` is aborted.
+   */
+  turn(): Promise<void>;
+  /** Gives the turn back before its time, for a pause between two attempts; the phase is then `waiting`. */
+  rest(): void;
   /** A channel to the drone's far end on the main thread, for transports that have one there (see FakeDrone). */
   relay(key: string, marker: string, events: ChannelEvents): Channel;
 }

@@ -126,6 +126,13 @@ export interface EndpointSpec {
   readonly key: string;
   /** As the drone names itself, for messages. */
   readonly hostname: string;
+  /**
+   * Where the way begins: endpoints of one route are served by one thread, which shares what they have in common and
+   * keeps a measure for all of them. Default: the key.
+   */
+  readonly route?: string | undefined;
+  /** Open files that a connection takes in this process. Default 0. */
+  readonly openFiles?: number | undefined;
   /** URL (`file:` or `data:`) of the user's own utility module. */
   readonly utility?: string | undefined;
   readonly env?: Readonly<Record<string, string>> | undefined;
@@ -139,7 +146,13 @@ export interface ThreadSettings {
   readonly keepaliveIntervalMs: number;
   readonly keepaliveCount: number;
   /** Connections being opened at once. */
-  readonly handshakeWindow: number;
+  readonly maxConnecting: number;
+  /** Of these to one server. */
+  readonly maxConnectingPerAddress: number;
+  /** A connection without work is ended after so long, ms. */
+  readonly maxIdleMs: number;
+  /** Connections without work, before the one that has been so for longest is ended. */
+  readonly maxWarm: number;
 }
 
 /** What a relayed channel is opened with. */

@@ -33,6 +33,8 @@ const LAYERS: readonly Layer[] = [
       'fingerprint.ts',
       'option-reader.ts',
       'utility-id.ts',
+      'window.ts',
+      'open-files.ts',
     ],
     mayImport: [],
     because: 'every side stands on it, so it can know none of them',

@@ -24,9 +24,12 @@ test('an agent that is given up before it is ready is killed at once, though it 
     connectTimeoutMs: Infinity,
     keepaliveIntervalMs: Infinity,
     keepaliveCount: 3,
+    maxConnectingPerAddress: 1,
     killGraceMs: 3_600_000,
     signal: abort.signal,
     phase: () => undefined,
+    turn: () => Promise.resolve(),
+    rest: () => undefined,
     relay: () => assert.fail('a local drone needs no relay'),
   };
   const start = { loader: `require("net").connect(${String(port)})`, marker: 'marker', input: new Uint8Array(0) };

@@ -42,6 +42,11 @@ export class Endpoint {
     return this.spec.key;
   }
 
+  /** Endpoints of one route are served by one thread. */
+  get route(): string {
+    return this.spec.route ?? this.spec.key;
+  }
+
   /** Key and spec as they travel in front of each batch, made once. */
   get head(): Uint8Array {
     return (this.#head ??= encodeBatchHead(this.key, encode(this.spec)));

@@ -5,6 +5,9 @@ import { fingerprintOf } from '../fingerprint.js';
 import { OptionReader } from '../option-reader.js';
 import type { UtilityMethods } from '../utility.js';
 
+/** The pipes to the agent: stdin, stdout and stderr. */
+const OPEN_FILES = 3;
+
 /** What a LocalDrone can be given. */
 export interface LocalDroneOptions {
   /** The user's own utility module: self-contained, a `file:` or `data:` URL. */
@@ -25,6 +28,9 @@ export class LocalDrone<Own = {}> extends Drone<UtilityMethods & Own> {
     const utility = read.moduleUrl('utility');
     const env = read.environment('env');
     const key = `local#${fingerprintOf({ utility, env })}`;
-    super('localhost', new Endpoint({ transport: 'local', key, hostname: 'localhost', utility, env }));
+    super(
+      'localhost',
+      new Endpoint({ transport: 'local', key, openFiles: OPEN_FILES, hostname: 'localhost', utility, env }),
+    );
   }
 }

@@ -82,7 +82,7 @@ export class Ledger {
       const endpoint = endpointOf(batch.drone);
       this.#relays.know(endpoint);
       return {
-        key: endpoint.key,
+        route: endpoint.route,
         write: writer => {
           batch.write(writer, this.#options.callTimeoutMs);
         },

@@ -11,7 +11,7 @@
 import type { Batch, Stop } from './batch.js';
 import { checkSignal, QueuedCall } from '../drone/call.js';
 import { systemClock } from '../clock.js';
-import { type AnyDrone, checkDrone, type Drone, returnWorkload, takeWorkload } from '../drone/drone.js';
+import { type AnyDrone, checkDrone, type Drone, endpointOf, returnWorkload, takeWorkload } from '../drone/drone.js';
 import {
   describeFailures,
   type DroneError,
@@ -23,6 +23,7 @@ import { events, publish } from '../events.js';
 import { invalidArgument } from '../invalid-argument.js';
 import { Ledger } from './ledger.js';
 import { type Log, safeLog } from '../log.js';
+import { openFileLimit, openFilesNeeded } from '../open-files.js';
 import type { Runner, RunnerEvents } from '../runner.js';
 import { RoundStats } from './round-stats.js';
 import type { CloseOptions, DroneWorker, QueueSettings, RoundOptions, RoundOutcome } from '../task-queue.js';
@@ -187,6 +188,7 @@ export class Rounds {
       seen.add(drone);
     }
     if (this.#closing) throw closed(this.name);
+    refuseTooManyFiles(drones);
   }
 
   #takeBatches(drones: readonly AnyDrone[]): Worker[] {
@@ -317,6 +319,20 @@ export class Rounds {
     const message = ['The round was cancelled', lines].filter(line => line !== '').join('\n');
     return new DroneTaskQueueException('ERR_ROUND_CANCELLED', message, outcome, { cause: cancelled.reason });
   }
+}
+
+/** Found out in mid-round, it would fail drones at random, and whatever else this process has to open. */
+function refuseTooManyFiles(drones: readonly AnyDrone[]): void {
+  const endpoints = new Map(drones.map(drone => [endpointOf(drone).key, endpointOf(drone)]));
+  let files = 0;
+  for (const { spec } of endpoints.values()) files += spec.openFiles ?? 0;
+  const needed = openFilesNeeded(files);
+  const limit = openFileLimit();
+  if (needed <= limit) return;
+  throw new DroneTaskQueueException(
+    'ERR_OPEN_FILES',
+    `The round needs ${String(needed)} open files for its ${String(endpoints.size)} connections, and this process may have ${String(limit)} (ulimit -n)`,
+  );
 }
 
 function closed(name: string): DroneTaskQueueException {

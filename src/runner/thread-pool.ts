@@ -28,7 +28,7 @@ export class ThreadPool implements Runner {
     const places: ThreadHost[] = [];
     try {
       for (const batch of batches) {
-        const host = this.#hostAt(slotOf(batch.key, this.#hosts.length));
+        const host = this.#hostAt(slotOf(batch.route, this.#hosts.length));
         places.push(host);
         batch.write(host.job);
       }
@@ -61,11 +61,11 @@ export class ThreadPool implements Runner {
   }
 }
 
-/** FNV-1a: the same endpoint always goes to the same thread, where its connection is warm. */
-function slotOf(key: string, slots: number): number {
+/** FNV-1a: the same route always leads to the same thread, where its connections are warm. */
+function slotOf(route: string, slots: number): number {
   let hash = 0x811c9dc5;
-  for (let at = 0; at < key.length; at++) {
-    hash = Math.imul(hash ^ key.charCodeAt(at), 0x01000193);
+  for (let at = 0; at < route.length; at++) {
+    hash = Math.imul(hash ^ route.charCodeAt(at), 0x01000193);
   }
   // Its low bits alone repeat for names that differ by a digit or two.
   return ((hash ^ (hash >>> 15)) >>> 0) % slots;

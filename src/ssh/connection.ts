@@ -6,8 +6,7 @@
  */
 import type { Duplex } from 'node:stream';
 import type { Client, ClientChannel } from 'ssh2';
-import { TransportError } from '../transport.js';
-import type { Phase } from '../wire.js';
+import { type TransportContext, TransportError } from '../transport.js';
 import { abandoned, unlessAborted } from './abort.js';
 import type { Authentication } from './authentication.js';
 import { addressOf, type SshPoint } from './endpoint.js';
@@ -32,11 +31,30 @@ export interface Way {
   close(): void;
 }
 
-export interface ConnectionSettings {
-  readonly keepaliveIntervalMs: number;
-  readonly keepaliveCount: number;
-  readonly signal: AbortSignal;
-  phase(phase: Phase): void;
+/** What a connection needs of its surroundings; see TransportContext. */
+export type ConnectionSettings = Pick<
+  TransportContext,
+  | 'connectTimeoutMs'
+  | 'keepaliveIntervalMs'
+  | 'keepaliveCount'
+  | 'maxConnectingPerAddress'
+  | 'signal'
+  | 'phase'
+  | 'turn'
+  | 'rest'
+>;
+
+/** The server closed the connection before it had shown who it is: too busy, perhaps. Nothing was sent to it. */
+export class Dropped extends TransportError {
+  constructor(message: string, options: ErrorOptions) {
+    super('unreachable', message, options);
+  }
+
+  /** The same, told as the last of several attempts. */
+  after(attempts: number): TransportError {
+    const times = attempts === 1 ? '' : `, ${String(attempts)} times`;
+    return new TransportError(this.kind, `${this.message}${times}`, { cause: this.cause });
+  }
 }
 
 /** Why a connection could not be opened is told apart by what ssh2 adds to its errors. */
@@ -167,6 +185,8 @@ export class SshConnection {
       };
       const unreachable = (what: string, cause: Error | undefined): TransportError =>
         new TransportError('unreachable', `${this.#name} ${what}`, { cause });
+      const dropped = (cause: Error | undefined): TransportError =>
+        new Dropped(`${this.#name} closed the connection before the handshake`, { cause });
 
       this.#client
         .on('error', (error: Ssh2Error) => {
@@ -185,8 +205,8 @@ export class SshConnection {
           else if (step === 'auth' && typeof error.code === 'number') {
             // A goodbye in the middle of the login, such as for too many keys.
             fail(authentication.failure(error, error.message));
-          } else if (error.level === 'protocol' && error.message.includes('before handshake')) {
-            fail(unreachable('closed the connection before the handshake', error));
+          } else if (step === 'handshake' && isDrop(error)) {
+            fail(dropped(error));
           } else
             fail(
               unreachable(
@@ -203,6 +223,8 @@ export class SshConnection {
         .on('close', () => {
           if (step === 'auth' && authentication.wasRefused) {
             fail(authentication.failure(this.#trouble ?? new Error('the server closed the connection')));
+          } else if (step === 'handshake') {
+            fail(dropped(this.#way.lossCause() ?? this.#trouble));
           } else {
             fail(unreachable('closed the connection', this.#way.lossCause() ?? this.#trouble));
           }
@@ -219,7 +241,7 @@ export class SshConnection {
         return;
       }
       if (this.#way.isClosed) {
-        fail(unreachable('closed the connection before the handshake', this.#way.lossCause()));
+        fail(dropped(this.#way.lossCause()));
         return;
       }
       signal.addEventListener('abort', onAbort, { once: true });
@@ -277,6 +299,10 @@ export class SshConnection {
     this.#endListeners = [];
     for (const listener of listeners) listener(this.#trouble);
   }
+}
+
+function isDrop({ level, code, message }: Ssh2Error): boolean {
+  return code === 'ECONNRESET' || code === 'EPIPE' || (level === 'protocol' && message.includes('before handshake'));
 }
 
 /** RFC 4254, 5.1. Servers often say no more than "open failed". */

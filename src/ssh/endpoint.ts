@@ -146,11 +146,19 @@ export function resolveSshEndpoint(hostname: string, options: SshOptions<SshEndp
     transport: 'ssh',
     ...point,
     key: `ssh:${addressOf(point)}#${fingerprintOf({ point, hops: hops.map(hop => hop.key), agentCommand, utility, env })}`,
+    route: routeOf(hops[0] ?? point),
+    // Behind a hop it is a channel of the hop's connection.
+    openFiles: hops.length === 0 ? 1 : 0,
     agentCommand,
     hops,
     utility,
     env,
   };
+}
+
+/** The server that this machine connects to: how fast it gets connections, and whether one is shared, is its thread's matter. */
+function routeOf({ host, port }: SshPoint): string {
+  return `ssh:${host} ${String(port)}`;
 }
 
 /** `user@host:port`, an IPv6 address in brackets: how messages name a server. */

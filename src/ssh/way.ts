@@ -7,11 +7,15 @@ import { TransportError } from '../transport.js';
 import type { Phase } from '../wire.js';
 import { unlessAborted } from './abort.js';
 import { Authentication } from './authentication.js';
-import { type ConnectionSettings, SshConnection, type Way } from './connection.js';
+import { type ConnectionSettings, Dropped, SshConnection, type Way } from './connection.js';
 import { addressOf, type SshHop, type SshPoint } from './endpoint.js';
 import { HostKeyCheck } from './host-key.js';
+import { Pace } from './pace.js';
 import { loadSsh2 } from './ssh2.js';
 import { openTcp } from './tcp.js';
+
+/** However long connecting may take, a server that only ever drops connections is given up after this. */
+const LONGEST_RETRY_MS = 30_000;
 
 /** Connects to `point` through `hops`, the outermost first. Rejects with a TransportError, or at once when aborted. */
 export async function connectThrough(
@@ -19,36 +23,96 @@ export async function connectThrough(
   point: SshPoint,
   settings: ConnectionSettings,
 ): Promise<SshConnection> {
-  const { signal } = settings;
+  if (hops.length === 0) return connectAt(point, addressKey(point), settings, () => openStraight(point, settings));
   settings.phase('connect');
-  // Before the socket is there: nothing may come between its birth and the listeners that ssh2 puts on it.
-  const [{ Client }, hostKey, authentication] = await unlessAborted(
-    signal,
-    Promise.all([loadSsh2(), HostKeyCheck.prepare(point), Authentication.prepare(point)]),
-  );
-  const way = await openWay(hops, point, settings);
-  return SshConnection.open(new Client(), point, way, hostKey, authentication, settings);
-}
-
-async function openWay(hops: readonly SshHop[], point: SshPoint, settings: ConnectionSettings): Promise<Way> {
-  const { signal } = settings;
-  if (hops.length === 0) {
-    const socket = await openTcp(point.host, point.port, signal);
-    return {
-      stream: socket,
-      get isClosed() {
-        return socket.destroyed;
-      },
-      hold: () => socket.ref(),
-      release: () => socket.unref(),
-      lossCause: () => undefined,
-      close: () => socket.destroy(),
-    };
-  }
   const hop = SharedHop.enter(hops, settings);
+  // Kept until the connection stands, whose way has a visit of its own: between two attempts the hop must not go.
   const visit = hop.visit();
   try {
-    const connection = await hop.connected(settings);
+    const connection = await hop.connected(settings).catch((error: unknown) => {
+      throw hop.blame(error, settings.signal);
+    });
+    return await connectAt(point, `${hop.path} ${addressKey(point)}`, settings, () =>
+      openOn(hop, connection, point, settings),
+    );
+  } finally {
+    visit.leave();
+  }
+}
+
+/** Connects as soon as the server's pace allows; again when the server drops it, for as long as connecting may take. */
+async function connectAt(
+  point: SshPoint,
+  address: string,
+  settings: ConnectionSettings,
+  openWay: () => Promise<Way>,
+): Promise<SshConnection> {
+  const { signal } = settings;
+  settings.phase('waiting');
+  let triedSinceMs = Infinity;
+  for (let attempt = 1; ; attempt++) {
+    const pace = Pace.of(address, settings.maxConnectingPerAddress);
+    const leave = await pace.enter(signal);
+    try {
+      await settings.turn();
+      settings.phase('connect');
+      triedSinceMs = Math.min(triedSinceMs, performance.now());
+      const connection = await connectOnce(point, settings, openWay);
+      pace.opened();
+      return connection;
+    } catch (error) {
+      if (!(error instanceof Dropped) || signal.aborted) throw error;
+      pace.dropped();
+      if (performance.now() - triedSinceMs >= Math.min(settings.connectTimeoutMs, LONGEST_RETRY_MS))
+        throw error.after(attempt);
+    } finally {
+      leave();
+    }
+    settings.rest();
+    await pace.backOff(attempt, signal);
+  }
+}
+
+async function connectOnce(
+  point: SshPoint,
+  settings: ConnectionSettings,
+  openWay: () => Promise<Way>,
+): Promise<SshConnection> {
+  // Before the socket is there: nothing may come between its birth and the listeners that ssh2 puts on it.
+  const [{ Client }, hostKey, authentication] = await unlessAborted(
+    settings.signal,
+    Promise.all([loadSsh2(), HostKeyCheck.prepare(point), Authentication.prepare(point)]),
+  );
+  return SshConnection.open(new Client(), point, await openWay(), hostKey, authentication, settings);
+}
+
+/** Names a server among those reached the same way. */
+function addressKey({ host, port }: SshPoint): string {
+  return `${host} ${String(port)}`;
+}
+
+async function openStraight(point: SshPoint, { signal }: ConnectionSettings): Promise<Way> {
+  const socket = await openTcp(point.host, point.port, signal);
+  return {
+    stream: socket,
+    get isClosed() {
+      return socket.destroyed;
+    },
+    hold: () => socket.ref(),
+    release: () => socket.unref(),
+    lossCause: () => undefined,
+    close: () => socket.destroy(),
+  };
+}
+
+async function openOn(
+  hop: SharedHop,
+  connection: SshConnection,
+  point: SshPoint,
+  { signal }: ConnectionSettings,
+): Promise<Way> {
+  const visit = hop.visit();
+  try {
     return wayOn(await connection.forward(point.host, point.port, signal), visit, hop);
   } catch (error) {
     visit.leave();
@@ -93,7 +157,8 @@ const hopsInUse = new Map<string, SharedHop>();
 
 class SharedHop {
   readonly name: string;
-  readonly #path: string;
+  /** Of hops, the outermost first: what is reached the same way. */
+  readonly path: string;
   readonly #abort = new AbortController();
   readonly #connecting: Promise<SshConnection>;
   #connection: SshConnection | undefined;
@@ -102,17 +167,18 @@ class SharedHop {
   #held = 0;
 
   private constructor(path: string, hops: readonly SshHop[], settings: ConnectionSettings, hop: SshHop) {
-    this.#path = path;
+    this.path = path;
     this.name = addressOf(hop);
-    const { keepaliveIntervalMs, keepaliveCount } = settings;
     this.#connecting = connectThrough(hops.slice(0, -1), hop, {
-      keepaliveIntervalMs,
-      keepaliveCount,
+      ...settings,
       // Not a visitor's own signal: others may be waiting, too.
       signal: this.#abort.signal,
       phase: phase => {
         this.#phase = phase;
       },
+      // Hops are few, and many wait for them.
+      turn: () => Promise.resolve(),
+      rest: () => undefined,
     });
     this.#connecting.then(
       connection => {
@@ -194,6 +260,6 @@ class SharedHop {
   }
 
   #forget(): void {
-    if (hopsInUse.get(this.#path) === this) hopsInUse.delete(this.#path);
+    if (hopsInUse.get(this.path) === this) hopsInUse.delete(this.path);
   }
 }

@@ -9,7 +9,8 @@ import type { DownKind } from '../wire.js';
 export const BREAK_THREAD = 'ERR_FAKE_BREAK_THREAD';
 
 export const transport: Transport = {
-  open(spec, start, events, context) {
+  async open(spec, start, events, context) {
+    await context.turn();
     context.phase('connect');
     return new Promise((resolve, reject) => {
       let open = false;

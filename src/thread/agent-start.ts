@@ -17,18 +17,20 @@ const OLDEST_AGENT_NODE = 18;
 const BUNDLE = new URL('../agent.cjs', import.meta.url);
 let bundle: Uint8Array | undefined;
 
+type AgentSettings = Pick<ThreadSettings, 'killGraceMs' | 'linkSilenceMs'>;
+
 /** A drone without env and utility starts with the same bytes as all others like it; one copy serves them all. */
-const plainInputs = new WeakMap<ThreadSettings, Uint8Array>();
+const plainInputs = new WeakMap<AgentSettings, Uint8Array>();
 
 /** A start with a marker of its own. Throws TransportError `bootstrap` when the bundle or the user's utility module cannot be read. */
-export async function newAgentStart(spec: EndpointSpec, settings: ThreadSettings): Promise<AgentStart> {
+export async function newAgentStart(spec: EndpointSpec, settings: AgentSettings): Promise<AgentStart> {
   const isPlain = spec.env === undefined && spec.utility === undefined;
   const input = (isPlain ? plainInputs.get(settings) : undefined) ?? (await inputFor(spec, settings));
   if (isPlain) plainInputs.set(settings, input);
   return { loader: LOADER, marker: `drone-${randomBytes(12).toString('hex')}`, input };
 }
 
-async function inputFor({ env = {}, utility }: EndpointSpec, settings: ThreadSettings): Promise<Uint8Array> {
+async function inputFor({ env = {}, utility }: EndpointSpec, settings: AgentSettings): Promise<Uint8Array> {
   // Kept once it has been read, and not the attempt: one that fails, as with no files left, must not be the last.
   bundle ??= bundleInput(await readBundle());
   const { killGraceMs, linkSilenceMs } = settings;

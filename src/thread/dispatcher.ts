@@ -5,34 +5,30 @@
 import { BatchRun } from './batch-run.js';
 import { decode, encode } from '../codec.js';
 import { Link, type LinkOwner } from './link.js';
+import { WarmLinks } from './warm-links.js';
 import { Outbox } from '../outbox.js';
 import type { Channel, ChannelEvents, Transport } from '../transport.js';
-import { Window } from './window.js';
 import { FrameReader, piecesOf, ProtocolError } from '../frames.js';
+import { Window } from '../window.js';
 import { decodeBatchHead, type EndpointSpec, FrameType, type ThreadSettings } from '../wire.js';
 
-/** An agent ends itself after `linkSilenceMs` without a word; this often within that time it hears one. */
-const PINGS_PER_SILENCE = 4;
-/** Often enough for any limit, and a delay that setInterval takes. */
-const RAREST_PING_MS = 3_600_000;
 /** Most are for batches that are over. One that comes before its batch is never far ahead of it. */
 const MAX_STRAY_CANCELS = 10_000;
 
 interface Running {
   readonly batch: BatchRun;
-  readonly link: Link;
+  link: Link;
 }
 
 export class Dispatcher {
   readonly #outbox: Outbox;
   readonly #owner: LinkOwner;
-  readonly #links = new Map<string, Link>();
+  readonly #links: WarmLinks;
   readonly #running = new Map<number, Running>();
   /** Cancels by batch, for batches that are not here: over, or still to come. */
   readonly #strayCancels = new Map<number, number[]>();
   readonly #relays = new Map<number, ChannelEvents>();
   readonly #transports = new Map<string, Promise<Transport>>();
-  readonly #pings: NodeJS.Timeout | undefined;
   #lastRelay = 0;
 
   /** `post` gets buffers of whole frames for the main thread. */
@@ -40,20 +36,21 @@ export class Dispatcher {
     this.#outbox = new Outbox(post);
     this.#owner = {
       settings,
-      window: new Window(settings.handshakeWindow),
+      window: new Window(settings.maxConnecting),
       outbox: this.#outbox,
       loadTransport: name => this.#loadTransport(name),
       relay: (key, marker, events) => this.#relay(key, marker, events),
       ended: link => {
-        if (this.#links.get(link.spec.key) === link) this.#links.delete(link.spec.key);
+        this.#links.delete(link);
+      },
+      idle: () => {
+        this.#links.trim();
+      },
+      moveOn: batch => {
+        this.#moveOn(batch);
       },
     };
-    const pingEveryMs = Math.min(settings.linkSilenceMs / PINGS_PER_SILENCE, RAREST_PING_MS);
-    if (Number.isFinite(settings.linkSilenceMs)) {
-      this.#pings = setInterval(() => {
-        for (const link of this.#links.values()) link.ping();
-      }, pingEveryMs).unref();
-    }
+    this.#links = new WarmLinks(settings);
   }
 
   /** Runs the batches of a job; resolves when each is settled and its last frame is on its way. */
@@ -69,7 +66,7 @@ export class Dispatcher {
       };
       for (const { id, key, spec, frames, callAt, cancels } of readJob(job)) {
         open++;
-        const link = this.#linkTo(key, spec);
+        const link = this.#links.use(key) ?? this.#newLink(decode(spec) as EndpointSpec);
         const batch = new BatchRun(id, frames, callAt, settled(id));
         batch.cancelledEarly.push(...cancels);
         const running = { batch, link };
@@ -94,8 +91,7 @@ export class Dispatcher {
 
   /** Ends all agents and connections, by force after `graceMs`. */
   async close(graceMs: number): Promise<void> {
-    clearInterval(this.#pings);
-    await Promise.all([...this.#links.values()].map(link => link.close(graceMs)));
+    await this.#links.close(graceMs);
     for (const loaded of await Promise.allSettled(this.#transports.values())) {
       if (loaded.status === 'fulfilled') await loaded.value.idle?.();
     }
@@ -136,13 +132,21 @@ export class Dispatcher {
     if (this.#strayCancels.size > MAX_STRAY_CANCELS && oldest !== undefined) this.#strayCancels.delete(oldest);
   }
 
-  #linkTo(key: string, spec: Uint8Array): Link {
-    let link = this.#links.get(key);
-    if (link === undefined) {
-      link = new Link(decode(spec) as EndpointSpec, this.#owner);
-      this.#links.set(key, link);
-    }
+  #newLink(spec: EndpointSpec): Link {
+    const link = new Link(spec, this.#owner);
+    this.#links.add(link);
     return link;
+  }
+
+  /** The batch's link ended before the batch was sent. */
+  #moveOn(batch: BatchRun): void {
+    const running = this.#running.get(batch.id);
+    if (running === undefined) return;
+    const { spec } = running.link;
+    running.link = this.#links.use(spec.key) ?? this.#newLink(spec);
+    if (!running.link.add(batch)) return;
+    this.#outbox.flush();
+    running.link.send(batch);
   }
 
   #loadTransport(name: string): Promise<Transport> {

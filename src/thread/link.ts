@@ -3,18 +3,16 @@
  *
  * A link is `opening` until its agent has said Ready: batches gather in it unsent, and share its fate. Then it is
  * `ready`: a batch is sent whole as soon as it comes, batches run side by side, and each answer must be to the call that
- * its batch awaits. Once `ended` it stays so; the dispatcher opens another when it needs one.
+ * its batch awaits. A link that was silent for too long is `probing` when a batch comes: what comes waits unsent for a
+ * sign of life, and when there is none, goes to a new link as if it had never been here. Once `ended` it stays so; the
+ * dispatcher opens another when it needs one.
  *
  * Invariants: a batch in `#batches` is unsettled; while opening none of them is sent; when ended there are none.
  */
 import { encode, decode } from '../codec.js';
-import { describeFailedStart, MarkerSearch, newAgentStart, saidAtStart } from './agent-start.js';
-import type { BatchRun } from './batch-run.js';
-import { systemClock, type Timer } from '../clock.js';
+import { encodeFrame, ProtocolError } from '../frames.js';
 import type { Outbox } from '../outbox.js';
-import { type Channel, type ChannelEvents, type Transport, TransportError } from '../transport.js';
-import type { Window } from './window.js';
-import { encodeFrame, FrameReader, ProtocolError } from '../frames.js';
+import { type Channel, TransportError } from '../transport.js';
 import {
   type DownKind,
   type DownReport,
@@ -24,47 +22,73 @@ import {
   type LinkReport,
   type Phase,
   PHASES,
-  PROTOCOL_VERSION,
   type ReadyReport,
-  type ThreadSettings,
 } from '../wire.js';
+import { AgentSession, type SessionOwner } from './agent-session.js';
+import type { BatchRun } from './batch-run.js';
+import { Liveness } from './liveness.js';
 
 /**
  * How long after the kill grace an agent may take to say that the call is over, before it is held for dead. It needs up
  * to 700 ms itself; the rest is for the way there and back.
  */
 const ANSWER_MARGIN_MS = 3000;
-const MAX_STDERR_CHARS = 4096;
 
 /** What a link needs of the dispatcher that owns it. */
-export interface LinkOwner {
-  readonly settings: ThreadSettings;
-  readonly window: Window;
+export interface LinkOwner extends SessionOwner {
   /** To the main thread. */
   readonly outbox: Outbox;
-  loadTransport(name: string): Promise<Transport>;
-  relay(key: string, marker: string, events: ChannelEvents): Channel;
+  /** Takes no more batches from now on. */
   ended(link: Link): void;
+  /** Has no batches left, but may be given more. */
+  idle(link: Link): void;
+  /** Was not sent, and is to have another link. */
+  moveOn(batch: BatchRun): void;
 }
 
 export class Link {
   readonly spec: EndpointSpec;
   readonly #owner: LinkOwner;
-  readonly #opening = new AbortController();
   readonly #batches = new Map<number, BatchRun>();
-  #state: 'opening' | 'ready' | 'ended' = 'opening';
+  readonly #session: AgentSession;
+  readonly #liveness: Liveness;
+  #state: 'opening' | 'ready' | 'probing' | 'ended' = 'opening';
   #phase: Phase = 'waiting';
   #channel: Channel | undefined;
-  #stderr = '';
-  /** What came in place of the agent's marker, quoted. */
-  #noise = (): string => '""';
-  #receive: (chunk: Uint8Array) => void = () => undefined;
-  #endedWhileOpening: (cause: Error | undefined) => void = () => undefined;
   #closed: (() => void) | undefined;
+  #idleSinceMs = 0;
 
   constructor(spec: EndpointSpec, owner: LinkOwner) {
     this.spec = spec;
     this.#owner = owner;
+    this.#session = new AgentSession(spec, owner, {
+      phase: phase => {
+        this.#moveTo(phase);
+      },
+      heard: () => {
+        this.#liveness.heard();
+      },
+      frame: (type, batch, index, payload, frame) => {
+        if (this.#state !== 'ended') this.#take(type, batch, index, payload, frame);
+      },
+      diagnostics: message => {
+        if (this.#isReady) this.#report({ state: 'warning', message });
+      },
+      end: (kind, cause) => {
+        this.#fail(kind, cause);
+      },
+    });
+    this.#liveness = new Liveness(owner.settings, {
+      ask: () => this.#channel?.write(encodeFrame(FrameType.Ping, 0, 0)),
+      alive: () => {
+        this.#state = 'ready';
+        this.#phase = 'call';
+        this.#sendAll();
+      },
+      dead: cause => {
+        this.#fail('lost', cause);
+      },
+    });
     void this.#open();
   }
 
@@ -72,6 +96,7 @@ export class Link {
   add(batch: BatchRun): boolean {
     this.#batches.set(batch.id, batch);
     if (this.#batches.size === 1) this.#channel?.hold();
+    if (this.#state === 'ready' && this.#liveness.isDoubtful) this.#startProbe();
     if (this.#state !== 'ready') {
       this.#enter(batch, this.#phase);
       return false;
@@ -107,7 +132,7 @@ export class Link {
       this.#settleDown(batch, 'cancelled', new TransportError('cancelled', 'cancelled before it was sent'));
       // Nobody waits for this connection any more; when it is opened for a later round, that has a fresh clock.
       if (this.#state === 'opening' && this.#batches.size === 0) {
-        this.#opening.abort(new TransportError('cancelled', 'nobody waits for this connection'));
+        this.#session.abort(new TransportError('cancelled', 'nobody waits for this connection'));
         // A batch that came before the transport has noticed would share the fate of the cancelled one.
         this.#owner.ended(this);
       }
@@ -116,16 +141,22 @@ export class Link {
     }
   }
 
-  /** Keeps the agent from ending itself for silence. */
+  /** For how long it has had no batch, ms; 0 while it has one. */
+  get idleMs(): number {
+    return this.#batches.size > 0 || this.#state === 'opening' ? 0 : performance.now() - this.#idleSinceMs;
+  }
+
+  /** Keeps the agent from ending itself for silence, and ends the link when the agent no longer answers. */
   ping(): void {
-    if (this.#state === 'ready') this.#channel?.write(encodeFrame(FrameType.Ping, 0, 0));
+    if (this.#isReady) this.#liveness.ping();
   }
 
   /** Lets the agent end itself; resolves when it and the way to it are gone, by force after `graceMs`. */
   close(graceMs: number): Promise<void> {
     if (this.#state === 'ended') return Promise.resolve();
+    this.#owner.ended(this);
     if (this.#state === 'opening') {
-      this.#opening.abort(new TransportError('cancelled', 'the queue was closed'));
+      this.#session.abort(new TransportError('cancelled', 'the queue was closed'));
       return Promise.resolve();
     }
     return new Promise(resolve => {
@@ -141,120 +172,53 @@ export class Link {
   }
 
   async #open(): Promise<void> {
-    const { signal } = this.#opening;
-    const { settings } = this.#owner;
-    let leave: (() => void) | undefined;
-    let clock: Timer | undefined;
     try {
-      leave = await this.#owner.window.enter(signal);
-      const startedAt = performance.now();
-      clock = systemClock.setTimer(settings.connectTimeoutMs, () => {
-        const late = `no agent within ${String(settings.connectTimeoutMs)} ms${saidAtStart(this.#stderr, this.#noise())}`;
-        this.#opening.abort(new TransportError('timeout', late));
-      });
-      const ready = await this.#startAgent(signal);
-      this.#becomeReady();
-      this.#report({
-        state: 'open',
-        agentPid: ready.pid,
-        nodeVersion: ready.nodeVersion,
-        tookMs: performance.now() - startedAt,
-      });
+      await this.#session.start(
+        channel => {
+          this.#channel = channel;
+        },
+        report => {
+          this.#becomeReady(report);
+        },
+      );
     } catch (error) {
-      const known =
-        error instanceof TransportError ? error : new TransportError('unreachable', String(error), { cause: error });
-      this.#fail(known.kind, known);
-    } finally {
-      clock?.cancel();
-      leave?.();
+      const { kind } = error as TransportError;
+      this.#fail(kind, error as TransportError);
     }
   }
 
-  async #startAgent(signal: AbortSignal): Promise<ReadyReport> {
-    const { settings } = this.#owner;
-    const { spec } = this;
-    const start = await newAgentStart(spec, settings);
-    signal.throwIfAborted();
-    const ready = this.#awaitReady(start.marker, signal);
-    // The transport's own rejection tells more; without it this one is still awaited below.
-    ready.catch(() => undefined);
-    const transport = await this.#owner.loadTransport(spec.transport);
-    signal.throwIfAborted();
-    const channel = await transport.open(spec, start, this.#channelEvents(), {
-      connectTimeoutMs: settings.connectTimeoutMs,
-      keepaliveIntervalMs: settings.keepaliveIntervalMs,
-      keepaliveCount: settings.keepaliveCount,
-      killGraceMs: settings.killGraceMs,
-      signal,
-      phase: phase => {
-        this.#moveTo(phase);
-      },
-      relay: (key, marker, events) => this.#owner.relay(key, marker, events),
-    });
-    this.#channel = channel;
-    this.#moveTo('bootstrap');
-    return ready;
+  get #isReady(): boolean {
+    return this.#state === 'ready' || this.#state === 'probing';
   }
 
-  #channelEvents(): ChannelEvents {
-    return {
-      data: chunk => {
-        this.#receive(chunk);
-      },
-      diagnostics: chunk => {
-        this.#takeStderr(Buffer.from(chunk).toString('utf8'));
-      },
-      end: cause => {
-        if (this.#state === 'opening') this.#endedWhileOpening(cause);
-        else this.#fail('lost', cause ?? new Error('the agent ended'));
-      },
-    };
-  }
-
-  /** Marker, then the Ready frame. Whatever comes after that is answers. */
-  #awaitReady(marker: string, signal: AbortSignal): Promise<ReadyReport> {
-    return new Promise((resolve, reject) => {
-      const search = new MarkerSearch(marker);
-      const reader = new FrameReader((type, batch, index, payload, frame) => {
-        if (this.#state === 'ready') this.#take(type, batch, index, payload, frame);
-        else if (type === FrameType.Ready) resolve(checkReady(decode(payload), search.nodeVersion));
-        else throw new ProtocolError(`a frame of type ${String(type)} before the agent was ready`);
-      });
-      let found = false;
-      this.#noise = () => (found ? '""' : search.noise);
-      this.#receive = chunk => {
-        if (this.#state === 'ended') return;
-        try {
-          const rest = found ? chunk : search.push(chunk);
-          if (rest === undefined) return;
-          found = true;
-          reader.push(rest);
-        } catch (error) {
-          const known =
-            error instanceof TransportError
-              ? error
-              : new TransportError('protocol', (error as Error).message, { cause: error });
-          if (this.#state === 'ready') this.#fail(known.kind, known);
-          else reject(known);
-        }
-      };
-      this.#endedWhileOpening = cause => {
-        const message = describeFailedStart(cause, this.#stderr, this.#noise());
-        reject(new TransportError('bootstrap', message, { cause }));
-      };
-      signal.addEventListener('abort', () => {
-        reject(signal.reason as Error);
-      });
-    });
-  }
-
-  #becomeReady(): void {
+  #becomeReady({ pid: agentPid, nodeVersion }: ReadyReport): void {
     this.#state = 'ready';
     this.#phase = 'call';
-    for (const batch of this.#batches.values()) this.#enter(batch, 'call');
-    if (this.#batches.size === 0) this.#channel?.release();
+    this.#liveness.heard();
+    this.#sendAll();
+    if (this.#batches.size === 0) this.#becomeIdle();
+    this.#report({ state: 'open', agentPid, nodeVersion, tookMs: this.#session.tookMs });
+  }
+
+  /** Sends what has gathered. */
+  #sendAll(): void {
+    const unsent = [...this.#batches.values()].filter(batch => !batch.sent);
+    for (const batch of unsent) this.#enter(batch, 'call');
     this.#owner.outbox.flush();
-    for (const batch of this.#batches.values()) this.send(batch);
+    for (const batch of unsent) this.send(batch);
+  }
+
+  #becomeIdle(): void {
+    this.#idleSinceMs = performance.now();
+    this.#channel?.release();
+    this.#owner.idle(this);
+  }
+
+  /** Nothing is sent over a way that may be gone: whether it ran could not be told. */
+  #startProbe(): void {
+    this.#state = 'probing';
+    this.#phase = 'waiting';
+    this.#liveness.probe();
   }
 
   /** A frame from the agent. Throws ProtocolError for what no agent of ours would say. */
@@ -322,7 +286,7 @@ export class Link {
 
   #settle(batch: BatchRun): void {
     this.#batches.delete(batch.id);
-    if (this.#batches.size === 0 && this.#state === 'ready') this.#channel?.release();
+    if (this.#batches.size === 0 && this.#isReady) this.#becomeIdle();
     batch.settle();
   }
 
@@ -335,30 +299,23 @@ export class Link {
   /** The end of the link, for whatever reason: all its batches end with it. */
   #fail(kind: DownKind, error: Error): void {
     if (this.#state === 'ended') return;
-    for (const batch of [...this.#batches.values()]) this.#settleDown(batch, kind, error);
-    const wasReady = this.#state === 'ready';
+    const wasReady = this.#isReady;
     this.#state = 'ended';
+    this.#liveness.stop();
+    this.#owner.ended(this);
+    for (const batch of [...this.#batches.values()]) {
+      if (batch.sent || !wasReady || this.#closed) this.#settleDown(batch, kind, error);
+    }
+    const unsent = [...this.#batches.values()];
+    this.#batches.clear();
     this.#channel?.destroy();
     if (wasReady) this.#report({ state: 'closed', error: this.#closed ? undefined : error });
-    this.#owner.ended(this);
     this.#closed?.();
-  }
-
-  #takeStderr(text: string): void {
-    if (this.#state === 'ready') this.#report({ state: 'warning', message: text.trimEnd().slice(0, MAX_STDERR_CHARS) });
-    else this.#stderr = (this.#stderr + text).slice(-MAX_STDERR_CHARS);
+    for (const batch of unsent) this.#owner.moveOn(batch);
   }
 
   #report(report: Omit<LinkReport, 'key' | 'hostname'>): void {
     const { key, hostname } = this.spec;
     this.#owner.outbox.frame(FrameType.Link, 0, 0, encode({ ...report, key, hostname }));
   }
-}
-
-function checkReady(report: unknown, nodeVersion: string | undefined): ReadyReport {
-  const { protocol, pid } = (report ?? {}) as Partial<ReadyReport>;
-  if (protocol !== PROTOCOL_VERSION) {
-    throw new ProtocolError(`the agent speaks version ${String(protocol)}, expected ${String(PROTOCOL_VERSION)}`);
-  }
-  return { protocol, pid: Number(pid), nodeVersion: String(nodeVersion) };
 }

@@ -14,13 +14,16 @@ test('of a job that cannot be written whole, nothing is left for the next one', 
     linkSilenceMs: Infinity,
     keepaliveIntervalMs: 1000,
     keepaliveCount: 3,
-    handshakeWindow: 1,
+    maxConnecting: 1,
+    maxConnectingPerAddress: 1,
+    maxIdleMs: Infinity,
+    maxWarm: Infinity,
   };
   const pool = new ThreadPool(settings, { threads: 1, threadHeapMb: undefined }, { frames() {}, lost() {} });
   const thrown = new RangeError('no memory for this batch');
   const found: boolean[] = [];
   const fails = {
-    key: 'b',
+    route: 'b',
     write: () => {
       throw thrown;
     },
@@ -28,7 +31,7 @@ test('of a job that cannot be written whole, nothing is left for the next one', 
   const first = (): unknown =>
     pool.start([
       {
-        key: 'a',
+        route: 'a',
         write: writer => {
           found.push(writer.empty);
           writer.frame(FrameType.Batch, 1, 1);

@@ -15,11 +15,13 @@ export interface SessionOptions {
   readonly signal?: AbortSignal;
   readonly keepaliveIntervalMs?: number;
   readonly keepaliveCount?: number;
+  readonly connectTimeoutMs?: number;
   readonly onPhase?: (phase: Phase) => void;
 }
 
 export interface Session {
   readonly channel: Channel;
+  /** Without `waiting`. */
   readonly phases: readonly Phase[];
   /** Resolves once so many bytes have come in all. */
   received(bytes: number): Promise<Buffer>;
@@ -31,7 +33,7 @@ export interface Session {
 
 export async function openSession(options: SshDroneOptions, settings: SessionOptions = {}): Promise<Session> {
   const { loader = ECHO, input = new Uint8Array(0), signal = new AbortController().signal, onPhase } = settings;
-  const { keepaliveIntervalMs = 15_000, keepaliveCount = 3 } = settings;
+  const { keepaliveIntervalMs = 15_000, keepaliveCount = 3, connectTimeoutMs = 1 } = settings;
   const phases: Phase[] = [];
   const chunks: Buffer[] = [];
   let stderr = '';
@@ -59,15 +61,18 @@ export async function openSession(options: SshDroneOptions, settings: SessionOpt
       },
     },
     {
-      connectTimeoutMs: Infinity,
+      connectTimeoutMs,
       keepaliveIntervalMs,
       keepaliveCount,
+      maxConnectingPerAddress: 8,
       killGraceMs: 2_000,
       signal,
       phase: phase => {
-        phases.push(phase);
+        if (phase !== 'waiting') phases.push(phase);
         onPhase?.(phase);
       },
+      turn: () => Promise.resolve(),
+      rest: () => undefined,
       relay: () => assert.fail('ssh needs no relay'),
     },
   );
@@ -112,7 +117,7 @@ export async function refusal(
     const session = await openSession(options, {
       ...settings,
       onPhase: phase => {
-        phases.push(phase);
+        if (phase !== 'waiting') phases.push(phase);
         settings.onPhase?.(phase);
       },
     });

@@ -31,6 +31,8 @@ test('a hostname alone means port 22, the own user, the ssh-agent and strict hos
     agentSocket: '/run/agent.sock',
     hostKeys: 'strict',
     knownHosts: [join(homedir(), '.ssh/known_hosts'), '/etc/ssh/ssh_known_hosts'],
+    route: 'ssh:web1 22',
+    openFiles: 1,
     agentCommand: 'node',
     hops: [],
     utility: undefined,

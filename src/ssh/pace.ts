@@ -1,0 +1,82 @@
+/**
+ * How fast one server gets new connections.
+ *
+ * An sshd drops connections while too many have not logged in yet (`MaxStartups`), and says so by no more than closing
+ * them. So only some are opened at once, and when one is dropped, half as many: additive increase, multiplicative
+ * decrease, as TCP shares a line (Chiu and Jain, 1989). The dropped one is tried again after a random wait that doubles
+ * (the "equal jitter" of the AWS architecture blog's "Exponential Backoff And Jitter").
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { Window } from '../window.js';
+import { abandoned } from './abort.js';
+
+const FIRST_WAIT_MS = 100;
+const LONGEST_WAIT_MS = 2000;
+
+const paces = new Map<string, Pace>();
+
+export class Pace {
+  readonly #address: string;
+  readonly #most: number;
+  readonly #window: Window;
+  #limit: number;
+  #opened = 0;
+
+  private constructor(address: string, most: number) {
+    this.#address = address;
+    this.#most = most;
+    this.#limit = most;
+    this.#window = new Window(most);
+  }
+
+  /** The pace of a server in this thread, with at most so many at once. */
+  static of(address: string, most: number): Pace {
+    let pace = paces.get(address);
+    if (pace === undefined) {
+      pace = new Pace(address, most);
+      paces.set(address, pace);
+    }
+    return pace;
+  }
+
+  /** Waits for a place; resolves with what gives it back. Rejects with a TransportError when aborted. */
+  async enter(signal: AbortSignal): Promise<() => void> {
+    const leave = await this.#window.enter(signal).catch(() => {
+      throw abandoned(signal);
+    });
+    return () => {
+      leave();
+      this.#forget();
+    };
+  }
+
+  /** A login went through. */
+  opened(): void {
+    if (this.#limit === this.#most || ++this.#opened < this.#limit) return;
+    this.#resize(this.#limit + 1);
+  }
+
+  /** The server dropped a connection before it had shown who it is. */
+  dropped(): void {
+    this.#resize(Math.max(1, Math.floor(Math.min(this.#limit, this.#window.inside) / 2)));
+  }
+
+  /** Waits before the next attempt, the `attempt`th having been dropped. */
+  async backOff(attempt: number, signal: AbortSignal): Promise<void> {
+    const longestMs = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (attempt - 1));
+    await delay(longestMs * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => {
+      throw abandoned(signal);
+    });
+  }
+
+  #resize(limit: number): void {
+    this.#limit = limit;
+    this.#opened = 0;
+    this.#window.resize(limit);
+  }
+
+  /** A server that took all it got is like one never met. */
+  #forget(): void {
+    if (this.#window.isEmpty && this.#limit === this.#most) paces.delete(this.#address);
+  }
+}
