@@ -1,0 +1,159 @@
+/** Connections that stay warm for hours: half-open ones, reboots, silent agents, and two controllers on one drone. */
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'node:test';
+import { events, SshDrone, ThreadedTaskQueue } from 'drone-task-queue';
+import { type SshServer, startSshServer } from 'drone-task-queue/testing';
+import { queues } from '../contract/queues.js';
+import { failureOf } from '../contract/rejections.js';
+import { Witness } from '../contract/witness.js';
+import { leakCheck } from '../leak-check.js';
+import { startTcpProxy, type TcpProxy } from '../tcp-proxy.js';
+
+leakCheck();
+
+/** A connection that was silent for a millisecond is doubted, and none is given up for its silence. */
+const DOUBTFUL = { keepaliveIntervalMs: 1, keepaliveCount: Infinity };
+
+function proxyTo(server: SshServer): Promise<TcpProxy> {
+  const { host = '', port = 0 } = server.droneOptions();
+  return startTcpProxy({ host, port });
+}
+
+class Counter implements AsyncDisposable {
+  readonly #folder: string;
+
+  private constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  static async make(): Promise<Counter> {
+    return new Counter(await mkdtemp(join(tmpdir(), 'drone-warm-')));
+  }
+
+  /** A command that leaves a mark each time that it runs. */
+  get command(): string {
+    return `echo ran >> ${join(this.#folder, 'runs')}`;
+  }
+
+  async count(): Promise<number> {
+    return (await readFile(join(this.#folder, 'runs'), 'utf8')).split('\n').length - 1;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await rm(this.#folder, { recursive: true });
+  }
+}
+
+for (const make of queues) {
+  test(`${make.name}: a warm connection that is silently gone is noticed before it is used, and the call runs once`, async () => {
+    await using counter = await Counter.make();
+    await using server = await startSshServer();
+    await using proxy = await proxyTo(server);
+    await using queue = make({ ...DOUBTFUL, connectTimeoutMs: 3000 });
+    const drone = new SshDrone('far', { ...server.droneOptions(), host: '127.0.0.1', port: proxy.port });
+    await queue.call(drone, 'run', 'true');
+    proxy.halfOpen();
+    drone.queueCall('run', counter.command);
+    await queue.execute([drone]);
+    assert.equal(await counter.count(), 1);
+    assert.equal(proxy.connections, 2);
+  });
+
+  test(`${make.name}: a doubted connection that still stands is used again`, async () => {
+    await using server = await startSshServer();
+    using opened = new Witness(events.linkOpen);
+    await using queue = make(DOUBTFUL);
+    const drone = new SshDrone('near', server.droneOptions());
+    for (let round = 0; round < 3; round++) {
+      const call = drone.queueCall('run', 'echo here');
+      assert.equal(call.valueIn(await queue.execute([drone])).stdout, 'here\n');
+    }
+    assert.equal(opened.seen.length, 1);
+  });
+
+  test(`${make.name}: a batch that is stopped while its connection is doubted goes back whole`, async () => {
+    await using server = await startSshServer();
+    await using proxy = await proxyTo(server);
+    await using queue = make({ ...DOUBTFUL, connectTimeoutMs: 2000 });
+    const drone = new SshDrone('far', { ...server.droneOptions(), host: '127.0.0.1', port: proxy.port });
+    await queue.call(drone, 'run', 'true');
+    proxy.halfOpen();
+    const call = drone.queueCall('run', 'true');
+    const stop = new AbortController();
+    const round = queue.settle([drone], { signal: stop.signal });
+    await new Promise(setImmediate);
+    stop.abort();
+    const failure = failureOf(await round, drone);
+    assert.deepEqual([failure.kind, failure.notStarted], ['cancelled', [call]]);
+    const again = await queue.execute([drone]);
+    assert.equal(call.valueIn(again).exitCode, 0);
+  });
+
+  test(`${make.name}: a link that falls silent in mid-call is given up after its keepalives`, async () => {
+    await using server = await startSshServer();
+    await using proxy = await proxyTo(server);
+    await using queue = make({ keepaliveIntervalMs: 200, keepaliveCount: 3 });
+    const drone = new SshDrone('far', { ...server.droneOptions(), host: '127.0.0.1', port: proxy.port });
+    const call = drone
+      .with({
+        onOutput: () => {
+          proxy.halfOpen();
+        },
+      })
+      .queueCall('run', 'echo started; exec sleep 60');
+    const failure = failureOf(await queue.settle([drone]), drone);
+    assert.deepEqual([failure.kind, failure.mayHaveRun], ['lost', [call]]);
+  });
+
+  test(`${make.name}: after a reboot of the drone the next round connects anew and runs each call once`, async () => {
+    await using counter = await Counter.make();
+    await using server = await startSshServer();
+    await using proxy = await proxyTo(server);
+    using closed = new Witness(events.linkClose);
+    await using queue = make();
+    const drone = new SshDrone('rebooted', { ...server.droneOptions(), host: '127.0.0.1', port: proxy.port });
+    await queue.call(drone, 'run', 'true');
+    await proxy.refuse(true);
+    proxy.cut();
+    await closed.first();
+    const first = drone.queueCall('run', counter.command);
+    const down = failureOf(await queue.settle([drone]), drone);
+    assert.deepEqual([down.kind, down.notStarted], ['unreachable', [first]]);
+    await proxy.restore();
+    drone.queueCall('run', counter.command);
+    await queue.execute([drone]);
+    assert.equal(await counter.count(), 2);
+  });
+
+  test(`${make.name}: an agent that answers no pings is given up though its connection stands`, async () => {
+    await using server = await startSshServer();
+    using closed = new Witness(events.linkClose);
+    await using queue = make({ keepaliveIntervalMs: 200, keepaliveCount: 3 });
+    const drone = new SshDrone('stopped', server.droneOptions());
+    const agent = Number((await queue.call(drone, 'run', 'echo $PPID')).stdout);
+    process.kill(agent, 'SIGSTOP');
+    const { error } = await closed.first();
+    process.kill(agent, 'SIGKILL');
+    assert.match(String(error), /the agent has not answered 3 pings, 200 ms apart/);
+    const next = Number((await queue.call(drone, 'run', 'echo $PPID')).stdout);
+    assert.notEqual(next, agent);
+  });
+
+  test(`${make.name}: two controllers of one drone do not disturb each other`, async () => {
+    await using server = await startSshServer();
+    await using first = make({ name: 'first' });
+    const second = new ThreadedTaskQueue({ name: 'second', threads: 1 });
+    const drone = new SshDrone('shared', server.droneOptions());
+    const running = first.call(drone, 'run', 'read line; echo $line', { stdin: 'unharmed\n' });
+    const agents = await Promise.all([first, second].map(queue => queue.call(drone, 'run', 'echo $PPID')));
+    assert.notEqual(agents[0]?.stdout, agents[1]?.stdout);
+    const doomed = second.call(drone, 'run', 'sleep 600').catch((error: unknown) => error);
+    await second.close({ graceMs: 0 });
+    assert.equal(((await doomed) as { kind: string }).kind, 'cancelled');
+    assert.equal((await running).stdout, 'unharmed\n');
+    assert.equal((await first.call(drone, 'run', 'echo $PPID')).stdout, agents[0]?.stdout);
+  });
+}
