@@ -38,10 +38,15 @@ export function machineCpuMs(): number {
   return BUSY_TICKS.reduce((sum, field) => sum + (ticks[field] ?? 0), 0) * MS_PER_TICK;
 }
 
-/** Processes of one user. */
+/** Processes of one user; without those that have ended, and of which their parent has not taken note yet. */
 export function processesOf(uid: number): Set<number> {
   const pids = readdirSync('/proc').map(Number).filter(Number.isInteger);
-  return new Set(pids.filter(pid => orGone(() => statSync(`/proc/${String(pid)}`))?.uid === uid));
+  const isHis = (pid: number): boolean => orGone(() => statSync(`/proc/${String(pid)}`))?.uid === uid;
+  return new Set(pids.filter(pid => isHis(pid) && !hasEnded(pid)));
+}
+
+function hasEnded(pid: number): boolean {
+  return /^[^]*\) [ZX]/.test(textOf(`/proc/${String(pid)}/stat`));
 }
 
 /** Memory with shared pages split among those who share them, KiB. */
