@@ -31,8 +31,12 @@ const python = (driver: string): string[] => [PYTHON, '-B', pathOf(driver)];
 
 const fails = (program: string, ...args: readonly string[]): boolean =>
   spawnSync(program, args, { stdio: 'ignore' }).status !== 0;
-const unlessProgram = (program: string) => (): string | undefined =>
-  fails('sh', '-c', 'command -v "$0"', program) ? `no program ${program}` : undefined;
+const unlessPrograms =
+  (...programs: readonly string[]) =>
+  (): string | undefined => {
+    const absent = programs.filter(program => fails('sh', '-c', 'command -v "$0"', program));
+    return absent.length > 0 ? `no program ${absent.join(', ')}` : undefined;
+  };
 const unlessModule = (module: string) => (): string | undefined =>
   fails(PYTHON, '-c', `import ${module}`) ? `no ${PYTHON} with a module ${module}` : undefined;
 
@@ -102,28 +106,28 @@ export const tools: readonly Tool[] = [
   {
     name: XARGS,
     isPeer: true,
-    missing: unlessProgram('ssh'),
+    missing: unlessPrograms('xargs', 'ssh'),
     cold: place => xargs(place.coldConfig, place),
     warm: place => xargs(place.warmConfig, place),
   },
   {
     name: PSSH,
     isPeer: true,
-    missing: unlessProgram('parallel-ssh'),
+    missing: unlessPrograms('parallel-ssh', 'ssh'),
     cold: place => pssh(place.coldConfig, place),
     warm: place => pssh(place.warmConfig, place),
   },
   {
     name: 'clush -f 64',
     isPeer: true,
-    missing: unlessProgram('clush'),
+    missing: unlessPrograms('clush', 'ssh'),
     cold: place => clush(place.coldConfig, place),
     warm: place => clush(place.warmConfig, place),
   },
   {
     name: 'Ansible raw -f 50',
     isPeer: true,
-    missing: unlessProgram('ansible'),
+    missing: unlessPrograms('ansible', 'ssh'),
     // Or it would make masters of its own.
     cold: place => ansible(place.coldConfig, place, ' -o ControlMaster=no'),
     warm: place => ansible(place.warmConfig, place),
