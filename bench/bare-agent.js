@@ -31,9 +31,8 @@ export class BareAgent {
   /** @type {import('ssh2').ClientChannel | undefined} */
   #channel;
 
-  /** Connects, and starts the agent. @param {SshDroneOptions} options */
-  async open(options) {
-    const { host = 'localhost', port = 22, user, identity, agentCommand = 'node', env } = options;
+  /** @param {SshDroneOptions} options */
+  async connect({ host = 'localhost', port = 22, user, identity }) {
     const privateKey = await readFile(String(identity));
     const sock = connect({ host, port, noDelay: true });
     await new Promise((resolve, reject) => {
@@ -43,6 +42,12 @@ export class BareAgent {
         // Loopback only, with keys made for this run.
         .connect({ sock, username: String(user), privateKey, readyTimeout: 60_000, authHandler: ['publickey'] });
     });
+  }
+
+  /** Connects, and starts the agent. @param {SshDroneOptions} options */
+  async open(options) {
+    await this.connect(options);
+    const { host = 'localhost', agentCommand = 'node', env } = options;
     const start = await newAgentStart({ transport: 'ssh', key: '', hostname: host, env }, SETTINGS);
     const channel = await this.#exec(`exec ${agentCommand} -e '${start.loader}' ${start.marker}`);
     this.#channel = channel;

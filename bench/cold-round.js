@@ -4,10 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { SshDrone, ThreadedTaskQueue } from 'drone-task-queue';
 import { FakeDrone } from 'drone-task-queue/testing';
-import { InlineRunner } from '../dist/runner/inline-runner.js';
-import { Rounds } from '../dist/round/rounds.js';
-import { readQueueOptions } from '../dist/task-queue.js';
-import { threadSettings } from '../dist/thread-settings.js';
+import { openInlineQueue } from './inline-queue.js';
 import { serve, upTo } from './program.js';
 
 const THREADS = 2;
@@ -28,15 +25,7 @@ const QUEUES = {
     await queue.execute(fakes);
     return queue;
   },
-  /** Our own way without threads, but side by side: DroneTaskQueue would take one drone after another. */
-  async inline() {
-    const settings = readQueueOptions(OPTIONS, 'inline');
-    /** @type {import('../dist/round/rounds.js').Order} */
-    const sideBySide = async (workers, start) => {
-      start(workers);
-    };
-    return new Rounds(settings, sideBySide, events => new InlineRunner(threadSettings(settings), events));
-  },
+  inline: async () => openInlineQueue(OPTIONS),
 };
 
 /**

@@ -1,27 +1,35 @@
-/** `npm run bench [-- queue|warm|loop|memory …] [--drones n] [--runs n]`: prints a table, writes bench/results.json. */
+/**
+ * `npm run bench [-- part …] [--drones n] [--runs n]`: prints a table, and replaces the rows of these parts (all, unless
+ * some are named) in bench/results.json. `npm run bench -- table` writes the README's table from that file.
+ */
 import { parseArgs } from 'node:util';
 import { parts } from './parts.js';
-import { tableOf, writeResults } from './report.js';
+import { writeReadmeTable } from './readme-table.js';
+import { readResults, tableOf, writeResults } from './report.js';
 import type { Row } from './row.js';
 
+const TABLE = 'table';
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { drones: { type: 'string' }, runs: { type: 'string' } },
 });
 const names = Object.keys(parts) as (keyof typeof parts)[];
-const unknown = positionals.find(name => !(names as string[]).includes(name));
-if (unknown !== undefined) throw new Error(`no part '${unknown}'; there are ${names.join(', ')}`);
+const unknown = positionals.find(name => name !== TABLE && !(names as string[]).includes(name));
+if (unknown !== undefined) throw new Error(`no part '${unknown}'; there are ${names.join(', ')}, and ${TABLE}`);
 const scale = { drones: countOf('drones'), runs: countOf('runs') };
+const wanted = names.filter(name => positionals.length === 0 || positionals.includes(name));
 
-const rows: Row[] = [];
-for (const name of names) {
-  if (positionals.length > 0 && !positionals.includes(name)) continue;
-  console.error(`measuring: ${name}`);
-  rows.push(...(await parts[name](scale)));
-}
-console.log(tableOf(rows));
 // A quick look is no result.
-if (scale.drones === undefined && scale.runs === undefined) writeResults(rows);
+const counts = scale.drones === undefined && scale.runs === undefined;
+const rows: Row[] = [];
+for (const name of wanted) {
+  console.error(`measuring: ${name}`);
+  const found = await parts[name](scale);
+  rows.push(...found);
+  if (counts) writeResults(name, found);
+}
+if (rows.length > 0) console.log(tableOf(rows));
+if (positionals.includes(TABLE)) console.log(writeReadmeTable(readResults()));
 
 function countOf(option: 'drones' | 'runs'): number | undefined {
   const text = values[option];

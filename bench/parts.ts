@@ -1,14 +1,12 @@
 /** The parts of the bench. Each measures in fresh processes and gives its rows. */
 import type { SshDroneOptions } from 'drone-task-queue';
 import { startSshd } from '../test/sshd.js';
+import { floor } from './floor.js';
+import { growth } from './growth.js';
+import { peers } from './peers/part.js';
 import { measure, startMemoryServer } from './process.js';
-import { type Figure, ratios, type Row, rowOf } from './row.js';
-
-/** What the command line may change, for a quick look. */
-export interface Scale {
-  readonly drones: number | undefined;
-  readonly runs: number | undefined;
-}
+import { ratios, type Row, rowOf } from './row.js';
+import type { Scale } from './scale.js';
 
 interface Cost {
   readonly wallUs: number;
@@ -22,19 +20,24 @@ async function queue(scale: Scale): Promise<Row[]> {
   const { drones = 200, runs = 15 } = scale;
   type Report = Record<'raw' | 'fake' | 'inThread', Cost[]>;
   const { raw, fake, inThread } = await measure<Report>('./queue-cost.js', { drones, runs });
-  const about = { drones, workload: 'a round of no-ops, 2 threads', unit: 'us/drone' };
-  const ratio = { ...about, unit: 'times raw piscina' };
+  const about = { part: 'queue', drones, workload: 'a round of no-ops, 2 threads', unit: 'us/drone' };
+  const ways = { raw: 'raw piscina, a task per drone', fake: 'FakeDrone', inThread: 'agents played in the thread' };
+  const against = { ...about, unit: 'times' };
   return [
-    rowOf({ ...about, name: 'queue: raw piscina, a task per drone, wall' }, wall(raw)),
-    rowOf({ ...about, name: 'queue: raw piscina, a task per drone, CPU' }, cpu(raw)),
-    rowOf({ ...about, name: 'queue: FakeDrone, wall' }, wall(fake)),
-    rowOf({ ...about, name: 'queue: FakeDrone, CPU' }, cpu(fake)),
-    rowOf({ ...about, name: 'queue: agents played in the thread, wall' }, wall(inThread)),
-    rowOf({ ...about, name: 'queue: agents played in the thread, CPU' }, cpu(inThread)),
-    rowOf({ ...ratio, name: 'queue: FakeDrone against raw, wall' }, ratios(wall(fake), wall(raw))),
-    rowOf({ ...ratio, name: 'queue: FakeDrone against raw, CPU' }, ratios(cpu(fake), cpu(raw))),
-    rowOf({ ...ratio, name: 'queue: in the thread against raw, wall', aim: 0.6 }, ratios(wall(inThread), wall(raw))),
-    rowOf({ ...ratio, name: 'queue: in the thread against raw, CPU' }, ratios(cpu(inThread), cpu(raw))),
+    ...Object.entries({ raw, fake, inThread }).flatMap(([way, costs]) => {
+      const tool = ways[way as keyof typeof ways];
+      return [
+        rowOf({ ...about, tool, figure: 'wall' }, wall(costs)),
+        rowOf({ ...about, tool, figure: 'CPU' }, cpu(costs)),
+      ];
+    }),
+    rowOf({ ...against, tool: ways.fake, figure: 'wall against raw piscina' }, ratios(wall(fake), wall(raw))),
+    rowOf({ ...against, tool: ways.fake, figure: 'CPU against raw piscina' }, ratios(cpu(fake), cpu(raw))),
+    rowOf(
+      { ...against, tool: ways.inThread, figure: 'wall against raw piscina', aim: { atMost: 0.6 } },
+      ratios(wall(inThread), wall(raw)),
+    ),
+    rowOf({ ...against, tool: ways.inThread, figure: 'CPU against raw piscina' }, ratios(cpu(inThread), cpu(raw))),
   ];
 }
 
@@ -48,25 +51,27 @@ async function warm(scale: Scale): Promise<Row[]> {
   }));
   type Report = Record<'queue' | 'bare' | 'exec', Cost[]>;
   const report = await measure<Report>('./warm-round.js', { hosts, runs });
-  const about = { drones, workload: 'a warm round of no-ops over OpenSSH' };
+  const about = { part: 'warm', drones, workload: 'a warm round of no-ops over OpenSSH' };
   const roundMs = (costs: readonly Cost[]): number[] => wall(costs).map(us => (us * drones) / 1000);
-  const ways = { queue: 'ThreadedTaskQueue', bare: 'bare ssh2 loop, same agent', exec: 'ssh2 exec per call' } as const;
+  const ways = {
+    queue: 'ThreadedTaskQueue',
+    bare: 'ssh2 by hand, same agent',
+    exec: 'ssh2 by hand, exec per call',
+  } as const;
+  const against = { ...about, tool: ways.queue, unit: 'times' };
   return [
-    ...Object.entries(ways).flatMap(([way, name]) => {
+    ...Object.entries(ways).flatMap(([way, tool]) => {
       const costs = report[way as keyof Report];
       return [
-        rowOf({ ...about, name: `warm: ${name}, wall`, unit: 'ms/round' }, roundMs(costs)),
-        rowOf({ ...about, name: `warm: ${name}, client CPU`, unit: 'us/drone' }, cpu(costs)),
+        rowOf({ ...about, tool, figure: 'wall', unit: 'ms/round' }, roundMs(costs)),
+        rowOf({ ...about, tool, figure: 'client CPU', unit: 'us/drone' }, cpu(costs)),
       ];
     }),
     rowOf(
-      { ...about, name: 'warm: ThreadedTaskQueue against the bare loop', unit: 'times' },
+      { ...against, figure: `wall against ${ways.bare}`, aim: { atMost: 1.25 } },
       ratios(wall(report.queue), wall(report.bare)),
     ),
-    rowOf(
-      { ...about, name: 'warm: ThreadedTaskQueue against exec per call', unit: 'times' },
-      ratios(wall(report.queue), wall(report.exec)),
-    ),
+    rowOf({ ...against, figure: `wall against ${ways.exec}` }, ratios(wall(report.queue), wall(report.exec))),
   ];
 }
 
@@ -105,21 +110,20 @@ const COLD_WAYS = {
 async function loop(scale: Scale): Promise<Row[]> {
   const { drones = 200, runs = 5 } = scale;
   const reports = await coldRounds(Object.keys(COLD_WAYS) as (keyof typeof COLD_WAYS)[], drones, runs);
-  const about = { drones, workload: 'connect cold to an in-memory server', unit: 'ms' };
-  return Object.entries(COLD_WAYS).flatMap(([way, name]) => {
+  const about = { part: 'loop', drones, workload: 'connect cold to an in-memory server', unit: 'ms' };
+  return Object.entries(COLD_WAYS).flatMap(([way, tool]) => {
     const samples = reports[way as keyof typeof COLD_WAYS];
-    const p99: Figure = { ...about, name: `loop: ${name}, delay p99` };
     return [
       rowOf(
-        way === 'threads' ? { ...p99, aim: 10 } : p99,
+        { ...about, tool, figure: 'main loop delay p99', ...(way === 'threads' && { aim: { below: 10 } }) },
         samples.map(({ p99Ms }) => p99Ms),
       ),
       rowOf(
-        { ...about, name: `loop: ${name}, delay max` },
+        { ...about, tool, figure: 'main loop delay max' },
         samples.map(({ maxMs }) => maxMs),
       ),
       rowOf(
-        { ...about, name: `loop: ${name}, round` },
+        { ...about, tool, figure: 'wall' },
         samples.map(({ wallMs }) => wallMs),
       ),
     ];
@@ -129,17 +133,23 @@ async function loop(scale: Scale): Promise<Row[]> {
 async function memory(scale: Scale): Promise<Row[]> {
   const { drones = 1000, runs = 3 } = scale;
   const { threads, bare } = await coldRounds(['threads', 'bare'], drones, runs);
-  const about = { drones, workload: 'warm on an in-memory server', unit: 'KB/drone' };
+  const about = {
+    part: 'memory',
+    drones,
+    workload: 'warm on an in-memory server',
+    figure: 'client memory',
+    unit: 'KB/drone',
+  };
   return [
     rowOf(
-      { ...about, name: 'memory: ThreadedTaskQueue, 2 threads included', aim: 100 },
+      { ...about, tool: 'ThreadedTaskQueue, 2 threads included', aim: { atMost: 100 } },
       threads.map(({ kbPerDrone }) => kbPerDrone),
     ),
     rowOf(
-      { ...about, name: 'memory: bare ssh2, without threads' },
+      { ...about, tool: 'bare ssh2, without threads' },
       bare.map(({ kbPerDrone }) => kbPerDrone),
     ),
   ];
 }
 
-export const parts = { queue, warm, loop, memory } as const;
+export const parts = { queue, warm, loop, memory, peers, growth, floor } as const;

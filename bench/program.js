@@ -1,5 +1,7 @@
 // A measured program: a process of its own, plain JavaScript, so that nothing but Node and what is measured is in it.
 
+const CALLS_PER_RUN = 20_000;
+
 /**
  * Takes a task from the bench, reports what was measured, and ends.
  * @template Task, Report
@@ -14,6 +16,11 @@ export function serve(measure) {
   });
   // The bench is gone, and whoever could be told with it.
   process.once('disconnect', () => process.exit());
+}
+
+/** Rounds with enough calls in them, so that the code is as warm whatever the number of drones. @param {number} drones */
+export function roundsFor(drones) {
+  return Math.max(3, Math.ceil(CALLS_PER_RUN / drones));
 }
 
 /** @param {number} count */

@@ -1,21 +1,25 @@
 /** Rows as a table for people, and as a file for programs. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import type { Row } from './row.js';
+import { type Row, verdictOf } from './row.js';
 
 const RESULTS = new URL('./results.json', import.meta.url);
+const HEAD = ['', 'tool', 'workload', 'figure', 'drones', 'median', 'min to max', 'unit', 'runs', 'aim'];
 
 export function tableOf(rows: readonly Row[]): string {
-  const cells = rows.map(({ name, drones, median, min, max, unit, runs, aim, met }) => [
-    name,
-    String(drones),
-    String(median),
-    `${String(min)} to ${String(max)}`,
-    unit,
-    String(runs),
-    aim === null ? '' : `<= ${String(aim)}: ${met === true ? 'met' : 'NOT MET'}`,
+  const cells = rows.map(row => [
+    row.part,
+    row.tool,
+    row.workload,
+    row.figure,
+    String(row.drones),
+    String(row.median),
+    `${String(row.min)} to ${String(row.max)}`,
+    row.unit,
+    String(row.runs),
+    verdictOf(row),
   ]);
-  const table = [['', 'drones', 'median', 'min to max', 'unit', 'runs', 'aim'], ...cells];
-  const widths = (table[0] ?? []).map((_, column) => Math.max(...table.map(line => line[column]?.length ?? 0)));
+  const table = [HEAD, ...cells];
+  const widths = HEAD.map((_, column) => Math.max(...table.map(line => line[column]?.length ?? 0)));
   return table
     .map(line =>
       line
@@ -26,12 +30,12 @@ export function tableOf(rows: readonly Row[]): string {
     .join('\n');
 }
 
-/** Rows of parts that did not run this time stay as they were. */
-export function writeResults(rows: readonly Row[]): void {
-  const before = existsSync(RESULTS) ? (JSON.parse(readFileSync(RESULTS, 'utf8')) as Row[]) : [];
-  const partsNow = new Set(rows.map(partOf));
-  const kept = before.filter(row => !partsNow.has(partOf(row)));
-  writeFileSync(RESULTS, `${JSON.stringify([...kept, ...rows], undefined, 2)}\n`);
+export function readResults(): Row[] {
+  return existsSync(RESULTS) ? (JSON.parse(readFileSync(RESULTS, 'utf8')) as Row[]) : [];
 }
 
-const partOf = ({ name }: Row): string => name.split(':', 1)[0] ?? '';
+/** Replaces the rows of one part; those of the others stay as they were. */
+export function writeResults(partNow: string, rows: readonly Row[]): void {
+  const kept = readResults().filter(({ part }) => part !== partNow);
+  writeFileSync(RESULTS, `${JSON.stringify([...kept, ...rows], undefined, 2)}\n`);
+}

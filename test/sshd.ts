@@ -16,7 +16,7 @@ const SSHD = '/usr/sbin/sshd';
 const PACKAGE = 'openssh-server';
 /** One sshd listens on 16 sockets at most. */
 const ADDRESSES_PER_SSHD = 10;
-const ADDRESSES = Array.from({ length: 20 }, (_, at) => `127.0.1.${String(at + 1)}`);
+const ADDRESSES = 20;
 const HOST_KEY_TYPES = ['ed25519', 'ecdsa'];
 const OLDEST_NODE = 18;
 /** What sshd of Debian and Ubuntu gives a login. */
@@ -27,7 +27,7 @@ const TEST_USER = 'drone';
 const isRoot = process.getuid?.() === 0;
 
 export interface Sshd extends AsyncDisposable {
-  /** The same host under twenty names. */
+  /** The same host under so many names. */
   readonly addresses: readonly string[];
   readonly port: number;
   readonly user: string;
@@ -42,8 +42,12 @@ export interface Sshd extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
-/** Starts sshd, which it installs where it may; `overrides` replace lines of the configuration. */
-export async function startSshd(overrides: Readonly<Record<string, string>> = {}): Promise<Sshd> {
+/**
+ * Starts sshd, which it installs where it may; `overrides` replace lines of the configuration. `count` addresses, 250 at
+ * most, stand for as many hosts.
+ */
+export async function startSshd(overrides: Readonly<Record<string, string>> = {}, count = ADDRESSES): Promise<Sshd> {
+  const allAddresses = Array.from({ length: count }, (_, at) => `127.0.1.${String(at + 1)}`);
   await install();
   const folder = await mkdtemp(join(tmpdir(), 'drone-sshd-'));
   // sshd reads the authorized keys as the user who logs in.
@@ -61,28 +65,28 @@ export async function startSshd(overrides: Readonly<Record<string, string>> = {}
     await rm(folder, { recursive: true, force: true });
   };
   try {
-    const port = await freePort();
-    for (let at = 0; at < ADDRESSES.length; at += ADDRESSES_PER_SSHD) {
-      const addresses = ADDRESSES.slice(at, at + ADDRESSES_PER_SSHD);
+    const port = await freePort(allAddresses[0] ?? '');
+    for (let at = 0; at < count; at += ADDRESSES_PER_SSHD) {
+      const addresses = allAddresses.slice(at, at + ADDRESSES_PER_SSHD);
       const config = join(folder, `sshd_config_${String(at)}`);
       await writeFile(config, configText(port, addresses, hostKeys, join(folder, 'authorized_keys'), overrides));
       listeners.push(await listen(config, addresses.length));
     }
     const knownHosts = join(folder, 'known_hosts');
-    const names = ADDRESSES.map(address => `[${address}]:${String(port)}`).join(',');
+    const names = allAddresses.map(address => `[${address}]:${String(port)}`).join(',');
     const publicKeys = await Promise.all(hostKeys.map(path => readFile(`${path}.pub`, 'utf8')));
     await writeFile(knownHosts, publicKeys.map(line => `${names} ${line}`).join(''));
     const user = isRoot ? TEST_USER : userInfo().username;
     const own = { port, user, identity, agentSocket: false, knownHosts } as const;
     const agentCommand = await findNode(user);
     return {
-      addresses: ADDRESSES,
+      addresses: allAddresses,
       port,
       user,
       identity,
       knownHosts,
       pids: listeners.map(({ pid }) => pid ?? 0),
-      droneOptions: (address = ADDRESSES[0] ?? '') => ({ ...own, host: address, agentCommand }),
+      droneOptions: (address = allAddresses[0] ?? '') => ({ ...own, host: address, agentCommand }),
       stop,
       [Symbol.asyncDispose]: stop,
     };
@@ -126,8 +130,8 @@ async function generateKey(type: string, path: string): Promise<void> {
 }
 
 /** Free on the first address, and so most likely on the others. */
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, ADDRESSES[0]);
+async function freePort(address: string): Promise<number> {
+  const probe = createServer().listen(0, address);
   await once(probe, 'listening');
   const { port } = probe.address() as AddressInfo;
   probe.close();
