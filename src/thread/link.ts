@@ -116,6 +116,12 @@ export class Link {
     }
   }
 
+  /** The awaited call may send more; for any other it comes too late. `payload` is a Credit frame's. */
+  credit(batch: BatchRun, index: number, payload: Uint8Array): void {
+    if (!batch.sent || batch.settled || batch.next !== index) return;
+    this.#channel?.write(encodeFrame(FrameType.Credit, batch.id, index, payload));
+  }
+
   /** Keeps the agent from ending itself for silence. */
   ping(): void {
     if (this.#state === 'ready') this.#channel?.write(encodeFrame(FrameType.Ping, 0, 0));
