@@ -69,7 +69,7 @@ export class Batch {
     return this.workload.calls.indexOf(call) + this.#killCalls;
   }
 
-  /** Whether all calls have; kills alone are not told of here. */
+  /** Whether all calls have answered. Never so for kills alone. */
   get answered(): boolean {
     return this.values.length > 0 && this.values.length === this.workload.calls.length;
   }

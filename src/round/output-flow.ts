@@ -38,8 +38,10 @@ export class OutputFlow {
 
   /** Takes the payload of an Output frame. Throws ProtocolError when it makes no sense. */
   take(payload: Uint8Array): void {
-    const item = { stream: streamOf(payload[0]), chunk: payload.slice(1) };
     if (this.#isClosed) return;
+    const item = { stream: streamOf(payload[0]), chunk: payload.slice(1) };
+    // Not counted by the window, any number of them could pile up here.
+    if (item.chunk.byteLength === 0) throw new ProtocolError('output without a byte');
     this.#window.arrived(item.chunk.byteLength);
     const { reader } = this.#call;
     if (reader === undefined) {
@@ -63,7 +65,7 @@ export class OutputFlow {
     this.#held.length = 0;
   }
 
-  /** False: it waits for a promise, or has failed. */
+  /** False: it waits for a promise, has failed, or was closed by what `onOutput` did. */
   #deliverHeld(): boolean {
     for (let item = this.#held.shift(); item !== undefined; item = this.#held.shift()) {
       try {
@@ -79,7 +81,7 @@ export class OutputFlow {
       }
       this.#consumed(item);
     }
-    return true;
+    return !this.#isClosed;
   }
 
   async #await(given: PromiseLike<unknown>, item: OutputChunk): Promise<void> {
