@@ -77,7 +77,7 @@ export class DroneError extends Error {
   readonly notStarted: readonly Call[];
   /** With a call that was ended: whether its processes are known to be gone. */
   declare readonly killed?: boolean;
-  /** With a `run` that was ended: what it had written so far. */
+  /** With a `run` that was ended: what it had written so far, and was kept as in its result. */
   declare readonly output?: { readonly stdout: string; readonly stderr: string };
 
   constructor(facts: DroneErrorFacts) {

@@ -12,6 +12,7 @@ export type { HostKeys, SshOptions } from './ssh/endpoint.js';
 export { getDrone } from './drone/get-drone.js';
 
 export type { Call, CallOptions } from './drone/call.js';
+export type { OutputChunk } from './drone/call-output.js';
 export type {
   Args,
   ExecuteCommandOptions,

@@ -6,11 +6,17 @@ export interface RunResult {
   readonly exitCode: number | null;
   /** Name of the signal that ended the command, such as `SIGKILL`; null when it exited. */
   readonly signal: string | null;
-  /** Decoded as UTF-8; when truncated, the head and the tail with a line between them that names the bytes left out. */
+  /**
+   * Decoded as UTF-8; when truncated, the head and the tail with a line between them that names the bytes left out.
+   * Empty when the output was streamed (`onOutput`, `call.output()`) and `maxOutputBytes` was not given.
+   */
   readonly stdout: string;
   readonly stderr: string;
   readonly durationMs: number;
-  /** Whether either stream wrote more than `maxOutputBytes`. */
+  /**
+   * Whether `stdout` or `stderr` holds less than the command wrote: it wrote more than `maxOutputBytes`, or it wrote
+   * something that was streamed and not kept.
+   */
   readonly truncated: boolean;
   /** What was written in all, kept or not. */
   readonly totalBytes: { readonly stdout: number; readonly stderr: number };
@@ -24,7 +30,10 @@ export interface RunOptions {
   env?: Readonly<Record<string, string>> | undefined;
   /** Written to the command's stdin, which is then closed. Default: an empty stdin. */
   stdin?: string | Uint8Array | undefined;
-  /** Kept per stream, half of it head and half tail. Default 1 MiB (1,048,576 bytes), at most 16,000,000. */
+  /**
+   * Kept per stream, half of it head and half tail. Default 1 MiB (1,048,576 bytes), or nothing of an output that is
+   * streamed (`onOutput`, `call.output()`); at most 16,000,000.
+   */
   maxOutputBytes?: number | undefined;
 }
 

@@ -19,6 +19,7 @@ export const FrameType = {
   Call: 3, // see writeCall
   Cancel: 4, // index: the call to end, now or when its turn comes, or EVERY_CALL; also from the main thread to the worker thread
   Ping: 5, // also from the main thread to the worker thread
+  Credit: 6, // u32le bytes: so much of the call's stream was consumed; from the main thread, passed on by the worker thread
 
   // From the agent; Value to Output are passed on to the main thread untouched.
   Ready: 16, // value ReadyReport; the agent takes calls from now on

@@ -41,7 +41,7 @@ const LAYERS: readonly Layer[] = [
   },
   {
     name: 'language',
-    files: ['frames.ts', 'wire.ts', 'codec.ts', 'codec/', 'outbox.ts'],
+    files: ['frames.ts', 'wire.ts', 'credits.ts', 'codec.ts', 'codec/', 'outbox.ts'],
     mayImport: [],
     because: 'both sides of both boundaries load it, the agent on the oldest Node we serve among them',
   },
@@ -172,7 +172,7 @@ const PACKAGES: readonly PackageRule[] = [
 const ENTRY_POINTS: Readonly<Record<string, string>> = {
   'index.ts': `
     AnyDrone Drone LocalDrone LocalDroneOptions SshDrone SshDroneOptions SshOptions HostKeys getDrone compareLoad
-    Call CallOptions CallQueuer
+    Call CallOptions CallQueuer OutputChunk
     UtilityMethods MethodName Args Result
     RunOptions RunResult ExecuteCommandOptions ProcessId ProcessInfo RefreshResult
     TaskQueue TaskQueueOptions RoundOptions RoundOutcome CloseOptions

@@ -3,6 +3,7 @@
  * warnings and output go out on stdout. Calls run here (built-in methods) or in the thread of a user's own module.
  */
 import { decode, encode } from '../codec.js';
+import { decodeCredit } from '../credits.js';
 import { FrameReader } from '../frames.js';
 import {
   FrameType,
@@ -14,8 +15,9 @@ import {
 } from '../wire.js';
 import { Batches } from './batches.js';
 import { builtIns, isBuiltIn } from './built-ins.js';
-import { Cancelled, type CallContext, type OutputSink } from './call-context.js';
+import { Cancelled, type CallContext } from './call-context.js';
 import { describe, failed, messageOf, returned, type Outcome } from './outcome.js';
+import { Outputs } from './outputs.js';
 import { KILL_WAIT_MS, killGroupsNow } from './process-group.js';
 import { Silence } from './silence.js';
 import { Stdio } from './stdio.js';
@@ -24,7 +26,6 @@ import { UtilityHost } from './utility-host.js';
 const NO_BATCH = 0;
 /** A method ends its own processes within grace and KILL_WAIT_MS; then it is given so much to say so. */
 const SETTLE_MS = 200;
-const STREAM_NUMBER = { stdout: 1, stderr: 2 } as const;
 
 export class Agent {
   readonly #bundle: string;
@@ -51,6 +52,13 @@ export class Agent {
       return this.#stdio.drained();
     },
     cancelWaitMs: () => this.#config.killGraceMs + KILL_WAIT_MS + SETTLE_MS,
+  });
+  readonly #outputs = new Outputs({
+    send: (batch, index, payload) => {
+      this.#send(FrameType.Output, batch, index, payload);
+    },
+    congested: () => this.#stdio.congested,
+    drained: () => this.#stdio.drained(),
   });
   readonly #utilities = new Map<string, UtilityHost>();
   #config: AgentConfig = { env: {}, killGraceMs: 2000, linkSilenceMs: 120_000 };
@@ -104,6 +112,9 @@ export class Agent {
       case FrameType.Cancel:
         this.#batches.cancel(batch, index);
         return;
+      case FrameType.Credit:
+        this.#outputs.credit(batch, index, decodeCredit(payload));
+        return;
       case FrameType.Ping:
         this.#send(FrameType.Pong, batch, index);
         return;
@@ -130,7 +141,7 @@ export class Agent {
     const context: CallContext = {
       signal,
       killGraceMs: this.#config.killGraceMs,
-      output: call.streams ? this.#outputOf(batch, index) : undefined,
+      output: call.streams ? this.#outputs.open(batch, index, signal) : undefined,
       warn: message => {
         this.#warn(batch, index, message);
       },
@@ -142,22 +153,9 @@ export class Agent {
       if (!call.isKill) return failed('call', error);
       context.warn(`processes could not be killed: ${messageOf(error)}`);
       return returned([]);
+    } finally {
+      this.#outputs.close(batch);
     }
-  }
-
-  #outputOf(batch: number, index: number): OutputSink {
-    return {
-      write: (stream, bytes) => {
-        // A cancelled call that could not be ended may go on writing; its batch is over.
-        if (!this.#batches.isRunning(batch, index)) return true;
-        const payload = new Uint8Array(1 + bytes.byteLength);
-        payload[0] = STREAM_NUMBER[stream];
-        payload.set(bytes, 1);
-        this.#send(FrameType.Output, batch, index, payload);
-        return !this.#stdio.congested;
-      },
-      drained: () => this.#stdio.drained(),
-    };
   }
 
   readonly #warnOf = (batch: number, message: string): void => {

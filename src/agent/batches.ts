@@ -68,10 +68,6 @@ export class Batches {
     else batch.cancelled.add(index);
   }
 
-  isRunning(number: number, index: number): boolean {
-    return this.#batches.get(number)?.running?.index === index;
-  }
-
   /** Starts nothing more and ends what runs; resolves when it has ended, or the wait for it is over. */
   async stop(): Promise<void> {
     this.#stopped = true;

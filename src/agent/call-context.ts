@@ -11,7 +11,7 @@ export interface CallContext {
 }
 
 export interface OutputSink {
-  /** Sends at once. False: the link is behind, and the caller should wait for `drained` before it reads on. */
+  /** Sends at once. False: the link or the consumer is behind, and the caller must wait for `drained` before it reads on. */
   write(stream: 'stdout' | 'stderr', bytes: Uint8Array): boolean;
   drained(): Promise<void>;
 }

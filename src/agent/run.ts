@@ -14,6 +14,8 @@ const DEFAULT_OUTPUT_BYTES = 1024 * 1024;
 const LARGEST_OUTPUT_BYTES = 16_000_000;
 /** After the exit, how long output may still come while somebody else holds the pipe open. */
 const DRAIN_MS = 200;
+/** After the exit, more than lies in any pipe: what comes then is somebody else's. */
+const DRAIN_BYTES = 2 * 1024 * 1024;
 
 export interface ProgramOptions {
   readonly cwd?: string | undefined;
@@ -49,7 +51,7 @@ export async function runProgram(
   args: readonly string[],
   options: ProgramOptions,
 ): Promise<RunResult> {
-  const { cwd, env, stdin, maxOutputBytes = DEFAULT_OUTPUT_BYTES } = options;
+  const { cwd, env, stdin, maxOutputBytes } = options;
   const startedMs = performance.now();
   const child = await started(program, cwd, () =>
     startGroup(program, args, { cwd, env, stdio: [stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'] }),
@@ -115,16 +117,23 @@ function endedBySignal(context: CallContext, pid: number | undefined): Promise<'
 class ProgramOutput {
   readonly #stdout: Capture;
   readonly #stderr: Capture;
+  readonly #isKept: boolean;
   readonly #streams: Readable[];
   readonly #closed: Promise<void>;
   #paused: Promise<void> | undefined;
+  #pauses = 0;
+  readonly #drained = new AbortController();
+  #drainBytes = Infinity;
 
-  constructor(child: ChildProcess, maxBytes: number, context: CallContext) {
+  /** What is streamed is not kept, unless somebody says how much. */
+  constructor(child: ChildProcess, maxOutputBytes: number | undefined, context: CallContext) {
     const { stdout, stderr } = child;
     if (stdout === null || stderr === null) throw new Error('the command was started without pipes');
     this.#streams = [stdout, stderr];
-    this.#stdout = new Capture(maxBytes);
-    this.#stderr = new Capture(maxBytes);
+    this.#isKept = maxOutputBytes !== undefined || context.output === undefined;
+    const keptBytes = this.#isKept ? (maxOutputBytes ?? DEFAULT_OUTPUT_BYTES) : 0;
+    this.#stdout = new Capture(keptBytes);
+    this.#stderr = new Capture(keptBytes);
     this.#closed = new Promise(resolve =>
       child.once('close', () => {
         resolve();
@@ -136,21 +145,29 @@ class ProgramOutput {
 
   #read(name: 'stdout' | 'stderr', stream: Readable, capture: Capture, context: CallContext): void {
     stream.on('data', (chunk: Uint8Array) => {
+      if (this.#paused !== undefined) {
+        // At a child's exit Node resumes its streams, whoever has paused them.
+        stream.pause();
+        stream.unshift(chunk);
+        return;
+      }
       capture.push(chunk);
       this.#pass(name, chunk, context);
+      this.#drainBytes -= chunk.byteLength;
+      if (this.#drainBytes < 0) this.#drained.abort();
     });
     stream.on('error', error => {
       context.warn(`run: reading ${name} failed: ${error.message}`);
     });
   }
 
-  /** The end of the output, or DRAIN_MS in which it could be read. */
+  /** The end of the output, or DRAIN_MS in which it could be read, or DRAIN_BYTES. */
   async finish(): Promise<void> {
-    const stop = new AbortController();
+    this.#drainBytes = DRAIN_BYTES;
     try {
-      await Promise.race([this.#closed, this.#readableFor(DRAIN_MS, stop.signal)]);
+      await Promise.race([this.#closed, this.#readableFor(DRAIN_MS, this.#drained.signal)]);
     } finally {
-      stop.abort();
+      this.#drained.abort();
     }
   }
 
@@ -159,6 +176,7 @@ class ProgramOutput {
   }
 
   texts(): { stdout: string; stderr: string } {
+    if (!this.#isKept) return { stdout: '', stderr: '' };
     return { stdout: this.#stdout.toString(), stderr: this.#stderr.toString() };
   }
 
@@ -170,24 +188,23 @@ class ProgramOutput {
     return this.#stdout.truncated || this.#stderr.truncated;
   }
 
-  /** When the link is behind, the command has to wait too, or its output would pile up here. */
+  /** When link or consumer are behind, the command has to wait too, or its output would pile up here. */
   #pass(stream: 'stdout' | 'stderr', chunk: Uint8Array, { output }: CallContext): void {
-    if (output === undefined || output.write(stream, chunk) || this.#paused !== undefined) return;
+    if (output === undefined || output.write(stream, chunk)) return;
     for (const each of this.#streams) each.pause();
+    this.#pauses++;
     this.#paused = output.drained().then(() => {
       this.#paused = undefined;
       for (const each of this.#streams) each.resume();
     });
   }
 
-  /** What lies in the pipe at the exit is less than one go between two pauses, so one wait for the link is enough. */
+  /** So long in one go: what lies in the pipe at the exit may take several. */
   async #readableFor(timeMs: number, signal: AbortSignal): Promise<void> {
-    const time = async (): Promise<void> => {
+    for (let pauses = -1; pauses !== this.#pauses && !signal.aborted;) {
+      await this.#paused;
+      pauses = this.#pauses;
       await delay(timeMs, undefined, { signal }).catch(() => undefined); // aborted: no longer needed
-    };
-    await time();
-    if (this.#paused === undefined || signal.aborted) return;
-    await this.#paused;
-    await time();
+    }
   }
 }

@@ -1,6 +1,7 @@
 /** One method call on one drone: what was asked, and where its value is found. */
 import { inspect } from 'node:util';
 import { encode } from '../codec.js';
+import { CallOutput, type OutputChunk } from './call-output.js';
 import type { AnyDrone } from './drone.js';
 import { type DroneResults, type DroneTaskQueueException, show } from '../drone-error.js';
 import { invalidArgument } from '../invalid-argument.js';
@@ -16,6 +17,19 @@ export interface Call<R = unknown> {
    * Throws an Error with code `ERR_NO_VALUE` when it has none there; its `cause` is the drone's failure, if it has one.
    */
   valueIn(round: DroneResults | DroneTaskQueueException): R;
+  /**
+   * A running command's output as it comes, for a `for await` loop; to be asked for before the call's round starts. A
+   * call that prints nothing, such as any but `run`, gives none.
+   *
+   * The command waits for the loop: no more than 256 KiB of its output are ever ahead of it. Who leaves the loop early
+   * leaves the rest, and the command runs on. It ends when the call has returned or failed, or its outcome is unknown,
+   * without an error: that is the round's to tell. When the call goes back to the drone's queue, it goes on with the
+   * round that runs the call; should there be none, `drone.clearCallQueue()` ends it.
+   *
+   * Throws an Error with code `ERR_OUTPUT_TAKEN` when the call has an `onOutput` or was asked for its output before, and
+   * `ERR_OUTPUT_TOO_LATE` when the call is not in its drone's queue any more.
+   */
+  output(): AsyncIterable<OutputChunk>;
   /** `method(1, 'x')`, shortened. */
   toString(): string;
 }
@@ -29,9 +43,14 @@ export interface CallOptions {
   /** Ends the call when aborted: kind `cancelled`, and with it the rest of its batch. */
   signal?: AbortSignal | undefined;
   /**
-   * Gets a running command's output as it comes, on the scheduler's thread. A throw ends the call: kind `callback`.
+   * Gets a running command's output as it comes, on the scheduler's thread. Where it returns a promise, the next chunk
+   * comes once that has resolved, and the command waits: no more than 256 KiB of its output are ever ahead. A throw or a
+   * rejection ends the call: kind `callback`. The round does not end before it is done with all that was written; but
+   * one that is ended (deadline, signal, a lost connection) does not wait for it, and calls it no more.
+   *
+   * A chunk is the receiver's own. A character of several bytes may be cut at its borders: see TextDecoder's `stream`.
    */
-  onOutput?: ((stream: 'stdout' | 'stderr', chunk: Uint8Array) => void) | undefined;
+  onOutput?: ((stream: 'stdout' | 'stderr', chunk: Uint8Array) => void | Promise<void>) | undefined;
 }
 
 /** The calls whose values a results list holds, index by index. Keyed by the list, so a copied map still works. */
@@ -49,6 +68,7 @@ export class QueuedCall<R = unknown> implements Call<R> {
   readonly #options: CallOptions;
   readonly #encodedArgs: Uint8Array;
   readonly #drone: AnyDrone;
+  #reader: CallOutput | undefined;
 
   /**
    * Throws TypeError (`ERR_INVALID_ARG`) for what is no method name, NotCloneableError (`ERR_NOT_CLONEABLE`) when an
@@ -76,6 +96,25 @@ export class QueuedCall<R = unknown> implements Call<R> {
   /** The arguments as they were when the call was queued, encoded. */
   get encodedArgs(): Uint8Array {
     return this.#encodedArgs;
+  }
+
+  /** Who reads its output. */
+  get reader(): CallOutput | undefined {
+    return this.#reader;
+  }
+
+  /** Whether somebody wants its output while it runs. */
+  get streams(): boolean {
+    return this.#options.onOutput !== undefined || this.#reader !== undefined;
+  }
+
+  output(): AsyncIterable<OutputChunk> {
+    const refuse = (code: string, why: string): Error =>
+      Object.assign(new Error(`${this.#drone.hostname}: no output of ${this.toString()} to be had: ${why}`), { code });
+    if (this.streams) throw refuse('ERR_OUTPUT_TAKEN', 'it goes to an onOutput, or was asked for before');
+    if (!this.#drone.getCalls().includes(this)) throw refuse('ERR_OUTPUT_TOO_LATE', "it is not in the drone's queue");
+    this.#reader = new CallOutput();
+    return this.#reader;
   }
 
   valueIn(round: DroneResults | DroneTaskQueueException): R {

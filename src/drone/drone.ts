@@ -81,8 +81,9 @@ export abstract class AnyDrone {
     return [...this.#calls];
   }
 
-  /** Forgets the calls queued for the next round. Queued kills stay. */
+  /** Forgets the calls queued for the next round, and ends the loops that read their output. Queued kills stay. */
   clearCallQueue(): void {
+    for (const { reader } of this.#calls) reader?.end();
     this.#calls = [];
   }
 

@@ -69,6 +69,11 @@ export class Batch {
     return this.workload.calls.indexOf(call) + this.#killCalls;
   }
 
+  /** Whether all calls have answered. Never so for kills alone. */
+  get answered(): boolean {
+    return this.values.length > 0 && this.values.length === this.workload.calls.length;
+  }
+
   /** The call that is being run or comes next; undefined after the last. */
   get currentCall(): Call | undefined {
     return this.workload.calls[this.values.length];
@@ -91,9 +96,8 @@ export class Batch {
         args,
       });
     }
-    for (const [index, { method, encodedArgs: args, options }] of calls.entries()) {
-      const { timeoutMs = callTimeoutMs, onOutput } = options;
-      const streams = onOutput !== undefined;
+    for (const [index, { method, encodedArgs: args, options, streams }] of calls.entries()) {
+      const { timeoutMs = callTimeoutMs } = options;
       writeCall(writer, this.id, index + this.#killCalls, { streams, isKill: false, timeoutMs, method, utility, args });
     }
     for (const call of calls) {
@@ -144,8 +148,8 @@ export class Batch {
     this.#failUnanswered(kind, cause, SENT.includes(this.phase));
   }
 
-  /** The last call has answered, but its caller's function threw. */
-  failCallback(stop: Stop): void {
+  /** The last call has answered, but its caller's function threw, or was not done when the batch was stopped. */
+  failStopped(stop: Stop): void {
     this.#fail(stop.kind, stop.reason, { call: stop.call, mayHaveRun: [], notStarted: [] });
   }
 
@@ -198,7 +202,9 @@ export class Batch {
       ...facts,
     });
     const again = facts.mayHaveRun.filter(call => call.options.idempotent === true);
-    this.#giveBack({ kills: [], calls: [...again, ...facts.notStarted] });
+    const back = [...again, ...facts.notStarted];
+    this.#giveBack({ kills: [], calls: back });
+    for (const call of this.workload.calls) if (call.reader && !back.includes(call)) call.reader.end();
     this.#settle();
   }
 

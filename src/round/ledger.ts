@@ -7,11 +7,13 @@ import { inspect } from 'node:util';
 import { Batch, type Stop } from './batch.js';
 import type { QueuedCall } from '../drone/call.js';
 import { decode } from '../codec.js';
+import { encodeCredit } from '../credits.js';
 import type { AnyDrone, Workload } from '../drone/drone.js';
 import { endpointOf } from '../drone/drone.js';
 import type { DroneErrorKind } from '../drone-error.js';
 import { events, publish } from '../events.js';
 import type { Log } from '../log.js';
+import { OutputFlow } from './output-flow.js';
 import { RelaySwitch } from './relay-switch.js';
 import type { Outgoing, Place, Runner, RunnerEvents } from '../runner.js';
 import { FrameReader, ProtocolError } from '../frames.js';
@@ -30,6 +32,8 @@ export interface LedgerOptions {
 interface Entry {
   readonly batch: Batch;
   place: Place | undefined;
+  /** By index on the wire, of calls that have put out something. */
+  readonly flows: Map<number, OutputFlow>;
   readonly release: (() => void)[];
 }
 
@@ -69,7 +73,7 @@ export class Ledger {
   open(drone: AnyDrone, workload: Workload, giveBack: (workload: Workload) => void): Batch {
     this.#lastBatch = (this.#lastBatch % 0xffff_ffff) + 1;
     const batch = new Batch(this.#lastBatch, drone, workload, giveBack);
-    this.#entries.set(batch.id, { batch, place: undefined, release: [] });
+    this.#entries.set(batch.id, { batch, place: undefined, flows: new Map(), release: [] });
     // Whatever else the event loop still holds, a process must not end in mid-round.
     this.#keepAlive ??= setInterval(() => undefined, 2 ** 30);
     return batch;
@@ -110,6 +114,10 @@ export class Ledger {
     batch.stop ??= stop;
     if (entry.place === undefined) {
       this.#abandon(batch, stop.kind, stop.reason);
+      return;
+    }
+    if (batch.answered) {
+      this.#settleAnswered(entry);
       return;
     }
     entry.place.send(FrameType.Cancel, batch.id, EVERY_CALL);
@@ -203,11 +211,20 @@ export class Ledger {
     } else {
       // It was on its way already when its time was up.
       if (batch.stop?.kind === 'timeout' && batch.stop.call === batch.callAt(index)) batch.stop = undefined;
+      entry.flows.get(index)?.complete();
+      batch.callAt(index)?.reader?.end();
       batch.values.push(value);
       batch.phaseSinceMs = performance.now();
     }
-    if (batch.values.length < batch.workload.calls.length) return;
-    if (batch.stop?.kind === 'callback') batch.failCallback(batch.stop);
+    if (batch.values.length === batch.workload.calls.length) this.#settleAnswered(entry);
+  }
+
+  /** All calls have answered; a caller's function may still be at their output. */
+  #settleAnswered(entry: Entry): void {
+    const { batch, flows } = entry;
+    const isBusy = [...flows.values()].some(flow => flow.isBusy);
+    if (batch.stop !== undefined && (isBusy || batch.stop.kind === 'callback')) batch.failStopped(batch.stop);
+    else if (isBusy) return;
     else batch.succeed();
     this.#close(entry);
   }
@@ -215,18 +232,23 @@ export class Ledger {
   #takeOutput(entry: Entry, index: number, payload: Uint8Array): void {
     const { batch } = entry;
     const call = batch.callAt(index);
-    const onOutput = call?.options.onOutput;
-    if (onOutput === undefined || batch.stop !== undefined) return;
-    const fail = (reason: unknown): void => {
-      this.stop(batch, { kind: 'callback', reason, call });
-    };
-    try {
-      const given: unknown = onOutput(payload[0] === 1 ? 'stdout' : 'stderr', payload.slice(1));
-      // Typed void, but an async function's promise would be nobody's, and its rejection the end of the process.
-      if (given instanceof Promise) given.catch(fail);
-    } catch (reason) {
-      fail(reason);
+    if (call?.streams !== true || call.options.signal?.aborted === true) return;
+    // What a stopped batch still writes is for nobody; but a call whose time was up may yet turn out to have been in time.
+    if (batch.stop !== undefined && batch.stop.call !== call) return;
+    let flow = entry.flows.get(index);
+    if (flow === undefined) {
+      flow = new OutputFlow(call, {
+        credit: bytes => entry.place?.send(FrameType.Credit, batch.id, index, encodeCredit(bytes)),
+        failed: reason => {
+          this.stop(batch, { kind: 'callback', reason, call });
+        },
+        idle: () => {
+          if (batch.answered) this.#settleAnswered(entry);
+        },
+      });
+      entry.flows.set(index, flow);
     }
+    flow.take(payload);
   }
 
   /** Calls may bring a signal of their own; it ends the call, and its batch there. */
@@ -249,13 +271,17 @@ export class Ledger {
   #cancelCall(entry: Entry, call: QueuedCall, signal: AbortSignal): void {
     const { batch } = entry;
     batch.cancelCall(call, signal.reason);
-    entry.place?.send(FrameType.Cancel, batch.id, batch.indexOf(call));
+    const index = batch.indexOf(call);
+    entry.flows.get(index)?.close();
+    if (batch.answered) this.#settleAnswered(entry);
+    else entry.place?.send(FrameType.Cancel, batch.id, index);
   }
 
   #lose(place: Place, cause: unknown): void {
     this.#relays.drop(place);
     for (const entry of [...this.#entries.values()]) {
-      if (entry.place === place) this.#abandon(entry.batch, 'worker-lost', cause);
+      // Of one that has answered only the caller's function is waited for.
+      if (entry.place === place && !entry.batch.answered) this.#abandon(entry.batch, 'worker-lost', cause);
     }
     publish(events.threadLost, () => ({ queue: this.#options.queueName, threadId: place.threadId, cause }));
   }
@@ -268,6 +294,7 @@ export class Ledger {
 
   #close(entry: Entry): void {
     this.#entries.delete(entry.batch.id);
+    for (const flow of entry.flows.values()) flow.close();
     for (const release of entry.release) release();
     if (this.#entries.size === 0) {
       clearInterval(this.#keepAlive);

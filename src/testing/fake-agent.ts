@@ -1,13 +1,16 @@
 /** Plays the agent of a FakeDrone, on the main thread: the same frames, the same order of calls, functions for methods. */
 import { Batches } from '../agent/batches.js';
 import { describe, failed, type Outcome, returned } from '../agent/outcome.js';
+import { Outputs } from '../agent/outputs.js';
 import type { RunningCall } from '../agent/running-call.js';
 import { decode, encode } from '../codec.js';
+import { decodeCredit } from '../credits.js';
 import type { FarEnd, RelayedChannel } from '../drone/endpoint.js';
 import type { ProcessId } from '../utility.js';
 import { encodeFrame, FrameReader } from '../frames.js';
 import { type CallHead, decodeCall, FrameType, PROTOCOL_VERSION, type ReadyReport } from '../wire.js';
 import type { FakeCall } from './fake-drone.js';
+import { Printer } from './printer.js';
 import { BREAK_THREAD } from './fake-transport.js';
 
 /**
@@ -70,6 +73,15 @@ export class FakeAgent implements FarEnd {
     },
     cancelWaitMs: () => 0,
   });
+  readonly #outputs = new Outputs({
+    send: (batch, index, payload) => {
+      this.#channel.send(encodeFrame(FrameType.Output, batch, index, payload));
+    },
+    congested: () => false,
+    drained: () => Promise.resolve(),
+  });
+  /** Of the calls that run, in the order they started. */
+  readonly #printers = new Set<Printer>();
   readonly #reader = new FrameReader((type, batch, index, payload) => {
     this.#take(type, batch, index, payload);
   });
@@ -90,6 +102,11 @@ export class FakeAgent implements FarEnd {
   ended(): void {
     this.#drone.ended();
     void this.#batches.stop();
+  }
+
+  /** Of the call that started last of those that run. */
+  get printer(): Printer | undefined {
+    return [...this.#printers].at(-1);
   }
 
   /** Ends the connection, as a drone that goes away. */
@@ -123,6 +140,9 @@ export class FakeAgent implements FarEnd {
         return;
       case FrameType.Cancel:
         if (!frozen) this.#batches.cancel(batch, index);
+        return;
+      case FrameType.Credit:
+        if (!frozen) this.#outputs.credit(batch, index, decodeCredit(payload));
         return;
       case FrameType.Ping:
         if (!frozen) this.#channel.send(encodeFrame(FrameType.Pong, batch, index));
@@ -173,15 +193,22 @@ export class FakeAgent implements FarEnd {
       const error = new Error(`there is no method '${call.method}' on this fake drone`);
       return failed('call', Object.assign(error, { code: 'ERR_NO_METHOD' }));
     }
+    const printer = new Printer(call.streams ? this.#outputs.open(batch, index, running.signal) : undefined);
+    this.#printers.add(printer);
     try {
       const value: unknown = await Reflect.apply(method, this.#drone.methods, decode(call.args) as unknown[]);
-      return running.isCancelled ? await NEVER : returned(value);
+      await printer.printed;
+      if (!running.isCancelled) return returned(value);
     } catch (error) {
       if (!call.isKill) return failed('call', error);
       const message = `processes could not be killed: ${describe(error)}`;
       this.#channel.send(encodeFrame(FrameType.Warning, batch, index, encode(message)));
       return returned([]);
+    } finally {
+      this.#printers.delete(printer);
+      this.#outputs.close(batch);
     }
+    return NEVER;
   }
 }
 

@@ -52,6 +52,19 @@ export class FakeDrone<M extends object = object> extends Drone<M> {
     return this.#agents.size;
   }
 
+  /**
+   * Prints as the call that runs on it, or the last of them to have started: what a method of a real drone would print,
+   * for the call's `onOutput` or `output()`. Resolves when there is room for more, that is when most of it was consumed.
+   * Throws an Error with code `ERR_NO_CALL` when no call runs.
+   */
+  print(stream: 'stdout' | 'stderr', contents: string | Uint8Array): Promise<void> {
+    const printer = [...this.#agents].findLast(agent => agent.printer !== undefined)?.printer;
+    if (printer === undefined) {
+      throw Object.assign(new Error(`${this.hostname}: no call runs that could print`), { code: 'ERR_NO_CALL' });
+    }
+    return printer.print(stream, typeof contents === 'string' ? Buffer.from(contents) : contents.slice());
+  }
+
   /** From now on, for new rounds, this goes wrong; see {@link FakeFault}. */
   misbehave(fault: FakeFault): void {
     this.#fault = fault;

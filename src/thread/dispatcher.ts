@@ -106,6 +106,11 @@ export class Dispatcher {
         else this.#keepStray(batch, index);
         return;
       }
+      case FrameType.Credit: {
+        const running = this.#running.get(batch);
+        running?.link.credit(running.batch, index, payload);
+        return;
+      }
       case FrameType.Ping:
         this.#outbox.frame(FrameType.Pong, 0, 0);
         return;

@@ -141,6 +141,12 @@ export class Link {
     }
   }
 
+  /** The awaited call may send more; for any other it comes too late. `payload` is a Credit frame's. */
+  credit(batch: BatchRun, index: number, payload: Uint8Array): void {
+    if (!batch.sent || batch.settled || batch.next !== index) return;
+    this.#channel?.write(encodeFrame(FrameType.Credit, batch.id, index, payload));
+  }
+
   /** For how long it has had no batch, ms; 0 while it has one. */
   get idleMs(): number {
     return this.#batches.size > 0 || this.#state === 'opening' ? 0 : performance.now() - this.#idleSinceMs;

@@ -124,7 +124,7 @@ test('a cancel of every call ends the one that runs, and no later one starts', a
   const gated = await gatedCommand(t);
   await using agent = await startAgent();
   agent.sendCall(1, 0, 'run', ['true']);
-  agent.sendCall(1, 1, 'run', [gated.command], { streams: true });
+  agent.sendCall(1, 1, 'run', [gated.command, { maxOutputBytes: 100 }], { streams: true });
   agent.sendCall(1, 2, 'run', ['true']);
   await agent.next(FrameType.Output);
   agent.cancel(1, EVERY_CALL);

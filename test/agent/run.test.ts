@@ -4,6 +4,8 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'node:test';
 import { execFileSync } from 'node:child_process';
+import { LARGEST_PIECE_BYTES, WINDOW_BYTES } from '../../src/credits.js';
+import type { RunResult } from '../../src/utility.js';
 import { FrameType } from '../../src/wire.js';
 import { leakCheck } from '../leak-check.js';
 import { isRunning, temporaryFolder } from './processes-left.js';
@@ -113,7 +115,8 @@ test('output is sent while the command runs, when it is asked for', async t => {
   const gate = join(await temporaryFolder(t), 'gate');
   execFileSync('mkfifo', [gate]);
   await using agent = await startAgent();
-  agent.sendCall(1, 0, 'run', [`echo first; echo problem >&2; cat ${gate}`], { streams: true });
+  const command = `echo first; echo problem >&2; cat ${gate}`;
+  agent.sendCall(1, 0, 'run', [command, { maxOutputBytes: 100 }], { streams: true });
   await agent.next(FrameType.Output, ({ value }) => (value as { stream: number }).stream === 1);
   await agent.next(FrameType.Output, ({ value }) => (value as { stream: number }).stream === 2);
   assert.ok(!agent.replies.some(({ type }) => type === FrameType.Value));
@@ -152,9 +155,82 @@ test('a command waits for a link that is behind, and nothing it wrote is lost', 
   assert.equal(outputOf(agent, 1).length, 100_000_000);
 });
 
+test('of output that is streamed nothing is kept but what is asked for, and all of it is counted', async () => {
+  await using agent = await startAgent();
+  const streamed = async (command: string, options: object): Promise<RunResult> => {
+    const batch = agent.newBatch();
+    agent.sendCall(batch, 0, 'run', [command, options], { streams: true });
+    return (await agent.value(batch, 0)) as RunResult;
+  };
+  const facts = ({ stdout, stderr, truncated, totalBytes }: RunResult): unknown[] => {
+    return [stdout, stderr, truncated, totalBytes.stdout, totalBytes.stderr];
+  };
+  assert.deepEqual(facts(await streamed('echo out; echo err >&2', {})), ['', '', true, 4, 4]);
+  assert.deepEqual(facts(await streamed('true', {})), ['', '', false, 0, 0]);
+  assert.deepEqual(facts(await streamed('echo out; echo err >&2', { maxOutputBytes: 4 })), [
+    'out\n',
+    'err\n',
+    false,
+    4,
+    4,
+  ]);
+});
+
+test('output that nobody consumes stops the command at one window, and goes on with each credit', async () => {
+  await using agent = await startAgent({ credits: false });
+  const sentBytes = (): number => outputOf(agent, 1).length + outputOf(agent, 2).length;
+  const more = async (bytes: number): Promise<void> => {
+    for (const before = sentBytes(); sentBytes() - before < bytes;) await agent.settle();
+  };
+  agent.sendCall(1, 0, 'run', ['yes & exec yes no >&2'], { streams: true });
+  // No fuller than this: the next piece might not fit any more.
+  await more(WINDOW_BYTES - LARGEST_PIECE_BYTES);
+  // Time enough for more, were it allowed.
+  await agent.call('run', 'head -c 20000000 /dev/zero');
+  for (let credits = 0; credits < 3; credits++) {
+    const heldBytes = sentBytes() - credits * LARGEST_PIECE_BYTES;
+    assert.ok(heldBytes <= WINDOW_BYTES, `${String(heldBytes)} bytes are ahead`);
+    agent.credit(1, 0, LARGEST_PIECE_BYTES);
+    await more(1);
+  }
+  agent.credit(1, 7, 1_000_000_000);
+  agent.credit(99, 0, 1_000_000_000);
+  await agent.call('run', 'head -c 20000000 /dev/zero');
+  assert.ok(sentBytes() <= WINDOW_BYTES + 3 * LARGEST_PIECE_BYTES);
+  agent.cancel(1, 0);
+  assert.equal((await agent.failure(1, 0)).kind, 'cancelled');
+});
+
+test('what a command wrote before its exit is sent however late it is consumed, and not before', async () => {
+  await using agent = await startAgent({ credits: false });
+  const command = 'echo $$; head -c 150000 /dev/zero & head -c 150000 /dev/zero >&2; wait';
+  agent.sendCall(1, 0, 'run', [command], { streams: true });
+  const first = await agent.next(FrameType.Output, ({ value }) => (value as { stream: number }).stream === 1);
+  const pid = String(parseInt((first.value as { text: string }).text));
+  await agent.call('run', `while test -d /proc/${pid}; do sleep 0.01; done; head -c 20000000 /dev/zero`);
+  const sentBytes = (): number => outputOf(agent, 1).length + outputOf(agent, 2).length;
+  assert.ok(sentBytes() <= WINDOW_BYTES, `${String(sentBytes())} bytes are ahead`);
+  const totalBytes = 300_001 + pid.length;
+  for (let creditedBytes = 0; creditedBytes < totalBytes;) {
+    await agent.settle();
+    const bytes = Math.min(5000, sentBytes() - creditedBytes);
+    creditedBytes += bytes;
+    agent.credit(1, 0, bytes);
+  }
+  const result = (await agent.value(1, 0)) as RunResult;
+  assert.deepEqual(result.totalBytes, { stdout: 150_001 + pid.length, stderr: 150_000 });
+});
+
+test('a grandchild that floods stdout after the exit does not keep the call', async () => {
+  await using agent = await startAgent();
+  agent.sendCall(1, 0, 'run', ['yes & echo $! >&2'], { streams: true });
+  assert.equal(((await agent.value(1, 0)) as RunResult).exitCode, 0);
+  await agent.next(FrameType.Output, ({ value }) => (value as { stream: number }).stream === 2);
+});
+
 test('a cancelled command gets TERM, and its output so far is told', async () => {
   await using agent = await startAgent({ config: { killGraceMs: 60_000 } });
-  agent.sendCall(1, 0, 'run', ['echo $$; echo note >&2; exec sleep 1000'], { streams: true });
+  agent.sendCall(1, 0, 'run', ['echo $$; echo note >&2; exec sleep 1000', { maxOutputBytes: 100 }], { streams: true });
   await agent.next(FrameType.Output, ({ value }) => (value as { stream: number }).stream === 2);
   agent.cancel(1, 0);
   const { kind, killed, output } = await agent.failure(1, 0);

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { inspect } from 'node:util';
 import { build, stop } from 'esbuild';
 import { decode, encode } from '../../src/codec.js';
+import { encodeCredit } from '../../src/credits.js';
 import { bundleInput, LOADER } from '../../src/loader.js';
 import type { UtilityMethods } from '../../src/utility.js';
 import { encodeFrame, FrameReader, FrameWriter, join } from '../../src/frames.js';
@@ -42,13 +43,15 @@ export interface AgentOptions {
   readonly node?: string;
   readonly config?: Partial<AgentConfig>;
   readonly cwd?: string;
+  /** Whether output is credited as soon as it is there. Default true. */
+  readonly credits?: boolean;
 }
 
 /** Starts an agent, for `await using`: it is then ended before the leak check looks. */
 export async function startAgent(options: AgentOptions = {}): Promise<TestAgent> {
-  const { node = process.execPath, config, cwd } = options;
+  const { node = process.execPath, config, cwd, credits = true } = options;
   const child = spawn(node, ['-e', LOADER, MARKER], { stdio: 'pipe', detached: true, cwd });
-  const agent = new TestAgent(child);
+  const agent = new TestAgent(child, credits);
   child.stdin.write(AGENT);
   agent.send(
     encodeFrame(FrameType.Config, 0, 0, encode({ env: {}, killGraceMs: 2000, linkSilenceMs: Infinity, ...config })),
@@ -69,11 +72,12 @@ export class TestAgent {
   #waiting: { matches(reply: Reply): boolean; resolve(reply: Reply): void; reject(error: Error): void }[] = [];
   #lastBatch = 1000;
 
-  constructor(child: ChildProcess) {
+  constructor(child: ChildProcess, credits: boolean) {
     this.child = child;
     this.exited = once(child, 'exit').then(([code, signal]) => ({ code: code as number, signal: signal as string }));
     this.closed = once(child, 'close');
     const reader = new FrameReader((type, batch, index, payload) => {
+      if (type === FrameType.Output && credits) this.credit(batch, index, payload.byteLength - 1);
       this.#take({ type, batch, index, value: type === FrameType.Output ? outputOf(payload) : decode(payload) });
     });
     let started = false;
@@ -162,6 +166,10 @@ export class TestAgent {
   /** A number for a batch that no other call of this driver uses. */
   newBatch(): number {
     return ++this.#lastBatch;
+  }
+
+  credit(batch: number, index: number, bytes: number): void {
+    this.send(encodeFrame(FrameType.Credit, batch, index, encodeCredit(bytes)));
   }
 
   cancel(batch: number, index: number): void {

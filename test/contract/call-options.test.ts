@@ -122,7 +122,8 @@ for (const make of queues) {
       },
     });
     const quiet = drone.queueCall('run', 'echo quiet');
-    const loud = listening.queueCall('run', 'echo one; echo two >&2; echo three');
+    const command = 'echo one; echo two >&2; echo three';
+    const loud = listening.queueCall('run', command, { maxOutputBytes: 100 });
     const results = await queue.execute([drone]);
     const of = (stream: string): string =>
       heard
@@ -165,7 +166,7 @@ for (const make of queues) {
     await using queue = make();
     const drone = new LocalDrone();
     const thrown = new Error('of the callback');
-    const onOutput = (): void => Promise.reject(thrown) as never;
+    const onOutput = (): Promise<void> => Promise.reject(thrown);
     const call = drone.with({ onOutput }).queueCall('run', 'echo $$; exec sleep 600');
     const failure = failureOf(await queue.settle([drone]), drone);
     assert.deepEqual([failure.kind, failure.cause, failure.call], ['callback', thrown, call]);

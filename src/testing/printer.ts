@@ -1,0 +1,31 @@
+/** What a fake drone's method prints, as a command would: no faster than it is consumed. */
+import type { OutputSink } from '../agent/call-context.js';
+import { LARGEST_PIECE_BYTES } from '../credits.js';
+
+export class Printer {
+  readonly #sink: OutputSink | undefined;
+  #printed = Promise.resolve();
+
+  /** Without a sink nobody wants to see it. */
+  constructor(sink: OutputSink | undefined) {
+    this.#sink = sink;
+  }
+
+  /** Resolves when all that was printed so far is on its way. */
+  get printed(): Promise<void> {
+    return this.#printed;
+  }
+
+  /** Resolves when it is on its way, and there is room for more. */
+  print(stream: 'stdout' | 'stderr', bytes: Uint8Array): Promise<void> {
+    this.#printed = this.#printed.then(() => this.#send(stream, bytes));
+    return this.#printed;
+  }
+
+  async #send(stream: 'stdout' | 'stderr', bytes: Uint8Array): Promise<void> {
+    for (let at = 0; at < bytes.byteLength && this.#sink !== undefined; at += LARGEST_PIECE_BYTES) {
+      const hasRoom = this.#sink.write(stream, bytes.subarray(at, at + LARGEST_PIECE_BYTES));
+      if (!hasRoom) await this.#sink.drained();
+    }
+  }
+}
