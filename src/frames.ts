@@ -23,7 +23,7 @@ export function readU16(bytes: Uint8Array, at: number): number {
   return readU8(bytes, at) | (readU8(bytes, at + 1) << 8);
 }
 
-function readU32(bytes: Uint8Array, at: number): number {
+export function readU32(bytes: Uint8Array, at: number): number {
   return (readU16(bytes, at) | (readU16(bytes, at + 2) << 16)) >>> 0;
 }
 

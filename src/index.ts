@@ -15,6 +15,9 @@ export type { Call, CallOptions } from './drone/call.js';
 export type {
   Args,
   ExecuteCommandOptions,
+  FileTransferFailure,
+  FileTransferOptions,
+  FileTransferResult,
   MethodName,
   ProcessId,
   ProcessInfo,
@@ -22,6 +25,7 @@ export type {
   Result,
   RunOptions,
   RunResult,
+  TransferOptions,
   UtilityMethods,
 } from './utility.js';
 
@@ -54,6 +58,7 @@ export {
   type EventMessages,
   type EventName,
   events,
+  type FileProgress,
   type LinkClose,
   type LinkOpen,
   type RoundEnd,

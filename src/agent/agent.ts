@@ -19,6 +19,7 @@ import { describe, failed, messageOf, returned, type Outcome } from './outcome.j
 import { KILL_WAIT_MS, killGroupsNow } from './process-group.js';
 import { Silence } from './silence.js';
 import { Stdio } from './stdio.js';
+import { Transfers } from './transfers.js';
 import { UtilityHost } from './utility-host.js';
 
 const NO_BATCH = 0;
@@ -51,6 +52,12 @@ export class Agent {
       return this.#stdio.drained();
     },
     cancelWaitMs: () => this.#config.killGraceMs + KILL_WAIT_MS + SETTLE_MS,
+  });
+  readonly #transfers = new Transfers({
+    send: (type, batch, index, payload) => {
+      this.#send(type, batch, index, payload);
+    },
+    drained: () => this.#stdio.drained(),
   });
   readonly #utilities = new Map<string, UtilityHost>();
   #config: AgentConfig = { env: {}, killGraceMs: 2000, linkSilenceMs: 120_000 };
@@ -104,6 +111,11 @@ export class Agent {
       case FrameType.Cancel:
         this.#batches.cancel(batch, index);
         return;
+      case FrameType.Credit:
+      case FrameType.Data:
+      case FrameType.DataEnd:
+        this.#transfers.take(type, batch, index, payload);
+        return;
       case FrameType.Ping:
         this.#send(FrameType.Pong, batch, index);
         return;
@@ -134,6 +146,7 @@ export class Agent {
       warn: message => {
         this.#warn(batch, index, message);
       },
+      openTransfer: order => this.#transfers.open(batch, index, order),
     };
     try {
       return returned(await builtIns[method](context, ...listOf(method, decode(call.args))));
@@ -178,6 +191,7 @@ export class Agent {
     this.#ending = true;
     // A link that is jammed for good must not keep anything waiting.
     this.#stdio.close();
+    this.#transfers.close();
     const ended = this.#batches
       .stop()
       .then(() => Promise.all([...this.#utilities.values()].map(host => host.retire())));

@@ -13,6 +13,7 @@ import type { BatchRun } from './batch-run.js';
 import { systemClock, type Timer } from '../clock.js';
 import type { Outbox } from '../outbox.js';
 import { type Channel, type ChannelEvents, type Transport, TransportError } from '../transport.js';
+import { isOfTransfer, Transfers } from './transfers.js';
 import type { Window } from './window.js';
 import { encodeFrame, FrameReader, ProtocolError } from '../frames.js';
 import {
@@ -52,6 +53,15 @@ export class Link {
   readonly #owner: LinkOwner;
   readonly #opening = new AbortController();
   readonly #batches = new Map<number, BatchRun>();
+  readonly #transfers = new Transfers({
+    send: (type, batch, index, payload) => this.#channel?.write(encodeFrame(type, batch, index, payload)),
+    tell: (type, batch, index, payload) => {
+      this.#owner.outbox.frame(type, batch, index, payload);
+    },
+    broken: error => {
+      this.#fail('protocol', error);
+    },
+  });
   #state: 'opening' | 'ready' | 'ended' = 'opening';
   #phase: Phase = 'waiting';
   #channel: Channel | undefined;
@@ -262,11 +272,20 @@ export class Link {
     switch (type) {
       case FrameType.Value:
       case FrameType.Failed:
-      case FrameType.Output: {
+      case FrameType.Output:
+      case FrameType.TransferStart:
+      case FrameType.TransferData:
+      case FrameType.TransferEnd:
+      case FrameType.TransferCredit: {
         const batch = this.#batches.get(id);
         if (batch?.sent !== true || batch.next !== index) {
           throw new ProtocolError(`an answer to call ${String(index)} of batch ${String(id)}, which awaits none`);
         }
+        if (isOfTransfer(type)) {
+          this.#transfers.take(type, batch, payload);
+          return;
+        }
+        if (type === FrameType.Value) this.#transfers.answered(id);
         this.#owner.outbox.whole(frame);
         if (type === FrameType.Failed) this.#settle(batch);
         else if (type === FrameType.Value) this.#advance(batch);
@@ -322,6 +341,7 @@ export class Link {
 
   #settle(batch: BatchRun): void {
     this.#batches.delete(batch.id);
+    this.#transfers.end(batch.id);
     if (this.#batches.size === 0 && this.#state === 'ready') this.#channel?.release();
     batch.settle();
   }
