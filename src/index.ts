@@ -40,6 +40,7 @@ export type {
 export { RoundsTaskQueue } from './rounds-task-queue.js';
 export { DroneTaskQueue } from './drone-task-queue.js';
 export { ThreadedTaskQueue, type ThreadedTaskQueueOptions } from './threaded-task-queue.js';
+export { copyBetweenDrones, type CopyBetweenDronesOptions, type DronePath } from './copy-between-drones.js';
 export type { Phase } from './wire.js';
 
 export {

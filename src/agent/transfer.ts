@@ -38,7 +38,7 @@ function resultOf(
   far: TransferReport,
 ): FileTransferResult {
   const { counts = far.counts ?? NOTHING, leftOut = far.leftOut ?? [], error = far.error } = own;
-  if (error !== undefined && !canFail) throw error;
+  if (error !== undefined && !canFail) throw error as Error;
   for (const { warning } of [own, far]) if (warning !== undefined) context.warn(warning);
   if (leftOut.length > 0) {
     const more = leftOut.length > MAX_SHOWN ? ` and ${String(leftOut.length - MAX_SHOWN)} more` : '';

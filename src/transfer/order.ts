@@ -1,6 +1,6 @@
 /** What a call of a transfer method asks for, read from its arguments; both sides of a transfer read it the same way. */
-import { basename } from 'node:path';
 import { invalidArgument } from '../invalid-argument.js';
+import { isFolderPath } from './paths.js';
 
 /** Names the arguments, source first: the method says which of the two is on the controller. */
 const METHODS = {
@@ -39,7 +39,7 @@ export function readOrder(method: TransferMethod, args: readonly unknown[]): Tra
   const [source, destination] = names.map((name, at) => pathArg(`${method}: ${name}`, args[at]));
   if (source === undefined || destination === undefined) throw new Error('a method has two paths');
   const { mode, canFail } = optionsArg(method, args[2], known);
-  if (!isFolder && ['', '.', '..', '~'].includes(basename(source))) {
+  if (!isFolder && isFolderPath(source)) {
     throw invalidArgument(`${method}: ${names[0]}`, source, 'the path of a file, not of a folder');
   }
   return { method, isPut, isFolder, source, destination, mode, canFail };

@@ -1,12 +1,17 @@
 /** Paths of a transfer. From its folder on they are bytes: names need not be UTF-8, and a string would change them. */
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 
 const SLASH = Buffer.from('/');
 
 /** A path as the side it is on understands it: `~/` is the home there. A slash at the end stays. */
 export function ownPath(path: string): string {
   return path === '~' || path.startsWith('~/') ? join(homedir(), path.slice(1)) : path;
+}
+
+/** Whether a path says by itself that it leads to a folder: it ends in no name of its own. */
+export function isFolderPath(path: string): boolean {
+  return ['', '.', '..', '~'].includes(basename(path));
 }
 
 /** The path itself, where a slash at the end only says that it is a folder. */

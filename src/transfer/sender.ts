@@ -1,6 +1,6 @@
 /** Reads a file or a folder and sends it, part by part. */
 import { constants, type Stats } from 'node:fs';
-import { lstat, open, readdir, readlink, stat } from 'node:fs/promises';
+import { type FileHandle, lstat, open, readdir, readlink, stat } from 'node:fs/promises';
 import { doing, FileError } from './failure.js';
 import type { Outflow } from './flow.js';
 import { PERMISSIONS, type TransferOrder } from './order.js';
@@ -74,28 +74,28 @@ export class Sender {
       const found = await doing('read', path, handle.stat());
       if (!found.isFile()) throw new FileError('ERR_NOT_A_FILE', `${shownPath(path)} is no file any more`);
       const { size, mtimeMs } = found;
+      if (size === 0) await this.#checkEmpty(path, handle);
       await this.#flow.write(encodeHead('file', { name, size, mode: found.mode & PERMISSIONS, mtimeMs }));
-      let left = size;
-      // Files of /proc say that they are empty, and are not: better refused than copied as nothing.
-      do {
-        const wanted = size === 0 ? 1 : Math.min(left, CHUNK_BYTES);
+      for (let left = size; left > 0;) {
+        const wanted = Math.min(left, CHUNK_BYTES);
         const { bytesRead } = await doing('read', path, handle.read(this.#chunk, 1, wanted, null));
-        if (size === 0 && bytesRead > 0) {
-          throw new FileError(
-            'ERR_NO_SIZE',
-            `${shownPath(path)} does not tell its size; files of /proc can be read by run`,
-          );
-        }
-        if (size > 0 && bytesRead === 0) {
+        if (bytesRead === 0) {
           throw new FileError('ERR_FILE_CHANGED', `${shownPath(path)} has become shorter while it was read`);
         }
-        if (bytesRead > 0) await this.#flow.write(this.#chunk.subarray(0, 1 + bytesRead));
+        await this.#flow.write(this.#chunk.subarray(0, 1 + bytesRead));
         left -= bytesRead;
         this.#tally.addBytes(bytesRead);
-      } while (left > 0);
+      }
       this.#tally.files++;
     } finally {
       await handle.close();
     }
+  }
+
+  /** Files of /proc say that they are empty, and are not: better refused than copied as nothing. */
+  async #checkEmpty(path: Buffer, handle: FileHandle): Promise<void> {
+    const { bytesRead } = await doing('read', path, handle.read(this.#chunk, 1, 1, 0));
+    if (bytesRead === 0) return;
+    throw new FileError('ERR_NO_SIZE', `${shownPath(path)} does not tell its size; files of /proc can be read by run`);
   }
 }
