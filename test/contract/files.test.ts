@@ -303,7 +303,7 @@ for (const make of queues) {
     const after = [await agentPeak(), await ownPeak()];
     for (const [at, peak] of after.entries()) {
       const grown = peak - before[at]!;
-      
+
       assert.ok(grown < 100, `${at === 0 ? 'the agent' : 'the controller'} grew by ${grown.toFixed(1)} MiB`);
     }
   });
