@@ -6,6 +6,7 @@ import { chmod, mkdir, readdir, readFile, stat, symlink, utimes, writeFile } fro
 import { join } from 'node:path';
 import test from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { type Call, events, type FileTransferResult, LocalDrone } from 'drone-task-queue';
 import { FakeDrone } from 'drone-task-queue/testing';
 import { isRunning } from '../agent/processes-left.js';
@@ -306,6 +307,20 @@ for (const make of queues) {
 
       assert.ok(grown < 100, `${at === 0 ? 'the agent' : 'the controller'} grew by ${grown.toFixed(1)} MiB`);
     }
+  });
+
+  test(`${make.name}: what no longer fits is a failure that says where, and leaves no part of it`, async () => {
+    await using scratch = await Scratch.make();
+    const from = await scratch.file('from', 8 * MIB);
+    const command = `ulimit -f 8192; exec "$@"`; // of 512 bytes
+    const program = fileURLToPath(new URL('./no-room.ts', import.meta.url));
+    const node = [process.execPath, '--import=tsx', program, make.name, from, await scratch.folder('in')];
+    const stdout = execFileSync('/bin/sh', ['-c', command, 'sh', ...node], { encoding: 'utf8' });
+    assert.match(stdout, /^call EFBIG, 0 left: putFile: on the drone: cannot write ".*to": EFBIG: file too large/);
+    assert.match(
+      stdout,
+      /\ncall EFBIG, 0 left: getFile: on the controller: cannot write ".*to": EFBIG: file too large/,
+    );
   });
 
   test(`${make.name}: a fake drone with a putFile of its own gets the arguments, as with any method`, async () => {
