@@ -58,6 +58,18 @@ export interface DroneWarning {
   readonly message: string;
 }
 
+/** A transfer of a file or folder goes on: told about once per MiB, and when the controller's side of it is done. */
+export interface FileProgress {
+  readonly queue: string;
+  readonly hostname: string;
+  /** What `queueCall` gave for it; a new one for `queue.call`. */
+  readonly call: object;
+  /** Sent or received so far. What is sent may be 2 MiB ahead of what has arrived. */
+  readonly bytes: number;
+  /** Of a single file; not known of folders. */
+  readonly totalBytes: number | undefined;
+}
+
 /** A connection to a drone is up and its agent takes calls. */
 export interface LinkOpen {
   readonly queue: string;
@@ -115,6 +127,7 @@ export interface EventMessages {
   'drone-task-queue:worker.finish': WorkerFinish;
   'drone-task-queue:worker.exception': WorkerException;
   'drone-task-queue:drone.warning': DroneWarning;
+  'drone-task-queue:file.progress': FileProgress;
   'drone-task-queue:link.open': LinkOpen;
   'drone-task-queue:link.close': LinkClose;
   'drone-task-queue:thread.lost': ThreadLost;
@@ -143,6 +156,8 @@ export const events = {
   workerException: 'drone-task-queue:worker.exception',
   /** Carries a `DroneWarning`. */
   droneWarning: 'drone-task-queue:drone.warning',
+  /** Carries a `FileProgress`. */
+  fileProgress: 'drone-task-queue:file.progress',
   /** Carries a `LinkOpen`. */
   linkOpen: 'drone-task-queue:link.open',
   /** Carries a `LinkClose`. */

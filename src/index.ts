@@ -16,6 +16,9 @@ export type { OutputChunk } from './drone/call-output.js';
 export type {
   Args,
   ExecuteCommandOptions,
+  FileTransferFailure,
+  FileTransferOptions,
+  FileTransferResult,
   MethodName,
   ProcessId,
   ProcessInfo,
@@ -23,6 +26,7 @@ export type {
   Result,
   RunOptions,
   RunResult,
+  TransferOptions,
   UtilityMethods,
 } from './utility.js';
 
@@ -37,6 +41,7 @@ export type {
 export { RoundsTaskQueue } from './rounds-task-queue.js';
 export { DroneTaskQueue } from './drone-task-queue.js';
 export { ThreadedTaskQueue, type ThreadedTaskQueueOptions } from './threaded-task-queue.js';
+export { copyBetweenDrones, type CopyBetweenDronesOptions, type DronePath } from './copy-between-drones.js';
 export type { Phase } from './wire.js';
 
 export {
@@ -55,6 +60,7 @@ export {
   type EventMessages,
   type EventName,
   events,
+  type FileProgress,
   type LinkClose,
   type LinkOpen,
   type RoundEnd,

@@ -74,6 +74,45 @@ export interface RefreshResult {
   readonly pidfilesSecondRead: Record<string, string>;
 }
 
+/** How a transfer runs. */
+export interface TransferOptions {
+  /**
+   * A transfer that fails does not fail its batch: its value says why (`failure`), and so does a note in a file beside the
+   * destination, named as it with `.transfer_failed` added; the next one that succeeds with this option removes the note.
+   * Default false. What ends the batch by itself (a lost connection, a cancel, a time-out) ends it still.
+   */
+  canFail?: boolean | undefined;
+}
+
+/** How a single file is transferred. */
+export interface FileTransferOptions extends TransferOptions {
+  /** Permissions of the new file, from 0 to 0o777. Default: those of the source. */
+  mode?: number | undefined;
+}
+
+/** What a transfer has brought. */
+export interface FileTransferResult {
+  /** Contents of files. With `failure`: as far as it came, here and below. */
+  readonly bytes: number;
+  readonly files: number;
+  /** Made, or found to be there; the one that the call names among them. */
+  readonly folders: number;
+  readonly links: number;
+  /** Paths of the source that are neither file nor folder nor link (sockets, devices, pipes), the first 100 of them. */
+  readonly leftOut: readonly string[];
+  /** Only with `canFail`: why it failed. */
+  readonly failure?: FileTransferFailure | undefined;
+}
+
+/** Why a transfer with `canFail` failed. */
+export interface FileTransferFailure {
+  /** On whose machine it failed. */
+  readonly side: 'controller' | 'drone';
+  /** The system's, such as `ENOENT` or `ENOSPC`, or one that starts with `ERR_`. */
+  readonly code: string;
+  readonly message: string;
+}
+
 /** Built-in methods, the same on every drone: localhost and SSH. */
 export interface UtilityMethods {
   /** Runs `/bin/sh -c command` in a process group of its own; settles at its exit plus a short drain of its output. */
@@ -93,6 +132,26 @@ export interface UtilityMethods {
    * contents. Links are kept. Onto itself: nothing happens.
    */
   copyFileOrDirectory(source: string, destination: string): void;
+  /**
+   * Copies a file of the controller to the drone, as one of any size: mode and mtime are kept, parent folders made. It
+   * takes its place whole, by a rename; what fails or is cancelled leaves the old file, and no partial one. A
+   * destination that is a folder, or ends in a slash, takes the file in under its own name. A link there is replaced, a
+   * device or the like refused. Local paths are relative to the controller's working directory, remote ones to the
+   * agent's (over SSH the home); `~/` is the home on either side.
+   *
+   * Throws with the system's `code` when a file cannot be read or written; the message says on which side.
+   */
+  putFile(localPath: string, remotePath: string, options?: FileTransferOptions): FileTransferResult;
+  /** As putFile, from the drone to the controller. */
+  getFile(remotePath: string, localPath: string, options?: FileTransferOptions): FileTransferResult;
+  /**
+   * Copies what is in a folder of the controller into one of the drone, which is made if it is missing. Each file is
+   * copied as putFile does, links as links, empty folders too. What is there and not in the source stays, and a folder
+   * that is there keeps its mode. A failure leaves what was copied by then.
+   */
+  putDirectory(localDir: string, remoteDir: string, options?: TransferOptions): FileTransferResult;
+  /** As putDirectory, from the drone to the controller: whatever the drone sends, nothing outside of `localDir` is touched. */
+  getDirectory(remoteDir: string, localDir: string, options?: TransferOptions): FileTransferResult;
 }
 
 /** Names of the methods of `M`, an interface or a module type: its function-valued keys. */

@@ -19,7 +19,9 @@ export const FrameType = {
   Call: 3, // see writeCall
   Cancel: 4, // index: the call to end, now or when its turn comes, or EVERY_CALL; also from the main thread to the worker thread
   Ping: 5, // also from the main thread to the worker thread
-  Credit: 6, // u32le bytes: so much of the call's stream was consumed; from the main thread, passed on by the worker thread
+  Credit: 6, // u32le: so many bytes of the call's stream are dealt with, see credits.ts; also from the main thread to the worker thread
+  Data: 7, // of a file on its way to the drone, see transfer/parts.ts
+  DataEnd: 8, // value TransferReport: our side of the call's transfer is over
 
   // From the agent; Value to Output are passed on to the main thread untouched.
   Ready: 16, // value ReadyReport; the agent takes calls from now on
@@ -28,6 +30,10 @@ export const FrameType = {
   Warning: 19, // value string; batch 0 when it belongs to none
   Output: 20, // u8 stream (1 stdout, 2 stderr), then bytes; only for calls that asked for it
   Pong: 21, // also from the worker thread to the main thread
+  TransferStart: 22, // the turn of a transfer call has come; from here to TransferCredit it is the worker thread that answers
+  TransferData: 23, // as Data, from the drone
+  TransferEnd: 24, // value TransferReport: the agent's side is over; a DataEnd is awaited
+  TransferCredit: 25, // as Credit, for Data
 
   // From the main thread to the worker thread.
   Batch: 32, // index: how many Call frames follow it; payload see encodeBatchHead
@@ -37,6 +43,7 @@ export const FrameType = {
   TimedOut: 49, // index: the call whose time is up; its Failed or Down frame follows
   Down: 50, // value DownReport; index 1 when the batch had been sent to the drone, else 0
   Link: 51, // value LinkReport; batch 0
+  Progress: 55, // f64le bytes transferred | f64le bytes in all, NaN where that is not known
 
   // Both ways between a worker thread and the main thread, for drones whose far end lives on the main thread
   // (FakeDrone). `batch` numbers the relayed channel.
@@ -93,6 +100,28 @@ export interface FailedReport {
   readonly killed?: boolean | undefined;
   /** With `cancelled`: what a running command had written so far. */
   readonly output?: { readonly stdout: string; readonly stderr: string } | undefined;
+}
+
+/** How much of a transfer is in its place. */
+export interface TransferCounts {
+  readonly bytes: number;
+  readonly files: number;
+  readonly folders: number;
+  readonly links: number;
+}
+
+/** What one side of a transfer tells the other when its own part is over. */
+export interface TransferReport {
+  /** Why it failed, unless the other side has said so before. */
+  readonly error?: unknown;
+  /** The call was cancelled, which is no failure to leave a note about. */
+  readonly isCancelled?: boolean | undefined;
+  /** From the receiver. */
+  readonly counts?: TransferCounts | undefined;
+  /** From the sender: paths of what is neither file nor folder nor link. */
+  readonly leftOut?: readonly string[] | undefined;
+  /** What the drone's warnings should say. */
+  readonly warning?: string | undefined;
 }
 
 /** Failures that the worker thread finds: those of the way to the agent. */

@@ -58,6 +58,12 @@ const LAYERS: readonly Layer[] = [
     because: 'a report is of plain facts; whoever reports knows what they mean',
   },
   {
+    name: 'transfer',
+    files: ['transfer/'],
+    mayImport: ['ground', 'language'],
+    because: 'controller and drone run the same code at the two ends of a transfer, and it knows neither of them',
+  },
+  {
     name: 'loader',
     files: ['loader.ts'],
     mayImport: [],
@@ -66,7 +72,7 @@ const LAYERS: readonly Layer[] = [
   {
     name: 'agent',
     files: ['agent/'],
-    mayImport: ['ground', 'language', 'methods', 'loader'],
+    mayImport: ['ground', 'language', 'methods', 'transfer', 'loader'],
     because: 'it is bundled and sent to every drone, and meets the rest of the package over the wire only',
   },
   {
@@ -96,7 +102,7 @@ const LAYERS: readonly Layer[] = [
   {
     name: 'thread side',
     files: ['thread.ts', 'thread/'],
-    mayImport: ['ground', 'language', 'loader', 'transport', 'transports'],
+    mayImport: ['ground', 'language', 'transfer', 'loader', 'transport', 'transports'],
     because: 'it runs on a worker thread, where frames are all there is: no drone, no call, no queue',
   },
   {
@@ -130,9 +136,15 @@ const LAYERS: readonly Layer[] = [
     because: 'a queue puts rounds and a runner together; how a drone is reached is none of its business',
   },
   {
+    name: 'copies',
+    files: ['copy-between-drones.ts'],
+    mayImport: ['ground', 'methods', 'transfer', 'drones', 'rounds'],
+    because: 'it is made of calls, as its users could make them, and of the contract of a queue',
+  },
+  {
     name: 'core',
     files: ['index.ts'],
-    mayImport: ['language', 'methods', 'reports', 'ssh options', 'drones', 'rounds', 'queues'],
+    mayImport: ['language', 'methods', 'reports', 'ssh options', 'drones', 'rounds', 'queues', 'copies'],
     because: 'what is reachable from the core is loaded by everybody who imports it',
   },
   {
@@ -175,12 +187,14 @@ const ENTRY_POINTS: Readonly<Record<string, string>> = {
     Call CallOptions CallQueuer OutputChunk
     UtilityMethods MethodName Args Result
     RunOptions RunResult ExecuteCommandOptions ProcessId ProcessInfo RefreshResult
+    TransferOptions FileTransferOptions FileTransferResult FileTransferFailure
+    copyBetweenDrones CopyBetweenDronesOptions DronePath
     TaskQueue TaskQueueOptions RoundOptions RoundOutcome CloseOptions
     RoundsTaskQueue DroneTaskQueue ThreadedTaskQueue ThreadedTaskQueueOptions DroneWorker Phase
     DroneResults DroneError DroneErrorFacts DroneErrorKind DroneTaskQueueException DroneTaskQueueExceptionCode
     Log StatsClient StatsServer StatsTarget
     events EventName EventMessages RoundStart RoundEnd WorkerStart WorkerFinish WorkerException
-    DroneWarning LinkOpen LinkClose ThreadLost TickStart TickEnd`,
+    DroneWarning FileProgress LinkOpen LinkClose ThreadLost TickStart TickEnd`,
   'scheduler/index.ts': `
     TickLoop TickLoopOptions TickLoopError Tick TickContext
     Clock Timer Log StatsClient StatsServer StatsTarget events TickStart TickEnd`,

@@ -21,6 +21,7 @@ import { Outputs } from './outputs.js';
 import { KILL_WAIT_MS, killGroupsNow } from './process-group.js';
 import { Silence } from './silence.js';
 import { Stdio } from './stdio.js';
+import { Transfers } from './transfers.js';
 import { UtilityHost } from './utility-host.js';
 
 const NO_BATCH = 0;
@@ -58,6 +59,12 @@ export class Agent {
       this.#send(FrameType.Output, batch, index, payload);
     },
     congested: () => this.#stdio.congested,
+    drained: () => this.#stdio.drained(),
+  });
+  readonly #transfers = new Transfers({
+    send: (type, batch, index, payload) => {
+      this.#send(type, batch, index, payload);
+    },
     drained: () => this.#stdio.drained(),
   });
   readonly #utilities = new Map<string, UtilityHost>();
@@ -113,7 +120,13 @@ export class Agent {
         this.#batches.cancel(batch, index);
         return;
       case FrameType.Credit:
+        // Of a call's output or of its file; who does not know the call takes no notice.
         this.#outputs.credit(batch, index, decodeCredit(payload));
+        this.#transfers.take(type, batch, index, payload);
+        return;
+      case FrameType.Data:
+      case FrameType.DataEnd:
+        this.#transfers.take(type, batch, index, payload);
         return;
       case FrameType.Ping:
         this.#send(FrameType.Pong, batch, index);
@@ -145,6 +158,7 @@ export class Agent {
       warn: message => {
         this.#warn(batch, index, message);
       },
+      openTransfer: order => this.#transfers.open(batch, index, order),
     };
     try {
       return returned(await builtIns[method](context, ...listOf(method, decode(call.args))));
@@ -176,6 +190,7 @@ export class Agent {
     this.#ending = true;
     // A link that is jammed for good must not keep anything waiting.
     this.#stdio.close();
+    this.#transfers.close();
     const ended = this.#batches
       .stop()
       .then(() => Promise.all([...this.#utilities.values()].map(host => host.retire())));

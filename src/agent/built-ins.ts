@@ -6,6 +6,7 @@ import { executeCommand } from './execute-command.js';
 import { killProcesses } from './kill-processes.js';
 import { refresh } from './refresh.js';
 import { run } from './run.js';
+import { transferBy } from './transfer.js';
 
 /** Arguments are as they came over the wire: each method checks its own. */
 type BuiltIns = {
@@ -23,6 +24,10 @@ export const builtIns: BuiltIns = {
   killProcesses,
   writeToFile,
   copyFileOrDirectory,
+  putFile: transferBy('putFile'),
+  getFile: transferBy('getFile'),
+  putDirectory: transferBy('putDirectory'),
+  getDirectory: transferBy('getDirectory'),
 };
 
 export function isBuiltIn(method: string): method is keyof UtilityMethods {

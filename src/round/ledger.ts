@@ -16,7 +16,7 @@ import type { Log } from '../log.js';
 import { OutputFlow } from './output-flow.js';
 import { RelaySwitch } from './relay-switch.js';
 import type { Outgoing, Place, Runner, RunnerEvents } from '../runner.js';
-import { FrameReader, ProtocolError } from '../frames.js';
+import { FrameReader, ProtocolError, readF64 } from '../frames.js';
 import { type DownReport, EVERY_CALL, type FailedReport, FrameType, type LinkReport, PHASES } from '../wire.js';
 
 /** After the kill grace, how long a stopped batch is waited for. Longer than the thread's own margin, which comes first. */
@@ -185,6 +185,9 @@ export class Ledger {
       case FrameType.Output:
         this.#takeOutput(entry, index, payload);
         return;
+      case FrameType.Progress:
+        this.#tellProgress(batch, index, payload);
+        return;
       case FrameType.Warning:
         this.#warn(batch.drone.hostname, String(decode(payload)));
         return;
@@ -308,6 +311,20 @@ export class Ledger {
     if (state === 'open') publish(events.linkOpen, () => ({ queue, ...rest }));
     else if (state === 'closed') publish(events.linkClose, () => ({ queue, ...rest }));
     else this.#warn(report.hostname, message ?? '');
+  }
+
+  #tellProgress(batch: Batch, index: number, payload: Uint8Array): void {
+    const call = batch.callAt(index);
+    if (call === undefined) return;
+    const { hostname } = batch.drone;
+    const totalBytes = readF64(payload, 8);
+    publish(events.fileProgress, () => ({
+      queue: this.#options.queueName,
+      hostname,
+      call,
+      bytes: readF64(payload, 0),
+      totalBytes: Number.isNaN(totalBytes) ? undefined : totalBytes,
+    }));
   }
 
   #warn(hostname: string, message: string): void {

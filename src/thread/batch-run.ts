@@ -1,5 +1,6 @@
 /** One drone's batch as the worker thread runs it: which call is awaited, and how long it may take. */
-import { callTimeoutAt, type Phase } from '../wire.js';
+import { HEADER_BYTES } from '../frames.js';
+import { type CallHead, callTimeoutAt, decodeCall, type Phase } from '../wire.js';
 
 /** Node's longest timer. Longer limits are as good as none: 24 days. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -26,6 +27,12 @@ export class BatchRun {
     this.count = callAt.length;
     this.#callAt = callAt;
     this.#onSettled = onSettled;
+  }
+
+  /** The call whose answer comes next, as it was sent. */
+  get awaitedCall(): CallHead {
+    const [at = 0, end] = this.#callAt.slice(this.next);
+    return decodeCall(this.frames.subarray(at + HEADER_BYTES, end));
   }
 
   /** Starts the clock of the awaited call. */

@@ -27,6 +27,7 @@ import {
 import { AgentSession, type SessionOwner } from './agent-session.js';
 import type { BatchRun } from './batch-run.js';
 import { Liveness } from './liveness.js';
+import { isOfTransfer, Transfers } from './transfers.js';
 
 /**
  * How long after the kill grace an agent may take to say that the call is over, before it is held for dead. It needs up
@@ -52,6 +53,15 @@ export class Link {
   readonly #batches = new Map<number, BatchRun>();
   readonly #session: AgentSession;
   readonly #liveness: Liveness;
+  readonly #transfers = new Transfers({
+    send: (type, batch, index, payload) => this.#channel?.write(encodeFrame(type, batch, index, payload)),
+    tell: (type, batch, index, payload) => {
+      this.#owner.outbox.frame(type, batch, index, payload);
+    },
+    broken: error => {
+      this.#fail('protocol', error);
+    },
+  });
   #state: 'opening' | 'ready' | 'probing' | 'ended' = 'opening';
   #phase: Phase = 'waiting';
   #channel: Channel | undefined;
@@ -232,11 +242,20 @@ export class Link {
     switch (type) {
       case FrameType.Value:
       case FrameType.Failed:
-      case FrameType.Output: {
+      case FrameType.Output:
+      case FrameType.TransferStart:
+      case FrameType.TransferData:
+      case FrameType.TransferEnd:
+      case FrameType.TransferCredit: {
         const batch = this.#batches.get(id);
         if (batch?.sent !== true || batch.next !== index) {
           throw new ProtocolError(`an answer to call ${String(index)} of batch ${String(id)}, which awaits none`);
         }
+        if (isOfTransfer(type)) {
+          this.#transfers.take(type, batch, payload);
+          return;
+        }
+        if (type === FrameType.Value) this.#transfers.answered(id);
         this.#owner.outbox.whole(frame);
         if (type === FrameType.Failed) this.#settle(batch);
         else if (type === FrameType.Value) this.#advance(batch);
@@ -292,6 +311,7 @@ export class Link {
 
   #settle(batch: BatchRun): void {
     this.#batches.delete(batch.id);
+    this.#transfers.end(batch.id);
     if (this.#batches.size === 0 && this.#isReady) this.#becomeIdle();
     batch.settle();
   }

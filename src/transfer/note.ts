@@ -1,0 +1,35 @@
+/** The note that a transfer with `canFail` leaves in place of what it failed to bring. */
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { TransferOrder } from './order.js';
+import { ownPath, shownPath, withoutSlash } from './paths.js';
+
+const ENDING = '.transfer_failed';
+
+function noteOf({ destination }: TransferOrder): string {
+  return withoutSlash(ownPath(destination)) + ENDING;
+}
+
+/** Returns what to warn of, when there can be no note either. */
+export async function leaveNote(order: TransferOrder, error: unknown): Promise<string | undefined> {
+  const note = noteOf(order);
+  const reason = error instanceof Error ? error.message : String(error);
+  try {
+    await mkdir(dirname(note), { recursive: true });
+    await writeFile(note, `${shownPath(order.source)}\n${new Date().toISOString()}\n${reason}\n`);
+    return undefined;
+  } catch (failed) {
+    return `${order.method} failed (${reason}), and no note of it could be left: ${String(failed)}`;
+  }
+}
+
+/** What was noted earlier is no longer so. */
+export async function removeNote(order: TransferOrder): Promise<string | undefined> {
+  const note = noteOf(order);
+  try {
+    await rm(note, { force: true });
+    return undefined;
+  } catch (failed) {
+    return `${order.method} left an old note behind: ${String(failed)}`;
+  }
+}
