@@ -2,16 +2,12 @@
 import type { ChildProcess } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import { invalidArgument } from '../invalid-argument.js';
 import type { RunResult } from '../utility.js';
-import { contentsArg, envArg, fieldsArg, optionalTextArg, textArg } from './arguments.js';
 import { Cancelled, type CallContext } from './call-context.js';
 import { Capture } from './capture.js';
 import { endGroup, startGroup } from './process-group.js';
+import { DEFAULT_OUTPUT_BYTES, runArguments } from './run-arguments.js';
 
-const DEFAULT_OUTPUT_BYTES = 1024 * 1024;
-/** Both streams, at worst four bytes for each byte kept, must fit in one reply. */
-const LARGEST_OUTPUT_BYTES = 16_000_000;
 /** After the exit, how long output may still come while somebody else holds the pipe open. */
 const DRAIN_MS = 200;
 
@@ -22,21 +18,9 @@ export interface ProgramOptions {
   readonly maxOutputBytes?: number | undefined;
 }
 
-export function run(context: CallContext, command: unknown, options: unknown = {}): Promise<RunResult> {
-  const script = textArg('run: command', command);
-  const fields = fieldsArg('run: options', options, ['cwd', 'env', 'stdin', 'maxOutputBytes']);
-  const { stdin, maxOutputBytes } = fields;
-  return runProgram(context, '/bin/sh', ['-c', script], {
-    cwd: optionalTextArg('run: options.cwd', fields.cwd),
-    env: envArg('run: options.env', fields.env),
-    stdin: stdin === undefined ? undefined : contentsArg('run: options.stdin', stdin),
-    maxOutputBytes: maxOutputBytes === undefined ? undefined : outputBytesArg(maxOutputBytes),
-  });
-}
-
-function outputBytesArg(value: unknown): number {
-  if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= LARGEST_OUTPUT_BYTES) return value;
-  throw invalidArgument('run: options.maxOutputBytes', value, `an integer from 0 to ${String(LARGEST_OUTPUT_BYTES)}`);
+export function run(context: CallContext, command: unknown, options?: unknown): Promise<RunResult> {
+  const { script, env, ...rest } = runArguments(command, options);
+  return runProgram(context, '/bin/sh', ['-c', script], { ...rest, env: { ...process.env, ...env } });
 }
 
 /**

@@ -264,7 +264,9 @@ export class Link {
       case FrameType.Failed:
       case FrameType.Output: {
         const batch = this.#batches.get(id);
-        if (batch?.sent !== true || batch.next !== index) {
+        // A batch may fail at a later call before any of it has run.
+        const isFit = type === FrameType.Failed ? isAwaitedOrLater(batch, index) : batch?.next === index;
+        if (batch?.sent !== true || !isFit) {
           throw new ProtocolError(`an answer to call ${String(index)} of batch ${String(id)}, which awaits none`);
         }
         this.#owner.outbox.whole(frame);
@@ -360,5 +362,9 @@ function checkReady(report: unknown, nodeVersion: string | undefined): ReadyRepo
   if (protocol !== PROTOCOL_VERSION) {
     throw new ProtocolError(`the agent speaks version ${String(protocol)}, expected ${String(PROTOCOL_VERSION)}`);
   }
-  return { protocol, pid: Number(pid), nodeVersion: String(nodeVersion) };
+  return { protocol, pid: pid === undefined ? undefined : Number(pid), nodeVersion };
+}
+
+function isAwaitedOrLater(batch: BatchRun | undefined, index: number): boolean {
+  return batch !== undefined && index >= batch.next && index < batch.count;
 }
