@@ -33,6 +33,7 @@ const LAYERS: readonly Layer[] = [
       'fingerprint.ts',
       'option-reader.ts',
       'utility-id.ts',
+      'missing-node.ts',
     ],
     mayImport: [],
     because: 'every side stands on it, so it can know none of them',
@@ -80,9 +81,15 @@ const LAYERS: readonly Layer[] = [
     because: 'the main thread reads them to make a drone, which must not load ssh2 for it',
   },
   {
+    name: 'plain agent',
+    files: ['ssh/plain/'],
+    mayImport: ['ground', 'language', 'methods', 'loader', 'agent', 'transport'],
+    because: "it plays the agent's part by the agent's own rules, and of the connection knows what it is given",
+  },
+  {
     name: 'transports',
     files: ['local-transport.ts', 'local/', 'ssh/'],
-    mayImport: ['ground', 'language', 'transport', 'ssh options'],
+    mayImport: ['ground', 'language', 'transport', 'ssh options', 'plain agent'],
     because: 'a transport moves bytes: what they mean, and whose they are, is not its matter',
   },
   {

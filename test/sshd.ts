@@ -37,7 +37,7 @@ export interface Sshd extends AsyncDisposable {
   readonly knownHosts: string;
   /** Of the listening processes. */
   readonly pids: readonly number[];
-  droneOptions(address?: string): SshDroneOptions;
+  droneOptions(address?: string): Omit<SshDroneOptions, 'via'>;
   /** Ends the listening processes and every session of theirs. */
   stop(): Promise<void>;
 }

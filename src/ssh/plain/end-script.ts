@@ -4,8 +4,9 @@
  *
  * A group counts as gone when no member of it is left but zombies: where process 1 does not reap orphans, as in many
  * containers, dead members answer to signals for ever. Plain sh, and of programs only sleep, with ps where there is no
- * /proc. Free of single quote, backslash, exclamation mark and newline: so it travels in clear.
+ * /proc.
  */
+/* eslint-disable no-template-curly-in-string -- in sh ${…} is no template */
 
 /** `command`: the shell of a command that we started, as a rule a group's leader. `any`: whatever, with its group. */
 export interface Target {
