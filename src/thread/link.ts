@@ -362,7 +362,7 @@ function checkReady(report: unknown, nodeVersion: string | undefined): ReadyRepo
   if (protocol !== PROTOCOL_VERSION) {
     throw new ProtocolError(`the agent speaks version ${String(protocol)}, expected ${String(PROTOCOL_VERSION)}`);
   }
-  return { protocol, pid, nodeVersion };
+  return { protocol, pid: typeof pid === 'number' ? pid : undefined, nodeVersion };
 }
 
 function isAwaitedOrLater(batch: BatchRun | undefined, index: number): boolean {
