@@ -176,7 +176,7 @@ const PACKAGES: readonly PackageRule[] = [
 /** Exactly what each entry point exports, types included. A name that is added here is promised for long. */
 const ENTRY_POINTS: Readonly<Record<string, string>> = {
   'index.ts': `
-    AnyDrone Drone LocalDrone LocalDroneOptions SshDrone SshDroneOptions SshOptions HostKeys getDrone compareLoad
+    AnyDrone Drone LocalDrone LocalDroneOptions SshDrone SshDroneOptions SshOptions HostKeys AgentUse getDrone compareLoad
     Call CallOptions CallQueuer
     UtilityMethods MethodName Args Result
     RunOptions RunResult ExecuteCommandOptions ProcessId ProcessInfo RefreshResult
