@@ -77,6 +77,7 @@ export interface LinkOpen {
   readonly hostname?: string | undefined;
   /** Name of the endpoint. Holds no secret. */
   readonly key: string;
+  /** Absent, as is the version, where the drone has no agent. */
   readonly agentPid?: number | undefined;
   /** The drone's Node version. */
   readonly nodeVersion?: string | undefined;

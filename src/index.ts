@@ -8,7 +8,7 @@
 export { AnyDrone, compareLoad, Drone, type CallQueuer } from './drone/drone.js';
 export { LocalDrone, type LocalDroneOptions } from './drone/local-drone.js';
 export { SshDrone, type SshDroneOptions } from './drone/ssh-drone.js';
-export type { HostKeys, SshOptions } from './ssh/endpoint.js';
+export type { AgentUse, HostKeys, SshOptions } from './ssh/endpoint.js';
 export { getDrone } from './drone/get-drone.js';
 
 export type { Call, CallOptions } from './drone/call.js';

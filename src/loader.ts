@@ -38,3 +38,8 @@ export function bundleInput(bundle: Uint8Array | string): Uint8Array {
   input.set(packed, 4);
   return input;
 }
+
+/** What follows the bundle in an agent's first input. */
+export function framesBehindBundle(input: Uint8Array): Uint8Array {
+  return input.subarray(4 + new DataView(input.buffer, input.byteOffset).getUint32(0, true));
+}

@@ -14,6 +14,9 @@ export interface AgentStart {
   readonly input: Uint8Array;
 }
 
+/** Stands behind the marker in place of a Node version, where a transport plays the agent itself. */
+export const NO_NODE = 'none';
+
 /** What a channel tells the link. Nothing is called after `end`. */
 export interface ChannelEvents {
   /** The agent's stdout. The chunk holds only during the call. */

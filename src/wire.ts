@@ -86,8 +86,9 @@ export interface UtilityModule {
 /** What the agent says once it takes calls. */
 export interface ReadyReport {
   readonly protocol: number;
-  readonly pid: number;
-  readonly nodeVersion: string;
+  /** Absent, as is the version, where a transport plays the agent for a drone that has no Node. */
+  readonly pid?: number | undefined;
+  readonly nodeVersion?: string | undefined;
 }
 
 /** Why a call did not return. */

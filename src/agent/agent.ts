@@ -15,7 +15,7 @@ import {
 } from '../wire.js';
 import { Batches } from './batches.js';
 import { builtIns, isBuiltIn } from './built-ins.js';
-import { Cancelled, type CallContext } from './call-context.js';
+import { Cancelled, type AgentContext } from './call-context.js';
 import { describe, failed, messageOf, returned, type Outcome } from './outcome.js';
 import { Outputs } from './outputs.js';
 import { KILL_WAIT_MS, killGroupsNow } from './process-group.js';
@@ -151,7 +151,7 @@ export class Agent {
       const why = utility === '' ? 'the drone has no utility module of its own' : `${utility} was never sent`;
       return failed('call', withCode(`there is no built-in method ${describe(method)}, and ${why}`, 'ERR_NO_METHOD'));
     }
-    const context: CallContext = {
+    const context: AgentContext = {
       signal,
       killGraceMs: this.#config.killGraceMs,
       output: call.streams ? this.#outputs.open(batch, index, signal) : undefined,

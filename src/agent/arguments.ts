@@ -37,9 +37,14 @@ export function fieldsArg<Field extends string>(
   return value;
 }
 
-/** The agent's environment with these variables added. Their values are never shown: they may be secrets. */
+/** The agent's environment with these variables added. */
 export function envArg(where: string, value: unknown): NodeJS.ProcessEnv {
-  if (value === undefined) return process.env;
+  return { ...process.env, ...variablesArg(where, value) };
+}
+
+/** Variables of an environment, none when undefined. Their values are never shown: they may be secrets. */
+export function variablesArg(where: string, value: unknown): Readonly<Record<string, string>> {
+  if (value === undefined) return {};
   if (typeof value !== 'object' || value === null) throw invalid(where, value, 'an object');
   for (const [name, text] of Object.entries(value)) {
     if (name === '' || /[=\0]/.test(name)) {
@@ -48,5 +53,17 @@ export function envArg(where: string, value: unknown): NodeJS.ProcessEnv {
     if (typeof text !== 'string') throw invalid(`${where}.${name}`, typeof text, 'a string');
     if (text.includes('\0')) throw invalid(`${where}.${name}`, '(not shown)', 'a string without a zero byte');
   }
-  return { ...process.env, ...(value as Record<string, string>) };
+  return value as Record<string, string>;
+}
+
+/** Pids of a list of ProcessIds. */
+export function pidsArg(where: string, value: unknown): number[] {
+  return listArg(where, value).map((item, at) => {
+    if (typeof item !== 'object' || item === null)
+      throw invalid(`${where}[${String(at)}]`, item, 'an object with a pid');
+    const { pid } = item as { pid?: unknown };
+    if (typeof pid !== 'number' || !Number.isInteger(pid))
+      throw invalid(`${where}[${String(at)}].pid`, pid, 'an integer');
+    return pid;
+  });
 }

@@ -1,12 +1,11 @@
 /** `killProcesses`: whole process groups, so that no child of a process is left behind. */
-import { invalidArgument } from '../invalid-argument.js';
-import { listArg } from './arguments.js';
+import { pidsArg } from './arguments.js';
 import type { CallContext } from './call-context.js';
 import { endGroup } from './process-group.js';
 import { processGroupOf } from './processes.js';
 
 export async function killProcesses(context: CallContext, list: unknown): Promise<{ pid: number; killed: boolean }[]> {
-  const pids = listArg('killProcesses: list', list).map(pidArg);
+  const pids = pidsArg('killProcesses: list', list);
   const ownGroup = await processGroupOf(process.pid);
   const ends = new Map<number, Promise<boolean>>();
   return Promise.all(
@@ -33,12 +32,4 @@ async function endOf(pgid: number, context: CallContext): Promise<boolean> {
   const why = end === 'refused' ? 'the agent may not signal it' : 'it is still there after KILL';
   context.warn(`killProcesses: process group ${String(pgid)} is not killed: ${why}`);
   return false;
-}
-
-function pidArg(value: unknown, at: number): number {
-  const where = `killProcesses: list[${String(at)}]`;
-  if (typeof value !== 'object' || value === null) throw invalidArgument(where, value, 'an object with a pid');
-  const { pid } = value as { pid?: unknown };
-  if (typeof pid !== 'number' || !Number.isInteger(pid)) throw invalidArgument(`${where}.pid`, pid, 'an integer');
-  return pid;
 }

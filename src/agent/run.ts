@@ -2,16 +2,12 @@
 import type { ChildProcess } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import { invalidArgument } from '../invalid-argument.js';
 import type { RunResult } from '../utility.js';
-import { contentsArg, envArg, fieldsArg, optionalTextArg, textArg } from './arguments.js';
 import { Cancelled, type CallContext } from './call-context.js';
-import { Capture } from './capture.js';
 import { endGroup, startGroup } from './process-group.js';
+import { KeptOutput } from './kept-output.js';
+import { runArguments } from './run-arguments.js';
 
-const DEFAULT_OUTPUT_BYTES = 1024 * 1024;
-/** Both streams, at worst four bytes for each byte kept, must fit in one reply. */
-const LARGEST_OUTPUT_BYTES = 16_000_000;
 /** After the exit, how long output may still come while somebody else holds the pipe open. */
 const DRAIN_MS = 200;
 /** After the exit, more than lies in any pipe: what comes then is somebody else's. */
@@ -24,21 +20,9 @@ export interface ProgramOptions {
   readonly maxOutputBytes?: number | undefined;
 }
 
-export function run(context: CallContext, command: unknown, options: unknown = {}): Promise<RunResult> {
-  const script = textArg('run: command', command);
-  const fields = fieldsArg('run: options', options, ['cwd', 'env', 'stdin', 'maxOutputBytes']);
-  const { stdin, maxOutputBytes } = fields;
-  return runProgram(context, '/bin/sh', ['-c', script], {
-    cwd: optionalTextArg('run: options.cwd', fields.cwd),
-    env: envArg('run: options.env', fields.env),
-    stdin: stdin === undefined ? undefined : contentsArg('run: options.stdin', stdin),
-    maxOutputBytes: maxOutputBytes === undefined ? undefined : outputBytesArg(maxOutputBytes),
-  });
-}
-
-function outputBytesArg(value: unknown): number {
-  if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= LARGEST_OUTPUT_BYTES) return value;
-  throw invalidArgument('run: options.maxOutputBytes', value, `an integer from 0 to ${String(LARGEST_OUTPUT_BYTES)}`);
+export function run(context: CallContext, command: unknown, options?: unknown): Promise<RunResult> {
+  const { script, env, ...rest } = runArguments(command, options);
+  return runProgram(context, '/bin/sh', ['-c', script], { ...rest, env: { ...process.env, ...env } });
 }
 
 /**
@@ -67,8 +51,9 @@ export async function runProgram(
   try {
     const exit = await Promise.race([exited, ended.then(() => undefined)]);
     await output.finish();
-    if (context.signal.aborted || exit === undefined) throw new Cancelled((await ended) === 'gone', output.texts());
-    return { ...exit, ...output.texts(), truncated: output.truncated, totalBytes: output.totalBytes() };
+    if (context.signal.aborted || exit === undefined)
+      throw new Cancelled((await ended) === 'gone', output.kept.texts());
+    return { ...exit, ...output.kept.texts(), truncated: output.kept.truncated, totalBytes: output.kept.totalBytes() };
   } finally {
     output.close();
   }
@@ -115,9 +100,7 @@ function endedBySignal(context: CallContext, pid: number | undefined): Promise<'
 }
 
 class ProgramOutput {
-  readonly #stdout: Capture;
-  readonly #stderr: Capture;
-  readonly #isKept: boolean;
+  readonly kept: KeptOutput;
   readonly #streams: Readable[];
   readonly #closed: Promise<void>;
   #paused: Promise<void> | undefined;
@@ -125,25 +108,21 @@ class ProgramOutput {
   readonly #drained = new AbortController();
   #drainBytes = Infinity;
 
-  /** What is streamed is not kept, unless somebody says how much. */
   constructor(child: ChildProcess, maxOutputBytes: number | undefined, context: CallContext) {
     const { stdout, stderr } = child;
     if (stdout === null || stderr === null) throw new Error('the command was started without pipes');
     this.#streams = [stdout, stderr];
-    this.#isKept = maxOutputBytes !== undefined || context.output === undefined;
-    const keptBytes = this.#isKept ? (maxOutputBytes ?? DEFAULT_OUTPUT_BYTES) : 0;
-    this.#stdout = new Capture(keptBytes);
-    this.#stderr = new Capture(keptBytes);
+    this.kept = new KeptOutput(maxOutputBytes, context.output !== undefined);
     this.#closed = new Promise(resolve =>
       child.once('close', () => {
         resolve();
       }),
     );
-    this.#read('stdout', stdout, this.#stdout, context);
-    this.#read('stderr', stderr, this.#stderr, context);
+    this.#read('stdout', stdout, context);
+    this.#read('stderr', stderr, context);
   }
 
-  #read(name: 'stdout' | 'stderr', stream: Readable, capture: Capture, context: CallContext): void {
+  #read(name: 'stdout' | 'stderr', stream: Readable, context: CallContext): void {
     stream.on('data', (chunk: Uint8Array) => {
       if (this.#paused !== undefined) {
         // At a child's exit Node resumes its streams, whoever has paused them.
@@ -151,7 +130,7 @@ class ProgramOutput {
         stream.unshift(chunk);
         return;
       }
-      capture.push(chunk);
+      this.kept.push(name, chunk);
       this.#pass(name, chunk, context);
       this.#drainBytes -= chunk.byteLength;
       if (this.#drainBytes < 0) this.#drained.abort();
@@ -173,19 +152,6 @@ class ProgramOutput {
 
   close(): void {
     for (const stream of this.#streams) stream.destroy();
-  }
-
-  texts(): { stdout: string; stderr: string } {
-    if (!this.#isKept) return { stdout: '', stderr: '' };
-    return { stdout: this.#stdout.toString(), stderr: this.#stderr.toString() };
-  }
-
-  totalBytes(): { stdout: number; stderr: number } {
-    return { stdout: this.#stdout.totalBytes, stderr: this.#stderr.totalBytes };
-  }
-
-  get truncated(): boolean {
-    return this.#stdout.truncated || this.#stderr.truncated;
   }
 
   /** When link or consumer are behind, the command has to wait too, or its output would pile up here. */

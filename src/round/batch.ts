@@ -31,6 +31,8 @@ export class Batch {
   phase: Phase = 'waiting';
   phaseSinceMs = performance.now();
   attempts = 0;
+  /** The kills in front of the calls have had their answer. */
+  killsAnswered = false;
   stop: Stop | undefined;
   /** How it ended; undefined while unsettled, and when all went well. */
   failure: DroneError | undefined;
@@ -120,7 +122,7 @@ export class Batch {
     this.phaseSinceMs = performance.now();
   }
 
-  /** A call ended its batch; those after it did not run. */
+  /** A call ended its batch. Those after it did not run, nor those before it that have no answer. */
   failAt(index: number, report: FailedReport): void {
     const ended = this.callAt(index);
     const stop = report.kind === 'cancelled' ? this.stop : undefined;
@@ -131,10 +133,11 @@ export class Batch {
     this.#fail(kind, cause, {
       call,
       mayHaveRun: unknown ? [ended] : [],
-      notStarted: this.workload.calls.slice(Math.max(index + 1 - this.#killCalls, 0)),
+      notStarted: this.workload.calls.slice(this.values.length).filter(each => each !== ended),
       killed: report.killed,
       output: report.output,
     });
+    if (!this.isKill(index) && !this.killsAnswered) this.#giveBack({ kills: this.workload.kills, calls: [] });
   }
 
   /** The drone, or the way to it, is gone. */

@@ -210,6 +210,7 @@ export class Ledger {
   #takeValue(entry: Entry, index: number, value: unknown): void {
     const { batch } = entry;
     if (batch.isKill(index)) {
+      batch.killsAnswered = true;
       for (const pid of survivors(value)) this.#warn(batch.drone.hostname, `process ${pid} could not be killed`);
     } else {
       // It was on its way already when its time was up.

@@ -1,4 +1,4 @@
-/** The exec channel that carries an agent's stdin and stdout. */
+/** The exec channel that carries an agent's stdin and stdout. When it ends by itself, its connection is left to others. */
 import type { ClientChannel } from 'ssh2';
 import type { Channel, ChannelEvents } from '../transport.js';
 import type { SshConnection } from './connection.js';
@@ -82,7 +82,6 @@ export class AgentChannel implements Channel {
     if (this.#ended) return;
     this.#ended = true;
     clearTimeout(this.#timer);
-    this.#connection.end();
     this.#events.end(this.#isOurEnd ? undefined : cause);
   }
 }

@@ -11,7 +11,7 @@ import { abandoned, unlessAborted } from './abort.js';
 import type { Authentication } from './authentication.js';
 import { addressOf, type SshPoint } from './endpoint.js';
 import type { HostKeyCheck } from './host-key.js';
-import { Keepalive } from './keepalive.js';
+import { ask, Keepalive } from './keepalive.js';
 import { meaningOf } from './tcp.js';
 
 /** How long the server may take to end its side of a connection that we have ended. */
@@ -122,22 +122,47 @@ export class SshConnection {
     }
   }
 
-  /** Starts a command. Rejects with a TransportError: `bootstrap` when the server refuses, `unreachable` when it is gone. */
-  exec(command: string, signal: AbortSignal): Promise<ClientChannel> {
-    const opened = this.#openChannel<ClientChannel>('bootstrap', 'start a command', callback =>
-      this.#client.exec(command, callback),
+  /**
+   * Starts a command, and gives what `listen` makes of its channel; it gets that before the first event, or what a short
+   * command says would be missed. Rejects with a TransportError: `bootstrap` when the server refuses, `unreachable` when it
+   * is gone.
+   */
+  exec<T>(command: string, signal: AbortSignal, listen: (channel: ClientChannel) => T): Promise<T> {
+    let late: ClientChannel | undefined;
+    const opened = this.#openChannel(
+      'bootstrap',
+      'start a command',
+      callback => this.#client.exec(command, callback),
+      channel => {
+        late = channel;
+        return listen(channel);
+      },
     );
-    return unlessAborted(signal, opened, late => {
-      late.destroy();
+    return unlessAborted(signal, opened, () => late?.destroy());
+  }
+
+  /** Resolves when the server has answered: what it sent before is here by then. Rejects when the connection ends first. */
+  ping(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const onLoss = (cause: Error | undefined): void => {
+        reject(new TransportError('unreachable', `the connection to ${this.#name} has ended`, { cause }));
+      };
+      this.onEnd(onLoss);
+      if (this.#ended) return;
+      ask(this.#client, () => {
+        this.#endListeners = this.#endListeners.filter(listener => listener !== onLoss);
+        resolve();
+      });
     });
   }
 
   /** Connects on from the server. Rejects with a TransportError, `unreachable`. */
   forward(host: string, port: number, signal: AbortSignal): Promise<ClientChannel> {
-    const opened = this.#openChannel<ClientChannel>(
+    const opened = this.#openChannel(
       'unreachable',
       `connect to ${host} port ${String(port)}`,
       callback => this.#client.forwardOut('127.0.0.1', 0, host, port, callback),
+      channel => channel,
     );
     return unlessAborted(signal, opened, late => {
       late.destroy();
@@ -260,11 +285,12 @@ export class SshConnection {
     });
   }
 
-  #openChannel<C>(
+  #openChannel<T>(
     refusal: 'bootstrap' | 'unreachable',
     what: string,
-    open: (callback: (error: Error | undefined, channel: C) => void) => unknown,
-  ): Promise<C> {
+    open: (callback: (error: Error | undefined, channel: ClientChannel) => void) => unknown,
+    listen: (channel: ClientChannel) => T,
+  ): Promise<T> {
     return new Promise((resolve, reject) => {
       const fail = (kind: 'bootstrap' | 'unreachable', why: string, cause: Error | undefined): void => {
         reject(new TransportError(kind, `${this.#name} did not ${what}: ${why}`, { cause }));
@@ -276,7 +302,7 @@ export class SshConnection {
       if (this.#ended) return;
       open((error, channel) => {
         this.#endListeners = this.#endListeners.filter(listener => listener !== onLoss);
-        if (!error) resolve(channel);
+        if (!error) resolve(listen(channel));
         else if (this.#ended || !this.#way.stream.writable) onLoss(this.#trouble ?? error);
         else fail(refusal, reasonOf(error), error);
       });

@@ -16,6 +16,12 @@ import { OptionReader } from '../option-reader.js';
  */
 export type HostKeys = 'strict' | 'accept-new' | { readonly fingerprints: readonly string[] };
 
+/**
+ * Whether the drone's calls are run by an agent: `node`, by an agent, for which the drone needs Node; `auto`, by an agent
+ * where there is a Node, else as with `none`; `none`, each by a command of its own, and of the methods only `run`.
+ */
+export type AgentUse = 'node' | 'auto' | 'none';
+
 /** How to reach and enter one SSH server: a drone, or a hop on the way to it. */
 export interface SshPoint {
   /** As the user calls the host; known_hosts entries under this name count too. */
@@ -44,6 +50,7 @@ export interface SshEndpointSpec extends EndpointSpec, SshPoint {
   readonly hostname: string;
   /** Starts Node on the drone; text for the user's login shell there. */
   readonly agentCommand: string;
+  readonly agent: AgentUse;
   /** Outermost first: the one that this machine connects to. */
   readonly hops: readonly SshHop[];
 }
@@ -87,6 +94,12 @@ export interface SshOptions<Hop> {
   utility?: URL | undefined;
   /** Added to the environment of the drone's commands. */
   env?: Readonly<Record<string, string>> | undefined;
+  /**
+   * Whether an agent is started on the drone, which needs Node there: `node`, it has to be; `auto`, where a node is found;
+   * `none`, never. Without an agent `run` and kills work, and the batch of any other method fails with kind `call` before
+   * anything of it runs. Default `node`.
+   */
+  agent?: AgentUse | undefined;
   /** Starts Node on the drone, a trusted piece of shell text: a path, or a wrapper with arguments. Default `node`. */
   agentCommand?: string | undefined;
 }
@@ -103,6 +116,7 @@ const OPTION_NAMES: readonly (keyof SshOptions<SshEndpointSpec>)[] = [
   'via',
   'utility',
   'env',
+  'agent',
   'agentCommand',
 ];
 
@@ -139,16 +153,18 @@ export function resolveSshEndpoint(hostname: string, options: SshOptions<SshEndp
   }
   const agentCommand = read.text('agentCommand') ?? 'node';
   if (/[\0\r\n]/.test(agentCommand)) throw invalidArgument('agentCommand', agentCommand, 'one line');
+  const agent = agentUseOf(options.agent);
   const hops = hopsOf(options.via, point);
   const utility = read.moduleUrl('utility');
   const env = read.environment('env');
   return {
     transport: 'ssh',
     ...point,
-    key: `ssh:${addressOf(point)}#${fingerprintOf({ point, hops: hops.map(hop => hop.key), agentCommand, utility, env })}`,
+    key: `ssh:${addressOf(point)}#${fingerprintOf({ point, hops: hops.map(hop => hop.key), agent, agentCommand, utility, env })}`,
     route: routeOf(hops[0] ?? point),
     // Behind a hop it is a channel of the hop's connection.
     openFiles: hops.length === 0 ? 1 : 0,
+    agent,
     agentCommand,
     hops,
     utility,
@@ -230,6 +246,12 @@ function agentSocketOf(value: unknown): string | undefined {
   if (value === undefined) return process.env['SSH_AUTH_SOCK'] || undefined;
   if (typeof value === 'string' && value !== '') return value;
   throw invalidArgument('agentSocket', value, 'the path of a socket, or false');
+}
+
+function agentUseOf(value: unknown): AgentUse {
+  if (value === undefined) return 'node';
+  if (value === 'node' || value === 'auto' || value === 'none') return value;
+  throw invalidArgument('agent', value, "'node', 'auto' or 'none'");
 }
 
 function hostKeysOf(value: unknown): HostKeys {

@@ -13,6 +13,14 @@ interface Ssh2Internals {
 
 const MAX_INTERVAL_MS = 2_147_483_647;
 
+/** Asks the server for an answer, whatever it may be. */
+export function ask(client: Client, onAnswer: () => void): void {
+  const { _protocol: protocol, _callbacks: replies } = client as unknown as Ssh2Internals;
+  // Replies come in the order of the requests, to whoever stands first in the queue.
+  replies.push(onAnswer);
+  protocol.ping();
+}
+
 export class Keepalive {
   readonly #timer: NodeJS.Timeout | undefined;
 
@@ -25,7 +33,6 @@ export class Keepalive {
   ) {
     const { keepaliveIntervalMs, keepaliveCount } = settings;
     if (!(keepaliveIntervalMs > 0 && keepaliveIntervalMs <= MAX_INTERVAL_MS)) return;
-    const { _protocol: protocol, _callbacks: replies } = client as unknown as Ssh2Internals;
     let unanswered = 0;
     stream.on('data', () => {
       unanswered = 0;
@@ -38,9 +45,7 @@ export class Keepalive {
         return;
       }
       unanswered++;
-      // Replies come in the order of the requests, to whoever stands first in the queue.
-      replies.push(() => undefined);
-      protocol.ping();
+      ask(client, () => undefined);
     }, keepaliveIntervalMs).unref();
   }
 

@@ -1,8 +1,21 @@
-/** Drones behind SSH: a connection of its own for each endpoint, and on it one exec channel that carries the agent. */
-import { type Transport, TransportError } from '../transport.js';
+/**
+ * Drones behind SSH: a connection of its own for each endpoint, and on it one exec channel that carries the agent; or,
+ * without an agent, one for each command.
+ */
+import {
+  type AgentStart,
+  type ChannelEvents,
+  type Transport,
+  type TransportContext,
+  TransportError,
+} from '../transport.js';
 import type { EndpointSpec } from '../wire.js';
+import { unlessAborted } from './abort.js';
 import { AgentChannel } from './agent-channel.js';
+import type { SshConnection } from './connection.js';
 import type { SshEndpointSpec } from './endpoint.js';
+import { PlainAgent } from './plain/plain-agent.js';
+import { Trial } from './trial.js';
 import { connectThrough } from './way.js';
 
 export const transport: Transport = {
@@ -12,17 +25,66 @@ export const transport: Transport = {
     const connection = await connectThrough(spec.hops, spec, context);
     try {
       context.phase('bootstrap');
-      // The login shell is replaced, so that no process of it stands between the server and the agent.
-      const command = `exec ${spec.agentCommand} -e '${start.loader}' ${start.marker}`;
-      const channel = new AgentChannel(connection, await connection.exec(command, signal), events);
-      channel.write(start.input);
-      return channel;
+      if (spec.agent === 'none') return plainAgent(connection, spec, start, events, context);
+      // The agent's end is that of its connection, too; but where none came up, the connection serves without.
+      const ended: ChannelEvents = {
+        data: chunk => {
+          events.data(chunk);
+        },
+        diagnostics: chunk => {
+          events.diagnostics(chunk);
+        },
+        end: cause => {
+          connection.end();
+          events.end(cause);
+        },
+      };
+      if (spec.agent === 'node') return await startAgent(connection, spec, start, ended, signal);
+      const trial = new Trial(start.marker, ended);
+      const channel = await startAgent(connection, spec, start, trial, signal);
+      const hasNode = await unlessAborted(signal, trial.hasNode);
+      return hasNode ? channel : plainAgent(connection, spec, start, events, context);
     } catch (error) {
       connection.destroy();
       throw error;
     }
   },
 };
+
+async function startAgent(
+  connection: SshConnection,
+  spec: SshEndpointSpec,
+  start: AgentStart,
+  events: ChannelEvents,
+  signal: AbortSignal,
+): Promise<AgentChannel> {
+  // The login shell is replaced, so that no process of it stands between the server and the agent.
+  const command = `exec ${spec.agentCommand} -e '${start.loader}' ${start.marker}`;
+  const channel = await connection.exec(command, signal, opened => new AgentChannel(connection, opened, events));
+  channel.write(start.input);
+  return channel;
+}
+
+function plainAgent(
+  connection: SshConnection,
+  spec: SshEndpointSpec,
+  start: AgentStart,
+  events: ChannelEvents,
+  context: TransportContext,
+): PlainAgent {
+  return new PlainAgent({
+    server: connection,
+    start,
+    events,
+    reason: `${spec.hostname} ${spec.agent === 'none' ? "is set to agent: 'none'" : 'has no Node'}`,
+    connectAgain: signal =>
+      // It is to end a command, for which nobody should have to wait.
+      connectThrough(spec.hops, spec, { ...context, ...UNNOTICED, signal }),
+  });
+}
+
+/** A connection beside that of the link. */
+const UNNOTICED = { phase: () => undefined, turn: () => Promise.resolve(), rest: () => undefined };
 
 function isSshSpec(spec: EndpointSpec): spec is SshEndpointSpec {
   return spec.transport === 'ssh';

@@ -197,10 +197,10 @@ export class AgentSession {
   }
 }
 
-function checkReady(report: unknown, nodeVersion: string): ReadyReport {
+function checkReady(report: unknown, nodeVersion: string | undefined): ReadyReport {
   const { protocol, pid } = (report ?? {}) as Partial<ReadyReport>;
   if (protocol !== PROTOCOL_VERSION) {
     throw new ProtocolError(`the agent speaks version ${String(protocol)}, expected ${String(PROTOCOL_VERSION)}`);
   }
-  return { protocol, pid: Number(pid), nodeVersion };
+  return { protocol, pid: typeof pid === 'number' ? pid : undefined, nodeVersion };
 }

@@ -3,8 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { bundleInput, LOADER } from '../loader.js';
 import { encode } from '../codec.js';
-import type { AgentStart } from '../transport.js';
-import { TransportError } from '../transport.js';
+import { isNodeMissing } from '../missing-node.js';
+import { type AgentStart, NO_NODE, TransportError } from '../transport.js';
 import { utilityIdOf } from '../utility-id.js';
 import { encodeFrame, join } from '../frames.js';
 import { type AgentConfig, type EndpointSpec, FrameType, type ThreadSettings, type UtilityModule } from '../wire.js';
@@ -72,7 +72,7 @@ function unreadable(what: string, error: unknown): TransportError {
 export class MarkerSearch {
   readonly #marker: string;
   #text = '';
-  /** The version that the loader named. */
+  /** The version that the loader named; undefined also where the transport plays the agent. */
   nodeVersion: string | undefined;
 
   constructor(marker: string) {
@@ -92,13 +92,16 @@ export class MarkerSearch {
         `more than ${String(MAX_NOISE_BYTES)} bytes of output before the agent's own: ${quote(this.#text)}`,
       );
     }
-    this.nodeVersion = this.#text.slice(at + this.#marker.length + 1, lineEnd).trim();
-    const major = Number(/^v(\d+)\./.exec(this.nodeVersion)?.[1]);
-    if (!(major >= OLDEST_AGENT_NODE)) {
-      throw new TransportError(
-        'bootstrap',
-        `the agent needs Node ${String(OLDEST_AGENT_NODE)} or newer on the drone, found ${quote(this.nodeVersion)}`,
-      );
+    const version = this.#text.slice(at + this.#marker.length + 1, lineEnd).trim();
+    if (version !== NO_NODE) {
+      const major = Number(/^v(\d+)\./.exec(version)?.[1]);
+      if (!(major >= OLDEST_AGENT_NODE)) {
+        throw new TransportError(
+          'bootstrap',
+          `the agent needs Node ${String(OLDEST_AGENT_NODE)} or newer on the drone, found ${quote(version)}`,
+        );
+      }
+      this.nodeVersion = version;
     }
     return Buffer.from(this.#text.slice(lineEnd + 1), 'latin1');
   }
@@ -117,10 +120,7 @@ export function quote(foreign: string): string {
 
 /** Why no agent came up, from what the start left behind. */
 export function describeFailedStart(cause: Error | undefined, stderr: string, noise: string): string {
-  const exitCode = (cause as { exitCode?: unknown } | undefined)?.exitCode;
-  // csh says so with status 1, and last: what stands before is the login scripts' own trouble.
-  const missing = exitCode === 127 || /not found|No such file/.test(stderr.trim().split('\n').at(-1) ?? '');
-  const what = missing ? 'no node on the drone' : 'the agent ended before it was ready';
+  const what = isNodeMissing(cause, stderr) ? 'no node on the drone' : 'the agent ended before it was ready';
   return `${what}${saidAtStart(stderr, noise)}${cause === undefined ? '' : ` (${cause.message})`}`;
 }
 

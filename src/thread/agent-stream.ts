@@ -18,9 +18,9 @@ export class AgentStream {
     return this.#found ? '""' : this.#search.noise;
   }
 
-  /** As the agent's loader named it, with the marker. */
-  get nodeVersion(): string {
-    return String(this.#search.nodeVersion);
+  /** As the agent's loader named it, with the marker; undefined where there is no Node. */
+  get nodeVersion(): string | undefined {
+    return this.#search.nodeVersion;
   }
 
   /** Throws a TransportError: `bootstrap`, or `protocol` for what is none of our frames. */

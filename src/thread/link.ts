@@ -248,7 +248,9 @@ export class Link {
       case FrameType.TransferEnd:
       case FrameType.TransferCredit: {
         const batch = this.#batches.get(id);
-        if (batch?.sent !== true || batch.next !== index) {
+        // A batch may fail at a later call before any of it has run.
+        const isFit = type === FrameType.Failed ? isAwaitedOrLater(batch, index) : batch?.next === index;
+        if (batch?.sent !== true || !isFit) {
           throw new ProtocolError(`an answer to call ${String(index)} of batch ${String(id)}, which awaits none`);
         }
         if (isOfTransfer(type)) {
@@ -344,4 +346,8 @@ export class Link {
     const { key, hostname } = this.spec;
     this.#owner.outbox.frame(FrameType.Link, 0, 0, encode({ ...report, key, hostname }));
   }
+}
+
+function isAwaitedOrLater(batch: BatchRun | undefined, index: number): boolean {
+  return batch !== undefined && index >= batch.next && index < batch.count;
 }

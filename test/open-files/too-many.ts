@@ -9,5 +9,5 @@ try {
 } catch (error) {
   if (!(error instanceof DroneTaskQueueException)) throw error;
   const queued = drones.flatMap(drone => drone.getCalls()).length;
-  console.log(JSON.stringify({ code: error.code, message: error.message, queued }));
+  process.stdout.write(JSON.stringify({ code: error.code, message: error.message, queued }));
 }

@@ -33,6 +33,7 @@ test('a hostname alone means port 22, the own user, the ssh-agent and strict hos
     knownHosts: [join(homedir(), '.ssh/known_hosts'), '/etc/ssh/ssh_known_hosts'],
     route: 'ssh:web1 22',
     openFiles: 1,
+    agent: 'node',
     agentCommand: 'node',
     hops: [],
     utility: undefined,
@@ -42,7 +43,7 @@ test('a hostname alone means port 22, the own user, the ssh-agent and strict hos
 
 test('every option may be undefined, which means its default', () => {
   const names = ['host', 'port', 'user', 'identity', 'password', 'agentSocket', 'hostKeys', 'knownHosts', 'via'];
-  const all = [...names, 'utility', 'env', 'agentCommand'].map(name => [name, undefined]);
+  const all = [...names, 'utility', 'env', 'agent', 'agentCommand'].map(name => [name, undefined]);
   assert.deepEqual(
     resolveSshEndpoint('web1', Object.fromEntries(all) as SshOptions<SshEndpointSpec>),
     resolveSshEndpoint('web1'),
@@ -121,6 +122,7 @@ test('endpoints that differ in anything have different keys, and equal ones the 
     { utility: new URL('file:///u.mjs') },
     { env: { A: '1' } },
     { agentCommand: '/opt/node' },
+    { agent: 'none' },
   ];
   const keys = variants.map(options => resolveSshEndpoint('web1', options).key);
   assert.equal(new Set(keys).size, keys.length);

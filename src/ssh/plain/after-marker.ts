@@ -1,0 +1,40 @@
+/** One output stream of a command: what login scripts print in front of the command's own output is left out. */
+
+/** Of the noise, the last of which may be the beginning of the marker. */
+const KEPT_CHARS = 4096;
+
+export class AfterMarker {
+  readonly #marker: string;
+  readonly #found: (word: string) => void;
+  #isFound = false;
+  /** One character per byte. */
+  #noise = '';
+
+  /** `found` gets what stands on the marker's line behind it. */
+  constructor(marker: string, found: (word: string) => void) {
+    this.#marker = marker;
+    this.#found = found;
+  }
+
+  /** What of this chunk is the command's own. */
+  own(chunk: Uint8Array): Uint8Array {
+    if (this.#isFound) return chunk;
+    this.#noise += Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength).toString('latin1');
+    const at = this.#noise.indexOf(this.#marker);
+    const end = at < 0 ? -1 : this.#noise.indexOf('\n', at);
+    if (end < 0) {
+      this.#noise = this.#noise.slice(at < 0 ? -KEPT_CHARS : at);
+      return new Uint8Array(0);
+    }
+    const rest = Buffer.from(this.#noise.slice(end + 1), 'latin1');
+    this.#isFound = true;
+    this.#found(this.#noise.slice(at + this.#marker.length, end).trim());
+    this.#noise = '';
+    return rest;
+  }
+
+  /** What came in place of the marker. */
+  get noise(): string {
+    return this.#noise;
+  }
+}
