@@ -22,12 +22,9 @@ export async function connectThrough(
   const { signal } = settings;
   settings.phase('connect');
   // Before the socket is there: nothing may come between its birth and the listeners that ssh2 puts on it.
-  const [{ Client }, hostKey, authentication] = await unlessAborted(
-    signal,
-    Promise.all([loadSsh2(), HostKeyCheck.prepare(point), Authentication.prepare(point)]),
-  );
+  const [{ Client }, hostKey] = await unlessAborted(signal, Promise.all([loadSsh2(), HostKeyCheck.prepare(point)]));
   const way = await openWay(hops, point, settings);
-  return SshConnection.open(new Client(), point, way, hostKey, authentication, settings);
+  return SshConnection.open(new Client(), point, way, hostKey, new Authentication(point, settings), settings);
 }
 
 async function openWay(hops: readonly SshHop[], point: SshPoint, settings: ConnectionSettings): Promise<Way> {
@@ -98,13 +95,14 @@ class SharedHop {
   readonly #connecting: Promise<SshConnection>;
   #connection: SshConnection | undefined;
   #phase: Phase = 'connect';
+  #awaited: string | undefined;
   #visits = 0;
   #held = 0;
 
   private constructor(path: string, hops: readonly SshHop[], settings: ConnectionSettings, hop: SshHop) {
     this.#path = path;
     this.name = addressOf(hop);
-    const { keepaliveIntervalMs, keepaliveCount } = settings;
+    const { keepaliveIntervalMs, keepaliveCount, ask } = settings;
     this.#connecting = connectThrough(hops.slice(0, -1), hop, {
       keepaliveIntervalMs,
       keepaliveCount,
@@ -112,6 +110,10 @@ class SharedHop {
       signal: this.#abort.signal,
       phase: phase => {
         this.#phase = phase;
+      },
+      ask,
+      awaits: what => {
+        this.#awaited = what && `via ${this.name}: ${what}`;
       },
     });
     this.#connecting.then(
@@ -143,12 +145,13 @@ class SharedHop {
     return this.#connection?.lossCause;
   }
 
-  async connected({ signal, phase }: ConnectionSettings): Promise<SshConnection> {
+  async connected({ signal, phase, awaits }: ConnectionSettings): Promise<SshConnection> {
     try {
       return await unlessAborted(signal, this.#connecting);
     } catch (error) {
       // How far the hop had come is how far the whole way has.
       if (!signal.aborted) phase(this.#phase);
+      awaits(this.#awaited);
       throw error;
     }
   }
@@ -156,7 +159,8 @@ class SharedHop {
   /** Names the hop in what went wrong on it, unless the visitor itself has given up. */
   blame(error: unknown, signal: AbortSignal): unknown {
     if (signal.aborted || error instanceof HopError || !(error instanceof TransportError)) return error;
-    return new HopError(error.kind, `via ${this.name}: ${error.message}`, { cause: error.cause ?? error });
+    const { kind, code, message, cause = error } = error;
+    return new HopError(kind, `via ${this.name}: ${message}`, { cause, code });
   }
 
   visit(): Visit {

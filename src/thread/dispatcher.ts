@@ -6,6 +6,7 @@ import { BatchRun } from './batch-run.js';
 import { decode, encode } from '../codec.js';
 import { Link, type LinkOwner } from './link.js';
 import { Outbox } from '../outbox.js';
+import { Questions } from './questions.js';
 import type { Channel, ChannelEvents, Transport } from '../transport.js';
 import { Window } from './window.js';
 import { FrameReader, piecesOf, ProtocolError } from '../frames.js';
@@ -31,6 +32,7 @@ export class Dispatcher {
   /** Cancels by batch, for batches that are not here: over, or still to come. */
   readonly #strayCancels = new Map<number, number[]>();
   readonly #relays = new Map<number, ChannelEvents>();
+  readonly #questions: Questions;
   readonly #transports = new Map<string, Promise<Transport>>();
   readonly #pings: NodeJS.Timeout | undefined;
   #lastRelay = 0;
@@ -38,12 +40,14 @@ export class Dispatcher {
   /** `post` gets buffers of whole frames for the main thread. */
   constructor(settings: ThreadSettings, post: (bytes: Uint8Array<ArrayBuffer>) => void) {
     this.#outbox = new Outbox(post);
+    this.#questions = new Questions(this.#outbox);
     this.#owner = {
       settings,
       window: new Window(settings.handshakeWindow),
       outbox: this.#outbox,
       loadTransport: name => this.#loadTransport(name),
       relay: (key, marker, events) => this.#relay(key, marker, events),
+      ask: (question, signal) => this.#questions.ask(question, signal),
       ended: link => {
         if (this.#links.get(link.spec.key) === link) this.#links.delete(link.spec.key);
       },
@@ -122,6 +126,9 @@ export class Dispatcher {
         events?.end(decode(payload) as Error | undefined);
         return;
       }
+      case FrameType.Answer:
+        this.#questions.take(batch, payload);
+        return;
       default:
         throw new ProtocolError(`the main thread sent a frame of type ${String(type)}`);
     }

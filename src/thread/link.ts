@@ -16,6 +16,7 @@ import { type Channel, type ChannelEvents, type Transport, TransportError } from
 import type { Window } from './window.js';
 import { encodeFrame, FrameReader, ProtocolError } from '../frames.js';
 import {
+  type Answer,
   type DownKind,
   type DownReport,
   type EndpointSpec,
@@ -25,6 +26,7 @@ import {
   type Phase,
   PHASES,
   PROTOCOL_VERSION,
+  type Question,
   type ReadyReport,
   type ThreadSettings,
 } from '../wire.js';
@@ -44,6 +46,7 @@ export interface LinkOwner {
   readonly outbox: Outbox;
   loadTransport(name: string): Promise<Transport>;
   relay(key: string, marker: string, events: ChannelEvents): Channel;
+  ask(question: Question, signal?: AbortSignal): Promise<Answer>;
   ended(link: Link): void;
 }
 
@@ -140,16 +143,20 @@ export class Link {
     });
   }
 
+  get #connectTimeoutMs(): number {
+    return this.spec.connectTimeoutMs ?? this.#owner.settings.connectTimeoutMs;
+  }
+
   async #open(): Promise<void> {
     const { signal } = this.#opening;
-    const { settings } = this.#owner;
+    const connectTimeoutMs = this.#connectTimeoutMs;
     let leave: (() => void) | undefined;
     let clock: Timer | undefined;
     try {
       leave = await this.#owner.window.enter(signal);
       const startedAt = performance.now();
-      clock = systemClock.setTimer(settings.connectTimeoutMs, () => {
-        const late = `no agent within ${String(settings.connectTimeoutMs)} ms${saidAtStart(this.#stderr, this.#noise())}`;
+      clock = systemClock.setTimer(connectTimeoutMs, () => {
+        const late = `no agent within ${String(connectTimeoutMs)} ms${saidAtStart(this.#stderr, this.#noise())}`;
         this.#opening.abort(new TransportError('timeout', late));
       });
       const ready = await this.#startAgent(signal);
@@ -181,7 +188,7 @@ export class Link {
     const transport = await this.#owner.loadTransport(spec.transport);
     signal.throwIfAborted();
     const channel = await transport.open(spec, start, this.#channelEvents(), {
-      connectTimeoutMs: settings.connectTimeoutMs,
+      connectTimeoutMs: this.#connectTimeoutMs,
       keepaliveIntervalMs: settings.keepaliveIntervalMs,
       keepaliveCount: settings.keepaliveCount,
       killGraceMs: settings.killGraceMs,
@@ -190,6 +197,7 @@ export class Link {
         this.#moveTo(phase);
       },
       relay: (key, marker, events) => this.#owner.relay(key, marker, events),
+      ask: (question, asker) => this.#owner.ask(question, asker),
     });
     this.#channel = channel;
     this.#moveTo('bootstrap');

@@ -6,6 +6,8 @@ import { transport } from '../../src/ssh/transport.js';
 import { type Channel, TransportError } from '../../src/transport.js';
 import type { Phase } from '../../src/wire.js';
 
+let answers = 0;
+
 /** Sends back what it is sent, until that ends. */
 export const ECHO = 'process.stdin.pipe(process.stdout)';
 
@@ -41,8 +43,9 @@ export async function openSession(options: SshDroneOptions, settings: SessionOpt
   const ended = new Promise<Error | undefined>(resolve => {
     onEnd = resolve;
   });
+  const endpoint = endpointOf(new SshDrone('drone.test', options));
   const channel = await transport.open(
-    endpointOf(new SshDrone('drone.test', options)).spec,
+    endpoint.spec,
     { loader, marker: 'marker', input },
     {
       data: chunk => {
@@ -69,6 +72,7 @@ export async function openSession(options: SshDroneOptions, settings: SessionOpt
         onPhase?.(phase);
       },
       relay: () => assert.fail('ssh needs no relay'),
+      ask: async ({ key, about }) => ({ number: ++answers, value: await endpoint.answers.get(key)?.(about) }),
     },
   );
   return {

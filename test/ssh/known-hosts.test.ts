@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHmac, randomBytes } from 'node:crypto';
-import { mkdtemp, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { after, before } from 'node:test';
 import fc from 'fast-check';
-import { addKnownHost, KnownHosts, keyTypeOf } from '../../src/ssh/known-hosts.js';
+import { KnownHosts, keyTypeOf } from '../../src/ssh/known-hosts.js';
 import { leakCheck } from '../leak-check.js';
 
 let folder: string;
@@ -148,25 +148,6 @@ test('a file is read again when it has changed, and only then', async () => {
   await writeFile(path, `${line('web2', A)}\n`);
   assert.equal(await statusOf('web1'), 'unknown');
   assert.equal(await statusOf('web2'), 'known');
-});
-
-test('a new host is added in a line of its own to a file that only its owner reads', async () => {
-  const path = join(folder, 'fresh', 'known_hosts');
-  await addKnownHost(path, 'Web1', 22, A);
-  await addKnownHost(path, '::1', 2222, B);
-  assert.equal((await stat(path)).mode & 0o777, 0o600);
-  assert.equal((await stat(join(folder, 'fresh'))).mode & 0o777, 0o700);
-  const bare = (names: string, blob: Buffer): string => `${line(names, blob).replace(' a comment', '')}\n`;
-  assert.equal(await readFile(path, 'utf8'), bare('web1', A) + bare('[::1]:2222', B));
-});
-
-test('many hosts added at once all arrive whole', async () => {
-  const path = join(folder, 'crowd');
-  await Promise.all(Array.from({ length: 50 }, (_, at) => addKnownHost(path, `web${String(at)}`, 22, A)));
-  const hosts = await KnownHosts.load([path]);
-  for (let at = 0; at < 50; at++) {
-    assert.equal(hosts.check(`web${String(at)}`, 22, 'ssh-ed25519', A).status, 'known');
-  }
 });
 
 test('whatever is in the file, a lookup gives an answer', async () => {
