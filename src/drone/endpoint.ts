@@ -1,4 +1,5 @@
 /** Where a drone is reached: the same for every drone object that names the same place in the same way. */
+import { inspect } from 'node:util';
 import { encode } from '../codec.js';
 import { utilityIdOf } from '../utility-id.js';
 import { encodeBatchHead, type EndpointSpec } from '../wire.js';
@@ -44,6 +45,11 @@ export class Endpoint {
     this.openFarEnd = openFarEnd;
     this.answers = answers;
     this.utilityId = spec.utility === undefined ? '' : utilityIdOf(spec.utility);
+  }
+
+  /** The spec holds secrets. */
+  [inspect.custom](): string {
+    return `Endpoint(${this.key})`;
   }
 
   get key(): string {

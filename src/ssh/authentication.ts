@@ -9,7 +9,7 @@
 import type { Socket } from 'node:net';
 import type { AnyAuthMethod, AuthHandlerMiddleware, Client, ParsedKey, Prompt } from 'ssh2';
 import { TransportError } from '../transport.js';
-import { unlessAborted } from './abort.js';
+import type { Answer, Question } from '../wire.js';
 import type { KeyboardChallenge, SshQuestion } from './answers.js';
 import type { ConnectionSettings } from './connection.js';
 import { addressOf, type SshPoint } from './endpoint.js';
@@ -47,7 +47,7 @@ export class Authentication {
   #serverTakes: readonly string[] | undefined;
   #cause: Error | undefined;
   #fail: (error: TransportError) => void = () => undefined;
-  #questions = 0;
+  #isAsking = false;
   #isExhausted = false;
   #isClosed = false;
 
@@ -97,7 +97,7 @@ export class Authentication {
 
   /** Whether an answer is awaited. */
   get isAsking(): boolean {
-    return this.#questions > 0;
+    return this.#isAsking;
   }
 
   /** An attempt could not be made, such as with an ssh-agent that is gone; the next one follows. */
@@ -180,17 +180,28 @@ export class Authentication {
   async #unlock(path: string, identity: Identity): Promise<ParsedKey> {
     const { passphrase, asks } = this.#point;
     if (passphrase !== undefined || asks === undefined) return identity.open(passphrase ?? '');
-    const about: SshQuestion = { kind: 'passphrase', path };
     try {
-      return await this.#awaitAnswer(`the passphrase of ${path}`, () =>
-        // Not under this login's own signal: others may be waiting for the same answer.
-        identity.openByAsking(wrong =>
-          this.#settings.ask({ key: asks.key, about, sharedAs: `passphrase ${path}`, wrong }),
-        ),
-      );
+      return await this.#openByAsking(path, identity, asks.key);
     } catch (error) {
       this.#cause ??= error as Error;
       throw new Error(`not opened: ${(error as Error).message}`, { cause: error });
+    }
+  }
+
+  /** The main thread keeps the answer for all who ask; only it knows whether there is another one to be had. */
+  async #openByAsking(path: string, identity: Identity, key: string): Promise<ParsedKey> {
+    const about: SshQuestion = { kind: 'passphrase', path };
+    for (let wrong: number | undefined, trouble: unknown; ;) {
+      const question: Question = { key, about, sharedAs: `passphrase ${path}`, wrong };
+      const { number, value } = await this.#ask(question, `the passphrase of ${path}`);
+      if (number === wrong) throw trouble;
+      try {
+        if (typeof value !== 'string' || value === '') throw new TypeError('the passphrase that was given is no text');
+        return identity.open(value);
+      } catch (error) {
+        wrong = number;
+        trouble = error;
+      }
     }
   }
 
@@ -246,21 +257,19 @@ export class Authentication {
 
   async #askCaller(challenge: KeyboardChallenge): Promise<string[]> {
     const about: SshQuestion = { kind: 'keyboard-interactive', challenge };
-    const { ask, signal } = this.#settings;
-    const { value } = await this.#awaitAnswer('an answer from keyboardInteractive', () =>
-      ask({ key: this.#point.asks?.key ?? '', about }, signal),
-    );
+    const question = { key: this.#point.asks?.key ?? '', about };
+    const { value } = await this.#ask(question, 'an answer from keyboardInteractive');
     return checkAnswers(value, challenge.prompts.length);
   }
 
-  async #awaitAnswer<T>(what: string, ask: () => Promise<T>): Promise<T> {
-    const { signal, awaits } = this.#settings;
-    this.#questions++;
+  async #ask(question: Question, what: string): Promise<Answer> {
+    const { signal, ask, awaits } = this.#settings;
+    this.#isAsking = true;
     awaits(`${addressOf(this.#point)} waits for ${what}`);
     try {
-      return await unlessAborted(signal, ask());
+      return await ask(question, signal);
     } finally {
-      this.#questions--;
+      this.#isAsking = false;
       // What was still awaited at the end is the reason for it.
       if (!signal.aborted) awaits(undefined);
     }

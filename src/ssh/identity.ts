@@ -3,12 +3,8 @@ import { createPrivateKey, sign } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { ParsedKey } from 'ssh2';
 import { fingerprintOf } from '../fingerprint.js';
-import type { Answer } from '../wire.js';
 import { FileCache } from './file-cache.js';
 import { loadSsh2 } from './ssh2.js';
-
-/** Asks for the passphrase; `wrong` is the number of the answer that did not fit. */
-export type AskPassphrase = (wrong: number | undefined) => Promise<Answer>;
 
 type Parse = (passphrase?: string) => ParsedKey;
 
@@ -21,8 +17,6 @@ export class Identity {
   readonly #parse: Parse;
   /** By passphrase, which is not kept itself. */
   readonly #opened = new Map<string, ParsedKey | Error>();
-  #asking: Promise<ParsedKey> | undefined;
-  #wrong: number | undefined;
 
   constructor(key: ParsedKey | undefined, publicKey: ParsedKey | undefined, parse: Parse) {
     this.key = key;
@@ -45,28 +39,6 @@ export class Identity {
     }
     if (opened instanceof Error) throw opened;
     return opened;
-  }
-
-  /** Opens it with an answer; all who ask at the same time share one. Rejects when there is none, or when it is wrong. */
-  openByAsking(ask: AskPassphrase): Promise<ParsedKey> {
-    if (this.#asking === undefined) {
-      this.#asking = this.#ask(ask);
-      this.#asking.catch(() => {
-        this.#asking = undefined;
-      });
-    }
-    return this.#asking;
-  }
-
-  async #ask(ask: AskPassphrase): Promise<ParsedKey> {
-    const { number, value } = await ask(this.#wrong);
-    try {
-      if (typeof value !== 'string' || value === '') throw new TypeError('the passphrase that was given is no text');
-      return this.open(value);
-    } catch (error) {
-      this.#wrong = number;
-      throw error;
-    }
   }
 }
 

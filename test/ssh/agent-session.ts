@@ -1,12 +1,13 @@
 /** Starts a stand-in for the agent through the ssh transport, and collects what comes back. */
 import assert from 'node:assert/strict';
+import { decode, encode } from '../../src/codec.js';
 import { endpointOf } from '../../src/drone/drone.js';
 import { SshDrone, type SshDroneOptions } from '../../src/drone/ssh-drone.js';
 import { transport } from '../../src/ssh/transport.js';
 import { type Channel, TransportError } from '../../src/transport.js';
-import type { Phase } from '../../src/wire.js';
-
-let answers = 0;
+import type { Answer, Phase } from '../../src/wire.js';
+import { Answers } from '../../src/round/answers.js';
+import type { Place } from '../../src/runner.js';
 
 /** Sends back what it is sent, until that ends. */
 export const ECHO = 'process.stdin.pipe(process.stdout)';
@@ -17,6 +18,8 @@ export interface SessionOptions {
   readonly signal?: AbortSignal;
   readonly keepaliveIntervalMs?: number;
   readonly keepaliveCount?: number;
+  /** Of the queue that this stands for; default: one of its own. */
+  readonly answers?: Answers;
   readonly onPhase?: (phase: Phase) => void;
 }
 
@@ -33,7 +36,7 @@ export interface Session {
 
 export async function openSession(options: SshDroneOptions, settings: SessionOptions = {}): Promise<Session> {
   const { loader = ECHO, input = new Uint8Array(0), signal = new AbortController().signal, onPhase } = settings;
-  const { keepaliveIntervalMs = 15_000, keepaliveCount = 3 } = settings;
+  const { keepaliveIntervalMs = 15_000, keepaliveCount = 3, answers = new Answers() } = settings;
   const phases: Phase[] = [];
   const chunks: Buffer[] = [];
   let stderr = '';
@@ -44,6 +47,7 @@ export async function openSession(options: SshDroneOptions, settings: SessionOpt
     onEnd = resolve;
   });
   const endpoint = endpointOf(new SshDrone('drone.test', options));
+  answers.know(endpoint);
   const channel = await transport.open(
     endpoint.spec,
     { loader, marker: 'marker', input },
@@ -72,7 +76,21 @@ export async function openSession(options: SshDroneOptions, settings: SessionOpt
         onPhase?.(phase);
       },
       relay: () => assert.fail('ssh needs no relay'),
-      ask: async ({ key, about }) => ({ number: ++answers, value: await endpoint.answers.get(key)?.(about) }),
+      ask: question =>
+        new Promise((resolve, reject) => {
+          signal.addEventListener('abort', () => {
+            reject(signal.reason as Error);
+          });
+          const place: Place = {
+            threadId: 0,
+            send: (_type, _id, _index, payload) => {
+              const answer = decode(payload ?? new Uint8Array()) as Answer;
+              if (answer.thrown) reject(answer.thrown.error as Error);
+              else resolve(answer);
+            },
+          };
+          void answers.take(place, 0, encode(question));
+        }),
     },
   );
   return {

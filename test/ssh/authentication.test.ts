@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { after, before } from 'node:test';
 import type { AuthContext } from 'ssh2';
+import { Answers } from '../../src/round/answers.js';
 import type { KeyboardChallenge } from '../../src/ssh/answers.js';
 import { startSshServer } from '../../src/testing/ssh-server.js';
 import { TransportError } from '../../src/transport.js';
@@ -202,7 +203,9 @@ for (const [format, args] of [
       asked.push(path);
       return Promise.resolve('secret');
     };
-    await Promise.all((await Promise.all([1, 2, 3].map(() => openSession({ ...options, passphrase })))).map(close));
+    const answers = new Answers();
+    const sessions = await Promise.all([1, 2, 3].map(() => openSession({ ...options, passphrase }, { answers })));
+    await Promise.all(sessions.map(close));
     assert.deepEqual(asked, [identity]);
     const error = await refusal({ ...options, passphrase: 'hunter2' });
     assert.equal(error.kind, 'auth');

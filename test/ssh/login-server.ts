@@ -2,11 +2,11 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import ssh2, { type AuthContext } from 'ssh2';
-import type { SshDroneOptions } from '../../src/drone/ssh-drone.js';
+import type { SshOptions } from '../../src/ssh/endpoint.js';
 import { fingerprintOf } from '../../src/ssh/host-key.js';
 
 export interface LoginServer extends AsyncDisposable {
-  readonly options: SshDroneOptions;
+  readonly options: SshOptions<never>;
   /** Methods as they were tried. */
   readonly tried: string[];
 }
