@@ -24,7 +24,7 @@ export class Questions {
       signal?.addEventListener('abort', forget, { once: true });
       this.#waiting.set(id, answer => {
         signal?.removeEventListener('abort', forget);
-        if (answer.thrown) reject(answer.thrown.error as Error);
+        if (answer.thrown) reject(answer.thrown.error);
         else resolve(answer);
       });
       this.#outbox.frame(FrameType.Ask, id, 0, encode(question));

@@ -85,7 +85,7 @@ export async function openSession(options: SshDroneOptions, settings: SessionOpt
             threadId: 0,
             send: (_type, _id, _index, payload) => {
               const answer = decode(payload ?? new Uint8Array()) as Answer;
-              if (answer.thrown) reject(answer.thrown.error as Error);
+              if (answer.thrown) reject(answer.thrown.error);
               else resolve(answer);
             },
           };
