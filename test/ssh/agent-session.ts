@@ -34,7 +34,11 @@ export interface Session {
   readonly stderr: string;
 }
 
-export async function openSession(options: SshDroneOptions, settings: SessionOptions = {}): Promise<Session> {
+/** Of a drone, or of one made with these options. */
+export async function openSession(
+  options: SshDroneOptions | SshDrone,
+  settings: SessionOptions = {},
+): Promise<Session> {
   const { loader = ECHO, input = new Uint8Array(0), signal = new AbortController().signal, onPhase } = settings;
   const { keepaliveIntervalMs = 15_000, keepaliveCount = 3, answers = new Answers() } = settings;
   const phases: Phase[] = [];
@@ -46,7 +50,7 @@ export async function openSession(options: SshDroneOptions, settings: SessionOpt
   const ended = new Promise<Error | undefined>(resolve => {
     onEnd = resolve;
   });
-  const endpoint = endpointOf(new SshDrone('drone.test', options));
+  const endpoint = endpointOf(options instanceof SshDrone ? options : new SshDrone('drone.test', options));
   answers.know(endpoint);
   const channel = await transport.open(
     endpoint.spec,
@@ -126,7 +130,7 @@ export async function close(session: Session): Promise<void> {
 
 /** The failure of a session that cannot be opened, with the phases that it came through. */
 export async function refusal(
-  options: SshDroneOptions,
+  options: SshDroneOptions | SshDrone,
   settings: SessionOptions = {},
 ): Promise<TransportError & { readonly phases: Phase[] }> {
   const phases: Phase[] = [];
