@@ -30,7 +30,8 @@ export class SshDrone<Own = {}> extends Drone<UtilityMethods & Own> {
    *
    * Read are HostName, User, Port, IdentityFile, IdentitiesOnly, IdentityAgent, ProxyJump, UserKnownHostsFile,
    * GlobalKnownHostsFile, StrictHostKeyChecking, HostKeyAlias, ConnectTimeout (as `connectTimeoutMs`), ServerAliveInterval,
-   * ServerAliveCountMax, Ciphers, KexAlgorithms, MACs and HostKeyAlgorithms. Algorithms that ssh2 does not have are left
+   * ServerAliveCountMax, Ciphers, KexAlgorithms, MACs and HostKeyAlgorithms. `StrictHostKeyChecking ask` is `strict`: nobody
+   * is there to ask. Algorithms that ssh2 does not have are left
    * out. Of `options`, hops take `passphrase`. Eight `ssh` at most run at once, however many names are read.
    *
    * Rejects with an Error whose `code` is `ERR_SSH_NOT_FOUND` (there is no `ssh` on this machine), `ERR_SSH_CONFIG` (ssh

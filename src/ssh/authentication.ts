@@ -179,9 +179,9 @@ export class Authentication {
 
   async #unlock(path: string, identity: Identity): Promise<ParsedKey> {
     const { passphrase, asks } = this.#point;
-    if (passphrase !== undefined || asks === undefined) return identity.open(passphrase ?? '');
+    if (passphrase !== undefined) return identity.open(passphrase);
     try {
-      return await this.#openByAsking(path, identity, asks.key);
+      return await this.#openByAsking(path, identity, asks?.key ?? '');
     } catch (error) {
       this.#cause ??= error as Error;
       throw new Error(`not opened: ${(error as Error).message}`, { cause: error });

@@ -200,10 +200,10 @@ export function resolveSshEndpoint(hostname: string, options: SshOptions<SshEndp
   const utility = read.moduleUrl('utility');
   const env = read.environment('env');
   const connectTimeoutMs = limitMs('connectTimeoutMs');
-  // How long a connection may take to open is no difference once it is open.
   return {
     transport: 'ssh',
     ...point,
+    // Without connectTimeoutMs: how long a connection may take to open is no difference once it is open.
     key: `ssh:${addressOf(point)}#${fingerprintOf({ point, hops: hops.map(hop => hop.key), agentCommand, utility, env })}`,
     agentCommand,
     hops,
@@ -228,7 +228,7 @@ function hopsOf(via: SshOptions<SshEndpointSpec>['via'], drone: SshPoint): SshHo
   const list: readonly unknown[] = Array.isArray(via) ? via : [via];
   return list.flatMap(hop => {
     if (typeof hop === 'string') return [asHop(parseHop(hop, drone))];
-    if (isSpec(hop)) return [...hop.hops, asHop(hop)];
+    if (isSpec(hop)) return [...hop.hops, asHop(pointOf(hop))];
     // An object is told by the names of its fields: it may hold a password.
     const told = typeof hop === 'object' && hop !== null ? Object.keys(hop) : hop;
     throw invalidArgument('via', told, "an SshDrone, a string '[user@]host[:port]', or a list of them");
@@ -239,13 +239,15 @@ function isSpec(value: unknown): value is SshEndpointSpec {
   return typeof value === 'object' && value !== null && (value as Partial<SshEndpointSpec>).transport === 'ssh';
 }
 
-/** Takes the connection's fields only: what a hop runs as a drone of its own is not part of the way through it. */
-function asHop(point: SshPoint | SshEndpointSpec): SshHop {
-  const own = ['transport', 'key', 'agentCommand', 'hops', 'utility', 'env', 'connectTimeoutMs'];
-  const hop = Object.fromEntries(
-    Object.entries(point).filter(([field]) => !own.includes(field)),
-  ) as unknown as SshPoint;
-  return { ...hop, key: keyOf(hop) };
+function asHop(point: SshPoint): SshHop {
+  return { ...point, key: keyOf(point) };
+}
+
+/** The connection's fields only: what a hop runs as a drone of its own is not part of the way through it. */
+function pointOf(spec: SshEndpointSpec): SshPoint {
+  const { transport: _transport, key: _key, agentCommand: _command, ...rest } = spec;
+  const { hops: _hops, utility: _utility, env: _env, connectTimeoutMs: _limit, ...point } = rest;
+  return point;
 }
 
 function parseHop(text: string, drone: SshPoint): SshPoint {
