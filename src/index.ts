@@ -7,7 +7,9 @@
  */
 export { AnyDrone, compareLoad, Drone, type CallQueuer } from './drone/drone.js';
 export { LocalDrone, type LocalDroneOptions } from './drone/local-drone.js';
-export { SshDrone, type SshDroneOptions } from './drone/ssh-drone.js';
+export { type FromSshConfigOptions, SshDrone, type SshDroneOptions } from './drone/ssh-drone.js';
+export type { AlgorithmOptions } from './ssh/algorithms.js';
+export type { AnswerOptions, KeyboardChallenge } from './ssh/answers.js';
 export type { AgentUse, HostKeys, SshOptions } from './ssh/endpoint.js';
 export { getDrone } from './drone/get-drone.js';
 

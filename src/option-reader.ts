@@ -38,6 +38,20 @@ export class OptionReader {
     return value;
   }
 
+  flag(field: string): boolean | undefined {
+    const value = this.#options[field];
+    if (value === undefined || typeof value === 'boolean') return value;
+    throw invalidArgument(field, value, 'a boolean');
+  }
+
+  /** A time or a number of times. */
+  limit(field: string, expected: string, isGood: (value: number) => boolean): number | undefined {
+    const value = this.#options[field];
+    if (value === undefined) return undefined;
+    if (typeof value === 'number' && isGood(value)) return value;
+    throw invalidArgument(field, value, expected);
+  }
+
   moduleUrl(field: string): string | undefined {
     const value = this.#options[field];
     if (value === undefined) return undefined;

@@ -2,7 +2,7 @@
  * What a transport is: a way to start an agent at an endpoint and to talk bytes with it. The worker thread (link.ts)
  * does the rest, the same for all of them.
  */
-import type { DownKind, EndpointSpec, Phase } from './wire.js';
+import type { Answer, DownKind, EndpointSpec, Phase, Question } from './wire.js';
 
 /** How to start an agent: `<node> -e <loader> <marker>`, with `input` as the first bytes on its stdin. */
 export interface AgentStart {
@@ -63,6 +63,11 @@ export interface TransportContext {
   rest(): void;
   /** A channel to the drone's far end on the main thread, for transports that have one there (see FakeDrone). */
   relay(key: string, marker: string, events: ChannelEvents): Channel;
+  /**
+   * Asks a function that the drone, or a hop on the way to it, was made with. Rejects with what it throws, or when
+   * `signal` is aborted. It may never settle: the function may be asking a human.
+   */
+  ask(question: Question, signal?: AbortSignal): Promise<Answer>;
 }
 
 /** Rejections of `open` are TransportErrors; anything else counts as `unreachable`. */
@@ -76,8 +81,11 @@ export interface Transport {
 export class TransportError extends Error {
   override readonly name = 'TransportError';
   readonly kind: DownKind;
-  constructor(kind: DownKind, message: string, options?: ErrorOptions) {
-    super(message, options);
+  /** For programs, where a kind has cases that they must tell apart. */
+  declare readonly code?: string;
+  constructor(kind: DownKind, message: string, options: ErrorOptions & { readonly code?: string | undefined } = {}) {
+    super(message, 'cause' in options ? { cause: options.cause } : undefined);
     this.kind = kind;
+    if (options.code !== undefined) this.code = options.code;
   }
 }

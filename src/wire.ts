@@ -50,6 +50,10 @@ export const FrameType = {
   RelayOpen: 64, // value RelayOpening
   RelayData: 65, // bytes
   RelayEnd: 66, // empty, or value: the cause
+
+  // Between a worker thread and the main thread, where the caller's own functions live. `batch` numbers the question.
+  Ask: 67, // value Question; from the worker thread
+  Answer: 68, // value Answer; to the worker thread
 } as const;
 export type FrameType = (typeof FrameType)[keyof typeof FrameType];
 
@@ -167,6 +171,8 @@ export interface EndpointSpec {
   /** URL (`file:` or `data:`) of the user's own utility module. */
   readonly utility?: string | undefined;
   readonly env?: Readonly<Record<string, string>> | undefined;
+  /** In place of the queue's own, ms; Infinity for none. */
+  readonly connectTimeoutMs?: number | undefined;
 }
 
 /** What a worker thread is told once, when it starts. All times in ms; Infinity where a limit is off. */
@@ -184,6 +190,27 @@ export interface ThreadSettings {
   readonly maxIdleMs: number;
   /** Connections without work, before the one that has been so for longest is ended. */
   readonly maxWarm: number;
+}
+
+/** What a worker thread asks a function of the caller's, such as one that knows a passphrase. */
+export interface Question {
+  /** Names the function: the endpoint, or a hop on the way to it, that was given one. */
+  readonly key: string;
+  /** The transport's own; plain data. */
+  readonly about: unknown;
+  /** Questions with the same name have one answer in a queue. */
+  readonly sharedAs?: string | undefined;
+  /** With `sharedAs`: number of the answer that was no good. */
+  readonly wrong?: number | undefined;
+}
+
+/** What the function gave. */
+export interface Answer {
+  /** Tells one answer to a shared question from the next. */
+  readonly number: number;
+  readonly value?: unknown;
+  /** In place of a value: what it threw. */
+  readonly thrown?: { readonly error: unknown } | undefined;
 }
 
 /** What a relayed channel is opened with. */

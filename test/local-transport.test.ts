@@ -31,6 +31,7 @@ test('an agent that is given up before it is ready is killed at once, though it 
     turn: () => Promise.resolve(),
     rest: () => undefined,
     relay: () => assert.fail('a local drone needs no relay'),
+    ask: () => assert.fail('a local drone asks nothing'),
   };
   const start = { loader: `require("net").connect(${String(port)})`, marker: 'marker', input: new Uint8Array(0) };
   await transport.open(

@@ -8,7 +8,7 @@ import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
-import type { SshDroneOptions } from '../src/drone/ssh-drone.js';
+import type { SshOptions } from '../src/ssh/endpoint.js';
 
 const run = promisify(execFile);
 
@@ -37,7 +37,8 @@ export interface Sshd extends AsyncDisposable {
   readonly knownHosts: string;
   /** Of the listening processes. */
   readonly pids: readonly number[];
-  droneOptions(address?: string): Omit<SshDroneOptions, 'via'>;
+  /** Without hops, so that drones of the source and of the built package take them. */
+  droneOptions(address?: string): SshOptions<never>;
   /** Ends the listening processes and every session of theirs. */
   stop(): Promise<void>;
 }

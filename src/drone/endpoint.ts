@@ -1,4 +1,5 @@
 /** Where a drone is reached: the same for every drone object that names the same place in the same way. */
+import { inspect } from 'node:util';
 import { encode } from '../codec.js';
 import { utilityIdOf } from '../utility-id.js';
 import { encodeBatchHead, type EndpointSpec } from '../wire.js';
@@ -24,18 +25,31 @@ export interface FarEnd {
 /** Opens the far end of a channel; for drones that live on the main thread. */
 export type OpenFarEnd = (channel: RelayedChannel) => FarEnd;
 
+/** A function of the caller's that a transport may ask; see Question. What it gives may be a promise. */
+export type AnswerQuestion = (about: unknown) => unknown;
+
+const NO_ANSWERS: ReadonlyMap<string, AnswerQuestion> = new Map();
+
 /** A drone's way in, ready to travel. */
 export class Endpoint {
   readonly spec: EndpointSpec;
   readonly openFarEnd: OpenFarEnd | undefined;
+  /** By the key of the question. */
+  readonly answers: ReadonlyMap<string, AnswerQuestion>;
   /** What calls name the user's utility module by; empty for none. */
   readonly utilityId: string;
   #head: Uint8Array | undefined;
 
-  constructor(spec: EndpointSpec, openFarEnd?: OpenFarEnd) {
+  constructor(spec: EndpointSpec, openFarEnd?: OpenFarEnd, answers = NO_ANSWERS) {
     this.spec = spec;
     this.openFarEnd = openFarEnd;
+    this.answers = answers;
     this.utilityId = spec.utility === undefined ? '' : utilityIdOf(spec.utility);
+  }
+
+  /** The spec holds secrets. */
+  [inspect.custom](): string {
+    return `Endpoint(${this.key})`;
   }
 
   get key(): string {

@@ -4,6 +4,7 @@
  */
 import { setMaxListeners } from 'node:events';
 import { inspect } from 'node:util';
+import { Answers } from './answers.js';
 import { Batch, type Stop } from './batch.js';
 import type { QueuedCall } from '../drone/call.js';
 import { decode } from '../codec.js';
@@ -42,6 +43,7 @@ export class Ledger {
   readonly #runner: Runner;
   readonly #entries = new Map<number, Entry>();
   readonly #relays = new RelaySwitch();
+  readonly #answers = new Answers();
   #lastBatch = 0;
   #keepAlive: NodeJS.Timeout | undefined;
 
@@ -85,6 +87,7 @@ export class Ledger {
     const outgoing = unsettled.map((batch): Outgoing => {
       const endpoint = endpointOf(batch.drone);
       this.#relays.know(endpoint);
+      this.#answers.know(endpoint);
       return {
         route: endpoint.route,
         write: writer => {
@@ -153,6 +156,9 @@ export class Ledger {
       case FrameType.RelayData:
       case FrameType.RelayEnd:
         this.#relays.take(place, type, id, payload);
+        return;
+      case FrameType.Ask:
+        void this.#answers.take(place, id, payload);
         return;
       case FrameType.Link:
         this.#tellLink(decode(payload) as LinkReport);

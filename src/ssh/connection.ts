@@ -5,7 +5,7 @@
  * it ourselves; from then on the way below is closed and no timer or socket of it is left.
  */
 import type { Duplex } from 'node:stream';
-import type { Client, ClientChannel } from 'ssh2';
+import type { Algorithms, Client, ClientChannel } from 'ssh2';
 import { type TransportContext, TransportError } from '../transport.js';
 import { abandoned, unlessAborted } from './abort.js';
 import type { Authentication } from './authentication.js';
@@ -32,7 +32,7 @@ export interface Way {
 }
 
 /** What a connection needs of its surroundings; see TransportContext. */
-export type ConnectionSettings = Pick<
+export interface ConnectionSettings extends Pick<
   TransportContext,
   | 'connectTimeoutMs'
   | 'keepaliveIntervalMs'
@@ -42,7 +42,11 @@ export type ConnectionSettings = Pick<
   | 'phase'
   | 'turn'
   | 'rest'
->;
+  | 'ask'
+> {
+  /** Told what the login waits for while it waits for an answer, and undefined when it no longer does. */
+  awaits(what: string | undefined): void;
+}
 
 /** The server closed the connection before it had shown who it is: too busy, perhaps. Nothing was sent to it. */
 export class Dropped extends TransportError {
@@ -99,7 +103,8 @@ export class SshConnection {
     } finally {
       authentication.close();
     }
-    connection.#keepalive = new Keepalive(client, way.stream, settings, error => {
+    const { keepaliveIntervalMs = settings.keepaliveIntervalMs, keepaliveCount = settings.keepaliveCount } = point;
+    connection.#keepalive = new Keepalive(client, way.stream, { keepaliveIntervalMs, keepaliveCount }, error => {
       connection.#trouble ??= error;
       connection.#finish();
     });
@@ -224,7 +229,7 @@ export class SshConnection {
           this.#trouble ??= error;
           if (step === 'open') this.#finish();
           else if (hostKey.failure) fail(hostKey.failure);
-          else if (error.message.includes('no matching host key format') && hostKey.algorithms) {
+          else if (error.message.includes('no matching host key format') && hostKey.isTypeRecorded) {
             fail(hostKey.refuseMissingType());
           } else if (error.level === 'client-authentication') fail(authentication.failure(error));
           else if (step === 'auth' && typeof error.code === 'number') {
@@ -246,7 +251,7 @@ export class SshConnection {
           settings.phase('auth');
         })
         .on('close', () => {
-          if (step === 'auth' && authentication.wasRefused) {
+          if (step === 'auth' && (authentication.wasRefused || authentication.isAsking)) {
             fail(authentication.failure(this.#trouble ?? new Error('the server closed the connection')));
           } else if (step === 'handshake') {
             fail(dropped(this.#way.lossCause() ?? this.#trouble));
@@ -254,6 +259,9 @@ export class SshConnection {
             fail(unreachable('closed the connection', this.#way.lossCause() ?? this.#trouble));
           }
           this.#finish();
+        })
+        .on('change password', () => {
+          fail(authentication.failure(new Error('the server wants the password to be changed first')));
         })
         .once('ready', () => {
           step = 'open';
@@ -271,17 +279,19 @@ export class SshConnection {
       }
       signal.addEventListener('abort', onAbort, { once: true });
       settings.phase('handshake');
-      const { algorithms } = hostKey;
+      const { ciphers, kex, macs } = point;
       this.#client.connect({
         sock: this.#way.stream,
         username: point.user,
         authHandler: authentication.handler,
         hostVerifier: (key: Buffer) => hostKey.accepts(key),
-        ...(algorithms && { algorithms: { serverHostKey: algorithms } }),
+        // ssh2 takes an absent list for its default; names that it does not have were refused before.
+        algorithms: { cipher: ciphers, kex, hmac: macs, serverHostKey: hostKey.algorithms } as Algorithms,
         // The link keeps the clock of the start; Keepalive says why ssh2's own is off.
         readyTimeout: 0,
         keepaliveInterval: 0,
       });
+      authentication.watch(this.#client, fail);
     });
   }
 

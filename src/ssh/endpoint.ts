@@ -8,6 +8,8 @@ import { fingerprintOf } from '../fingerprint.js';
 import { invalidArgument } from '../invalid-argument.js';
 import type { EndpointSpec } from '../wire.js';
 import { OptionReader } from '../option-reader.js';
+import { type AlgorithmOptions, algorithmsOf } from './algorithms.js';
+import { type AnswerOptions, type Asks, asksOf } from './answers.js';
 
 /**
  * Which host keys are trusted: `strict`, those in the known_hosts files; `accept-new`, also the first one seen of a host
@@ -23,7 +25,7 @@ export type HostKeys = 'strict' | 'accept-new' | { readonly fingerprints: readon
 export type AgentUse = 'node' | 'auto' | 'none';
 
 /** How to reach and enter one SSH server: a drone, or a hop on the way to it. */
-export interface SshPoint {
+export interface SshPoint extends AlgorithmOptions {
   /** As the user calls the host; known_hosts entries under this name count too. */
   readonly hostname: string;
   readonly host: string;
@@ -31,12 +33,23 @@ export interface SshPoint {
   readonly user: string;
   /** Paths of private keys, tried in this order. */
   readonly identity: readonly string[];
+  /** Of `identity`, where it was given as text. */
+  readonly passphrase?: string | undefined;
   readonly password?: string | undefined;
+  /** Functions on the main thread that can be asked. */
+  readonly asks?: Asks | undefined;
   /** Path of the ssh-agent's socket. */
   readonly agentSocket?: string | undefined;
+  /** Of the ssh-agent's keys, only those in `identity`. */
+  readonly identitiesOnly: boolean;
   readonly hostKeys: HostKeys;
   /** Paths; files that do not exist count as empty. */
   readonly knownHosts: readonly string[];
+  /** The one name to look the server up by there. */
+  readonly hostKeyAlias?: string | undefined;
+  /** In place of the queue's. */
+  readonly keepaliveIntervalMs?: number | undefined;
+  readonly keepaliveCount?: number | undefined;
 }
 
 /** A server on the way. What has the same key, reached the same way, shares one connection. */
@@ -61,7 +74,7 @@ export interface SshEndpointSpec extends EndpointSpec, SshPoint {
  *
  * @typeParam Hop What stands for a hop besides a string.
  */
-export interface SshOptions<Hop> {
+export interface SshOptions<Hop> extends AnswerOptions, AlgorithmOptions {
   /** Address to connect to: a name or an IP address. Default: the drone's hostname. */
   host?: string | undefined;
   /** Default 22. */
@@ -69,14 +82,19 @@ export interface SshOptions<Hop> {
   /** Login name. Default: the name of the user that runs this process. */
   user?: string | undefined;
   /**
-   * Paths of private keys without a passphrase, tried in this order before any other credential. `~/` is the home
-   * directory. Default: none.
+   * Paths of private keys, tried in this order before any other credential. `~/` is the home directory. A file that is of
+   * no use is passed over, and named when the login fails. Default: none.
    */
   identity?: string | readonly string[] | undefined;
-  /** Tried last. Never sent to a hop that is given as a string. Default: none. */
+  /**
+   * Tried after the keys; also the answer to a keyboard-interactive login with a single prompt that does not echo, where
+   * the server takes no password otherwise. Never sent to a hop that is given as a string. Default: none.
+   */
   password?: string | undefined;
   /** Path of an ssh-agent's socket; `false` for none. Its keys are tried after `identity`. Default: `SSH_AUTH_SOCK`. */
   agentSocket?: string | false | undefined;
+  /** Of the ssh-agent's keys, use only those that `identity` names (by the private or the public file). Default false. */
+  identitiesOnly?: boolean | undefined;
   /** Checked before any credential is sent. Default `strict`. */
   hostKeys?: HostKeys | undefined;
   /**
@@ -84,10 +102,12 @@ export interface SshOptions<Hop> {
    * `/etc/ssh/ssh_known_hosts`.
    */
   knownHosts?: string | readonly string[] | undefined;
+  /** The one name to look the host key up by, and to record it under. Default: `host`, then the drone's hostname. */
+  hostKeyAlias?: string | undefined;
   /**
    * Jump hosts, the outermost first: drones, or strings `[user@]host[:port]` (an IPv6 address in brackets). Such a string
-   * takes `identity`, `agentSocket`, `hostKeys` and `knownHosts` from this drone, and nothing else: its user is the user
-   * that runs this process, as with `ssh -J`.
+   * takes `identity`, `passphrase`, `agentSocket`, `identitiesOnly`, `hostKeys`, `knownHosts`, the keepalive and the
+   * algorithms from this drone, and nothing else: its user is the user that runs this process, as with `ssh -J`.
    */
   via?: string | Hop | readonly (string | Hop)[] | undefined;
   /** The user's own utility module: self-contained, a `file:` or `data:` URL. */
@@ -102,6 +122,15 @@ export interface SshOptions<Hop> {
   agent?: AgentUse | undefined;
   /** Starts Node on the drone, a trusted piece of shell text: a path, or a wrapper with arguments. Default `node`. */
   agentCommand?: string | undefined;
+  /**
+   * From the connection's start until the drone's agent is ready, over all hops, ms; `Infinity` for no limit. The wait for
+   * an answer from `passphrase` or `keyboardInteractive` counts. Default: the queue's `connectTimeoutMs`.
+   */
+  connectTimeoutMs?: number | undefined;
+  /** The server is asked for a sign of life so often, ms; `Infinity` for never. Default 15,000. */
+  keepaliveIntervalMs?: number | undefined;
+  /** So many intervals without a sign end the connection. Default 3. */
+  keepaliveCount?: number | undefined;
 }
 
 const OPTION_NAMES: readonly (keyof SshOptions<SshEndpointSpec>)[] = [
@@ -109,18 +138,32 @@ const OPTION_NAMES: readonly (keyof SshOptions<SshEndpointSpec>)[] = [
   'port',
   'user',
   'identity',
+  'passphrase',
   'password',
+  'keyboardInteractive',
   'agentSocket',
+  'identitiesOnly',
   'hostKeys',
   'knownHosts',
+  'hostKeyAlias',
   'via',
   'utility',
   'env',
   'agent',
   'agentCommand',
+  'connectTimeoutMs',
+  'keepaliveIntervalMs',
+  'keepaliveCount',
+  'ciphers',
+  'kex',
+  'macs',
+  'hostKeyAlgorithms',
 ];
 
 const DEFAULT_PORT = 22;
+
+/** Twelve days, as good as for ever: timers take 24. */
+const LONGEST_MS = 2 ** 30;
 
 /**
  * Checks what the caller gave and fills in the defaults.
@@ -135,19 +178,33 @@ export function resolveSshEndpoint(hostname: string, options: SshOptions<SshEndp
   checkHost('host', host);
   const port = options.port ?? DEFAULT_PORT;
   checkPort('port', port);
-  const point: SshPoint = {
+  const hostKeyAlias = read.text('hostKeyAlias');
+  if (hostKeyAlias !== undefined) checkHost('hostKeyAlias', hostKeyAlias);
+  const limitMs = (field: string): number | undefined => {
+    const given = read.limit(field, 'a number of milliseconds above 0, or Infinity', value => value > 0);
+    return given !== undefined && given > LONGEST_MS ? Infinity : given;
+  };
+  const isCount = (value: number): boolean => Number.isInteger(value) && value > 0;
+  const plain: SshPoint = {
     hostname,
     host,
     port,
     user: read.text('user') ?? userInfo().username,
     identity: (read.texts('identity') ?? []).map(path => expandHome(path, home)),
+    passphrase: typeof options.passphrase === 'function' ? undefined : read.secret('passphrase'),
     password: read.secret('password'),
     agentSocket: agentSocketOf(options.agentSocket),
+    identitiesOnly: read.flag('identitiesOnly') ?? false,
     hostKeys: hostKeysOf(options.hostKeys),
     knownHosts: (read.texts('knownHosts') ?? ['~/.ssh/known_hosts', '/etc/ssh/ssh_known_hosts']).map(path =>
       expandHome(path, home),
     ),
+    hostKeyAlias,
+    keepaliveIntervalMs: limitMs('keepaliveIntervalMs'),
+    keepaliveCount: read.limit('keepaliveCount', 'an integer above 0', isCount),
+    ...algorithmsOf(options, read),
   };
+  const point: SshPoint = { ...plain, asks: asksOf(options, keyOf(plain)) };
   if (point.hostKeys === 'accept-new' && point.knownHosts.length === 0) {
     throw invalidArgument('knownHosts', options.knownHosts, "a path to record keys in, with hostKeys 'accept-new'");
   }
@@ -157,9 +214,11 @@ export function resolveSshEndpoint(hostname: string, options: SshOptions<SshEndp
   const hops = hopsOf(options.via, point);
   const utility = read.moduleUrl('utility');
   const env = read.environment('env');
+  const connectTimeoutMs = limitMs('connectTimeoutMs');
   return {
     transport: 'ssh',
     ...point,
+    // Without connectTimeoutMs: how long a connection may take to open is no difference once it is open.
     key: `ssh:${addressOf(point)}#${fingerprintOf({ point, hops: hops.map(hop => hop.key), agent, agentCommand, utility, env })}`,
     route: routeOf(hops[0] ?? point),
     // Behind a hop it is a channel of the hop's connection.
@@ -169,12 +228,18 @@ export function resolveSshEndpoint(hostname: string, options: SshOptions<SshEndp
     hops,
     utility,
     env,
+    connectTimeoutMs,
   };
 }
 
 /** The server that this machine connects to: how fast it gets connections, and whether one is shared, is its thread's matter. */
 function routeOf({ host, port }: SshPoint): string {
   return `ssh:${host} ${String(port)}`;
+}
+
+/** Tells servers and the ways to enter them apart, and shows no secret. */
+function keyOf(point: SshPoint): string {
+  return `ssh:${addressOf(point)}#${fingerprintOf(point)}`;
 }
 
 /** `user@host:port`, an IPv6 address in brackets: how messages name a server. */
@@ -187,7 +252,7 @@ function hopsOf(via: SshOptions<SshEndpointSpec>['via'], drone: SshPoint): SshHo
   const list: readonly unknown[] = Array.isArray(via) ? via : [via];
   return list.flatMap(hop => {
     if (typeof hop === 'string') return [asHop(parseHop(hop, drone))];
-    if (isSpec(hop)) return [...hop.hops, asHop(hop)];
+    if (isSpec(hop)) return [...hop.hops, asHop(pointOf(hop))];
     // An object is told by the names of its fields: it may hold a password.
     const told = typeof hop === 'object' && hop !== null ? Object.keys(hop) : hop;
     throw invalidArgument('via', told, "an SshDrone, a string '[user@]host[:port]', or a list of them");
@@ -198,20 +263,16 @@ function isSpec(value: unknown): value is SshEndpointSpec {
   return typeof value === 'object' && value !== null && (value as Partial<SshEndpointSpec>).transport === 'ssh';
 }
 
-/** Takes the connection's fields only: what a hop runs as a drone of its own is not part of the way through it. */
-function asHop({
-  hostname,
-  host,
-  port,
-  user,
-  identity,
-  password,
-  agentSocket,
-  hostKeys,
-  knownHosts,
-}: SshPoint): SshHop {
-  const point = { hostname, host, port, user, identity, password, agentSocket, hostKeys, knownHosts };
-  return { ...point, key: `ssh:${addressOf(point)}#${fingerprintOf(point)}` };
+function asHop(point: SshPoint): SshHop {
+  return { ...point, key: keyOf(point) };
+}
+
+/** The connection's fields only: what a hop runs as a drone of its own is not part of the way through it. */
+function pointOf(spec: SshEndpointSpec): SshPoint {
+  const { transport: _transport, key: _key, route: _route, openFiles: _files, agent: _agent, ...others } = spec;
+  const { agentCommand: _command, ...rest } = others;
+  const { hops: _hops, utility: _utility, env: _env, connectTimeoutMs: _limit, ...point } = rest;
+  return point;
 }
 
 function parseHop(text: string, drone: SshPoint): SshPoint {
@@ -224,8 +285,17 @@ function parseHop(text: string, drone: SshPoint): SshPoint {
   checkHost('via', host);
   const port = parts[4] === undefined ? DEFAULT_PORT : Number(parts[4]);
   checkPort('via', port);
-  // A password is for the one host that it was given for.
-  return { ...drone, hostname: host, host, port, user: parts[1] ?? userInfo().username, password: undefined };
+  // A password, or the answers to a host's questions, are for the one host that they were given for.
+  return {
+    ...drone,
+    hostname: host,
+    host,
+    port,
+    user: parts[1] ?? userInfo().username,
+    password: undefined,
+    asks: drone.asks?.passphrase === true ? { ...drone.asks, keyboardInteractive: false } : undefined,
+    hostKeyAlias: undefined,
+  };
 }
 
 function checkHost(field: string, value: unknown): asserts value is string {

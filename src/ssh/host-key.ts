@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto';
 import type { ServerHostKeyAlgorithm } from 'ssh2';
 import { TransportError } from '../transport.js';
 import type { SshPoint } from './endpoint.js';
-import { addKnownHost, type HostKeyFinding, KnownHosts, keyTypeOf } from './known-hosts.js';
+import { DEFAULT_PORT, type HostKeyFinding, KnownHosts, keyTypeOf } from './known-hosts.js';
+import { addKnownHost, lockKnownHosts } from './known-hosts-file.js';
 
 /** Key types that ssh2 can verify, with the signature algorithms it has for each, the preferred first. */
 const ALGORITHMS_OF_TYPE = new Map<string, readonly ServerHostKeyAlgorithm[]>([
@@ -33,7 +34,7 @@ export class HostKeyCheck {
     this.#knownHosts = knownHosts;
     this.#recordedTypes =
       namesOf(point)
-        .map(name => knownHosts?.recordedTypes(name, point.port) ?? [])
+        .map(({ name, port }) => knownHosts?.recordedTypes(name, port) ?? [])
         .find(types => types.length > 0) ?? [];
   }
 
@@ -44,10 +45,17 @@ export class HostKeyCheck {
 
   /** Asks the server for a key of a recorded type: it may have several, and would choose by its own order. */
   get algorithms(): ServerHostKeyAlgorithm[] | undefined {
-    const wanted = [...ALGORITHMS_OF_TYPE].flatMap(([type, names]) =>
+    const given = this.#point.hostKeyAlgorithms as ServerHostKeyAlgorithm[] | undefined;
+    const recorded = [...ALGORITHMS_OF_TYPE].flatMap(([type, names]) =>
       this.#recordedTypes.includes(type) ? names : [],
     );
-    return wanted.length > 0 ? wanted : undefined;
+    const wanted = given ? given.filter(name => recorded.includes(name)) : recorded;
+    return wanted.length > 0 ? wanted : given;
+  }
+
+  /** Whether only keys of recorded types were asked for. */
+  get isTypeRecorded(): boolean {
+    return this.#recordedTypes.length > 0;
   }
 
   /** Why the server was refused. */
@@ -76,15 +84,22 @@ export class HostKeyCheck {
     const key = this.#accepted;
     if (!this.#isNew || !key) return;
     this.#isNew = false;
-    // One after another: of two first connections to a host the second must see what the first has written.
-    const turn = recording.then(async () => {
+    const path = this.#point.knownHosts[0] ?? '';
+    const [{ name, port }] = namesOf(this.#point);
+    try {
+      // Of two first connections to a host, the second must see what the first has written, whosoever it is.
+      await using _lock = await lockKnownHosts(path);
       const finding = this.#find(await load(this.#point), key);
-      if (finding.status === 'known') return;
-      if (finding.status !== 'unknown') this.#refuseFor(finding, key);
-      else await this.#add(key);
-    });
-    recording = turn.catch(() => undefined);
-    await turn;
+      if (finding.status === 'unknown') {
+        await addKnownHost(path, name, port, key);
+        // Others who write there may know nothing of our lock.
+        const other = (await load(this.#point)).another(name, port, key);
+        if (other) this.#refuseFor(other, key);
+      } else this.#refuseFor(finding, key);
+    } catch (error) {
+      if (error instanceof TransportError) throw error;
+      throw refusal('unrecorded', `new host key cannot be recorded in ${path}: ${codeOf(error)}`, error);
+    }
     if (this.#failure) throw this.#failure;
   }
 
@@ -94,20 +109,9 @@ export class HostKeyCheck {
     return this.#failure as unknown as TransportError;
   }
 
-  async #add(key: Buffer): Promise<void> {
-    const path = this.#point.knownHosts[0] ?? '';
-    try {
-      await addKnownHost(path, this.#point.host, this.#point.port, key);
-    } catch (error) {
-      throw new TransportError('host-key', `new host key cannot be recorded in ${path}: ${codeOf(error)}`, {
-        cause: error,
-      });
-    }
-  }
-
   #find(knownHosts: KnownHosts | undefined, key: Buffer): HostKeyFinding {
     const findings = namesOf(this.#point).map(
-      name => knownHosts?.check(name, this.#point.port, keyTypeOf(key) ?? '', key) ?? { status: 'unknown' as const },
+      ({ name, port }) => knownHosts?.check(name, port, keyTypeOf(key) ?? '', key) ?? { status: 'unknown' as const },
     );
     return (
       findings.find(({ status }) => status === 'revoked') ??
@@ -117,7 +121,7 @@ export class HostKeyCheck {
 
   #acceptsPinned(key: Buffer, fingerprints: readonly string[]): boolean {
     if (!fingerprints.includes(fingerprintOf(key))) {
-      return this.#refuse('does not match the pinned ones', key, `pinned: ${fingerprints.join(', ')}`);
+      return this.#refuse('unpinned', key, `pinned: ${fingerprints.join(', ')}`);
     }
     this.#accepted = Buffer.from(key);
     return true;
@@ -139,20 +143,40 @@ export class HostKeyCheck {
     }
   }
 
-  #refuse(what: string, key: Buffer | undefined, why: string): false {
+  #refuse(what: Exclude<Refusal, 'unrecorded'>, key: Buffer | undefined, why: string): false {
     const { host, port } = this.#point;
     const server = `${host.includes(':') ? `[${host}]` : host}:${String(port)}`;
     const shown = key ? `: ${keyTypeOf(key) ?? 'key'} ${fingerprintOf(key)}` : '';
-    this.#failure = new TransportError('host-key', `host key of ${server} ${what}${shown} (${why})`);
+    const said = what === 'unpinned' ? 'does not match the pinned ones' : what;
+    this.#failure = refusal(what, `host key of ${server} ${said}${shown} (${why})`);
     return false;
   }
 }
 
-let recording: Promise<void> = Promise.resolve();
+/** What is wrong with a server's key, and the code that tells programs so. */
+const CODES = {
+  unknown: 'ERR_HOST_KEY_UNKNOWN',
+  changed: 'ERR_HOST_KEY_CHANGED',
+  revoked: 'ERR_HOST_KEY_REVOKED',
+  unpinned: 'ERR_HOST_KEY_NOT_PINNED',
+  unrecorded: 'ERR_HOST_KEY_NOT_RECORDED',
+} as const;
+type Refusal = keyof typeof CODES;
 
-/** Names to look a server up by: where it is, and then what the drone calls it. */
-function namesOf({ host, hostname }: SshPoint): string[] {
-  return host === hostname ? [host] : [host, hostname];
+function refusal(what: Refusal, message: string, cause?: unknown): TransportError {
+  return new TransportError('host-key', message, { code: CODES[what], ...(cause !== undefined && { cause }) });
+}
+
+interface RecordedName {
+  readonly name: string;
+  readonly port: number;
+}
+
+/** What to look a server up by: where it is, and then what the drone calls it; or the alias, which has no port. */
+function namesOf({ host, hostname, port, hostKeyAlias }: SshPoint): [RecordedName, ...RecordedName[]] {
+  if (hostKeyAlias !== undefined) return [{ name: hostKeyAlias, port: DEFAULT_PORT }];
+  const address = { name: host, port };
+  return host === hostname ? [address] : [address, { name: hostname, port }];
 }
 
 async function load(point: SshPoint): Promise<KnownHosts> {

@@ -3,8 +3,6 @@
  * that make no sense are skipped, as OpenSSH does; no input makes it throw.
  */
 import { createHmac } from 'node:crypto';
-import { mkdir, open } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { FileCache } from './file-cache.js';
 
 /** What the files say about a key that a host shows. */
@@ -32,7 +30,7 @@ interface FoundEntry extends Entry {
   readonly file: string;
 }
 
-const DEFAULT_PORT = 22;
+export const DEFAULT_PORT = 22;
 
 /** Several files, read as one. */
 export class KnownHosts {
@@ -47,12 +45,23 @@ export class KnownHosts {
     return new KnownHosts(await Promise.all(paths.map(loadFile)));
   }
 
-  /** Looks a key up by its wire form. A key recorded for the host without a port serves all of its ports, as with ssh. */
+  /**
+   * Looks a key up by its wire form. A key recorded for the host without a port serves all of its ports, as with ssh; one
+   * revoked there is revoked on all of them.
+   */
   check(host: string, port: number, keyType: string, keyBlob: Uint8Array): HostKeyFinding {
     const finding = this.#checkName(nameOf(host, port), keyType, keyBlob);
-    if (finding.status !== 'unknown' || port === DEFAULT_PORT) return finding;
+    if (finding.status === 'revoked' || port === DEFAULT_PORT) return finding;
     const withoutPort = this.#checkName(nameOf(host, DEFAULT_PORT), keyType, keyBlob);
-    return withoutPort.status === 'known' || withoutPort.status === 'revoked' ? withoutPort : finding;
+    if (withoutPort.status === 'revoked') return withoutPort;
+    return finding.status === 'unknown' && withoutPort.status === 'known' ? withoutPort : finding;
+  }
+
+  /** A key that is recorded for the host and port beside this one. */
+  another(host: string, port: number, keyBlob: Uint8Array): HostKeyFinding | undefined {
+    const entries = this.#find(nameOf(host, port)).filter(({ marker }) => marker === undefined);
+    const other = entries.find(({ key }) => !key.equals(keyBlob));
+    return other && { status: 'changed', file: other.file, line: other.line };
   }
 
   /** Types of the keys recorded for a host, to ask it for one of these: another one would look like a changed key. */
@@ -196,7 +205,7 @@ function matches(name: string, pattern: string): boolean {
 }
 
 /** How known_hosts names a host. */
-function nameOf(host: string, port: number): string {
+export function nameOf(host: string, port: number): string {
   const name = host.toLowerCase();
   return port === DEFAULT_PORT ? name : `[${name}]:${String(port)}`;
 }
@@ -215,18 +224,4 @@ async function loadFile(path: string): Promise<KnownHostsFile> {
 function isMissing(error: unknown): boolean {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   return code === 'ENOENT' || code === 'ENOTDIR';
-}
-
-/**
- * Adds a key, in one write: other processes may add theirs at the same time. Makes the folder (mode 0700) and the file
- * (mode 0600) when missing.
- */
-export async function addKnownHost(path: string, host: string, port: number, key: Buffer): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  await using file = await open(path, 'a+', 0o600);
-  const { size } = await file.stat();
-  const last = Buffer.from('\n');
-  if (size > 0) await file.read(last, 0, 1, size - 1);
-  const separator = last.toString() === '\n' ? '' : '\n';
-  await file.write(`${separator}${nameOf(host, port)} ${keyTypeOf(key) ?? ''} ${key.toString('base64')}\n`);
 }

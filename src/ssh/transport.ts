@@ -2,17 +2,11 @@
  * Drones behind SSH: a connection of its own for each endpoint, and on it one exec channel that carries the agent; or,
  * without an agent, one for each command.
  */
-import {
-  type AgentStart,
-  type ChannelEvents,
-  type Transport,
-  type TransportContext,
-  TransportError,
-} from '../transport.js';
+import { type AgentStart, type ChannelEvents, type Transport, TransportError } from '../transport.js';
 import type { EndpointSpec } from '../wire.js';
 import { unlessAborted } from './abort.js';
 import { AgentChannel } from './agent-channel.js';
-import type { SshConnection } from './connection.js';
+import type { ConnectionSettings, SshConnection } from './connection.js';
 import type { SshEndpointSpec } from './endpoint.js';
 import { PlainAgent } from './plain/plain-agent.js';
 import { Trial } from './trial.js';
@@ -22,10 +16,19 @@ export const transport: Transport = {
   async open(spec, start, events, context) {
     if (!isSshSpec(spec)) throw new TransportError('unreachable', `not an endpoint of the ssh transport: ${spec.key}`);
     const { signal } = context;
-    const connection = await connectThrough(spec.hops, spec, context);
+    let awaited: string | undefined;
+    const settings: ConnectionSettings = {
+      ...context,
+      awaits: what => {
+        awaited = what;
+      },
+    };
+    const connection = await connectThrough(spec.hops, spec, settings).catch((error: unknown) => {
+      throw awaited === undefined ? error : unanswered(awaited, error);
+    });
     try {
       context.phase('bootstrap');
-      if (spec.agent === 'none') return plainAgent(connection, spec, start, events, context);
+      if (spec.agent === 'none') return plainAgent(connection, spec, start, events, settings);
       // The agent's end is that of its connection, too; but where none came up, the connection serves without.
       const ended: ChannelEvents = {
         data: chunk => {
@@ -43,7 +46,7 @@ export const transport: Transport = {
       const trial = new Trial(start.marker, ended);
       const channel = await startAgent(connection, spec, start, trial, signal);
       const hasNode = await unlessAborted(signal, trial.hasNode);
-      return hasNode ? channel : plainAgent(connection, spec, start, events, context);
+      return hasNode ? channel : plainAgent(connection, spec, start, events, settings);
     } catch (error) {
       connection.destroy();
       throw error;
@@ -70,7 +73,7 @@ function plainAgent(
   spec: SshEndpointSpec,
   start: AgentStart,
   events: ChannelEvents,
-  context: TransportContext,
+  settings: ConnectionSettings,
 ): PlainAgent {
   return new PlainAgent({
     server: connection,
@@ -79,12 +82,23 @@ function plainAgent(
     reason: `${spec.hostname} ${spec.agent === 'none' ? "is set to agent: 'none'" : 'has no Node'}`,
     connectAgain: signal =>
       // It is to end a command, for which nobody should have to wait.
-      connectThrough(spec.hops, spec, { ...context, ...UNNOTICED, signal }),
+      connectThrough(spec.hops, spec, { ...settings, ...UNNOTICED, signal }),
   });
 }
 
 /** A connection beside that of the link. */
-const UNNOTICED = { phase: () => undefined, turn: () => Promise.resolve(), rest: () => undefined };
+const UNNOTICED = {
+  phase: () => undefined,
+  awaits: () => undefined,
+  turn: () => Promise.resolve(),
+  rest: () => undefined,
+};
+
+/** It is not the drone that was slow when the time went by in waiting for a passphrase. */
+function unanswered(awaited: string, error: unknown): unknown {
+  if (!(error instanceof TransportError) || error.kind !== 'timeout') return error;
+  return new TransportError('auth', `${awaited}; ${error.message}`, { cause: error });
+}
 
 function isSshSpec(spec: EndpointSpec): spec is SshEndpointSpec {
   return spec.transport === 'ssh';

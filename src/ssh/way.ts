@@ -79,11 +79,12 @@ async function connectOnce(
   openWay: () => Promise<Way>,
 ): Promise<SshConnection> {
   // Before the socket is there: nothing may come between its birth and the listeners that ssh2 puts on it.
-  const [{ Client }, hostKey, authentication] = await unlessAborted(
+  const [{ Client }, hostKey] = await unlessAborted(
     settings.signal,
-    Promise.all([loadSsh2(), HostKeyCheck.prepare(point), Authentication.prepare(point)]),
+    Promise.all([loadSsh2(), HostKeyCheck.prepare(point)]),
   );
-  return SshConnection.open(new Client(), point, await openWay(), hostKey, authentication, settings);
+  const way = await openWay();
+  return SshConnection.open(new Client(), point, way, hostKey, new Authentication(point, settings), settings);
 }
 
 /** Names a server among those reached the same way. */
@@ -163,6 +164,7 @@ class SharedHop {
   readonly #connecting: Promise<SshConnection>;
   #connection: SshConnection | undefined;
   #phase: Phase = 'connect';
+  #awaited: string | undefined;
   #visits = 0;
   #held = 0;
 
@@ -179,6 +181,9 @@ class SharedHop {
       // Hops are few, and many wait for them.
       turn: () => Promise.resolve(),
       rest: () => undefined,
+      awaits: what => {
+        this.#awaited = what && `via ${this.name}: ${what}`;
+      },
     });
     this.#connecting.then(
       connection => {
@@ -209,12 +214,13 @@ class SharedHop {
     return this.#connection?.lossCause;
   }
 
-  async connected({ signal, phase }: ConnectionSettings): Promise<SshConnection> {
+  async connected({ signal, phase, awaits }: ConnectionSettings): Promise<SshConnection> {
     try {
       return await unlessAborted(signal, this.#connecting);
     } catch (error) {
       // How far the hop had come is how far the whole way has.
       if (!signal.aborted) phase(this.#phase);
+      awaits(this.#awaited);
       throw error;
     }
   }
@@ -222,7 +228,8 @@ class SharedHop {
   /** Names the hop in what went wrong on it, unless the visitor itself has given up. */
   blame(error: unknown, signal: AbortSignal): unknown {
     if (signal.aborted || error instanceof HopError || !(error instanceof TransportError)) return error;
-    return new HopError(error.kind, `via ${this.name}: ${error.message}`, { cause: error.cause ?? error });
+    const { kind, code, message, cause = error } = error;
+    return new HopError(kind, `via ${this.name}: ${message}`, { cause, code });
   }
 
   visit(): Visit {

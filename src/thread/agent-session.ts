@@ -7,11 +7,13 @@ import { type FrameHandler, ProtocolError } from '../frames.js';
 import { type Channel, type ChannelEvents, type Transport, TransportError } from '../transport.js';
 import type { Window } from '../window.js';
 import {
+  type Answer,
   type DownKind,
   type EndpointSpec,
   FrameType,
   type Phase,
   PROTOCOL_VERSION,
+  type Question,
   type ReadyReport,
   type ThreadSettings,
 } from '../wire.js';
@@ -28,6 +30,7 @@ export interface SessionOwner {
   readonly window: Window;
   loadTransport(name: string): Promise<Transport>;
   relay(key: string, marker: string, events: ChannelEvents): Channel;
+  ask(question: Question, signal?: AbortSignal): Promise<Answer>;
 }
 
 /** Told of an agent that is ready, but for `phase`. */
@@ -48,6 +51,7 @@ export class AgentSession {
   readonly #owner: SessionOwner;
   readonly #events: SessionEvents;
   readonly #abort = new AbortController();
+  readonly #connectTimeoutMs: number;
   readonly #clock: ConnectClock;
   /** Gives the turn back. */
   #leave: (() => void) | undefined;
@@ -60,7 +64,8 @@ export class AgentSession {
     this.#spec = spec;
     this.#owner = owner;
     this.#events = events;
-    const { connectTimeoutMs } = owner.settings;
+    const { connectTimeoutMs = owner.settings.connectTimeoutMs } = spec;
+    this.#connectTimeoutMs = connectTimeoutMs;
     this.#clock = new ConnectClock(connectTimeoutMs, () => {
       const late = `no agent within ${String(connectTimeoutMs)} ms${saidAtStart(this.#stderr, this.#noise)}`;
       this.abort(new TransportError('timeout', late));
@@ -105,7 +110,7 @@ export class AgentSession {
     const transport = await this.#owner.loadTransport(this.#spec.transport);
     signal.throwIfAborted();
     const channel = await transport.open(this.#spec, start, this.#channelEvents(), {
-      connectTimeoutMs: settings.connectTimeoutMs,
+      connectTimeoutMs: this.#connectTimeoutMs,
       keepaliveIntervalMs: settings.keepaliveIntervalMs,
       keepaliveCount: settings.keepaliveCount,
       maxConnectingPerAddress: settings.maxConnectingPerAddress,
@@ -119,6 +124,7 @@ export class AgentSession {
         this.#rest();
       },
       relay: (key, marker, events) => this.#owner.relay(key, marker, events),
+      ask: (question, asker) => this.#owner.ask(question, asker),
     });
     onChannel(channel);
     this.#moveTo('bootstrap');

@@ -7,6 +7,7 @@ import { decode, encode } from '../codec.js';
 import { Link, type LinkOwner } from './link.js';
 import { WarmLinks } from './warm-links.js';
 import { Outbox } from '../outbox.js';
+import { Questions } from './questions.js';
 import type { Channel, ChannelEvents, Transport } from '../transport.js';
 import { FrameReader, piecesOf, ProtocolError } from '../frames.js';
 import { Window } from '../window.js';
@@ -28,18 +29,21 @@ export class Dispatcher {
   /** Cancels by batch, for batches that are not here: over, or still to come. */
   readonly #strayCancels = new Map<number, number[]>();
   readonly #relays = new Map<number, ChannelEvents>();
+  readonly #questions: Questions;
   readonly #transports = new Map<string, Promise<Transport>>();
   #lastRelay = 0;
 
   /** `post` gets buffers of whole frames for the main thread. */
   constructor(settings: ThreadSettings, post: (bytes: Uint8Array<ArrayBuffer>) => void) {
     this.#outbox = new Outbox(post);
+    this.#questions = new Questions(this.#outbox);
     this.#owner = {
       settings,
       window: new Window(settings.maxConnecting),
       outbox: this.#outbox,
       loadTransport: name => this.#loadTransport(name),
       relay: (key, marker, events) => this.#relay(key, marker, events),
+      ask: (question, signal) => this.#questions.ask(question, signal),
       ended: link => {
         this.#links.delete(link);
       },
@@ -123,6 +127,9 @@ export class Dispatcher {
         events?.end(decode(payload) as Error | undefined);
         return;
       }
+      case FrameType.Answer:
+        this.#questions.take(batch, payload);
+        return;
       default:
         throw new ProtocolError(`the main thread sent a frame of type ${String(type)}`);
     }

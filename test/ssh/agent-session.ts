@@ -1,10 +1,13 @@
 /** Starts a stand-in for the agent through the ssh transport, and collects what comes back. */
 import assert from 'node:assert/strict';
+import { decode, encode } from '../../src/codec.js';
 import { endpointOf } from '../../src/drone/drone.js';
 import { SshDrone, type SshDroneOptions } from '../../src/drone/ssh-drone.js';
 import { transport } from '../../src/ssh/transport.js';
 import { type Channel, TransportError } from '../../src/transport.js';
-import type { Phase } from '../../src/wire.js';
+import type { Answer, Phase } from '../../src/wire.js';
+import { Answers } from '../../src/round/answers.js';
+import type { Place } from '../../src/runner.js';
 
 /** Sends back what it is sent, until that ends. */
 export const ECHO = 'process.stdin.pipe(process.stdout)';
@@ -16,6 +19,8 @@ export interface SessionOptions {
   readonly keepaliveIntervalMs?: number;
   readonly keepaliveCount?: number;
   readonly connectTimeoutMs?: number;
+  /** Of the queue that this stands for; default: one of its own. */
+  readonly answers?: Answers;
   readonly onPhase?: (phase: Phase) => void;
 }
 
@@ -31,9 +36,13 @@ export interface Session {
   readonly stderr: string;
 }
 
-export async function openSession(options: SshDroneOptions, settings: SessionOptions = {}): Promise<Session> {
+/** Of a drone, or of one made with these options. */
+export async function openSession(
+  options: SshDroneOptions | SshDrone,
+  settings: SessionOptions = {},
+): Promise<Session> {
   const { loader = ECHO, input = new Uint8Array(0), signal = new AbortController().signal, onPhase } = settings;
-  const { keepaliveIntervalMs = 15_000, keepaliveCount = 3, connectTimeoutMs = 1 } = settings;
+  const { keepaliveIntervalMs = 15_000, keepaliveCount = 3, connectTimeoutMs = 1, answers = new Answers() } = settings;
   const phases: Phase[] = [];
   const chunks: Buffer[] = [];
   let stderr = '';
@@ -43,8 +52,10 @@ export async function openSession(options: SshDroneOptions, settings: SessionOpt
   const ended = new Promise<Error | undefined>(resolve => {
     onEnd = resolve;
   });
+  const endpoint = endpointOf(options instanceof SshDrone ? options : new SshDrone('drone.test', options));
+  answers.know(endpoint);
   const channel = await transport.open(
-    endpointOf(new SshDrone('drone.test', options)).spec,
+    endpoint.spec,
     { loader, marker: 'marker', input },
     {
       data: chunk => {
@@ -74,6 +85,21 @@ export async function openSession(options: SshDroneOptions, settings: SessionOpt
       turn: () => Promise.resolve(),
       rest: () => undefined,
       relay: () => assert.fail('ssh needs no relay'),
+      ask: question =>
+        new Promise((resolve, reject) => {
+          signal.addEventListener('abort', () => {
+            reject(signal.reason as Error);
+          });
+          const place: Place = {
+            threadId: 0,
+            send: (_type, _id, _index, payload) => {
+              const answer = decode(payload ?? new Uint8Array()) as Answer;
+              if (answer.thrown) reject(answer.thrown.error);
+              else resolve(answer);
+            },
+          };
+          void answers.take(place, 0, encode(question));
+        }),
     },
   );
   return {
@@ -109,7 +135,7 @@ export async function close(session: Session): Promise<void> {
 
 /** The failure of a session that cannot be opened, with the phases that it came through. */
 export async function refusal(
-  options: SshDroneOptions,
+  options: SshDroneOptions | SshDrone,
   settings: SessionOptions = {},
 ): Promise<TransportError & { readonly phases: Phase[] }> {
   const phases: Phase[] = [];

@@ -75,7 +75,10 @@ test('keys of a real ssh-agent log in, and the password follows where there is n
   await once(agent.stdout as NonNullable<typeof agent.stdout>, 'data');
   try {
     const options = { ...server.droneOptions(), identity: undefined, agentSocket };
-    assert.match((await refusal(options)).message, /tried: ssh-agent \S+agent\.sock$/);
+    assert.match(
+      (await refusal(options)).message,
+      /tried: ssh-agent \S+agent\.sock \(none of its 0 keys is left to try\)$/,
+    );
     execFileSync('ssh-add', ['-q', server.identity], { env: { ...process.env, SSH_AUTH_SOCK: agentSocket } });
     await close(await openSession(options));
     const absent = { ...options, agentSocket: join(folder, 'absent.sock') };

@@ -28,6 +28,8 @@ test('a command waits for whoever takes its output, and nothing that it wrote is
     phase: () => undefined,
     turn: () => Promise.resolve(),
     rest: () => undefined,
+    awaits: () => undefined,
+    ask: () => assert.fail('nothing is asked for'),
   };
   const connection = await connectThrough([], spec, settings);
   let bytes = 0;

@@ -181,7 +181,7 @@ for (const MaxSessions of ['10', '2', '1']) {
     await using _ = queue;
     const drone = plain(server);
     drone.queueCall('run', 'echo before');
-    drone.with(abortedAtOutput()).queueCall('run', STUBBORN);
+    drone.with(abortedAtOutput()).queueCall('run', STUBBORN, { maxOutputBytes: 1000 });
     const later = drone.queueCall('run', 'echo later');
     const failure = await failureOf(queue, drone);
     assert.equal(failure.kind, 'cancelled');
@@ -318,10 +318,31 @@ test('output comes while the command runs', async () => {
   const onOutput = (stream: 'stdout' | 'stderr', chunk: Uint8Array): void => {
     said[stream] += Buffer.from(chunk).toString();
   };
-  const call = drone.with({ onOutput }).queueCall('run', 'echo one; echo two >&2; head -c 1000000 /dev/zero');
+  const call = drone.with({ onOutput }).queueCall('run', 'echo one; echo two >&2; head -c 1000000 /dev/zero', {
+    maxOutputBytes: 2_000_000,
+  });
   const { stdout, stderr } = call.valueIn(await queue.execute([drone]));
   assert.deepEqual({ stdout, stderr }, said);
   assert.equal(stdout.length, 1_000_004);
+});
+
+test('a command waits for a consumer that does not return, and can be ended then', async () => {
+  const { queue } = queueWith({ killGraceMs: 50 });
+  await using _ = queue;
+  const drone = plain();
+  const stop = new AbortController();
+  let delivered = 0;
+  const onOutput = (_stream: string, chunk: Uint8Array): Promise<void> => {
+    delivered += chunk.byteLength;
+    setTimeout(() => {
+      stop.abort();
+    }, 200);
+    return new Promise(() => undefined);
+  };
+  drone.with({ onOutput, signal: stop.signal }).queueCall('run', 'yes');
+  const failure = await failureOf(queue, drone);
+  assert.deepEqual([failure.kind, failure.killed], ['cancelled', true]);
+  assert.ok(delivered > 0 && delivered <= 64 * 1024, `delivered: ${String(delivered)}`);
 });
 
 test('a connection that is lost leaves the commands that were sent in doubt', async () => {

@@ -1,0 +1,61 @@
+/** Writing to a known_hosts file that other threads and processes write to, too. */
+import type { Stats } from 'node:fs';
+import { mkdir, open, rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { keyTypeOf, nameOf } from './known-hosts.js';
+
+const POLL_MS = 10;
+/** A lock is held while a file is read and a line is added to it. One that is so old is a dead process's. */
+const STALE_MS = 10_000;
+
+/**
+ * Keeps others who ask for it waiting, by a file `<path>.lock`. Makes the folder (mode 0700) when missing. Rejects with
+ * the system's error when no file can be made there.
+ */
+export async function lockKnownHosts(path: string): Promise<AsyncDisposable> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  const lock = `${path}.lock`;
+  // What is no file, such as /dev/null, keeps nothing that others could miss.
+  if (!(await isFileOrMissing(path))) return { [Symbol.asyncDispose]: () => Promise.resolve() };
+  for (;;) {
+    try {
+      await (await open(lock, 'wx', 0o600)).close();
+      return { [Symbol.asyncDispose]: () => rm(lock, { force: true }) };
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+    // Two may find the same dead lock and one remove what the other has just made. Both then write, and see it: who has
+    // added a key looks for another one afterwards.
+    if (await isStale(lock)) await rm(lock, { force: true });
+    else await delay(POLL_MS);
+  }
+}
+
+async function isFileOrMissing(path: string): Promise<boolean> {
+  return (await statOf(path))?.isFile() ?? true;
+}
+
+async function isStale(lock: string): Promise<boolean> {
+  const found = await statOf(lock);
+  return found !== undefined && Date.now() - found.mtimeMs > STALE_MS;
+}
+
+async function statOf(path: string): Promise<Stats | undefined> {
+  try {
+    return await stat(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** Adds a key, in one write at the end. Makes the file (mode 0600) when missing. */
+export async function addKnownHost(path: string, host: string, port: number, key: Buffer): Promise<void> {
+  await using file = await open(path, 'a+', 0o600);
+  const { size } = await file.stat();
+  const last = Buffer.from('\n');
+  if (size > 0) await file.read(last, 0, 1, size - 1);
+  const separator = last.toString() === '\n' ? '' : '\n';
+  await file.write(`${separator}${nameOf(host, port)} ${keyTypeOf(key) ?? ''} ${key.toString('base64')}\n`);
+}
