@@ -70,7 +70,7 @@ export class Transfers {
     this.#running.delete(batch);
   }
 
-  /** The batch is settled. What its transfer had not finished is gone when this returns. */
+  /** The batch is settled: what is partial of its transfer is removed, before anybody hears of it. */
   end(batch: number): void {
     const transfer = this.#running.get(batch);
     this.#running.delete(batch);

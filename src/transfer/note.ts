@@ -5,6 +5,8 @@ import type { TransferOrder } from './order.js';
 import { ownPath, shownPath, withoutSlash } from './paths.js';
 
 const ENDING = '.transfer_failed';
+/** The reason may be a drone's. */
+const MAX_REASON_CHARS = 10_000;
 
 function noteOf({ destination }: TransferOrder): string {
   return withoutSlash(ownPath(destination)) + ENDING;
@@ -13,7 +15,7 @@ function noteOf({ destination }: TransferOrder): string {
 /** Returns what to warn of, when there can be no note either. */
 export async function leaveNote(order: TransferOrder, error: unknown): Promise<string | undefined> {
   const note = noteOf(order);
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = error instanceof Error ? error.message.slice(0, MAX_REASON_CHARS) : 'for a reason that is no error';
   try {
     await mkdir(dirname(note), { recursive: true });
     await writeFile(note, `${shownPath(order.source)}\n${new Date().toISOString()}\n${reason}\n`);

@@ -58,7 +58,7 @@ export class Receiver {
     }
   }
 
-  /** Nothing partial is left when this returns; `run` ends soon, as its flow has been stopped. */
+  /** No partial file is left when this returns, but for one that is just being made: `run`, whose flow has been stopped, removes it. */
   discardNow(): void {
     this.#file?.file.discardNow();
   }

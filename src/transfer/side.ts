@@ -90,7 +90,7 @@ export class TransferSide {
     this.#outflow.stop(CANCELLED);
   }
 
-  /** After `cancel`, when nobody waits for `run`: no partial file is left when this returns. */
+  /** After `cancel`, when nobody waits for `run`: see Receiver. */
   discardNow(): void {
     this.#receiver.discardNow();
   }

@@ -134,13 +134,17 @@ test('a method that hangs in a system call does not keep the agent from ending',
 
 test('an agent that crashes ends at once, whatever its threads hang in', async () => {
   await using agent = await startAgent();
-  const source = `import { execSync } from 'node:child_process';
-    import { parentPort } from 'node:worker_threads';
-    export function crash() { parentPort.postMessage(null); execSync('echo $$ >&2; exec sleep 1000', { stdio: 'inherit' }); }`;
-  agent.sendUtility(UTILITY, source);
-  agent.sendCall(1, 0, 'crash', [], { utility: UTILITY });
-  await agent.next(FrameType.Warning, ({ value }) => String(value).startsWith('the agent crashed: TypeError'));
+  const hanging = `import { execSync } from 'node:child_process';
+    export function hang() { execSync('echo $$ >&2; exec sleep 1000', { stdio: 'inherit' }); }`;
+  agent.sendUtility(UTILITY, hanging);
+  agent.sendCall(1, 0, 'hang', [], { utility: UTILITY });
   while (!agent.stderr.includes('\n')) await new Promise(resolve => agent.child.stderr?.once('data', resolve));
+  // By another thread: an agent that crashes at once would not let the first one come to its system call.
+  const crashing = `import { parentPort } from 'node:worker_threads';
+    export function crash() { parentPort.postMessage(null); }`;
+  agent.sendUtility('crashing', crashing);
+  agent.sendCall(2, 0, 'crash', [], { utility: 'crashing' });
+  await agent.next(FrameType.Warning, ({ value }) => String(value).startsWith('the agent crashed: TypeError'));
   await agent.exited;
   process.kill(Number(agent.stderr), 'SIGKILL');
 });
