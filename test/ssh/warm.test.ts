@@ -4,6 +4,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { events, SshDrone, ThreadedTaskQueue } from 'drone-task-queue';
 import { type SshServer, startSshServer } from 'drone-task-queue/testing';
 import { queues } from '../contract/queues.js';
@@ -14,8 +15,13 @@ import { startTcpProxy, type TcpProxy } from '../tcp-proxy.js';
 
 leakCheck();
 
-/** A connection that was silent for a millisecond is doubted, and none is given up for its silence. */
-const DOUBTFUL = { keepaliveIntervalMs: 1, keepaliveCount: Infinity };
+/** A connection that was silent for so long is doubted, and none is given up for its silence. */
+const DOUBTFUL = { keepaliveIntervalMs: 50, keepaliveCount: Infinity };
+
+/** Until a connection over which nothing comes any more is doubted, and what was on its way is here. */
+async function silence(): Promise<void> {
+  await delay(5 * DOUBTFUL.keepaliveIntervalMs);
+}
 
 function proxyTo(server: SshServer): Promise<TcpProxy> {
   const { host = '', port = 0 } = server.droneOptions();
@@ -56,6 +62,7 @@ for (const make of queues) {
     const drone = new SshDrone('far', { ...server.droneOptions(), host: '127.0.0.1', port: proxy.port });
     await queue.call(drone, 'run', 'true');
     proxy.halfOpen();
+    await silence();
     drone.queueCall('run', counter.command);
     await queue.execute([drone]);
     assert.equal(await counter.count(), 1);
@@ -68,6 +75,7 @@ for (const make of queues) {
     await using queue = make(DOUBTFUL);
     const drone = new SshDrone('near', server.droneOptions());
     for (let round = 0; round < 3; round++) {
+      await silence();
       const call = drone.queueCall('run', 'echo here');
       assert.equal(call.valueIn(await queue.execute([drone])).stdout, 'here\n');
     }
@@ -81,6 +89,7 @@ for (const make of queues) {
     const drone = new SshDrone('far', { ...server.droneOptions(), host: '127.0.0.1', port: proxy.port });
     await queue.call(drone, 'run', 'true');
     proxy.halfOpen();
+    await silence();
     const call = drone.queueCall('run', 'true');
     const stop = new AbortController();
     const round = queue.settle([drone], { signal: stop.signal });
