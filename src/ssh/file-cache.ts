@@ -1,11 +1,14 @@
 /** What was made of files, kept in this thread until a file changes. */
 import { readFile, stat } from 'node:fs/promises';
 
+/** Makes something of a file's contents. `before` is what it made of the file's earlier ones, which it may change. */
+export type Make<T> = (contents: Buffer, path: string, before: T | undefined) => T | Promise<T>;
+
 export class FileCache<T> {
-  readonly #make: (contents: Buffer, path: string) => T | Promise<T>;
+  readonly #make: Make<T>;
   readonly #kept = new Map<string, { readonly stamp: string; readonly value: Promise<T> }>();
 
-  constructor(make: (contents: Buffer, path: string) => T | Promise<T>) {
+  constructor(make: Make<T>) {
     this.#make = make;
   }
 
@@ -15,10 +18,16 @@ export class FileCache<T> {
     const stamp = `${String(mtimeMs)} ${String(size)} ${String(ino)}`;
     const before = this.#kept.get(path);
     if (before?.stamp === stamp) return before.value;
-    const value = readFile(path).then(contents => this.#make(contents, path));
+    const value = this.#read(path, before?.value);
     this.#kept.set(path, { stamp, value });
     // Kept only when it is good: what was in the way of reading may go without a change of the stamp.
     value.catch(() => this.#kept.delete(path));
     return value;
+  }
+
+  async #read(path: string, before: Promise<T> | undefined): Promise<T> {
+    // Whoever asked for it was told of its failure.
+    const [contents, made] = await Promise.all([readFile(path), before?.catch(() => undefined)]);
+    return this.#make(contents, path, made);
   }
 }

@@ -31,6 +31,7 @@ interface FoundEntry extends Entry {
 }
 
 export const DEFAULT_PORT = 22;
+const NEWLINE = 10;
 
 /** Several files, read as one. */
 export class KnownHosts {
@@ -93,36 +94,63 @@ export class KnownHosts {
   }
 }
 
-/** One parsed file. Plain names, the most frequent, are found without a walk through the rest. */
+/**
+ * One parsed file. Plain names, the most frequent, are found without a walk through the rest; and of a file that has only
+ * grown, as it does with each host that `accept-new` records, only what is new is parsed and searched.
+ */
 class KnownHostsFile {
   readonly path: string;
+  #contents: Buffer = Buffer.alloc(0);
+  #lines = 0;
   readonly #byName = new Map<string, Entry[]>();
   readonly #patterns: Entry[] = [];
   readonly #hashed: { readonly entry: Entry; readonly salt: Buffer; readonly hash: Buffer }[] = [];
-  /** Answers given before: with hashed names each costs a hash per line of the file. */
-  readonly #found = new Map<string, readonly Entry[]>();
+  /** Answers given before, and how far they go: with hashed names each costs a hash per line of the file. */
+  readonly #found = new Map<string, { readonly entries: readonly Entry[]; readonly lines: number }>();
 
-  constructor(path: string, text: string) {
+  constructor(path: string, contents: Buffer) {
     this.path = path;
-    for (const [at, line] of text.split('\n').entries()) {
-      const entry = parseLine(line, at + 1);
-      if (entry) this.#add(entry);
-    }
+    this.#parse(contents);
+  }
+
+  /** Takes the file's present contents, if they are those of before and whole lines behind them. */
+  extend(contents: Buffer): boolean {
+    const before = this.#contents;
+    if (before.length > 0 && before.at(-1) !== NEWLINE) return false;
+    if (!contents.subarray(0, before.length).equals(before)) return false;
+    this.#parse(contents);
+    return true;
   }
 
   /** Entries for a name, in the order of the file. */
   find(name: string): readonly Entry[] {
-    const before = this.#found.get(name);
-    if (before) return before;
-    const found = [
-      ...(this.#byName.get(name) ?? []),
-      ...this.#patterns.filter(({ names }) => matchesList(name, names)),
-      ...this.#hashed
-        .filter(({ salt, hash }) => createHmac('sha1', salt).update(name).digest().equals(hash))
-        .map(({ entry }) => entry),
-    ].sort((a, b) => a.line - b.line);
-    this.#found.set(name, found);
-    return found;
+    const before = this.#found.get(name) ?? { entries: [], lines: 0 };
+    if (before.lines === this.#lines) return before.entries;
+    const isNew = ({ line }: Entry): boolean => line > before.lines;
+    const entries = [
+      ...before.entries,
+      ...[
+        ...(this.#byName.get(name) ?? []).filter(isNew),
+        ...this.#patterns.filter(entry => isNew(entry) && matchesList(name, entry.names)),
+        ...this.#hashed
+          .filter(({ entry }) => isNew(entry))
+          .filter(({ salt, hash }) => createHmac('sha1', salt).update(name).digest().equals(hash))
+          .map(({ entry }) => entry),
+      ].sort((a, b) => a.line - b.line),
+    ];
+    this.#found.set(name, { entries, lines: this.#lines });
+    return entries;
+  }
+
+  #parse(contents: Buffer): void {
+    const lines = contents.toString('utf8', this.#contents.length).split('\n');
+    // Behind the last newline there is no line.
+    if (lines.at(-1) === '') lines.pop();
+    for (const text of lines) {
+      const entry = parseLine(text, ++this.#lines);
+      if (entry) this.#add(entry);
+    }
+    this.#contents = contents;
   }
 
   #add(entry: Entry): void {
@@ -210,14 +238,16 @@ export function nameOf(host: string, port: number): string {
   return port === DEFAULT_PORT ? name : `[${name}]:${String(port)}`;
 }
 
-const files = new FileCache((contents, path) => new KnownHostsFile(path, contents.toString()));
+const files = new FileCache<KnownHostsFile>((contents, path, before) =>
+  before?.extend(contents) === true ? before : new KnownHostsFile(path, contents),
+);
 
 async function loadFile(path: string): Promise<KnownHostsFile> {
   try {
     return await files.get(path);
   } catch (error) {
     if (!isMissing(error)) throw error;
-    return new KnownHostsFile(path, '');
+    return new KnownHostsFile(path, Buffer.alloc(0));
   }
 }
 

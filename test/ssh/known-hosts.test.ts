@@ -151,6 +151,40 @@ test('a file is read again when it has changed, and only then', async () => {
   assert.equal(await statusOf('web2'), 'known');
 });
 
+test('a file that grows is known with its new lines, and one that changes while it grows is read anew', async () => {
+  const path = await file(line('web1', A), line(hashed('web2'), A), '');
+  const hosts = async (): Promise<KnownHosts> => KnownHosts.load([path]);
+  const find = async (host: string, key = A): Promise<unknown> => {
+    const { status, line: at } = (await hosts()).check(host, 22, 'ssh-ed25519', key);
+    return [status, at];
+  };
+  assert.deepEqual(await Promise.all(['web1', 'web2', 'web3'].map(host => find(host))), [
+    ['known', 1],
+    ['known', 2],
+    ['unknown', undefined],
+  ]);
+  const grown = [
+    readFileSync(path, 'utf8') + line('web3', A),
+    line(hashed('web1'), B),
+    line('web*', B, '@revoked'),
+    '',
+  ];
+  await writeFile(path, grown.join('\n'));
+  assert.deepEqual(await Promise.all(['web1', 'web2', 'web3'].map(host => find(host))), [
+    ['known', 1],
+    ['known', 2],
+    ['known', 3],
+  ]);
+  assert.deepEqual(await find('web1', B), ['revoked', 5]);
+  const text = readFileSync(path, 'utf8');
+  await writeFile(path, `${line('web1', B)}\n${text.slice(text.indexOf('\n') + 1)}# and a comment\n`);
+  assert.deepEqual(await find('web1', A), ['changed', 1]);
+  // The last line was not whole yet.
+  await writeFile(path, line('web4', A).slice(0, -12));
+  await writeFile(path, `${line('web4,web5', A)}\n`);
+  assert.deepEqual(await find('web5'), ['known', 1]);
+});
+
 test('whatever is in the file, a lookup gives an answer', async () => {
   const scrap = fc.oneof(
     fc.string({ unit: 'binary' }),
