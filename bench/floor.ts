@@ -3,6 +3,7 @@ import type { SshDroneOptions } from 'drone-task-queue';
 import { newAgentStart } from '../dist/thread/agent-start.js';
 import { type Command, spend, type Spent } from './peers/one-shot.js';
 import { measure, startMemoryServer } from './process.js';
+import { addressOf } from './program.js';
 import { type Row, rowOf } from './row.js';
 import type { Scale } from './scale.js';
 
@@ -66,7 +67,7 @@ async function stages({ drones = 200, runs = 3 }: Scale): Promise<Row[]> {
   await using server = await startMemoryServer();
   const hosts = Array.from({ length: drones }, (_, at): SshDroneOptions => ({
     ...server.options,
-    user: `drone${String(at)}`,
+    host: addressOf(at),
   }));
   const reports: StageReport[] = [];
   const threadsUs: number[] = [];

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { SshDrone, ThreadedTaskQueue } from 'drone-task-queue';
 import { FakeDrone } from 'drone-task-queue/testing';
-import { roundsFor, serve, timeRounds } from './program.js';
+import { addressOf, roundsFor, serve, timeRounds } from './program.js';
 
 const SETTLE_ROUNDS = 3;
 const SETTLE_MS = 500;
@@ -20,8 +20,7 @@ serve(
     /** @param {number} at */
     const droneAt = at => {
       const host = hosts[at % hosts.length];
-      // Users make the endpoints different: the server lets in everyone.
-      if (host) return new SshDrone(`drone${at}`, { ...host, user: `drone${at}` });
+      if (host) return new SshDrone(`drone${at}`, { ...host, host: addressOf(at) });
       return new FakeDrone(`drone${at}`, { killProcesses: () => [] });
     };
     /** @param {readonly ReturnType<typeof droneAt>[]} drones */

@@ -81,10 +81,9 @@ const identity = join(folder, 'id_ed25519');
 writeFileSync(identity, clientKey.private, { mode: 0o600 });
 const listener = createServer({ noDelay: true }, socket => {
   protocol.injectSocket(socket);
-}).listen({ port: 0, host: '127.0.0.1', backlog: BACKLOG });
+}).listen({ port: 0, host: '0.0.0.0', backlog: BACKLOG });
 await once(listener, 'listening');
 const options: SshDroneOptions = {
-  host: '127.0.0.1',
   port: (listener.address() as AddressInfo).port,
   identity,
   agentSocket: false,

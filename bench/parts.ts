@@ -5,6 +5,7 @@ import { floor } from './floor.js';
 import { growth } from './growth.js';
 import { peers } from './peers/part.js';
 import { measure, startMemoryServer } from './process.js';
+import { addressOf } from './program.js';
 import { ratios, type Row, rowOf } from './row.js';
 import type { Scale } from './scale.js';
 
@@ -89,10 +90,9 @@ async function coldRounds<Way extends string>(
   runs: number,
 ): Promise<Record<Way, ColdReport[]>> {
   await using server = await startMemoryServer();
-  // Users make the endpoints different: the server lets in everyone.
   const hosts = Array.from({ length: drones }, (_, at): SshDroneOptions => ({
     ...server.options,
-    user: `drone${String(at)}`,
+    host: addressOf(at),
   }));
   const reports = Object.fromEntries(ways.map(way => [way, [] as ColdReport[]])) as Record<Way, ColdReport[]>;
   for (let run = 0; run < runs; run++) {

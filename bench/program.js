@@ -23,6 +23,15 @@ export function roundsFor(drones) {
   return Math.max(3, Math.ceil(CALLS_PER_RUN / drones));
 }
 
+/**
+ * An address of this machine for each drone, so that a server is not many drones at one address, which are all routed to
+ * one thread.
+ * @param {number} at
+ */
+export function addressOf(at) {
+  return `127.1.${at >> 8}.${at & 255}`;
+}
+
 /** @param {number} count */
 export function upTo(count) {
   return Array.from({ length: count }, (_, at) => at);
