@@ -1,6 +1,6 @@
 // Builds dist/: the library with tsc, and the agent as one file with esbuild.
 import { execFileSync } from 'node:child_process';
-import { rmSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
@@ -9,9 +9,9 @@ rmSync('dist', { recursive: true, force: true });
 execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json'], { stdio: 'inherit' });
 
 // The agent travels to the drone as text, so it must be self-contained and run on the oldest Node we serve there.
-await build({
+const agent = await build({
   entryPoints: ['src/agent/main.ts'],
-  outfile: 'dist/agent.cjs',
+  write: false,
   bundle: true,
   platform: 'node',
   target: 'node18',
@@ -19,3 +19,7 @@ await build({
   minify: true,
   charset: 'ascii',
 });
+
+// As it is sent, so that no thread has to compress it.
+const { bundleInput } = await import('../dist/loader.js');
+for (const { contents } of agent.outputFiles) writeFileSync('dist/agent.bundle', bundleInput(contents));

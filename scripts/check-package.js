@@ -24,7 +24,7 @@ const MUST_HAVE = [
   'ARCHITECTURE.md',
   'CHANGELOG.md',
   'package.json',
-  'dist/agent.cjs',
+  'dist/agent.bundle',
   'dist/index.js',
 ];
 const MAY_HAVE = /^dist\/.+\.(js|d\.ts)$/;

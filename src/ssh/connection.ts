@@ -12,6 +12,7 @@ import type { Authentication } from './authentication.js';
 import { addressOf, type SshPoint } from './endpoint.js';
 import type { HostKeyCheck } from './host-key.js';
 import { ask, Keepalive } from './keepalive.js';
+import { ignoreFurtherHostKeys } from './ssh2.js';
 import { meaningOf } from './tcp.js';
 
 /** How long the server may take to end its side of a connection that we have ended. */
@@ -292,6 +293,7 @@ export class SshConnection {
         keepaliveInterval: 0,
       });
       authentication.watch(this.#client, fail);
+      ignoreFurtherHostKeys(this.#client);
     });
   }
 

@@ -1,7 +1,7 @@
 /** Starting an agent: what is sent to it first, and the wait for its marker amid whatever a login shell prints. */
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { bundleInput, LOADER } from '../loader.js';
+import { LOADER } from '../loader.js';
 import { encode } from '../codec.js';
 import { isNodeMissing } from '../missing-node.js';
 import { type AgentStart, NO_NODE, TransportError } from '../transport.js';
@@ -14,7 +14,7 @@ const MAX_NOISE_BYTES = 64 * 1024;
 const MAX_QUOTED_CHARS = 300;
 const OLDEST_AGENT_NODE = 18;
 
-const BUNDLE = new URL('../agent.cjs', import.meta.url);
+const BUNDLE = new URL('../agent.bundle', import.meta.url);
 let bundle: Uint8Array | undefined;
 
 type AgentSettings = Pick<ThreadSettings, 'killGraceMs' | 'linkSilenceMs'>;
@@ -32,7 +32,7 @@ export async function newAgentStart(spec: EndpointSpec, settings: AgentSettings)
 
 async function inputFor({ env = {}, utility }: EndpointSpec, settings: AgentSettings): Promise<Uint8Array> {
   // Kept once it has been read, and not the attempt: one that fails, as with no files left, must not be the last.
-  bundle ??= bundleInput(await readBundle());
+  bundle ??= await readBundle();
   const { killGraceMs, linkSilenceMs } = settings;
   const config: AgentConfig = { env, killGraceMs, linkSilenceMs };
   const parts = [bundle, encodeFrame(FrameType.Config, 0, 0, encode(config))];

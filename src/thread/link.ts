@@ -302,7 +302,7 @@ export class Link {
 
   #enter(batch: BatchRun, phase: Phase): void {
     batch.phase = phase;
-    this.#owner.outbox.frame(FrameType.Phase, batch.id, PHASES.indexOf(phase));
+    this.#owner.outbox.lazily(FrameType.Phase, batch.id, PHASES.indexOf(phase));
   }
 
   #moveTo(phase: Phase): void {
@@ -344,7 +344,7 @@ export class Link {
 
   #report(report: Omit<LinkReport, 'key' | 'hostname'>): void {
     const { key, hostname } = this.spec;
-    this.#owner.outbox.frame(FrameType.Link, 0, 0, encode({ ...report, key, hostname }));
+    this.#owner.outbox.lazily(FrameType.Link, 0, 0, encode({ ...report, key, hostname }));
   }
 }
 
