@@ -1,5 +1,5 @@
 /** From one drone to another, by way of the controller: neither drone needs a credential for the other. */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { checkDrone, type Drone } from './drone/drone.js';
@@ -58,7 +58,23 @@ export async function copyBetweenDrones(
     const { leftOut } = await queue.call(from.drone, 'getDirectory', from.path, contents);
     return { ...(await queue.call(to.drone, 'putDirectory', contents, to.path)), leftOut };
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    await remove(folder);
+  }
+}
+
+const SLASH = Buffer.from('/');
+
+/** Folders keep their mode, also one in which nothing may be read or removed. */
+async function remove(folder: string): Promise<void> {
+  await makeWritable(Buffer.from(folder));
+  await rm(folder, { recursive: true, force: true });
+}
+
+/** Names are bytes, and need not be text. */
+async function makeWritable(folder: Buffer): Promise<void> {
+  await chmod(folder, 0o700);
+  for (const entry of await readdir(folder, { withFileTypes: true, encoding: 'buffer' })) {
+    if (entry.isDirectory()) await makeWritable(Buffer.concat([folder, SLASH, entry.name]));
   }
 }
 

@@ -213,9 +213,9 @@ export class FrameReader {
   }
 }
 
-/** Bytes that are no frame themselves, cut so that each piece fits into one. */
-export function* piecesOf(bytes: Uint8Array): Generator<Uint8Array> {
-  for (let at = 0; at < bytes.byteLength; at += MAX_PAYLOAD_BYTES) yield bytes.subarray(at, at + MAX_PAYLOAD_BYTES);
+/** Bytes cut in pieces; by default so that each fits into a frame. */
+export function* piecesOf(bytes: Uint8Array, pieceBytes = MAX_PAYLOAD_BYTES): Generator<Uint8Array> {
+  for (let at = 0; at < bytes.byteLength; at += pieceBytes) yield bytes.subarray(at, at + pieceBytes);
 }
 
 /** All parts in one buffer of their own. */

@@ -1,12 +1,14 @@
 /** This machine as a drone: the same agent as elsewhere, as a resident child process. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
+import { piecesOf } from './frames.js';
 import { type Channel, type Transport, TransportError } from './transport.js';
 
 /** After the agent's exit, how long its last output may take to arrive when a stranger holds the pipe open. */
 const DRAIN_MS = 200;
 /** An agent that sees the end of its stdin ends what it runs, then itself; so long after the kill grace it is killed. */
 const FORCE_MARGIN_MS = 2000;
+const PIECE_BYTES = 64 * 1024;
 
 const dying = new Set<Dying>();
 
@@ -107,7 +109,12 @@ class Dying {
 function channelTo(child: ChildProcess, streams: readonly Socket[], destroy: () => void): Channel {
   return {
     write: bytes => {
-      if (child.stdin?.writable === true) child.stdin.write(bytes);
+      if (child.stdin?.writable !== true) return;
+      // In pieces, so that what is unsent gets fewer as it goes.
+      for (const piece of piecesOf(bytes, PIECE_BYTES)) child.stdin.write(piece);
+    },
+    get unsentBytes() {
+      return child.stdin?.writableLength ?? 0;
     },
     hold: () => {
       child.ref();

@@ -31,6 +31,8 @@ export interface ChannelEvents {
 export interface Channel {
   /** Queues bytes for the agent's stdin, in order. The bytes must not change afterwards. Harmless after the end. */
   write(bytes: Uint8Array): void;
+  /** Bytes queued that the system has not taken yet: while they get fewer, the other end reads. Where absent, none. */
+  readonly unsentBytes?: number;
   /** Keep the process alive while the channel is open (a batch is in flight), or no longer. A new channel is held. */
   hold(): void;
   release(): void;
@@ -59,6 +61,8 @@ export interface TransportContext {
    * is ready or the opening has failed; a second call gives it back first. Rejects when `signal` is aborted.
    */
   turn(): Promise<void>;
+  /** A turn for a connection that several drones share; resolves with what gives it back. */
+  turnFor(signal: AbortSignal): Promise<() => void>;
   /** Gives the turn back before its time, for a pause between two attempts; the phase is then `waiting`. */
   rest(): void;
   /** A channel to the drone's far end on the main thread, for transports that have one there (see FakeDrone). */

@@ -166,8 +166,8 @@ export interface EndpointSpec {
    * keeps a measure for all of them. Default: the key.
    */
   readonly route?: string | undefined;
-  /** Open files that a connection takes in this process. Default 0. */
-  readonly openFiles?: number | undefined;
+  /** Open files that a connection takes in this process, and the key of whom it shares them with. Default: none. */
+  readonly openFiles?: { readonly count: number; readonly of: string } | undefined;
   /** URL (`file:` or `data:`) of the user's own utility module. */
   readonly utility?: string | undefined;
   readonly env?: Readonly<Record<string, string>> | undefined;

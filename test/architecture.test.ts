@@ -34,6 +34,7 @@ const LAYERS: readonly Layer[] = [
       'option-reader.ts',
       'utility-id.ts',
       'window.ts',
+      'foreign-text.ts',
       'open-files.ts',
       'missing-node.ts',
     ],

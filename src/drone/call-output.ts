@@ -34,6 +34,8 @@ export class CallOutput implements AsyncIterableIterator<OutputChunk, undefined>
     if (waiting === undefined) {
       this.#held.push({ item, consumed });
     } else {
+      // Of a reader that asks for several at once, without a look at the last.
+      this.#consumed?.();
       this.#consumed = consumed;
       waiting({ done: false, value: item });
     }

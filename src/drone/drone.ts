@@ -12,6 +12,7 @@ export interface Workload {
 }
 
 let addCallTo: (drone: AnyDrone, call: QueuedCall) => void;
+let hasWorkOf: (drone: AnyDrone) => boolean;
 let takeWorkloadOf: (drone: AnyDrone) => Workload;
 let returnWorkloadTo: (drone: AnyDrone, workload: Workload) => void;
 let readEndpointOf: (drone: AnyDrone) => Endpoint;
@@ -46,6 +47,7 @@ export abstract class AnyDrone {
     addCallTo = (drone, call) => {
       drone.#calls.push(call);
     };
+    hasWorkOf = drone => drone.#kills.length > 0 || drone.#calls.length > 0;
     takeWorkloadOf = drone => {
       const workload = { kills: drone.#kills, calls: drone.#calls };
       drone.#kills = [];
@@ -102,6 +104,9 @@ export abstract class AnyDrone {
 export function checkDrone(field: string, value: unknown): void {
   if (!(value instanceof AnyDrone)) throw invalidArgument(field, value, 'a drone');
 }
+
+/** Whether a round would have anything to do for it. */
+export const hasWork = (drone: AnyDrone): boolean => hasWorkOf(drone);
 
 /** Takes the batch out of the drone; what is queued afterwards belongs to the next round. */
 export const takeWorkload = (drone: AnyDrone): Workload => takeWorkloadOf(drone);

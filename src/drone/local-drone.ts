@@ -30,7 +30,14 @@ export class LocalDrone<Own = {}> extends Drone<UtilityMethods & Own> {
     const key = `local#${fingerprintOf({ utility, env })}`;
     super(
       'localhost',
-      new Endpoint({ transport: 'local', key, openFiles: OPEN_FILES, hostname: 'localhost', utility, env }),
+      new Endpoint({
+        transport: 'local',
+        key,
+        openFiles: { count: OPEN_FILES, of: key },
+        hostname: 'localhost',
+        utility,
+        env,
+      }),
     );
   }
 }

@@ -11,7 +11,15 @@
 import type { Batch, Stop } from './batch.js';
 import { checkSignal, QueuedCall } from '../drone/call.js';
 import { systemClock } from '../clock.js';
-import { type AnyDrone, checkDrone, type Drone, endpointOf, returnWorkload, takeWorkload } from '../drone/drone.js';
+import {
+  type AnyDrone,
+  checkDrone,
+  type Drone,
+  endpointOf,
+  hasWork,
+  returnWorkload,
+  takeWorkload,
+} from '../drone/drone.js';
 import {
   describeFailures,
   type DroneError,
@@ -323,15 +331,17 @@ export class Rounds {
 
 /** Found out in mid-round, it would fail drones at random, and whatever else this process has to open. */
 function refuseTooManyFiles(drones: readonly AnyDrone[]): void {
-  const endpoints = new Map(drones.map(drone => [endpointOf(drone).key, endpointOf(drone)]));
-  let files = 0;
-  for (const { spec } of endpoints.values()) files += spec.openFiles ?? 0;
-  const needed = openFilesNeeded(files);
+  const connections = new Map<string, number>();
+  for (const drone of drones) {
+    const { openFiles } = endpointOf(drone).spec;
+    if (openFiles && hasWork(drone)) connections.set(openFiles.of, openFiles.count);
+  }
+  const needed = openFilesNeeded([...connections.values()].reduce((sum, count) => sum + count, 0));
   const limit = openFileLimit();
   if (needed <= limit) return;
   throw new DroneTaskQueueException(
     'ERR_OPEN_FILES',
-    `The round needs ${String(needed)} open files for its ${String(endpoints.size)} connections, and this process may have ${String(limit)} (ulimit -n)`,
+    `The round needs ${String(needed)} open files for its ${String(connections.size)} connections, and this process may have ${String(limit)} (ulimit -n)`,
   );
 }
 

@@ -1,5 +1,6 @@
 /** The exec channel that carries an agent's stdin and stdout. When it ends by itself, its connection is left to others. */
 import type { ClientChannel } from 'ssh2';
+import { piecesOf } from '../frames.js';
 import type { Channel, ChannelEvents } from '../transport.js';
 import type { SshConnection } from './connection.js';
 
@@ -7,6 +8,7 @@ import type { SshConnection } from './connection.js';
 const DRAIN_MS = 1000;
 /** How long an agent that sees the end of its stdin may take to end itself, before its connection ends anyway. */
 const FAREWELL_MS = 1000;
+const PIECE_BYTES = 64 * 1024;
 
 export class AgentChannel implements Channel {
   readonly #connection: SshConnection;
@@ -52,7 +54,14 @@ export class AgentChannel implements Channel {
 
   write(bytes: Uint8Array): void {
     if (this.#ended || this.#isOurEnd || !this.#channel.writable) return;
-    this.#channel.write(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+    // In pieces, so that what is unsent gets fewer as it goes.
+    for (const piece of piecesOf(bytes, PIECE_BYTES)) {
+      this.#channel.write(Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength));
+    }
+  }
+
+  get unsentBytes(): number {
+    return this.#channel.writableLength;
   }
 
   hold(): void {

@@ -108,7 +108,7 @@ export class Authentication {
   failure(cause: Error, serverText?: string): TransportError {
     const names = [...this.#tried].map(([name, trouble]) => (trouble === undefined ? name : `${name} (${trouble})`));
     const tried = names.length > 0 ? `tried: ${names.join(', ')}` : 'there was no credential to try';
-    const takes = this.#serverTakes ? `; the server takes: ${this.#serverTakes.join(', ')}` : '';
+    const takes = this.#serverTakes ? `; the server takes: ${this.#serverTakes.filter(isMethodName).join(', ')}` : '';
     const said = serverText === undefined ? '' : `; it said: ${serverText}`;
     return new TransportError('auth', `${addressOf(this.#point)} refused the login; ${tried}${takes}${said}`, {
       cause: this.#cause ?? cause,
@@ -123,6 +123,7 @@ export class Authentication {
 
   async #nextOffer(): Promise<AnyAuthMethod | undefined> {
     for (;;) {
+      if (this.#isClosed) return undefined;
       const takes = this.#serverTakes;
       const at = this.#untried.findIndex(({ method }) => takes?.includes(method) ?? true);
       const [attempt] = at < 0 ? [] : this.#untried.splice(at, 1);
@@ -214,6 +215,7 @@ export class Authentication {
       open: async () => {
         const { user, identity, identitiesOnly } = this.#point;
         const agent = await SshAgent.open(path, this.#agentSockets);
+        if (this.#isClosed) this.close();
         const held = await agent.keys();
         const named = identitiesOnly ? await Promise.all(identity.map(publicKeyOf)) : held;
         const wanted = new Set(named.map(key => key && blobOf(key)));
@@ -304,4 +306,9 @@ function checkAnswers(value: unknown, prompts: number): string[] {
 
 function blobOf(key: ParsedKey): string {
   return key.getPublicSSH().toString('base64');
+}
+
+/** What a server lists goes into messages: only what could be a name. */
+function isMethodName(name: string): boolean {
+  return /^[\w@.-]{1,64}$/.test(name);
 }

@@ -78,7 +78,7 @@ async function optionsOf(config: SshConfigText, given: Readonly<Record<string, u
     hostKeyAlias: () => config.value('hostkeyalias'),
     connectTimeoutMs: () => secondsOf(config, 'connecttimeout'),
     keepaliveIntervalMs: () => secondsOf(config, 'serveraliveinterval'),
-    keepaliveCount: () => Number(config.value('serveralivecountmax')) || undefined,
+    keepaliveCount: () => keepaliveCountOf(config, defaults),
     ciphers: () => algorithmsOf(config, defaults, 'ciphers', 'Ciphers'),
     kex: () => algorithmsOf(config, defaults, 'kex', 'KexAlgorithms'),
     macs: () => algorithmsOf(config, defaults, 'macs', 'MACs'),
@@ -86,6 +86,12 @@ async function optionsOf(config: SshConfigText, given: Readonly<Record<string, u
   };
   const wanted = Object.entries(readers).filter(([field]) => given[field] === undefined);
   return Object.fromEntries(wanted.map(([field, read]) => [field, read()]));
+}
+
+/** ssh always prints one; where it is ssh's own, ours holds. */
+function keepaliveCountOf(config: SshConfigText, defaults: SshConfigText): number | undefined {
+  const value = config.value('serveralivecountmax');
+  return value === defaults.value('serveralivecountmax') ? undefined : Number(value) || undefined;
 }
 
 let defaults: Promise<SshConfigText> | undefined;
@@ -167,14 +173,17 @@ function expand(config: SshConfigText, text: string): string {
     '%': '%',
     d: homedir(),
     h: host,
-    i: String(userInfo().uid),
+    i: String(process.getuid?.()),
     k: config.value('hostkeyalias') ?? config.name,
     L: localHostname().split('.')[0],
     l: localHostname(),
     n: config.name,
     p: config.value('port'),
     r: config.value('user'),
-    u: userInfo().username,
+    // Throws for a uid without a name, which is of no matter to most.
+    get u() {
+      return userInfo().username;
+    },
   };
   const expanded = text
     .replaceAll(/\$\{([^}]+)\}/g, (_all, name: string) => {

@@ -6,6 +6,7 @@
  */
 import type { Duplex } from 'node:stream';
 import type { Algorithms, Client, ClientChannel } from 'ssh2';
+import { oneLine } from '../foreign-text.js';
 import { type TransportContext, TransportError } from '../transport.js';
 import { abandoned, unlessAborted } from './abort.js';
 import type { Authentication } from './authentication.js';
@@ -42,6 +43,7 @@ export interface ConnectionSettings extends Pick<
   | 'signal'
   | 'phase'
   | 'turn'
+  | 'turnFor'
   | 'rest'
   | 'ask'
 > {
@@ -97,7 +99,6 @@ export class SshConnection {
     const connection = new SshConnection(client, way, addressOf(point));
     try {
       await connection.#logIn(point, hostKey, authentication, settings);
-      await unlessAborted(settings.signal, hostKey.record());
     } catch (error) {
       connection.destroy();
       throw error;
@@ -235,13 +236,13 @@ export class SshConnection {
           } else if (error.level === 'client-authentication') fail(authentication.failure(error));
           else if (step === 'auth' && typeof error.code === 'number') {
             // A goodbye in the middle of the login, such as for too many keys.
-            fail(authentication.failure(error, error.message));
+            fail(authentication.failure(error, oneLine(error.message)));
           } else if (step === 'handshake' && isDrop(error)) {
             fail(dropped(error));
           } else
             fail(
               unreachable(
-                `${step === 'auth' ? 'failed at the login' : 'failed at the handshake'}: ${meaningOf(error)}`,
+                `${step === 'auth' ? 'failed at the login' : 'failed at the handshake'}: ${oneLine(meaningOf(error))}`,
                 error,
               ),
             );
@@ -284,7 +285,17 @@ export class SshConnection {
       this.#client.connect({
         sock: this.#way.stream,
         username: point.user,
-        authHandler: authentication.handler,
+        // The server has proved its key by now. A new one is recorded before anything secret goes to it.
+        authHandler: (takes, isPartial, next) => {
+          hostKey.record(signal).then(
+            () => {
+              authentication.handler(takes, isPartial, next);
+            },
+            (error: unknown) => {
+              fail(error as TransportError);
+            },
+          );
+        },
         hostVerifier: (key: Buffer) => hostKey.accepts(key),
         // ssh2 takes an absent list for its default; names that it does not have were refused before.
         algorithms: { cipher: ciphers, kex, hmac: macs, serverHostKey: hostKey.algorithms } as Algorithms,
@@ -312,12 +323,21 @@ export class SshConnection {
       };
       this.onEnd(onLoss);
       if (this.#ended) return;
-      open((error, channel) => {
+      const forget = (): void => {
         this.#endListeners = this.#endListeners.filter(listener => listener !== onLoss);
-        if (!error) resolve(listen(channel));
-        else if (this.#ended || !this.#way.stream.writable) onLoss(this.#trouble ?? error);
-        else fail(refusal, reasonOf(error), error);
-      });
+      };
+      try {
+        open((error, channel) => {
+          forget();
+          if (!error) resolve(listen(channel));
+          else if (this.#ended || !this.#way.stream.writable) onLoss(this.#trouble ?? error);
+          else fail(refusal, reasonOf(error), error);
+        });
+      } catch (error) {
+        // Half closed already: ssh2 says so by a throw.
+        forget();
+        onLoss(this.#trouble ?? (error as Error));
+      }
     });
   }
 
@@ -353,7 +373,7 @@ const CHANNEL_REASONS = [
 ];
 
 function reasonOf(error: Error): string {
-  const text = error.message.replace(/^\(SSH\) /, '');
+  const text = oneLine(error.message.replace(/^\(SSH\) /, ''));
   const reason = 'reason' in error && typeof error.reason === 'number' ? CHANNEL_REASONS[error.reason] : undefined;
   return reason === undefined ? text : `${text} (${reason})`;
 }

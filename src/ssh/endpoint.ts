@@ -215,14 +215,15 @@ export function resolveSshEndpoint(hostname: string, options: SshOptions<SshEndp
   const utility = read.moduleUrl('utility');
   const env = read.environment('env');
   const connectTimeoutMs = limitMs('connectTimeoutMs');
+  // Without connectTimeoutMs: how long a connection may take to open is no difference once it is open.
+  const key = `ssh:${addressOf(point)}#${fingerprintOf({ point, hops: hops.map(hop => hop.key), agent, agentCommand, utility, env })}`;
   return {
     transport: 'ssh',
     ...point,
-    // Without connectTimeoutMs: how long a connection may take to open is no difference once it is open.
-    key: `ssh:${addressOf(point)}#${fingerprintOf({ point, hops: hops.map(hop => hop.key), agent, agentCommand, utility, env })}`,
+    key,
     route: routeOf(hops[0] ?? point),
     // Behind a hop it is a channel of the hop's connection.
-    openFiles: hops.length === 0 ? 1 : 0,
+    openFiles: { count: 1, of: hops[0]?.key ?? key },
     agent,
     agentCommand,
     hops,

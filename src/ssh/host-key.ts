@@ -77,10 +77,10 @@ export class HostKeyCheck {
   }
 
   /**
-   * Adds a new host's key to the first known_hosts file. For after the handshake: only then the server has proved that
-   * the key is its own. Rejects when another connection has meanwhile met another key there.
+   * Adds a new host's key to the first known_hosts file, once. For after the key exchange: only then the server has proved
+   * that the key is its own. Rejects with a TransportError when another connection has meanwhile met another key there.
    */
-  async record(): Promise<void> {
+  async record(signal: AbortSignal): Promise<void> {
     const key = this.#accepted;
     if (!this.#isNew || !key) return;
     this.#isNew = false;
@@ -88,7 +88,7 @@ export class HostKeyCheck {
     const [{ name, port }] = namesOf(this.#point);
     try {
       // Of two first connections to a host, the second must see what the first has written, whosoever it is.
-      await using _lock = await lockKnownHosts(path);
+      await using _lock = await lockKnownHosts(path, signal);
       const finding = this.#find(await load(this.#point), key);
       if (finding.status === 'unknown') {
         await addKnownHost(path, name, port, key);

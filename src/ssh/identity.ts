@@ -127,8 +127,14 @@ function withQuickSign(key: ParsedKey): ParsedKey {
   const privateKey = createPrivateKey(key.getPrivatePEM());
   const usualHash = HASH_OF_TYPE[key.type] ?? null;
   return Object.assign(key, {
-    sign: (data: Buffer | string, hash?: string) =>
-      sign(hash ?? usualHash, typeof data === 'string' ? Buffer.from(data) : data, privateKey),
+    // ssh2 takes a returned Error for an attempt that could not be made; a thrown one would end the connection.
+    sign: (data: Buffer | string, hash?: string) => {
+      try {
+        return sign(hash ?? usualHash, typeof data === 'string' ? Buffer.from(data) : data, privateKey);
+      } catch (error) {
+        return error as Error;
+      }
+    },
   });
 }
 

@@ -6,14 +6,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { keyTypeOf, nameOf } from './known-hosts.js';
 
 const POLL_MS = 10;
-/** A lock is held while a file is read and a line is added to it. One that is so old is a dead process's. */
+/** A lock is held while a file is read and a line is added to it. One that is so old, or from the future, is a dead process's. */
 const STALE_MS = 10_000;
 
 /**
  * Keeps others who ask for it waiting, by a file `<path>.lock`. Makes the folder (mode 0700) when missing. Rejects with
- * the system's error when no file can be made there.
+ * the system's error when no file can be made there, and when aborted.
  */
-export async function lockKnownHosts(path: string): Promise<AsyncDisposable> {
+export async function lockKnownHosts(path: string, signal: AbortSignal): Promise<AsyncDisposable> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const lock = `${path}.lock`;
   // What is no file, such as /dev/null, keeps nothing that others could miss.
@@ -28,7 +28,7 @@ export async function lockKnownHosts(path: string): Promise<AsyncDisposable> {
     // Two may find the same dead lock and one remove what the other has just made. Both then write, and see it: who has
     // added a key looks for another one afterwards.
     if (await isStale(lock)) await rm(lock, { force: true });
-    else await delay(POLL_MS);
+    else await delay(POLL_MS, undefined, { signal });
   }
 }
 
@@ -38,7 +38,7 @@ async function isFileOrMissing(path: string): Promise<boolean> {
 
 async function isStale(lock: string): Promise<boolean> {
   const found = await statOf(lock);
-  return found !== undefined && Date.now() - found.mtimeMs > STALE_MS;
+  return found !== undefined && Math.abs(Date.now() - found.mtimeMs) > STALE_MS;
 }
 
 async function statOf(path: string): Promise<Stats | undefined> {

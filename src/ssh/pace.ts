@@ -15,12 +15,21 @@ const LONGEST_WAIT_MS = 2000;
 
 const paces = new Map<string, Pace>();
 
+/** One connection's place among those that are on their way to a login. */
+export interface PacePlace {
+  leave(): void;
+  /** The server dropped the connection before it had shown who it is. */
+  dropped(): void;
+}
+
 export class Pace {
   readonly #address: string;
   readonly #most: number;
   readonly #window: Window;
   #limit: number;
   #opened = 0;
+  /** How often it was lowered. */
+  #changes = 0;
 
   private constructor(address: string, most: number) {
     this.#address = address;
@@ -39,14 +48,21 @@ export class Pace {
     return pace;
   }
 
-  /** Waits for a place; resolves with what gives it back. Rejects with a TransportError when aborted. */
-  async enter(signal: AbortSignal): Promise<() => void> {
+  /** Waits for a place. Rejects with a TransportError when aborted. */
+  async enter(signal: AbortSignal): Promise<PacePlace> {
     const leave = await this.#window.enter(signal).catch(() => {
       throw abandoned(signal);
     });
-    return () => {
-      leave();
-      this.#forget();
+    const enteredAt = this.#changes;
+    return {
+      leave: () => {
+        leave();
+        this.#forget();
+      },
+      // Of several dropped in one go, the first has told all.
+      dropped: () => {
+        if (enteredAt === this.#changes) this.#lower();
+      },
     };
   }
 
@@ -56,8 +72,8 @@ export class Pace {
     this.#resize(this.#limit + 1);
   }
 
-  /** The server dropped a connection before it had shown who it is. */
-  dropped(): void {
+  #lower(): void {
+    this.#changes++;
     this.#resize(Math.max(1, Math.floor(Math.min(this.#limit, this.#window.inside) / 2)));
   }
 

@@ -69,14 +69,14 @@ export async function offerOf(username: string, key: ParsedKey, sign: Sign): Pro
 
     sign(...[, data, options, callback]: unknown[]): void {
       const done = callback as (error?: Error, signature?: Buffer) => void;
-      sign(data as Buffer, (options as { hash?: string } | undefined)?.hash).then(
-        signature => {
+      sign(data as Buffer, (options as { hash?: string } | undefined)?.hash)
+        .then(signature => {
+          // Throws for a signature that makes no sense.
           done(undefined, signature);
-        },
-        (error: unknown) => {
+        })
+        .catch((error: unknown) => {
           done(error as Error);
-        },
-      );
+        });
     }
   }
   return { type: 'agent', username, agent: new OneKey() };

@@ -57,6 +57,9 @@ export interface SshGOptions {
   readonly port?: string | undefined;
 }
 
+/** A `Match exec` may hang, and would keep the others from their turn. */
+const TIMEOUT_MS = 30_000;
+
 let running = 0;
 const waiting: (() => void)[] = [];
 
@@ -69,7 +72,7 @@ export async function sshG(name: string, { file, user, port }: SshGOptions): Pro
   while (running >= MAX_RUNNING) await new Promise<void>(resolve => waiting.push(resolve));
   running++;
   try {
-    const { stdout } = await promisify(execFile)('ssh', args, { maxBuffer: MAX_OUTPUT_BYTES });
+    const { stdout } = await promisify(execFile)('ssh', args, { maxBuffer: MAX_OUTPUT_BYTES, timeout: TIMEOUT_MS });
     return new SshConfigText(name, stdout);
   } catch (error) {
     const { code, stderr } = error as { code?: unknown; stderr?: string };

@@ -24,7 +24,6 @@ export async function connectThrough(
   settings: ConnectionSettings,
 ): Promise<SshConnection> {
   if (hops.length === 0) return connectAt(point, addressKey(point), settings, () => openStraight(point, settings));
-  settings.phase('connect');
   const hop = SharedHop.enter(hops, settings);
   // Kept until the connection stands, whose way has a visit of its own: between two attempts the hop must not go.
   const visit = hop.visit();
@@ -52,7 +51,7 @@ async function connectAt(
   let triedSinceMs = Infinity;
   for (let attempt = 1; ; attempt++) {
     const pace = Pace.of(address, settings.maxConnectingPerAddress);
-    const leave = await pace.enter(signal);
+    const place = await pace.enter(signal);
     try {
       await settings.turn();
       settings.phase('connect');
@@ -62,11 +61,11 @@ async function connectAt(
       return connection;
     } catch (error) {
       if (!(error instanceof Dropped) || signal.aborted) throw error;
-      pace.dropped();
-      if (performance.now() - triedSinceMs >= Math.min(settings.connectTimeoutMs, LONGEST_RETRY_MS))
-        throw error.after(attempt);
+      place.dropped();
+      const longestMs = Math.min(settings.connectTimeoutMs, LONGEST_RETRY_MS);
+      if (performance.now() - triedSinceMs >= longestMs) throw error.after(attempt);
     } finally {
-      leave();
+      place.leave();
     }
     settings.rest();
     await pace.backOff(attempt, signal);
@@ -165,6 +164,9 @@ class SharedHop {
   #connection: SshConnection | undefined;
   #phase: Phase = 'connect';
   #awaited: string | undefined;
+  readonly #watchers = new Set<(phase: Phase) => void>();
+  /** Gives the turn to connect back; may be called again. */
+  #leave: () => void = () => undefined;
   #visits = 0;
   #held = 0;
 
@@ -177,16 +179,22 @@ class SharedHop {
       signal: this.#abort.signal,
       phase: phase => {
         this.#phase = phase;
+        for (const watch of this.#watchers) watch(phase);
       },
-      // Hops are few, and many wait for them.
-      turn: () => Promise.resolve(),
-      rest: () => undefined,
+      turn: async () => {
+        this.#leave();
+        this.#leave = await settings.turnFor(this.#abort.signal);
+      },
+      rest: () => {
+        this.#leave();
+      },
       awaits: what => {
         this.#awaited = what && `via ${this.name}: ${what}`;
       },
     });
     this.#connecting.then(
       connection => {
+        this.#leave();
         this.#connection = connection;
         connection.onEnd(() => {
           this.#forget();
@@ -195,6 +203,7 @@ class SharedHop {
         else if (this.#held === 0) connection.release();
       },
       () => {
+        this.#leave();
         this.#forget(); // each visitor gets the failure itself
       },
     );
@@ -215,13 +224,19 @@ class SharedHop {
   }
 
   async connected({ signal, phase, awaits }: ConnectionSettings): Promise<SshConnection> {
+    // How far the hop has come is how far the whole way has.
+    const watch = (reached: Phase): void => {
+      if (!signal.aborted) phase(reached);
+    };
+    watch(this.#connection ? 'connect' : this.#phase);
+    this.#watchers.add(watch);
     try {
       return await unlessAborted(signal, this.#connecting);
     } catch (error) {
-      // How far the hop had come is how far the whole way has.
-      if (!signal.aborted) phase(this.#phase);
       awaits(this.#awaited);
       throw error;
+    } finally {
+      this.#watchers.delete(watch);
     }
   }
 

@@ -58,6 +58,7 @@ export class AgentSession {
   #stream: AgentStream | undefined;
   #stderr = '';
   #isReady = false;
+  #startError: TransportError | undefined;
   #failStart: (error: TransportError) => void = () => undefined;
 
   constructor(spec: EndpointSpec, owner: SessionOwner, events: SessionEvents) {
@@ -120,6 +121,7 @@ export class AgentSession {
         this.#moveTo(phase);
       },
       turn: () => this.#turn(signal),
+      turnFor: shared => this.#owner.window.enter(shared),
       rest: () => {
         this.#rest();
       },
@@ -130,6 +132,8 @@ export class AgentSession {
     this.#moveTo('bootstrap');
     const report = await ready;
     signal.throwIfAborted();
+    // Of what came right behind Ready, before this could go on.
+    if (this.#startError) throw this.#startError;
     this.#isReady = true;
     onReady(report);
   }
@@ -198,7 +202,10 @@ export class AgentSession {
     } catch (error) {
       const known = error as TransportError;
       if (this.#isReady) this.#events.end(known.kind, known);
-      else this.#failStart(known);
+      else {
+        this.#startError ??= known;
+        this.#failStart(known);
+      }
     }
   }
 }

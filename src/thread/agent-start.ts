@@ -1,6 +1,7 @@
 /** Starting an agent: what is sent to it first, and the wait for its marker amid whatever a login shell prints. */
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { quote } from '../foreign-text.js';
 import { LOADER } from '../loader.js';
 import { encode } from '../codec.js';
 import { isNodeMissing } from '../missing-node.js';
@@ -11,7 +12,6 @@ import { type AgentConfig, type EndpointSpec, FrameType, type ThreadSettings, ty
 
 /** Bytes before the marker that are taken for the noise of a login shell; more is a stream that never ends. */
 const MAX_NOISE_BYTES = 64 * 1024;
-const MAX_QUOTED_CHARS = 300;
 const OLDEST_AGENT_NODE = 18;
 
 const BUNDLE = new URL('../agent.bundle', import.meta.url);
@@ -110,12 +110,6 @@ export class MarkerSearch {
   get noise(): string {
     return quote(this.#text);
   }
-}
-
-/** Foreign text for a message: one line, shortened. */
-export function quote(foreign: string): string {
-  const line = foreign.trim().replaceAll(/\s+/g, ' ');
-  return JSON.stringify(line.length > MAX_QUOTED_CHARS ? `${line.slice(0, MAX_QUOTED_CHARS)}…` : line);
 }
 
 /** Why no agent came up, from what the start left behind. */

@@ -67,6 +67,8 @@ export class Link {
   #channel: Channel | undefined;
   #closed: (() => void) | undefined;
   #idleSinceMs = 0;
+  /** At the last ping. */
+  #unsentBytes = 0;
 
   constructor(spec: EndpointSpec, owner: LinkOwner) {
     this.spec = spec;
@@ -106,7 +108,8 @@ export class Link {
   add(batch: BatchRun): boolean {
     this.#batches.set(batch.id, batch);
     if (this.#batches.size === 1) this.#channel?.hold();
-    if (this.#state === 'ready' && this.#liveness.isDoubtful) this.#startProbe();
+    const isSending = (this.#channel?.unsentBytes ?? 0) > 0;
+    if (this.#state === 'ready' && !isSending && this.#liveness.isDoubtful) this.#startProbe();
     if (this.#state !== 'ready') {
       this.#enter(batch, this.#phase);
       return false;
@@ -164,7 +167,11 @@ export class Link {
 
   /** Keeps the agent from ending itself for silence, and ends the link when the agent no longer answers. */
   ping(): void {
-    if (this.#isReady) this.#liveness.ping();
+    if (!this.#isReady) return;
+    const before = this.#unsentBytes;
+    this.#unsentBytes = this.#channel?.unsentBytes ?? 0;
+    if (this.#unsentBytes !== before) this.#liveness.excuse();
+    else this.#liveness.ping();
   }
 
   /** Lets the agent end itself; resolves when it and the way to it are gone, by force after `graceMs`. */

@@ -42,6 +42,11 @@ export class Liveness {
     this.#events.alive();
   }
 
+  /** It takes what is sent to it: a ping would only get in line behind that. */
+  excuse(): void {
+    this.#unanswered = 0;
+  }
+
   ping(): void {
     const { keepaliveCount, keepaliveIntervalMs } = this.#settings;
     if (this.#unanswered >= keepaliveCount) {

@@ -15,10 +15,22 @@ export function costOf(part: Uint8Array): number {
   return part.byteLength + PART_COST_BYTES;
 }
 
+/**
+ * At first so much: what is on its way stands in front of whatever else is to be sent, a cancel for one. A link that deals
+ * with it at once gets twice as much the next time, up to the window, and one that takes long half of it.
+ */
+const FIRST_BYTES = 256 * 1024;
+const FEWEST_BYTES = 64 * 1024;
+const SLOW_MS = 1000;
+
 /** The sender's end. */
 export class Outflow {
   readonly #send: (part: Uint8Array) => void | Promise<void>;
   #onTheWay = 0;
+  #limit = FIRST_BYTES;
+  /** Dealt with since the limit was looked at, and when that was. */
+  #credited = 0;
+  #lookedAtMs = performance.now();
   #stopped: { readonly reason: unknown } | undefined;
   #wake: () => void = () => undefined;
 
@@ -29,7 +41,7 @@ export class Outflow {
 
   /** Resolves once the part is on its way, which is when the window has room; rejects with the reason of `stop`. */
   async write(part: Uint8Array): Promise<void> {
-    while (this.#onTheWay >= WINDOW_BYTES && this.#stopped === undefined) {
+    while (this.#onTheWay >= this.#limit && this.#stopped === undefined) {
       await new Promise<void>(resolve => {
         this.#wake = resolve;
       });
@@ -46,7 +58,18 @@ export class Outflow {
       throw new ProtocolError(`credit for ${String(bytes)} bytes, where ${String(this.#onTheWay)} are on their way`);
     }
     this.#onTheWay -= bytes;
+    this.#adapt(bytes);
     this.#wake();
+  }
+
+  #adapt(bytes: number): void {
+    this.#credited += bytes;
+    if (this.#credited < this.#limit) return;
+    const nowMs = performance.now();
+    const isSlow = nowMs - this.#lookedAtMs > SLOW_MS;
+    this.#limit = isSlow ? Math.max(this.#limit / 2, FEWEST_BYTES) : Math.min(this.#limit * 2, WINDOW_BYTES);
+    this.#credited = 0;
+    this.#lookedAtMs = nowMs;
   }
 
   stop(reason: unknown): void {

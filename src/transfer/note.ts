@@ -18,7 +18,10 @@ export async function leaveNote(order: TransferOrder, error: unknown): Promise<s
   const reason = error instanceof Error ? error.message.slice(0, MAX_REASON_CHARS) : 'for a reason that is no error';
   try {
     await mkdir(dirname(note), { recursive: true });
-    await writeFile(note, `${shownPath(order.source)}\n${new Date().toISOString()}\n${reason}\n`);
+    // Whatever stands there, such as a link that came with a drone's folder, is not written through.
+    await rm(note, { force: true });
+    const text = `${shownPath(order.source)}\n${new Date().toISOString()}\n${reason}\n`;
+    await writeFile(note, text, { flag: 'wx' });
     return undefined;
   } catch (failed) {
     return `${order.method} failed (${reason}), and no note of it could be left: ${String(failed)}`;

@@ -48,8 +48,11 @@ export class PartialFile {
 
   /** Leaves nothing of it. */
   async discard(): Promise<void> {
-    await this.#handle.close();
-    await rm(this.#temporary, { force: true });
+    try {
+      await this.#handle.close();
+    } finally {
+      await rm(this.#temporary, { force: true });
+    }
   }
 
   /** Leaves nothing of it by the time this returns, though it is still open. */

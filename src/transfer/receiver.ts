@@ -39,6 +39,7 @@ export class Receiver {
   readonly #folders: OpenFolder[] = [];
   #file: OpenFile | undefined;
   #isComplete = false;
+  #isDiscarded = false;
 
   constructor(order: TransferOrder, flow: Inflow, tally: Tally) {
     this.#order = order;
@@ -60,6 +61,7 @@ export class Receiver {
 
   /** No partial file is left when this returns, but for one that is just being made: `run`, whose flow has been stopped, removes it. */
   discardNow(): void {
+    this.#isDiscarded = true;
     this.#file?.file.discardNow();
   }
 
@@ -98,6 +100,8 @@ export class Receiver {
   }
 
   async #commit({ file, head }: OpenFile): Promise<void> {
+    // Whoever asked for it was told that it failed.
+    if (this.#isDiscarded) return;
     const { mode = head.mode } = this.#order;
     await file.commit(mode, head.mtimeMs);
     this.#file = undefined;

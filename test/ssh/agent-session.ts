@@ -83,6 +83,7 @@ export async function openSession(
         onPhase?.(phase);
       },
       turn: () => Promise.resolve(),
+      turnFor: () => Promise.resolve(() => undefined),
       rest: () => undefined,
       relay: () => assert.fail('ssh needs no relay'),
       ask: question =>

@@ -84,7 +84,7 @@ test('what ssh_config says of a host is in the drone', async () => {
     macs: ['hmac-sha2-512'],
     hostKeyAlgorithms: ['ssh-ed25519'],
     route: 'ssh:web1.example.org 2222',
-    openFiles: 1,
+    openFiles: spec.openFiles,
     agent: 'node',
     agentCommand: 'node',
     hops: [],

@@ -19,6 +19,7 @@ const me = userInfo().username;
 
 test('a hostname alone means port 22, the own user, the ssh-agent and strict host keys', () => {
   const { key, ...spec } = resolveSshEndpoint('web1');
+  assert.deepEqual(spec.openFiles, { count: 1, of: key });
   assert.match(key, new RegExp(`^ssh:${me}@web1:22#[\\w-]{22}$`));
   assert.deepEqual(spec, {
     transport: 'ssh',
@@ -34,7 +35,7 @@ test('a hostname alone means port 22, the own user, the ssh-agent and strict hos
     hostKeys: 'strict',
     knownHosts: [join(homedir(), '.ssh/known_hosts'), '/etc/ssh/ssh_known_hosts'],
     route: 'ssh:web1 22',
-    openFiles: 1,
+    openFiles: spec.openFiles,
     agent: 'node',
     hostKeyAlias: undefined,
     keepaliveIntervalMs: undefined,

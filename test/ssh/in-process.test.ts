@@ -323,8 +323,9 @@ test('accept-new keeps a last line that has no end, and leaves a refused login r
   await writeFile(knownHosts, '# mine');
   await using server = await startSshServer();
   const options = { ...server.droneOptions(), hostKeys: 'accept-new', knownHosts } as const;
-  await close(await openSession(options));
+  assert.equal((await refusal({ ...options, identity: [], password: 'wrong' })).kind, 'auth');
   assert.equal(readFileSync(knownHosts, 'utf8'), `# mine\n${server.knownHostsLine}\n`);
+  await close(await openSession({ ...options, hostKeys: 'strict' }));
 });
 
 test('accept-new that cannot record fails with host-key', async () => {
@@ -332,6 +333,7 @@ test('accept-new that cannot record fails with host-key', async () => {
   const knownHosts = join(server.identity, 'no-folder');
   const error = await refusal({ ...server.droneOptions(), hostKeys: 'accept-new', knownHosts });
   assert.equal(error.kind, 'host-key');
+  assert.doesNotMatch(error.message, /login/);
   assert.match(error.message, /cannot be recorded in .*no-folder: E/);
 });
 

@@ -28,7 +28,7 @@ const B = keyBlob(2);
 test('a new host is added in a line of its own to a file that only its owner reads', async () => {
   const path = join(folder, 'fresh', 'known_hosts');
   {
-    await using _lock = await lockKnownHosts(path);
+    await using _lock = await lockKnownHosts(path, new AbortController().signal);
     await addKnownHost(path, 'Web1', 22, A);
     await addKnownHost(path, '::1', 2222, B);
   }
@@ -53,7 +53,7 @@ test('one holds the lock at a time, and the next gets it when it is given back',
   let holders = 0;
   await Promise.all(
     Array.from({ length: 10 }, async () => {
-      await using _lock = await lockKnownHosts(path);
+      await using _lock = await lockKnownHosts(path, new AbortController().signal);
       assert.equal(++holders, 1);
       await new Promise(setImmediate);
       holders--;
@@ -69,11 +69,11 @@ test('a lock that a dead process has left is taken over', async () => {
   const path = join(folder, 'left');
   await writeFile(`${path}.lock`, '');
   await utimes(`${path}.lock`, 1, 1);
-  await using _lock = await lockKnownHosts(path);
+  await using _lock = await lockKnownHosts(path, new AbortController().signal);
 });
 
 test('what is no file needs no lock', async () => {
-  await using _lock = await lockKnownHosts('/dev/null');
+  await using _lock = await lockKnownHosts('/dev/null', new AbortController().signal);
   await addKnownHost('/dev/null', 'web1', 22, A);
 });
 

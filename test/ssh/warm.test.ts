@@ -117,6 +117,19 @@ for (const make of queues) {
     assert.deepEqual([failure.kind, failure.mayHaveRun], ['lost', [call]]);
   });
 
+  test(`${make.name}: a batch that takes long to send is no silence`, async () => {
+    await using server = await startSshServer();
+    await using proxy = await proxyTo(server);
+    using opened = new Witness(events.linkOpen);
+    await using queue = make({ keepaliveIntervalMs: 500, keepaliveCount: 3 });
+    const drone = new SshDrone('slow', { ...server.droneOptions(), host: '127.0.0.1', port: proxy.port });
+    await queue.call(drone, 'run', 'true');
+    proxy.drip(1_500_000);
+    const counted = await queue.call(drone, 'run', 'wc -c', { stdin: new Uint8Array(6_000_000) });
+    assert.equal(counted.stdout.trim(), '6000000');
+    assert.equal(opened.seen.length, 1);
+  });
+
   test(`${make.name}: after a reboot of the drone the next round connects anew and runs each call once`, async () => {
     await using counter = await Counter.make();
     await using server = await startSshServer();

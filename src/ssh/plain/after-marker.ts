@@ -23,7 +23,9 @@ export class AfterMarker {
     const at = this.#noise.indexOf(this.#marker);
     const end = at < 0 ? -1 : this.#noise.indexOf('\n', at);
     if (end < 0) {
-      this.#noise = this.#noise.slice(at < 0 ? -KEPT_CHARS : at);
+      // Also behind the marker, where a line may never end.
+      const isShort = at >= 0 && this.#noise.length - at <= KEPT_CHARS;
+      this.#noise = this.#noise.slice(isShort ? at : -KEPT_CHARS);
       return new Uint8Array(0);
     }
     const rest = Buffer.from(this.#noise.slice(end + 1), 'latin1');

@@ -41,7 +41,8 @@ const TERM = [
   // of its own shares that of the server: there only the shell is ended.
   'p=${a#?}; t=-$p; case "$l" in *" $p/"*) g=${l#*" $p/"}; g=${g%%" "*};',
   'if [ $g -ne $p ]; then case $a in c*) t=$p;; *) t=-$g;; esac; fi;; esac;',
-  'if [ ${t#-} -le 1 ]; then echo "$p system"; continue; fi;',
+  // And a group that this very shell is in: on such a server, the group of all that came over its connection.
+  'if [ ${t#-} -le 1 ] || [ "$t" = "-$own" ]; then echo "$p system"; continue; fi;',
   'if kill -s TERM -- $t 2>/dev/null; then w="$w $p=$t"; continue; fi;',
   'look; if lives $t; then echo "$p refused"; else echo "$p gone"; fi;',
 ];
@@ -55,7 +56,8 @@ export function endScript(targets: readonly Target[], graceMs: number): string {
     // Some systems sleep for whole seconds only.
     `w=; nap=0.05; grace=${grace}; last=${KILL_WAIT};`,
     `sleep 0.01 2>/dev/null || { nap=1; grace=${String(Math.ceil(graceMs / 1000))}; last=1; };`,
-    `look; for a in ${list.join(' ')}; do`,
+    'look; own=${l#*" $$/"}; own=${own%%" "*};',
+    `for a in ${list.join(' ')}; do`,
     ...TERM,
     'done; await $grace;',
     'for e in $w; do kill -s KILL -- ${e#*=} 2>/dev/null; done; await $last;',

@@ -20,6 +20,9 @@ export interface EnderOptions {
   readonly graceMs: () => number;
 }
 
+/** `<pid> <word>`. */
+const LONGEST_ANSWER_CHARS = 100;
+
 interface Wanted {
   readonly target: Target;
   readonly resolve: (word: EndWord) => void;
@@ -90,7 +93,7 @@ class Answers {
 
   readonly stdout = (chunk: Uint8Array): void => {
     const lines = (this.#line + Buffer.from(chunk).toString('latin1')).split('\n');
-    this.#line = lines.pop() ?? '';
+    this.#line = (lines.pop() ?? '').slice(-LONGEST_ANSWER_CHARS);
     for (const line of lines) {
       const [pid, said] = line.split(' ');
       const word = END_WORDS.find(known => known === said);

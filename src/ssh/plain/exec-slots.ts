@@ -65,7 +65,8 @@ export class ExecSlots {
   }
 
   readonly #free = (): void => {
-    this.#open--;
+    // With none left, what was found out may be no longer so.
+    if (--this.#open === 0) this.#limit = MOST_AT_ONCE;
     // Each looks for itself whether it is its turn; they stand in the order in which they came.
     for (const wake of [...this.#waiting]) wake();
   };

@@ -1,5 +1,6 @@
 /** `run` without an agent: the same command, captured here. See agent/run.ts. */
 import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Cancelled, type CallContext } from '../../agent/call-context.js';
 import { KeptOutput } from '../../agent/kept-output.js';
 import { messageOf } from '../../agent/outcome.js';
@@ -23,6 +24,7 @@ export interface PlainDrone {
 export class CommandLost extends Error {}
 
 const NOISE_CHARS = 300;
+const LATE = Symbol('late');
 
 export async function run(
   drone: PlainDrone,
@@ -64,7 +66,13 @@ export async function run(
 /** Resolves once the call is cancelled and its processes have been ended: whether they are known to be gone. */
 async function endedBySignal({ ender }: PlainDrone, context: CallContext, running: Command): Promise<boolean> {
   if (!context.signal.aborted) await once(context.signal, 'abort');
-  const pid = Number(await running.started);
+  const stop = new AbortController();
+  const late = delay(context.killGraceMs, LATE, { signal: stop.signal }).catch(() => LATE);
+  const word = await Promise.race([running.started, late]);
+  stop.abort();
+  // The login shell still runs its scripts. Its channel is closed, and with it goes what would announce the command.
+  if (word === LATE) return false;
+  const pid = Number(word);
   // Nothing has been started, and nothing will be.
   if (!(pid > 1)) return true;
   try {

@@ -21,4 +21,7 @@ test('noise without end takes no memory without end', () => {
   const stream = new AfterMarker('drone-1', () => undefined);
   for (let at = 0; at < 100; at++) stream.own(Buffer.alloc(100_000, 'x'));
   assert(stream.noise.length <= 4096);
+  stream.own(Buffer.from('drone-1 '));
+  for (let at = 0; at < 100; at++) stream.own(Buffer.alloc(100_000, 'x'));
+  assert(stream.noise.length <= 4096, 'nor does a marker whose line never ends');
 });

@@ -27,6 +27,7 @@ test('a command waits for whoever takes its output, and nothing that it wrote is
     signal,
     phase: () => undefined,
     turn: () => Promise.resolve(),
+    turnFor: () => Promise.resolve(() => undefined),
     rest: () => undefined,
     awaits: () => undefined,
     ask: () => assert.fail('nothing is asked for'),

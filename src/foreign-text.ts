@@ -1,0 +1,14 @@
+/** Text of others in messages of ours: whoever wrote it can neither fill a log nor forge a line of it. */
+
+const MAX_CHARS = 300;
+
+/** On one line, shortened, without control characters. */
+export function oneLine(foreign: string): string {
+  const line = foreign.replaceAll(/[\s\u0000-\u001f\u007f-\u009f]+/g, ' ').trim();
+  return line.length > MAX_CHARS ? `${line.slice(0, MAX_CHARS)}…` : line;
+}
+
+/** The same, in quotes. */
+export function quote(foreign: string): string {
+  return JSON.stringify(oneLine(foreign));
+}
