@@ -7,7 +7,7 @@ import type { Call } from './drone/call.js';
 import type { Log } from './log.js';
 import type { StatsTarget } from './stats.js';
 import type { Args, MethodName, Result } from './utility.js';
-import type { Phase } from './wire.js';
+import type { Phase, ThreadSettings } from './wire.js';
 
 /** How to run one round. */
 export interface RoundOptions {
@@ -128,20 +128,11 @@ export interface TaskQueueOptions {
   log?: Log | undefined;
 }
 
-/** The options, complete and checked. */
-export interface QueueSettings {
+/** The options, complete and checked: what the worker threads are told, and what stays on the main thread. */
+export interface QueueSettings extends ThreadSettings {
   readonly name: string;
-  readonly connectTimeoutMs: number;
   readonly callTimeoutMs: number;
   readonly roundDeadlineMs: number;
-  readonly killGraceMs: number;
-  readonly linkSilenceMs: number;
-  readonly keepaliveIntervalMs: number;
-  readonly keepaliveCount: number;
-  readonly maxConnecting: number;
-  readonly maxConnectingPerAddress: number;
-  readonly maxIdleMs: number;
-  readonly maxWarm: number;
   readonly stats: StatsTarget | undefined;
   readonly log: Log | undefined;
 }

@@ -23,7 +23,7 @@ export interface PacePlace {
 }
 
 export class Pace {
-  readonly #address: string;
+  readonly #key: string;
   readonly #most: number;
   readonly #window: Window;
   #limit: number;
@@ -31,8 +31,8 @@ export class Pace {
   /** How often it was lowered. */
   #changes = 0;
 
-  private constructor(address: string, most: number) {
-    this.#address = address;
+  private constructor(key: string, most: number) {
+    this.#key = key;
     this.#most = most;
     this.#limit = most;
     this.#window = new Window(most);
@@ -40,10 +40,12 @@ export class Pace {
 
   /** The pace of a server in this thread, with at most so many at once. */
   static of(address: string, most: number): Pace {
-    let pace = paces.get(address);
+    // Queues without threads share this one, and may differ in it.
+    const key = `${String(most)} ${address}`;
+    let pace = paces.get(key);
     if (pace === undefined) {
-      pace = new Pace(address, most);
-      paces.set(address, pace);
+      pace = new Pace(key, most);
+      paces.set(key, pace);
     }
     return pace;
   }
@@ -93,6 +95,6 @@ export class Pace {
 
   /** A server that took all it got is like one never met. */
   #forget(): void {
-    if (this.#window.isEmpty && this.#limit === this.#most) paces.delete(this.#address);
+    if (this.#window.isEmpty && this.#limit === this.#most) paces.delete(this.#key);
   }
 }

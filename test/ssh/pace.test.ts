@@ -51,6 +51,12 @@ test('what was learned of a server is kept until it takes all again', async () =
   assert.notEqual(Pace.of('server 2', 4), slow);
 });
 
+test('queues that allow different numbers at once do not share a pace', async () => {
+  const place = await Pace.of('server 4', 1).enter(new AbortController().signal);
+  assert.equal(await admitted(Pace.of('server 4', 3)), 3);
+  place.leave();
+});
+
 test('a wait between two attempts ends when connecting is given up', async () => {
   const stop = new AbortController();
   const waiting = Pace.of('server 3', 1).backOff(20, stop.signal);
