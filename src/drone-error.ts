@@ -24,7 +24,8 @@ export type DroneResults = Map<AnyDrone, unknown[]>;
  * | `protocol` | what came from the drone was not our agent's language |
  * | `worker-lost` | the worker thread died |
  * | `callback` | the caller's own `onOutput` threw |
- * | `kicked-out`, `not-contacted` | reserved: nothing gives them yet |
+ * | `not-contacted` | the round was stopped by `stopOn` before anything was sent to the drone |
+ * | `kicked-out` | reserved: nothing gives it yet |
  */
 export type DroneErrorKind =
   | 'unreachable'
@@ -69,9 +70,9 @@ export class DroneError extends Error {
   readonly attempts: number;
   /** Values of the calls that finished, in order. */
   readonly completed: readonly unknown[];
-  /** The call that failed, timed out or was cancelled. */
+  /** The call that failed, timed out or was cancelled. In the drone's queue again if it is idempotent and has not thrown. */
   declare readonly call?: Call;
-  /** Sent and never answered: outcome unknown. Back in the drone's queue only where marked idempotent. */
+  /** Sent and never answered, in this attempt or one before it: outcome unknown. Back in the drone's queue only where marked idempotent. */
   readonly mayHaveRun: readonly Call[];
   /** Certainly not run; back at the front of the drone's queue. */
   readonly notStarted: readonly Call[];

@@ -51,6 +51,33 @@ export interface WorkerException {
   readonly error: Error;
 }
 
+/** A drone takes much longer than the others of its round. Told once per round and drone. */
+export interface WorkerSlow {
+  readonly queue: string;
+  readonly worker: string;
+  readonly hostname: string;
+  /** Where its batch stands. */
+  readonly phase: string;
+  /** The call that it is at, or comes next: what `queueCall` gave for it. */
+  readonly call: object | undefined;
+  /** Since its start, ms. */
+  readonly tookMs: number;
+  /** Within what time 95 % of those that have finished did, ms. */
+  readonly othersMs: number;
+}
+
+/** A drone's batch has failed and is about to be tried again. */
+export interface DroneRetry {
+  readonly queue: string;
+  readonly hostname: string;
+  /** How often it was tried by now. */
+  readonly attempts: number;
+  /** Until the next attempt, ms. */
+  readonly delayMs: number;
+  /** The DroneError that the drone would have failed with. */
+  readonly error: Error;
+}
+
 /** An agent has something to say that is no failure. */
 export interface DroneWarning {
   readonly queue: string;
@@ -127,6 +154,8 @@ export interface EventMessages {
   'drone-task-queue:worker.start': WorkerStart;
   'drone-task-queue:worker.finish': WorkerFinish;
   'drone-task-queue:worker.exception': WorkerException;
+  'drone-task-queue:worker.slow': WorkerSlow;
+  'drone-task-queue:drone.retry': DroneRetry;
   'drone-task-queue:drone.warning': DroneWarning;
   'drone-task-queue:file.progress': FileProgress;
   'drone-task-queue:link.open': LinkOpen;
@@ -155,6 +184,10 @@ export const events = {
   workerFinish: 'drone-task-queue:worker.finish',
   /** Carries a `WorkerException`. */
   workerException: 'drone-task-queue:worker.exception',
+  /** Carries a `WorkerSlow`. */
+  workerSlow: 'drone-task-queue:worker.slow',
+  /** Carries a `DroneRetry`. */
+  droneRetry: 'drone-task-queue:drone.retry',
   /** Carries a `DroneWarning`. */
   droneWarning: 'drone-task-queue:drone.warning',
   /** Carries a `FileProgress`. */

@@ -40,6 +40,8 @@ export type {
   TaskQueue,
   TaskQueueOptions,
 } from './task-queue.js';
+export type { RetryOptions } from './retry-options.js';
+export type { StopOn } from './stop-on.js';
 export { RoundsTaskQueue } from './rounds-task-queue.js';
 export { DroneTaskQueue } from './drone-task-queue.js';
 export { ThreadedTaskQueue, type ThreadedTaskQueueOptions } from './threaded-task-queue.js';
@@ -58,6 +60,7 @@ export {
 export type { Log } from './log.js';
 export type { StatsClient, StatsServer, StatsTarget } from './stats.js';
 export {
+  type DroneRetry,
   type DroneWarning,
   type EventMessages,
   type EventName,
@@ -72,5 +75,6 @@ export {
   type TickStart,
   type WorkerException,
   type WorkerFinish,
+  type WorkerSlow,
   type WorkerStart,
 } from './events.js';

@@ -29,7 +29,7 @@ export abstract class RoundsTaskQueue implements TaskQueue {
     return this.rounds.execute(drones, options);
   }
 
-  settle(drones: Iterable<AnyDrone>, options?: Pick<RoundOptions, 'signal'>): Promise<RoundOutcome> {
+  settle(drones: Iterable<AnyDrone>, options?: Omit<RoundOptions, 'wait'>): Promise<RoundOutcome> {
     return this.rounds.settle(drones, options);
   }
 

@@ -5,7 +5,9 @@ import { invalidArgument } from './invalid-argument.js';
 import { checkNames } from './option-reader.js';
 import type { Call } from './drone/call.js';
 import type { Log } from './log.js';
+import { readRetryOptions, type RetryOptions, type RetrySettings } from './retry-options.js';
 import type { StatsTarget } from './stats.js';
+import { type FailureLimit, readStopOn, type StopOn } from './stop-on.js';
 import type { Args, MethodName, Result } from './utility.js';
 import type { Phase, ThreadSettings } from './wire.js';
 
@@ -15,6 +17,8 @@ export interface RoundOptions {
   wait?: boolean | undefined;
   /** Ends the round when aborted: code `ERR_ROUND_CANCELLED`, `cause` the signal's reason. */
   signal?: AbortSignal | undefined;
+  /** In place of the queue's own. */
+  stopOn?: StopOn | undefined;
 }
 
 /** What a round came to, failures and all. */
@@ -42,7 +46,7 @@ export interface TaskQueue {
   // eslint-disable-next-line @typescript-eslint/no-invalid-void-type -- what the two above give
   execute(drones: Iterable<AnyDrone>, options: RoundOptions): Promise<DroneResults | void>;
   /** Like `execute`, but a drone's failure is part of what it resolves with. Only a refusal rejects. */
-  settle(drones: Iterable<AnyDrone>, options?: Pick<RoundOptions, 'signal'>): Promise<RoundOutcome>;
+  settle(drones: Iterable<AnyDrone>, options?: Omit<RoundOptions, 'wait'>): Promise<RoundOutcome>;
   /**
    * Waits for all workers of the round in flight, then clears the thread map, then rejects with one
    * DroneTaskQueueException if any drone failed. Good results stay for `getResults`. Without a round it resolves.
@@ -98,7 +102,10 @@ export interface TaskQueueOptions {
   connectTimeoutMs?: number | undefined;
   /** From the moment a call may start on its drone until its answer, ms. Default 600,000. */
   callTimeoutMs?: number | undefined;
-  /** From `execute` until the round is stopped, ms; drones not done by then fail with `timeout`. Default 900,000. */
+  /**
+   * From `execute` until the round is stopped, ms. Drones not done by then fail with `timeout`; what they run is ended, and
+   * the round at the latest `killGraceMs` later. Default 900,000.
+   */
   roundDeadlineMs?: number | undefined;
   /** From TERM to KILL for the processes of a call that is ended, ms. Default 2,000. */
   killGraceMs?: number | undefined;
@@ -122,6 +129,13 @@ export interface TaskQueueOptions {
   maxIdleMs?: number | undefined;
   /** Warm connections, per thread, above which those without work are ended, the least recently used first. Default 5,000. */
   maxWarm?: number | undefined;
+  /**
+   * Which failed batches are tried again within their round, when and how often. Default: what was lost with its
+   * connection, once more and at once, where all of it that has no answer is idempotent.
+   */
+  retry?: RetryOptions | undefined;
+  /** After how many failed drones a round goes no further. Default `never`. */
+  stopOn?: StopOn | undefined;
   /** Where metrics go: a hot-shots client, or a StatsD server. Default: nowhere. */
   stats?: StatsTarget | undefined;
   /** Where log lines go. Default: nowhere. */
@@ -133,6 +147,8 @@ export interface QueueSettings extends ThreadSettings {
   readonly name: string;
   readonly callTimeoutMs: number;
   readonly roundDeadlineMs: number;
+  readonly retry: RetrySettings;
+  readonly stopOn: FailureLimit;
   readonly stats: StatsTarget | undefined;
   readonly log: Log | undefined;
 }
@@ -168,6 +184,8 @@ const OPTION_NAMES = [
   'maxConnectingPerAddress',
   'maxIdleMs',
   'maxWarm',
+  'retry',
+  'stopOn',
   'stats',
   'log',
 ] satisfies (keyof TaskQueueOptions)[];
@@ -204,6 +222,8 @@ export function readQueueOptions(
     maxConnectingPerAddress: count('maxConnectingPerAddress', MAX_CONNECTING_PER_ADDRESS),
     maxIdleMs: offBeyondLongest(limit('maxIdleMs', 3_600_000)),
     maxWarm: count('maxWarm', 5000),
+    retry: readRetryOptions(options.retry),
+    stopOn: readStopOn(options.stopOn),
     stats: options.stats,
     log: options.log,
   };

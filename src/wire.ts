@@ -17,7 +17,7 @@ export const FrameType = {
   Config: 1, // value AgentConfig; first frame after the bundle
   Utility: 2, // value UtilityModule; before the first call that names it
   Call: 3, // see writeCall
-  Cancel: 4, // index: the call to end, now or when its turn comes, or EVERY_CALL; also from the main thread to the worker thread
+  Cancel: 4, // index: the call to end, now or when its turn comes, or EVERY_CALL; also from the main thread to the worker thread, there also UNLESS_SENT
   Ping: 5, // also from the main thread to the worker thread
   Credit: 6, // u32le: so many bytes of the call's stream are dealt with, see credits.ts; also from the main thread to the worker thread
   Data: 7, // of a file on its way to the drone, see transfer/parts.ts
@@ -59,6 +59,9 @@ export type FrameType = (typeof FrameType)[keyof typeof FrameType];
 
 /** Index of a Cancel frame that ends the batch at whatever call it is: the running one is ended, no later one starts. */
 export const EVERY_CALL = 0xffff_ffff;
+
+/** Index of a Cancel frame from the main thread that ends the batch if nothing of it was sent to the drone yet. */
+export const UNLESS_SENT = 0xffff_fffe;
 
 /**
  * Where a drone's batch stands: `waiting` for its turn to connect, `connect` (TCP or process start), `handshake` and

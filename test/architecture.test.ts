@@ -128,7 +128,7 @@ const LAYERS: readonly Layer[] = [
   },
   {
     name: 'rounds',
-    files: ['task-queue.ts', 'round/'],
+    files: ['task-queue.ts', 'retry-options.ts', 'stop-on.ts', 'round/'],
     mayImport: ['ground', 'language', 'methods', 'reports', 'drones', 'runner'],
     because: 'the rules of a round are the same whoever runs the batches',
   },
@@ -209,7 +209,8 @@ const ENTRY_POINTS: Readonly<Record<string, string>> = {
     RoundsTaskQueue DroneTaskQueue ThreadedTaskQueue ThreadedTaskQueueOptions DroneWorker Phase
     DroneResults DroneError DroneErrorFacts DroneErrorKind DroneTaskQueueException DroneTaskQueueExceptionCode
     Log StatsClient StatsServer StatsTarget
-    events EventName EventMessages RoundStart RoundEnd WorkerStart WorkerFinish WorkerException
+    RetryOptions StopOn
+    events EventName EventMessages RoundStart RoundEnd WorkerStart WorkerFinish WorkerException WorkerSlow DroneRetry
     DroneWarning FileProgress LinkOpen LinkClose ThreadLost TickStart TickEnd`,
   'scheduler/index.ts': `
     TickLoop TickLoopOptions TickLoopError Tick TickContext

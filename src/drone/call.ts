@@ -38,7 +38,10 @@ export interface Call<R = unknown> {
 export interface CallOptions {
   /** Replaces the queue's `callTimeoutMs` for these calls, ms. The clock starts when the call may start on the drone. */
   timeoutMs?: number | undefined;
-  /** May run more than once: goes back to the drone's queue when its outcome is unknown. Default false. */
+  /**
+   * May run more than once: may be tried again within the round (see RetryOptions), and goes back to the drone's queue when
+   * it has had no answer, be it for a lost connection, a time-out or the end of the round. Default false.
+   */
   idempotent?: boolean | undefined;
   /** Ends the call when aborted: kind `cancelled`, and with it the rest of its batch. */
   signal?: AbortSignal | undefined;

@@ -8,53 +8,98 @@ import { type DownReport, type FailedReport, FrameType, type Phase, writeCall } 
 
 /** Why the main thread ended a batch before its time. */
 export interface Stop {
-  readonly kind: 'timeout' | 'cancelled' | 'callback';
+  readonly kind: 'timeout' | 'cancelled' | 'callback' | 'not-contacted';
   readonly reason: unknown;
   /** The call at fault, where it is one call's. */
   readonly call?: QueuedCall | undefined;
+}
+
+/** How a try of a batch ended without all answers. */
+interface Ending {
+  readonly error: DroneError;
+  /** What may run another time: did not run, or is idempotent and has no answer. */
+  readonly back: Workload;
+  /** Whether trying again could run nothing twice that must not be. */
+  readonly isSafeToRetry: boolean;
 }
 
 /** Phases in which the batch is, or may be, with the drone. */
 const SENT: readonly Phase[] = ['call', 'reply'];
 
 export class Batch {
-  readonly id: number;
   readonly drone: AnyDrone;
   /** What the batch came from, to go back to the drone where it did not run. */
   readonly workload: Workload;
   /** Resolves when the batch is settled; never rejects. */
   readonly done: Promise<void>;
-  /** Of the calls answered so far. */
-  readonly values: unknown[] = [];
+  /** Of the calls answered so far; another list for each try. */
+  #values: unknown[] = [];
+  /** On the wire; another for each try. */
+  #id: number;
+  /** In front of the calls of this try. */
+  #kills: Workload['kills'];
+  /** How many calls had answered before this try. */
+  #firstCall = 0;
   /** Calls whose own signal was aborted, with its reason. */
   #cancelledCalls: Map<Call, unknown> | undefined;
+  /** Calls without an answer that earlier tries may have run. */
+  #ranBefore: Set<Call> | undefined;
+  /** The first names the failure. */
+  #stops: readonly Stop[] = [];
+  #halt: Stop | undefined;
+  #ending: Ending | undefined;
   phase: Phase = 'waiting';
   phaseSinceMs = performance.now();
+  /** Connections tried. */
   attempts = 0;
+  /** How often it was tried. */
+  tries = 1;
   /** The kills in front of the calls have had their answer. */
   killsAnswered = false;
-  stop: Stop | undefined;
-  /** How it ended; undefined while unsettled, and when all went well. */
-  failure: DroneError | undefined;
   settled = false;
   readonly #giveBack: (workload: Workload) => void;
   #resolve!: () => void;
 
   /** `giveBack` gets what did not run, where it may run another time. */
   constructor(id: number, drone: AnyDrone, workload: Workload, giveBack: (workload: Workload) => void) {
-    this.id = id;
+    this.#id = id;
     this.drone = drone;
     this.workload = workload;
+    this.#kills = workload.kills;
     this.#giveBack = giveBack;
     this.done = new Promise(resolve => {
       this.#resolve = resolve;
     });
-    nameValues(this.values, workload.calls);
+    nameValues(this.#values, workload.calls);
+  }
+
+  get id(): number {
+    return this.#id;
+  }
+
+  /** Of the calls answered so far, also in earlier tries. */
+  get values(): unknown[] {
+    return this.#values;
+  }
+
+  /** How it ended; undefined while unsettled, and when all went well. */
+  get failure(): DroneError | undefined {
+    return this.settled ? this.#ending?.error : undefined;
+  }
+
+  /** How the try that was the last so far ended. */
+  get lastError(): DroneError | undefined {
+    return this.#ending?.error;
+  }
+
+  /** Of this try. */
+  get calls(): readonly QueuedCall[] {
+    return this.workload.calls.slice(this.#firstCall);
   }
 
   /** Kills ride as one call in front of the others, so indexes on the wire are off by this. */
   get #killCalls(): number {
-    return this.workload.kills.length > 0 ? 1 : 0;
+    return this.#kills.length > 0 ? 1 : 0;
   }
 
   isKill(index: number): boolean {
@@ -63,12 +108,12 @@ export class Batch {
 
   /** The call with this index on the wire; undefined for the kills. */
   callAt(index: number): QueuedCall | undefined {
-    return this.workload.calls[index - this.#killCalls];
+    return this.isKill(index) ? undefined : this.workload.calls[index - this.#killCalls + this.#firstCall];
   }
 
-  /** Index on the wire of a call of this batch. */
+  /** Index on the wire of a call of this try. */
   indexOf(call: QueuedCall): number {
-    return this.workload.calls.indexOf(call) + this.#killCalls;
+    return this.workload.calls.indexOf(call) - this.#firstCall + this.#killCalls;
   }
 
   /** Whether all calls have answered. Never so for kills alone. */
@@ -77,17 +122,37 @@ export class Batch {
   }
 
   /** The call that is being run or comes next; undefined after the last. */
-  get currentCall(): Call | undefined {
+  get currentCall(): QueuedCall | undefined {
     return this.workload.calls[this.values.length];
+  }
+
+  /** Why it is being ended, if it is. */
+  get stop(): Stop | undefined {
+    return this.#stops[0];
+  }
+
+  /** It is being ended, and what it still says is for its end only. */
+  addStop(stop: Stop): void {
+    this.#stops = [...this.#stops, stop];
+  }
+
+  /** The call's value was on its way already when its time was up. */
+  answeredInTime(call: QueuedCall | undefined): void {
+    if (this.#stops.length > 0) this.#stops = this.#stops.filter(stop => stop.kind !== 'timeout' || stop.call !== call);
+  }
+
+  /** It is to end unless it was sent. */
+  halt(stop: Stop): void {
+    this.#halt ??= stop;
   }
 
   /** The batch as it travels: its head, its calls, and cancels of those whose signal is aborted already. */
   write(writer: FrameWriter, callTimeoutMs: number): void {
-    const { kills, calls } = this.workload;
+    const { calls } = this;
     const { head, utilityId: utility } = endpointOf(this.drone);
     writer.frame(FrameType.Batch, this.id, calls.length + this.#killCalls, head);
-    if (kills.length > 0) {
-      const args = encode([kills]);
+    if (this.#kills.length > 0) {
+      const args = encode([this.#kills]);
       const timeoutMs = callTimeoutMs;
       writeCall(writer, this.id, 0, {
         streams: false,
@@ -112,7 +177,8 @@ export class Batch {
 
   /** All calls have answered. */
   succeed(): void {
-    this.#settle();
+    this.#ending = undefined;
+    this.settle();
   }
 
   /** The batch has come this far. */
@@ -129,21 +195,22 @@ export class Batch {
     const call = stop?.call ?? ended;
     const kind = stop?.kind ?? report.kind;
     const cause = stop?.reason ?? this.#reasonToCancel(kind, ended) ?? report.error;
-    const unknown = ended !== undefined && (report.kind === 'lost' || call !== ended);
+    const isUnknown = ended !== undefined && (report.kind === 'lost' || call !== ended);
     this.#fail(kind, cause, {
       call,
-      mayHaveRun: unknown ? [ended] : [],
-      notStarted: this.workload.calls.slice(this.values.length).filter(each => each !== ended),
+      mayHaveRun: each => each === ended && isUnknown,
+      isOver: each => each === ended && !isUnknown,
+      kills: this.isKill(index) || this.killsAnswered ? [] : this.#kills,
       killed: report.killed,
       output: report.output,
     });
-    if (!this.isKill(index) && !this.killsAnswered) this.#giveBack({ kills: this.workload.kills, calls: [] });
   }
 
   /** The drone, or the way to it, is gone. */
   failDown(report: DownReport, sent: boolean): void {
     this.phase = report.phase;
-    this.#failUnanswered(report.kind, report.error, sent);
+    const halt = !sent && report.kind === 'cancelled' ? this.#halt : undefined;
+    this.#failUnanswered(halt?.kind ?? report.kind, halt?.reason ?? report.error, sent);
   }
 
   /** Ends here and now, whatever the drone may still say: the thread died, or nobody reacts. */
@@ -153,23 +220,22 @@ export class Batch {
 
   /** The last call has answered, but its caller's function threw, or was not done when the batch was stopped. */
   failStopped(stop: Stop): void {
-    this.#fail(stop.kind, stop.reason, { call: stop.call, mayHaveRun: [], notStarted: [] });
+    this.#fail(stop.kind, stop.reason, { call: stop.call, mayHaveRun: () => false, isOver: () => false, kills: [] });
   }
 
   #failUnanswered(kind: DroneErrorKind, cause: unknown, sent: boolean): void {
-    const unanswered = this.workload.calls.slice(this.values.length);
-    const [awaited] = unanswered;
+    const awaited = this.currentCall;
     // Who stopped the batch first names the failure, however it then ended.
     const { stop } = this;
     const named = stop?.kind ?? kind;
     const reason = stop?.reason ?? this.#reasonToCancel(named, awaited) ?? cause;
-    const ofOneCall = sent && (named === 'timeout' || named === 'cancelled' || named === 'callback');
+    const isOfOneCall = sent && (named === 'timeout' || named === 'cancelled' || named === 'callback');
     this.#fail(named, reason, {
-      call: stop?.call ?? (ofOneCall ? awaited : undefined),
-      mayHaveRun: sent ? unanswered : [],
-      notStarted: sent ? [] : unanswered,
+      call: stop?.call ?? (isOfOneCall ? awaited : undefined),
+      mayHaveRun: () => sent,
+      isOver: () => false,
+      kills: sent ? [] : this.#kills,
     });
-    if (!sent) this.#giveBack({ kills: this.workload.kills, calls: [] });
   }
 
   /** A call's own signal was aborted. */
@@ -183,36 +249,89 @@ export class Batch {
     return kind === 'cancelled' && call !== undefined ? this.#cancelledCalls?.get(call) : undefined;
   }
 
+  /** Sorts the calls without an answer, and ends the try with it. */
   #fail(
     kind: DroneErrorKind,
     cause: unknown,
     facts: {
-      call: Call | undefined;
-      mayHaveRun: readonly QueuedCall[];
-      notStarted: readonly QueuedCall[];
+      call: QueuedCall | undefined;
+      mayHaveRun: (call: QueuedCall) => boolean;
+      /** Has run to its end, or been ended. */
+      isOver: (call: QueuedCall) => boolean;
+      kills: Workload['kills'];
       killed?: boolean | undefined;
       output?: FailedReport['output'];
     },
   ): void {
     const { drone, phase, attempts, values } = this;
-    this.failure = new DroneError({
-      kind,
-      cause,
-      hostname: drone.hostname,
-      phase,
-      attempts,
-      completed: values,
-      ...facts,
-    });
-    const again = facts.mayHaveRun.filter(call => call.options.idempotent === true);
-    const back = [...again, ...facts.notStarted];
-    this.#giveBack({ kills: [], calls: back });
-    for (const call of this.workload.calls) if (call.reader && !back.includes(call)) call.reader.end();
-    this.#settle();
+    const { call, kills, killed, output } = facts;
+    const unanswered = this.workload.calls.slice(values.length);
+    const hasRun = (each: QueuedCall): boolean => facts.mayHaveRun(each) || this.#ranBefore?.has(each) === true;
+    const mayHaveRun = unanswered.filter(each => !facts.isOver(each) && hasRun(each));
+    const notStarted = unanswered.filter(each => !facts.isOver(each) && !hasRun(each));
+    const certain = new Set(notStarted);
+    // A throw is an answer, whoever threw; and who cancelled a call does not want it any more.
+    const isDone = (each: QueuedCall): boolean =>
+      (each === call && ANSWERS.includes(kind)) || this.#cancelledCalls?.has(each) === true;
+    this.#ending = {
+      error: new DroneError({
+        kind,
+        cause,
+        hostname: drone.hostname,
+        phase,
+        attempts,
+        completed: values,
+        call,
+        mayHaveRun,
+        notStarted,
+        killed,
+        output,
+      }),
+      back: {
+        kills,
+        calls: unanswered.filter(each => certain.has(each) || (each.options.idempotent === true && !isDone(each))),
+      },
+      isSafeToRetry:
+        unanswered.length + kills.length > 0 &&
+        unanswered.every(each => certain.has(each) || each.options.idempotent === true),
+    };
   }
 
-  #settle(): void {
+  /** Whether its failure leaves it to others to try it again: nobody has stopped it, and nothing can run twice by it. */
+  get mayBeTriedAgain(): boolean {
+    const isStopped = this.#halt !== undefined || this.#stops.some(({ call }) => call === undefined);
+    return !isStopped && this.#ending?.isSafeToRetry === true;
+  }
+
+  /** It is to be tried again from where it failed, under this id. */
+  tryAgain(id: number): void {
+    const ending = this.#ending;
+    if (ending === undefined) return;
+    const { call, mayHaveRun } = ending.error;
+    for (const each of call === undefined ? mayHaveRun : [call, ...mayHaveRun])
+      (this.#ranBefore ??= new Set()).add(each);
+    this.#id = id;
+    this.#kills = ending.back.kills;
+    this.#firstCall = this.values.length;
+    // Those of the failed try are with its error, and stay as they are.
+    this.#values = [...this.#values];
+    nameValues(this.#values, this.workload.calls);
+    this.#stops = [];
+    this.tries++;
+    this.enter('waiting');
+  }
+
+  /** It has come to its end, which is that of its last try. */
+  settle(): void {
+    if (this.#ending !== undefined) {
+      const back = new Set(this.#ending.back.calls);
+      this.#giveBack(this.#ending.back);
+      for (const call of this.workload.calls) if (call.reader && !back.has(call)) call.reader.end();
+    }
     this.settled = true;
     this.#resolve();
   }
 }
+
+/** Kinds of failure in which the call at fault has had its say. */
+const ANSWERS: readonly DroneErrorKind[] = ['call', 'not-cloneable', 'callback'];

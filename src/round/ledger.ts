@@ -3,7 +3,6 @@
  * last answer, by a failure, by the death of its thread, or, when it was stopped and nobody reacts, by the clock.
  */
 import { setMaxListeners } from 'node:events';
-import { inspect } from 'node:util';
 import { Answers } from './answers.js';
 import { Batch, type Stop } from './batch.js';
 import type { QueuedCall } from '../drone/call.js';
@@ -11,24 +10,21 @@ import { decode } from '../codec.js';
 import { encodeCredit } from '../credits.js';
 import type { AnyDrone, Workload } from '../drone/drone.js';
 import { endpointOf } from '../drone/drone.js';
-import type { DroneErrorKind } from '../drone-error.js';
-import { events, publish } from '../events.js';
-import type { Log } from '../log.js';
+import type { DroneError, DroneErrorKind } from '../drone-error.js';
+import { checkFailedReport } from './failed-report.js';
 import { OutputFlow } from './output-flow.js';
 import { RelaySwitch } from './relay-switch.js';
+import type { Reports } from './reports.js';
+import { Retry } from './retry.js';
+import type { QueueSettings } from '../task-queue.js';
 import type { Outgoing, Place, Runner, RunnerEvents } from '../runner.js';
-import { FrameReader, ProtocolError, readF64 } from '../frames.js';
-import { type DownReport, EVERY_CALL, type FailedReport, FrameType, type LinkReport, PHASES } from '../wire.js';
+import { FrameReader, readF64 } from '../frames.js';
+import { type DownReport, EVERY_CALL, FrameType, type LinkReport, PHASES, UNLESS_SENT } from '../wire.js';
 
 /** After the kill grace, how long a stopped batch is waited for. Longer than the thread's own margin, which comes first. */
 const STOP_MARGIN_MS = 5000;
 
-export interface LedgerOptions {
-  readonly queueName: string;
-  readonly callTimeoutMs: number;
-  readonly killGraceMs: number;
-  readonly log: Log;
-}
+export type LedgerSettings = Pick<QueueSettings, 'callTimeoutMs' | 'killGraceMs' | 'retry'>;
 
 interface Entry {
   readonly batch: Batch;
@@ -39,7 +35,9 @@ interface Entry {
 }
 
 export class Ledger {
-  readonly #options: LedgerOptions;
+  readonly #settings: LedgerSettings;
+  readonly #reports: Reports;
+  readonly #retry: Retry;
   readonly #runner: Runner;
   readonly #entries = new Map<number, Entry>();
   readonly #relays = new RelaySwitch();
@@ -47,8 +45,10 @@ export class Ledger {
   #lastBatch = 0;
   #keepAlive: NodeJS.Timeout | undefined;
 
-  constructor(options: LedgerOptions, makeRunner: (events: RunnerEvents) => Runner) {
-    this.#options = options;
+  constructor(settings: LedgerSettings, reports: Reports, makeRunner: (events: RunnerEvents) => Runner) {
+    this.#settings = settings;
+    this.#reports = reports;
+    this.#retry = new Retry(settings.retry, reports.log);
     this.#runner = makeRunner({
       frames: (place, bytes) => {
         this.#readerOf(place).push(bytes);
@@ -73,12 +73,22 @@ export class Ledger {
    * run another time.
    */
   open(drone: AnyDrone, workload: Workload, giveBack: (workload: Workload) => void): Batch {
+    const batch = new Batch(this.#nextId(), drone, workload, giveBack);
+    this.#book(batch);
+    return batch;
+  }
+
+  #nextId(): number {
     this.#lastBatch = (this.#lastBatch % 0xffff_ffff) + 1;
-    const batch = new Batch(this.#lastBatch, drone, workload, giveBack);
-    this.#entries.set(batch.id, { batch, place: undefined, flows: new Map(), release: [] });
+    return this.#lastBatch;
+  }
+
+  #book(batch: Batch): Entry {
+    const entry: Entry = { batch, place: undefined, flows: new Map(), release: [] };
+    this.#entries.set(batch.id, entry);
     // Whatever else the event loop still holds, a process must not end in mid-round.
     this.#keepAlive ??= setInterval(() => undefined, 2 ** 30);
-    return batch;
+    return entry;
   }
 
   /** Hands batches to the runner; those settled in the meantime are left out. */
@@ -91,7 +101,7 @@ export class Ledger {
       return {
         route: endpoint.route,
         write: writer => {
-          batch.write(writer, this.#options.callTimeoutMs);
+          batch.write(writer, this.#settings.callTimeoutMs);
         },
       };
     });
@@ -110,11 +120,11 @@ export class Ledger {
     }
   }
 
-  /** Ends a batch before its time. It settles soon, at the latest after the kill grace and a margin. */
-  stop(batch: Batch, stop: Stop): void {
+  /** Ends a batch before its time. It settles soon, at the latest after `withinMs`: the kill grace and a margin. */
+  stop(batch: Batch, stop: Stop, withinMs = this.#settings.killGraceMs + STOP_MARGIN_MS): void {
     const entry = this.#entries.get(batch.id);
     if (!entry) return;
-    batch.stop ??= stop;
+    batch.addStop(stop);
     if (entry.place === undefined) {
       this.#abandon(batch, stop.kind, stop.reason);
       return;
@@ -124,17 +134,22 @@ export class Ledger {
       return;
     }
     entry.place.send(FrameType.Cancel, batch.id, EVERY_CALL);
-    this.#forceEnd(entry);
-  }
-
-  #forceEnd(entry: Entry): void {
-    const { batch } = entry;
     const force = setTimeout(() => {
       this.#abandon(batch, 'lost', new Error('stopped, and neither agent nor thread has reacted'));
-    }, this.#options.killGraceMs + STOP_MARGIN_MS);
+    }, withinMs);
     entry.release.push(() => {
       clearTimeout(force);
     });
+  }
+
+  /** Ends a batch of which nothing was sent to the drone yet; others go on, but are not tried again. */
+  halt(batch: Batch, stop: Stop): void {
+    const entry = this.#entries.get(batch.id);
+    if (!entry) return;
+    batch.halt(stop);
+    if (entry.place !== undefined) entry.place.send(FrameType.Cancel, batch.id, UNLESS_SENT);
+    else if (batch.lastError === undefined) this.#abandon(batch, stop.kind, stop.reason);
+    else this.#end(entry);
   }
 
   readonly #readers = new WeakMap<Place, FrameReader>();
@@ -161,7 +176,7 @@ export class Ledger {
         void this.#answers.take(place, id, payload);
         return;
       case FrameType.Link:
-        this.#tellLink(decode(payload) as LinkReport);
+        this.#reports.link(decode(payload) as LinkReport);
         return;
       case FrameType.Pong:
         return;
@@ -195,20 +210,20 @@ export class Ledger {
         this.#tellProgress(batch, index, payload);
         return;
       case FrameType.Warning:
-        this.#warn(batch.drone.hostname, String(decode(payload)));
+        this.#reports.droneWarning(batch.drone.hostname, String(decode(payload)));
         return;
       case FrameType.TimedOut: {
         const call = batch.callAt(index);
-        batch.stop ??= { kind: 'timeout', reason: timeoutError(call, this.#options.callTimeoutMs), call };
+        batch.addStop({ kind: 'timeout', reason: timeoutError(call, this.#settings.callTimeoutMs), call });
         return;
       }
       case FrameType.Failed:
         batch.failAt(index, checkFailedReport(decode(payload)));
-        this.#close(entry);
+        this.#end(entry);
         return;
       case FrameType.Down:
         batch.failDown(decode(payload) as DownReport, index === 1);
-        this.#close(entry);
+        this.#end(entry);
         return;
     }
   }
@@ -217,10 +232,10 @@ export class Ledger {
     const { batch } = entry;
     if (batch.isKill(index)) {
       batch.killsAnswered = true;
-      for (const pid of survivors(value)) this.#warn(batch.drone.hostname, `process ${pid} could not be killed`);
+      for (const pid of survivors(value))
+        this.#reports.droneWarning(batch.drone.hostname, `process ${pid} could not be killed`);
     } else {
-      // It was on its way already when its time was up.
-      if (batch.stop?.kind === 'timeout' && batch.stop.call === batch.callAt(index)) batch.stop = undefined;
+      batch.answeredInTime(batch.callAt(index));
       entry.flows.get(index)?.complete();
       batch.callAt(index)?.reader?.end();
       batch.values.push(value);
@@ -233,10 +248,13 @@ export class Ledger {
   #settleAnswered(entry: Entry): void {
     const { batch, flows } = entry;
     const isBusy = [...flows.values()].some(flow => flow.isBusy);
-    if (batch.stop !== undefined && (isBusy || batch.stop.kind === 'callback')) batch.failStopped(batch.stop);
-    else if (isBusy) return;
-    else batch.succeed();
-    this.#close(entry);
+    if (batch.stop !== undefined && (isBusy || batch.stop.kind === 'callback')) {
+      batch.failStopped(batch.stop);
+      this.#end(entry);
+    } else if (!isBusy) {
+      this.#close(entry);
+      batch.succeed();
+    }
   }
 
   #takeOutput(entry: Entry, index: number, payload: Uint8Array): void {
@@ -263,7 +281,7 @@ export class Ledger {
 
   /** Calls may bring a signal of their own; it ends the call, and its batch there. */
   #watchSignals(entry: Entry): void {
-    for (const call of entry.batch.workload.calls) {
+    for (const call of entry.batch.calls) {
       const { signal } = call.options;
       if (signal === undefined || signal.aborted) continue;
       const cancel = (): void => {
@@ -293,13 +311,36 @@ export class Ledger {
       // Of one that has answered only the caller's function is waited for.
       if (entry.place === place && !entry.batch.answered) this.#abandon(entry.batch, 'worker-lost', cause);
     }
-    publish(events.threadLost, () => ({ queue: this.#options.queueName, threadId: place.threadId, cause }));
+    this.#reports.threadLost(place.threadId, cause);
   }
 
   #abandon(batch: Batch, kind: DroneErrorKind, cause: unknown): void {
     const entry = this.#entries.get(batch.id);
+    if (!entry) return;
     batch.abandon(kind, cause);
-    if (entry) this.#close(entry);
+    this.#end(entry);
+  }
+
+  /** A try of a batch has failed, and with it the batch, unless it is tried again. */
+  #end(entry: Entry): void {
+    const { batch } = entry;
+    this.#close(entry);
+    const error = batch.lastError;
+    const delayMs = error && batch.mayBeTriedAgain ? this.#retry.delayMs(error, batch.tries) : undefined;
+    if (error === undefined || delayMs === undefined) batch.settle();
+    else this.#tryAgain(batch, error, delayMs);
+  }
+
+  #tryAgain(batch: Batch, error: DroneError, delayMs: number): void {
+    this.#reports.retrying(batch, error, delayMs);
+    batch.tryAgain(this.#nextId());
+    const entry = this.#book(batch);
+    const timer = setTimeout(() => {
+      this.start([batch]);
+    }, delayMs);
+    entry.release.push(() => {
+      clearTimeout(timer);
+    });
   }
 
   #close(entry: Entry): void {
@@ -312,45 +353,13 @@ export class Ledger {
     }
   }
 
-  #tellLink(report: LinkReport): void {
-    const queue = this.#options.queueName;
-    const { state, message, ...rest } = report;
-    if (state === 'open') publish(events.linkOpen, () => ({ queue, ...rest }));
-    else if (state === 'closed') publish(events.linkClose, () => ({ queue, ...rest }));
-    else this.#warn(report.hostname, message ?? '');
-  }
-
   #tellProgress(batch: Batch, index: number, payload: Uint8Array): void {
     const call = batch.callAt(index);
     if (call === undefined) return;
-    const { hostname } = batch.drone;
     const totalBytes = readF64(payload, 8);
-    publish(events.fileProgress, () => ({
-      queue: this.#options.queueName,
-      hostname,
-      call,
-      bytes: readF64(payload, 0),
-      totalBytes: Number.isNaN(totalBytes) ? undefined : totalBytes,
-    }));
+    const known = Number.isNaN(totalBytes) ? undefined : totalBytes;
+    this.#reports.fileProgress(batch.drone.hostname, call, readF64(payload, 0), known);
   }
-
-  #warn(hostname: string, message: string): void {
-    this.#options.log.warn(`Warning from drone ${hostname}: ${message}`, { hostname });
-    publish(events.droneWarning, () => ({ queue: this.#options.queueName, hostname, message }));
-  }
-}
-
-const FAILED_KINDS: readonly unknown[] = [
-  'call',
-  'not-cloneable',
-  'cancelled',
-  'lost',
-] satisfies FailedReport['kind'][];
-
-function checkFailedReport(report: unknown): FailedReport {
-  const { kind } = (report ?? {}) as Partial<FailedReport>;
-  if (!FAILED_KINDS.includes(kind)) throw new ProtocolError(`a call failed with unknown kind ${inspect(kind)}`);
-  return report as FailedReport;
 }
 
 /** Pids that an answer to killProcesses tells are alive. A fake may answer anything, and mostly nothing. */

@@ -9,6 +9,7 @@ import { BoundedNames, metricName, openStats, type Stats, type StatsTarget } fro
  * - `round`: timer, from `execute` until the results are fetched or the failures told
  * - `worker.<hostname>`: timer, one drone's batch; beyond 1000 distinct hostnames `worker.other`
  * - `failures.<kind>`: counter
+ * - `retries`, `slow`: counters, batches tried again and drones much slower than the others of their round
  * - `in_flight`: gauge, drones that have not finished
  */
 export class RoundStats {
@@ -36,6 +37,14 @@ export class RoundStats {
     this.#stats.gauge(`${this.#prefix}.in_flight`, this.#inFlight);
     this.#stats.timing(`${this.#prefix}.worker.${this.#hostnames.of(hostname)}`, tookMs);
     if (failure !== undefined) this.#stats.increment(`${this.#prefix}.failures.${metricName(failure)}`);
+  }
+
+  retry(): void {
+    this.#stats.increment(`${this.#prefix}.retries`);
+  }
+
+  slow(): void {
+    this.#stats.increment(`${this.#prefix}.slow`);
   }
 
   /** Stops the round's timer; harmless when none runs. */

@@ -23,22 +23,25 @@ import {
 import {
   describeFailures,
   type DroneError,
+  type DroneErrorKind,
   type DroneResults,
   DroneTaskQueueException,
-  summarize,
 } from '../drone-error.js';
-import { events, publish } from '../events.js';
 import { invalidArgument } from '../invalid-argument.js';
 import { Ledger } from './ledger.js';
-import { type Log, safeLog } from '../log.js';
 import { openFileLimit, openFilesNeeded } from '../open-files.js';
 import type { Runner, RunnerEvents } from '../runner.js';
-import { RoundStats } from './round-stats.js';
+import { Reports } from './reports.js';
+import { SlowWorkers } from './slow-workers.js';
+import { readStopOn } from '../stop-on.js';
 import type { CloseOptions, DroneWorker, QueueSettings, RoundOptions, RoundOutcome } from '../task-queue.js';
 import type { Args, MethodName, Result } from '../utility.js';
 import { Worker } from './worker.js';
 
 const DEFAULT_CLOSE_GRACE_MS = 10_000;
+
+/** Kinds of failure that say nothing about how the round goes. */
+const BORNE: readonly DroneErrorKind[] = ['kicked-out', 'cancelled', 'not-contacted'];
 
 /**
  * In which order a round's batches start. Resolves when `execute` with `wait: false` may: for side by side that is at
@@ -51,6 +54,10 @@ interface Round {
   readonly workers: readonly Worker[];
   readonly settled: Promise<unknown>;
   readonly release: (() => void)[];
+  readonly slow: SlowWorkers;
+  /** So many failures, and it goes no further. */
+  readonly failureLimit: number;
+  failures: number;
   cancelled: { readonly reason: unknown } | undefined;
 }
 
@@ -59,8 +66,7 @@ export class Rounds {
   readonly droneThreads = new Map<AnyDrone, DroneWorker>();
   readonly #settings: QueueSettings;
   readonly #order: Order;
-  readonly #log: Log;
-  readonly #stats: RoundStats;
+  readonly #reports: Reports;
   readonly #ledger: Ledger;
   readonly #calls = new Set<Batch>();
   #round: Round | undefined;
@@ -71,10 +77,8 @@ export class Rounds {
     this.name = settings.name;
     this.#settings = settings;
     this.#order = order;
-    this.#log = safeLog(settings.log);
-    this.#stats = new RoundStats(settings.name, settings.stats, this.#log);
-    const { name: queueName, callTimeoutMs, killGraceMs } = settings;
-    this.#ledger = new Ledger({ queueName, callTimeoutMs, killGraceMs, log: this.#log }, makeRunner);
+    this.#reports = new Reports(settings);
+    this.#ledger = new Ledger(settings, this.#reports, makeRunner);
   }
 
   async execute(drones: Iterable<AnyDrone>, options: RoundOptions = {}): Promise<DroneResults | undefined> {
@@ -84,7 +88,7 @@ export class Rounds {
     return undefined;
   }
 
-  async settle(drones: Iterable<AnyDrone>, options: Pick<RoundOptions, 'signal'> = {}): Promise<RoundOutcome> {
+  async settle(drones: Iterable<AnyDrone>, options: Omit<RoundOptions, 'wait'> = {}): Promise<RoundOutcome> {
     void this.#begin(drones, options);
     const outcome = await this.#finish();
     return { results: this.#takeResults(), failures: outcome.failures };
@@ -94,7 +98,7 @@ export class Rounds {
     const { failures, cancelled } = await this.#finish();
     // The results are copied: they stay recorded, and a change to the exception's map must not reach those.
     if (failures.size === 0 && !cancelled) return;
-    this.#stats.endRound();
+    this.#reports.roundTold();
     throw this.#exception(failures, cancelled, new Map(this.#results));
   }
 
@@ -143,14 +147,15 @@ export class Rounds {
     await inFlight;
     cancel.cancel();
     await this.#ledger.runner.close(this.#settings.killGraceMs);
-    await this.#stats.close();
+    await this.#reports.close();
   }
 
   /** Refuses, or puts the round in flight. Everything up to the start happens in this one turn of the event loop. */
-  #begin(drones: Iterable<AnyDrone>, { signal }: RoundOptions): Promise<void> {
+  #begin(drones: Iterable<AnyDrone>, { signal, stopOn }: RoundOptions): Promise<void> {
     const list = [...drones];
     for (const [at, drone] of list.entries()) checkDrone(`drones[${String(at)}]`, drone);
     checkSignal(signal);
+    const failureLimit = stopOn === undefined ? this.#settings.stopOn : readStopOn(stopOn);
     this.#refuse(list);
     // An earlier round without work, for which nobody has waited.
     if (this.#round) this.#end(this.#round);
@@ -160,15 +165,20 @@ export class Rounds {
       workers,
       settled: Promise.all(workers.map(worker => worker.batch.done)),
       release: [],
+      slow: new SlowWorkers(workers, (worker, othersMs) => {
+        this.#reports.workerSlow(worker, othersMs);
+      }),
+      failureLimit: failureLimit(workers.length),
+      failures: 0,
       cancelled: undefined,
     };
     this.#round = round;
-    this.#stats.startRound(workers.length);
-    publish(events.roundStart, () => ({ queue: this.name, drones: workers.length }));
+    this.#reports.roundStarted(workers.length);
     this.#watch(round, signal);
     // Not only when somebody has waited: a timer would keep an idle process.
     void round.settled.then(() => {
       for (const release of round.release) release();
+      round.slow.stop();
     });
     return this.#order(workers, some => {
       this.#start(some.filter(worker => !worker.batch.settled));
@@ -221,7 +231,9 @@ export class Rounds {
     const { roundDeadlineMs } = this.#settings;
     const deadline = systemClock.setTimer(roundDeadlineMs, () => {
       const reason = new Error(`the round did not end within ${String(roundDeadlineMs)} ms`);
-      this.#stop(round, { kind: 'timeout', reason: Object.assign(reason, { code: 'ERR_ROUND_DEADLINE' }) });
+      const stop: Stop = { kind: 'timeout', reason: Object.assign(reason, { code: 'ERR_ROUND_DEADLINE' }) };
+      // Who has not said anything by then is not waited for.
+      this.#stop(round, stop, this.#settings.killGraceMs);
     });
     round.release.push(() => {
       deadline.cancel();
@@ -243,35 +255,36 @@ export class Rounds {
     this.#stop(round, { kind: 'cancelled', reason });
   }
 
-  #stop(round: Round, stop: Stop): void {
-    for (const { batch } of round.workers) if (!batch.settled) this.#ledger.stop(batch, stop);
+  #stop(round: Round, stop: Stop, withinMs?: number): void {
+    for (const { batch } of round.workers) if (!batch.settled) this.#ledger.stop(batch, stop, withinMs);
+  }
+
+  /** A drone of the round has failed; when it is the last that the round bears, no further drone is contacted. */
+  #countFailure(round: Round, { kind }: DroneError): void {
+    if (BORNE.includes(kind)) return;
+    round.failures++;
+    if (round.failures < round.failureLimit || round.failures - 1 >= round.failureLimit) return;
+    const reason = new Error(
+      `stopped after ${String(round.failures)} of ${String(round.workers.length)} drones had failed`,
+    );
+    const stop: Stop = { kind: 'not-contacted', reason: Object.assign(reason, { code: 'ERR_ROUND_STOPPED' }) };
+    for (const { batch } of round.workers) if (!batch.settled) this.#ledger.halt(batch, stop);
   }
 
   #start(workers: readonly Worker[]): void {
     for (const worker of workers) {
       worker.start();
-      const { name } = worker;
-      const { hostname } = worker.drone;
-      this.#log.debug(`worker ${name} started`, { worker: name, hostname });
-      publish(events.workerStart, () => ({ queue: this.name, worker: name, hostname }));
+      this.#reports.workerStarted(worker);
     }
     this.#ledger.start(workers.map(worker => worker.batch));
   }
 
   #finishWorker(worker: Worker): void {
-    const { batch, name, tookMs } = worker;
-    const { hostname } = worker.drone;
-    this.#stats.finishWorker(hostname, tookMs, batch.failure?.kind);
-    const error = batch.failure;
-    if (error) {
-      this.#log.error(`worker ${name} raised ${summarize(error)}`, { worker: name, hostname, kind: error.kind, error });
-      publish(events.workerException, () => ({ queue: this.name, worker: name, hostname, error }));
-      return;
-    }
-    this.#results.set(worker.drone, batch.values);
-    const calls = batch.workload.calls.length;
-    this.#log.debug(`worker ${name} finished`, { worker: name, hostname, tookMs, calls });
-    publish(events.workerFinish, () => ({ queue: this.name, worker: name, hostname, tookMs, calls }));
+    const { drone, batch } = worker;
+    this.#reports.workerEnded(worker);
+    this.#round?.slow.finished(worker);
+    if (!batch.failure) this.#results.set(drone, batch.values);
+    else if (this.#round) this.#countFailure(this.#round, batch.failure);
   }
 
   /** Waits for the round in flight and clears it. Of several who wait, the first is told of the failures. */
@@ -291,12 +304,8 @@ export class Rounds {
     this.#round = undefined;
     this.droneThreads.clear();
     this.#sortResults(round);
-    publish(events.roundEnd, () => ({
-      queue: this.name,
-      tookMs: performance.now() - round.startedAtMs,
-      results: this.#results.size,
-      failures: round.workers.length - this.#results.size,
-    }));
+    const results = this.#results.size;
+    this.#reports.roundEnded(performance.now() - round.startedAtMs, results, round.workers.length - results);
   }
 
   /** Results were recorded as drones settled; callers get them in the order they gave the drones in. */
@@ -310,7 +319,7 @@ export class Rounds {
   }
 
   #takeResults(): DroneResults {
-    this.#stats.endRound();
+    this.#reports.roundTold();
     const results = this.#results;
     this.#results = new Map();
     return results;

@@ -10,7 +10,7 @@ export class Worker implements DroneWorker {
   readonly name: string;
   readonly batch: Batch;
   readonly #threadIdOf: () => number;
-  #startedAtMs = performance.now();
+  #startedAtMs: number | undefined;
 
   constructor(queueName: string, batch: Batch, threadIdOf: () => number) {
     this.batch = batch;
@@ -24,9 +24,14 @@ export class Worker implements DroneWorker {
     this.#startedAtMs = performance.now();
   }
 
-  /** Since the start, ms. */
+  /** Started and not finished. */
+  get isBusy(): boolean {
+    return this.#startedAtMs !== undefined && !this.batch.settled;
+  }
+
+  /** Since the start, ms; 0 before. */
   get tookMs(): number {
-    return performance.now() - this.#startedAtMs;
+    return this.#startedAtMs === undefined ? 0 : performance.now() - this.#startedAtMs;
   }
 
   get phase(): Phase {

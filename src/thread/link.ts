@@ -23,6 +23,7 @@ import {
   type Phase,
   PHASES,
   type ReadyReport,
+  UNLESS_SENT,
 } from '../wire.js';
 import { AgentSession, type SessionOwner } from './agent-session.js';
 import type { BatchRun } from './batch-run.js';
@@ -133,15 +134,15 @@ export class Link {
     this.#channel?.write(batch.frames);
   }
 
-  /** Ends one call of a batch, now or when its turn comes, or the whole batch. */
+  /** Ends one call of a batch, now or when its turn comes, or the whole batch, or that unless it was sent. */
   cancel(batch: BatchRun, index: number): void {
-    if (batch.settled) return;
+    if (batch.settled || (batch.sent && index === UNLESS_SENT)) return;
     if (batch.sent) {
       this.#channel?.write(encodeFrame(FrameType.Cancel, batch.id, index));
       if (index === EVERY_CALL || index === batch.next) {
         this.#awaitCancel(batch, 'cancelled', 'the agent did not end the cancelled call');
       }
-    } else if (index === EVERY_CALL) {
+    } else if (index === EVERY_CALL || index === UNLESS_SENT) {
       this.#settleDown(batch, 'cancelled', new TransportError('cancelled', 'cancelled before it was sent'));
       // Nobody waits for this connection any more; when it is opened for a later round, that has a fresh clock.
       if (this.#state === 'opening' && this.#batches.size === 0) {

@@ -281,7 +281,8 @@ for (const make of queues) {
     const round = queue.settle([drone]);
     const first = (await output.next()).value as OutputChunk;
     drone.misbehave('refuse');
-    assert.equal(failureOf(await round, drone).kind, 'lost');
+    const { kind, mayHaveRun } = failureOf(await round, drone);
+    assert.deepEqual([kind, mayHaveRun], ['unreachable', [call]]);
     drone.behave();
     gate.open();
     await queue.execute([drone]);
