@@ -37,7 +37,14 @@ const SINKS: readonly { fault: string; server: () => Promise<StatsServer>; told:
 
 for (const { fault: name, server, told, sees } of SINKS) {
   fault(
-    { row: 34, fault: name, injected: '`stats: { host, port }`, over two rounds', sees, within: 'no delay', withinMs: 5000 },
+    {
+      row: 34,
+      fault: name,
+      injected: '`stats: { host, port }`, over two rounds',
+      sees,
+      within: 'no delay',
+      withinMs: 5000,
+    },
     async ({ inTime }) => {
       await using sshd = await startSshd();
       const lines: [message: string, fields?: Record<string, unknown>][] = [];
