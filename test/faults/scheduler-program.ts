@@ -56,7 +56,6 @@ for (const drone of drones) {
 }
 others.queueCalls();
 
-const startedMs = performance.now();
 let round;
 try {
   round = await queue.execute([...drones, ...others.drones], { signal: stop.signal });
@@ -64,7 +63,6 @@ try {
   if (!(error instanceof DroneTaskQueueException)) throw error;
   round = error;
 }
-const tookMs = performance.now() - startedMs;
 others.assertFine(round);
 const failures = round instanceof DroneTaskQueueException ? round.failures : new Map<never, never>();
 const results = round instanceof DroneTaskQueueException ? round.results : round;
@@ -76,7 +74,6 @@ say({
     const { code } = (cause ?? {}) as { code?: string };
     return { kind, code, killed, printed: values.map(({ stdout }) => stdout) };
   }),
-  tookMs,
 });
 await queue.close();
 say({ closed: true });

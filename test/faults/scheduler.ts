@@ -29,7 +29,6 @@ export interface Ending {
     readonly killed?: boolean | undefined;
     readonly printed: readonly (string | undefined)[];
   }[];
-  readonly tookMs: number;
 }
 
 /** What it says. */
