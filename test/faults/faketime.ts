@@ -56,9 +56,9 @@ async function install(): Promise<string> {
     `DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends ${PACKAGE}`,
   ].join(' && ');
   // The same lock, since there is one apt.
-  const [command = '', ...args] = [...(isRoot ? [] : ['sudo', '-n']), 'flock', join(tmpdir(), 'drone-sshd-install.lock'), 'sh', '-c', steps]; // prettier-ignore
+  const locked = [join(tmpdir(), 'drone-sshd-install.lock'), 'sh', '-c', steps];
   try {
-    await run(command, args);
+    await (isRoot ? run('flock', locked) : run('sudo', ['-n', 'flock', ...locked]));
   } catch (error) {
     const said = (error as { stderr?: string }).stderr?.trim().split('\n').at(-1) ?? String(error);
     throw new Error(`the test needs the package ${PACKAGE}, whose installation failed: ${said}`, { cause: error });

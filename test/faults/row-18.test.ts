@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { chmod, copyFile, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LocalDrone, SshDrone, ThreadedTaskQueue } from 'drone-task-queue';
 import { leakCheck } from '../leak-check.js';
 import { startSshd } from '../sshd.js';
 import { fault } from './fault.js';
 import { Others } from './others.js';
+import { withSharedFolder } from './shared-folder.js';
 
 leakCheck();
 
@@ -23,21 +23,7 @@ interface Poisoner {
   give(): unknown;
 }
 
-const LIAR = new URL('./row-18-lying-agent.mjs', import.meta.url);
-
-/** Where the user that drones log in as can read it. */
-async function withLiar(use: (path: string) => Promise<void>): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), 'drone-liar-'));
-  try {
-    await chmod(folder, 0o755);
-    const path = join(folder, 'agent.mjs');
-    await copyFile(LIAR, path);
-    await chmod(path, 0o644);
-    await use(path);
-  } finally {
-    await rm(folder, { recursive: true });
-  }
-}
+const LIAR = new URL('./row-18-lying-agent.js', import.meta.url);
 
 fault(
   {
@@ -50,7 +36,9 @@ fault(
   },
   async ({ inTime }) => {
     await using sshd = await startSshd();
-    await withLiar(async path => {
+    await withSharedFolder(async folder => {
+      const path = join(folder, 'agent.mjs');
+      await copyFile(LIAR, path);
       await using queue = new ThreadedTaskQueue({ threads: 2 });
       const { agentCommand = '', ...options } = sshd.droneOptions();
       const others = new Others([new SshDrone('other', sshd.droneOptions('127.0.1.2')), new LocalDrone()]);
