@@ -31,7 +31,7 @@ fault(
     fault: 'a value with own keys `__proto__` and `constructor`',
     injected: "a method of one's own returns it, over SSH and on localhost; and a lying agent sends it, over SSH",
     sees: 'the value, plain data with these keys as its own; `Object.prototype` is untouched',
-    within: 'at once',
+    within: 'no delay',
     withinMs: 3000,
   },
   async ({ inTime }) => {
