@@ -45,7 +45,7 @@ export const transport: Transport = {
 function breakThread(how: string): void {
   switch (how) {
     case 'thread-exit':
-      process.exit(3);
+      process.exit(0);
       break;
     case 'thread-throw':
       throw new Error('thrown in the worker thread by a fake drone');

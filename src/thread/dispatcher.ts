@@ -5,6 +5,8 @@
 import { BatchRun } from './batch-run.js';
 import { decode, encode } from '../codec.js';
 import { Link, type LinkOwner } from './link.js';
+// Small, and so here from the start: a module that could not be loaded once, as with no files left, never can be again.
+import { transport as localTransport } from '../local-transport.js';
 import { WarmLinks } from './warm-links.js';
 import { Outbox } from '../outbox.js';
 import { Questions } from './questions.js';
@@ -194,7 +196,7 @@ export class Dispatcher {
 }
 
 async function importTransport(name: string): Promise<Transport> {
-  if (name === 'local') return (await import('../local-transport.js')).transport;
+  if (name === 'local') return localTransport;
   if (name === 'ssh') return (await import('../ssh/transport.js')).transport;
   return ((await import(name)) as { transport: Transport }).transport;
 }
