@@ -24,7 +24,8 @@ export type DroneResults = Map<AnyDrone, unknown[]>;
  * | `protocol` | what came from the drone was not our agent's language |
  * | `worker-lost` | the worker thread died |
  * | `callback` | the caller's own `onOutput` threw |
- * | `kicked-out`, `not-contacted` | reserved: nothing gives them yet |
+ * | `kicked-out` | it kept failing and is left alone: `cause` is its last DroneError, see the queue's option `kickOut` |
+ * | `not-contacted` | reserved: nothing gives it yet |
  */
 export type DroneErrorKind =
   | 'unreachable'

@@ -41,6 +41,8 @@ export type {
   TaskQueueOptions,
 } from './task-queue.js';
 export { RoundsTaskQueue } from './rounds-task-queue.js';
+export type { KickOutOptions } from './round/kick-out-options.js';
+export type { KickedOut } from './round/kick-out.js';
 export { DroneTaskQueue } from './drone-task-queue.js';
 export { ThreadedTaskQueue, type ThreadedTaskQueueOptions } from './threaded-task-queue.js';
 export { copyBetweenDrones, type CopyBetweenDronesOptions, type DronePath } from './copy-between-drones.js';
@@ -58,6 +60,8 @@ export {
 export type { Log } from './log.js';
 export type { StatsClient, StatsServer, StatsTarget } from './stats.js';
 export {
+  type DroneKickedOut,
+  type DroneReadmitted,
   type DroneWarning,
   type EventMessages,
   type EventName,

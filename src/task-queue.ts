@@ -4,6 +4,7 @@ import type { DroneError, DroneResults } from './drone-error.js';
 import { invalidArgument } from './invalid-argument.js';
 import { checkNames } from './option-reader.js';
 import type { Call } from './drone/call.js';
+import { type KickOutOptions, type KickOutSettings, readKickOut } from './round/kick-out-options.js';
 import type { Log } from './log.js';
 import type { StatsTarget } from './stats.js';
 import type { Args, MethodName, Result } from './utility.js';
@@ -122,6 +123,11 @@ export interface TaskQueueOptions {
   maxIdleMs?: number | undefined;
   /** Warm connections, per thread, above which those without work are ended, the least recently used first. Default 5,000. */
   maxWarm?: number | undefined;
+  /**
+   * Leaves drones alone that keep failing to connect or answer: their batches fail at once with kind `kicked-out`, they are
+   * listed in `kickedOut`, and probed until they answer. `{}` for the defaults. Default: every round contacts every drone.
+   */
+  kickOut?: KickOutOptions | undefined;
   /** Where metrics go: a hot-shots client, or a StatsD server. Default: nowhere. */
   stats?: StatsTarget | undefined;
   /** Where log lines go. Default: nowhere. */
@@ -133,6 +139,8 @@ export interface QueueSettings extends ThreadSettings {
   readonly name: string;
   readonly callTimeoutMs: number;
   readonly roundDeadlineMs: number;
+  /** Undefined when drones are not kicked out. */
+  readonly kickOut: KickOutSettings | undefined;
   readonly stats: StatsTarget | undefined;
   readonly log: Log | undefined;
 }
@@ -168,6 +176,7 @@ const OPTION_NAMES = [
   'maxConnectingPerAddress',
   'maxIdleMs',
   'maxWarm',
+  'kickOut',
   'stats',
   'log',
 ] satisfies (keyof TaskQueueOptions)[];
@@ -204,6 +213,7 @@ export function readQueueOptions(
     maxConnectingPerAddress: count('maxConnectingPerAddress', MAX_CONNECTING_PER_ADDRESS),
     maxIdleMs: offBeyondLongest(limit('maxIdleMs', 3_600_000)),
     maxWarm: count('maxWarm', 5000),
+    kickOut: readKickOut(options.kickOut),
     stats: options.stats,
     log: options.log,
   };

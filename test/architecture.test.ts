@@ -206,11 +206,11 @@ const ENTRY_POINTS: Readonly<Record<string, string>> = {
     TransferOptions FileTransferOptions FileTransferResult FileTransferFailure
     copyBetweenDrones CopyBetweenDronesOptions DronePath
     TaskQueue TaskQueueOptions RoundOptions RoundOutcome CloseOptions
-    RoundsTaskQueue DroneTaskQueue ThreadedTaskQueue ThreadedTaskQueueOptions DroneWorker Phase
+    RoundsTaskQueue DroneTaskQueue ThreadedTaskQueue ThreadedTaskQueueOptions DroneWorker Phase KickOutOptions KickedOut
     DroneResults DroneError DroneErrorFacts DroneErrorKind DroneTaskQueueException DroneTaskQueueExceptionCode
     Log StatsClient StatsServer StatsTarget
     events EventName EventMessages RoundStart RoundEnd WorkerStart WorkerFinish WorkerException
-    DroneWarning FileProgress LinkOpen LinkClose ThreadLost TickStart TickEnd`,
+    DroneWarning DroneKickedOut DroneReadmitted FileProgress LinkOpen LinkClose ThreadLost TickStart TickEnd`,
   'scheduler/index.ts': `
     TickLoop TickLoopOptions TickLoopError Tick TickContext
     Clock Timer Log StatsClient StatsServer StatsTarget events TickStart TickEnd`,

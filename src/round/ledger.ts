@@ -11,10 +11,12 @@ import { decode } from '../codec.js';
 import { encodeCredit } from '../credits.js';
 import type { AnyDrone, Workload } from '../drone/drone.js';
 import { endpointOf } from '../drone/drone.js';
-import type { DroneErrorKind } from '../drone-error.js';
+import type { Endpoint } from '../drone/endpoint.js';
+import type { DroneError, DroneErrorKind } from '../drone-error.js';
 import { events, publish } from '../events.js';
 import type { Log } from '../log.js';
 import { OutputFlow } from './output-flow.js';
+import { Probes } from './probes.js';
 import { RelaySwitch } from './relay-switch.js';
 import type { Outgoing, Place, Runner, RunnerEvents } from '../runner.js';
 import { FrameReader, ProtocolError, readF64 } from '../frames.js';
@@ -44,6 +46,13 @@ export class Ledger {
   readonly #entries = new Map<number, Entry>();
   readonly #relays = new RelaySwitch();
   readonly #answers = new Answers();
+  readonly probes = new Probes({
+    nextNumber: () => this.#nextNumber(),
+    placeOf: endpoint => {
+      this.#know(endpoint);
+      return this.#runner.place(endpoint.route);
+    },
+  });
   #lastBatch = 0;
   #keepAlive: NodeJS.Timeout | undefined;
 
@@ -73,12 +82,26 @@ export class Ledger {
    * run another time.
    */
   open(drone: AnyDrone, workload: Workload, giveBack: (workload: Workload) => void): Batch {
-    this.#lastBatch = (this.#lastBatch % 0xffff_ffff) + 1;
-    const batch = new Batch(this.#lastBatch, drone, workload, giveBack);
+    const batch = new Batch(this.#nextNumber(), drone, workload, giveBack);
     this.#entries.set(batch.id, { batch, place: undefined, flows: new Map(), release: [] });
     // Whatever else the event loop still holds, a process must not end in mid-round.
     this.#keepAlive ??= setInterval(() => undefined, 2 ** 30);
     return batch;
+  }
+
+  #nextNumber(): number {
+    this.#lastBatch = (this.#lastBatch % 0xffff_ffff) + 1;
+    return this.#lastBatch;
+  }
+
+  /** Ends a batch of a drone that is kicked out, before anything was started for it. */
+  refuse(batch: Batch, cause: DroneError): void {
+    this.#abandon(batch, 'kicked-out', cause);
+  }
+
+  #know(endpoint: Endpoint): void {
+    this.#relays.know(endpoint);
+    this.#answers.know(endpoint);
   }
 
   /** Hands batches to the runner; those settled in the meantime are left out. */
@@ -86,8 +109,7 @@ export class Ledger {
     const unsettled = batches.filter(batch => !batch.settled);
     const outgoing = unsettled.map((batch): Outgoing => {
       const endpoint = endpointOf(batch.drone);
-      this.#relays.know(endpoint);
-      this.#answers.know(endpoint);
+      this.#know(endpoint);
       return {
         route: endpoint.route,
         write: writer => {
@@ -151,6 +173,7 @@ export class Ledger {
   }
 
   #take(place: Place, type: number, id: number, index: number, payload: Uint8Array): void {
+    if (this.probes.take(type, id, payload)) return;
     switch (type) {
       case FrameType.RelayOpen:
       case FrameType.RelayData:
@@ -289,6 +312,7 @@ export class Ledger {
 
   #lose(place: Place, cause: unknown): void {
     this.#relays.drop(place);
+    this.probes.lose(place, cause);
     for (const entry of [...this.#entries.values()]) {
       // Of one that has answered only the caller's function is waited for.
       if (entry.place === place && !entry.batch.answered) this.#abandon(entry.batch, 'worker-lost', cause);

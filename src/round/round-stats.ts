@@ -10,6 +10,8 @@ import { BoundedNames, metricName, openStats, type Stats, type StatsTarget } fro
  * - `worker.<hostname>`: timer, one drone's batch; beyond 1000 distinct hostnames `worker.other`
  * - `failures.<kind>`: counter
  * - `in_flight`: gauge, drones that have not finished
+ * - `kick_outs`, `readmissions`: counters
+ * - `kicked_out`: gauge, drones that are out
  */
 export class RoundStats {
   readonly #stats: Stats;
@@ -43,6 +45,17 @@ export class RoundStats {
     if (this.#roundSinceMs === undefined) return;
     this.#stats.timing(`${this.#prefix}.round`, performance.now() - this.#roundSinceMs);
     this.#roundSinceMs = undefined;
+  }
+
+  /** `out`: how many drones are out now. */
+  kickOut(out: number): void {
+    this.#stats.increment(`${this.#prefix}.kick_outs`);
+    this.#stats.gauge(`${this.#prefix}.kicked_out`, out);
+  }
+
+  readmission(out: number): void {
+    this.#stats.increment(`${this.#prefix}.readmissions`);
+    this.#stats.gauge(`${this.#prefix}.kicked_out`, out);
   }
 
   close(): Promise<void> {

@@ -29,6 +29,7 @@ import {
 } from '../drone-error.js';
 import { events, publish } from '../events.js';
 import { invalidArgument } from '../invalid-argument.js';
+import { type KickedOut, KickOut } from './kick-out.js';
 import { Ledger } from './ledger.js';
 import { type Log, safeLog } from '../log.js';
 import { openFileLimit, openFilesNeeded } from '../open-files.js';
@@ -62,6 +63,7 @@ export class Rounds {
   readonly #log: Log;
   readonly #stats: RoundStats;
   readonly #ledger: Ledger;
+  readonly #kickOut: KickOut;
   readonly #calls = new Set<Batch>();
   #round: Round | undefined;
   #results: DroneResults = new Map();
@@ -75,6 +77,11 @@ export class Rounds {
     this.#stats = new RoundStats(settings.name, settings.stats, this.#log);
     const { name: queueName, callTimeoutMs, killGraceMs } = settings;
     this.#ledger = new Ledger({ queueName, callTimeoutMs, killGraceMs, log: this.#log }, makeRunner);
+    this.#kickOut = new KickOut(settings, this.#ledger.probes, this.#log, this.#stats);
+  }
+
+  get kickedOut(): ReadonlyMap<AnyDrone, KickedOut> {
+    return this.#kickOut.kickedOut;
   }
 
   async execute(drones: Iterable<AnyDrone>, options: RoundOptions = {}): Promise<DroneResults | undefined> {
@@ -115,6 +122,7 @@ export class Rounds {
     this.#ledger.start([batch]);
     await batch.done;
     this.#calls.delete(batch);
+    this.#kickOut.callEnded(drone, batch.failure);
     if (batch.failure) throw batch.failure;
     return batch.values[0] as Result<M, K>;
   }
@@ -133,6 +141,7 @@ export class Rounds {
   }
 
   async #close(graceMs: number): Promise<void> {
+    this.#kickOut.close();
     const round = this.#round;
     const inFlight = Promise.all([round?.settled, ...[...this.#calls].map(batch => batch.done)]);
     const cancel = systemClock.setTimer(graceMs, () => {
@@ -213,6 +222,8 @@ export class Rounds {
       void worker.batch.done.then(() => {
         this.#finishWorker(worker);
       });
+      const out = this.kickedOut.get(drone);
+      if (out) this.#ledger.refuse(batch, out.cause);
     }
     return workers;
   }
@@ -261,6 +272,7 @@ export class Rounds {
   #finishWorker(worker: Worker): void {
     const { batch, name, tookMs } = worker;
     const { hostname } = worker.drone;
+    this.#kickOut.roundEnded(worker.drone, batch.failure);
     this.#stats.finishWorker(hostname, tookMs, batch.failure?.kind);
     const error = batch.failure;
     if (error) {
