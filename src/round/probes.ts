@@ -65,9 +65,9 @@ export class Probes {
 
   /** Takes a frame from a thread; returns whether it was to a probe. */
   take(type: number, id: number, payload: Uint8Array): boolean {
-    if (!this.#pending.has(id)) return false;
-    if (type === FrameType.Pong) this.#settle(id, undefined);
-    else if (type === FrameType.Down) this.#settle(id, decode(payload) as DownReport);
+    // Of other types the number may be that of something else.
+    if ((type !== FrameType.Pong && type !== FrameType.Down) || !this.#pending.has(id)) return false;
+    this.#settle(id, type === FrameType.Pong ? undefined : (decode(payload) as DownReport));
     return true;
   }
 
