@@ -25,7 +25,7 @@ export type DroneResults = Map<AnyDrone, unknown[]>;
  * | `worker-lost` | the worker thread died |
  * | `callback` | the caller's own `onOutput` threw |
  * | `not-contacted` | the round was stopped by `stopOn` before anything was sent to the drone |
- * | `kicked-out` | reserved: nothing gives it yet |
+ * | `kicked-out` | it kept failing and is left alone: `cause` is its last DroneError, see the queue's option `kickOut` |
  */
 export type DroneErrorKind =
   | 'unreachable'

@@ -85,6 +85,24 @@ export interface DroneWarning {
   readonly message: string;
 }
 
+/** A drone has failed so often that rounds leave it alone: see the queue's option `kickOut`. */
+export interface DroneKickedOut {
+  readonly queue: string;
+  readonly hostname: string;
+  /** So many rounds in a row. */
+  readonly failures: number;
+  /** Its last DroneError. */
+  readonly error: Error;
+}
+
+/** A drone that was kicked out has answered; rounds contact it again. */
+export interface DroneReadmitted {
+  readonly queue: string;
+  readonly hostname: string;
+  /** When it was kicked out. */
+  readonly since: Date;
+}
+
 /** A transfer of a file or folder goes on: told about once per MiB, and when the controller's side of it is done. */
 export interface FileProgress {
   readonly queue: string;
@@ -157,6 +175,8 @@ export interface EventMessages {
   'drone-task-queue:worker.slow': WorkerSlow;
   'drone-task-queue:drone.retry': DroneRetry;
   'drone-task-queue:drone.warning': DroneWarning;
+  'drone-task-queue:drone.kicked-out': DroneKickedOut;
+  'drone-task-queue:drone.readmitted': DroneReadmitted;
   'drone-task-queue:file.progress': FileProgress;
   'drone-task-queue:link.open': LinkOpen;
   'drone-task-queue:link.close': LinkClose;
@@ -190,6 +210,10 @@ export const events = {
   droneRetry: 'drone-task-queue:drone.retry',
   /** Carries a `DroneWarning`. */
   droneWarning: 'drone-task-queue:drone.warning',
+  /** Carries a `DroneKickedOut`. */
+  droneKickedOut: 'drone-task-queue:drone.kicked-out',
+  /** Carries a `DroneReadmitted`. */
+  droneReadmitted: 'drone-task-queue:drone.readmitted',
   /** Carries a `FileProgress`. */
   fileProgress: 'drone-task-queue:file.progress',
   /** Carries a `LinkOpen`. */

@@ -40,9 +40,11 @@ export type {
   TaskQueue,
   TaskQueueOptions,
 } from './task-queue.js';
-export type { RetryOptions } from './retry-options.js';
-export type { StopOn } from './stop-on.js';
+export type { RetryOptions } from './round/retry-options.js';
+export type { StopOn } from './round/stop-on.js';
 export { RoundsTaskQueue } from './rounds-task-queue.js';
+export type { KickOutOptions } from './round/kick-out-options.js';
+export type { KickedOut } from './round/kick-out.js';
 export { DroneTaskQueue } from './drone-task-queue.js';
 export { ThreadedTaskQueue, type ThreadedTaskQueueOptions } from './threaded-task-queue.js';
 export { copyBetweenDrones, type CopyBetweenDronesOptions, type DronePath } from './copy-between-drones.js';
@@ -60,6 +62,8 @@ export {
 export type { Log } from './log.js';
 export type { StatsClient, StatsServer, StatsTarget } from './stats.js';
 export {
+  type DroneKickedOut,
+  type DroneReadmitted,
   type DroneRetry,
   type DroneWarning,
   type EventMessages,

@@ -67,9 +67,11 @@ export const transport: Transport = {
         });
       });
       context.signal.addEventListener('abort', abandon, { once: true });
+      const channel = channelTo(child, streams, destroy);
+      if (!context.held) channel.release();
       child.once('spawn', () => {
         child.stdin.write(start.input);
-        resolve(channelTo(child, streams, destroy));
+        resolve(channel);
       });
     });
   },

@@ -1,6 +1,7 @@
 /** The face of a task queue over the rules of a round: what all of them have in common. */
 import type { AnyDrone, Drone } from './drone/drone.js';
 import type { DroneResults } from './drone-error.js';
+import type { KickedOut } from './round/kick-out.js';
 import type { Rounds } from './round/rounds.js';
 import type { CloseOptions, RoundOptions, RoundOutcome, TaskQueue } from './task-queue.js';
 import type { Args, MethodName, Result } from './utility.js';
@@ -18,6 +19,14 @@ export abstract class RoundsTaskQueue implements TaskQueue {
   /** In the names of workers, metrics and log lines. */
   get name(): string {
     return this.rounds.name;
+  }
+
+  /**
+   * Drones that rounds leave alone until a probe, or a call by `call`, readmits them: see the option `kickOut`. A live
+   * view; an entry is replaced when something about it changes.
+   */
+  get kickedOut(): ReadonlyMap<AnyDrone, KickedOut> {
+    return this.rounds.kickedOut;
   }
 
   execute(drones: Iterable<AnyDrone>, options?: RoundOptions & { wait?: true | undefined }): Promise<DroneResults>;

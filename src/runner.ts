@@ -29,6 +29,8 @@ export interface RunnerEvents {
 export interface Runner {
   /** Starts batches; returns the place of each, in the same order. */
   start(batches: readonly Outgoing[]): readonly Place[];
+  /** Where batches with this route are run, for frames beside jobs. A thread that is not there is started. */
+  place(route: string): Place;
   /** Lets agents, connections and threads go, by force after `graceMs`. Nothing may be running any more. */
   close(graceMs: number): Promise<void>;
 }

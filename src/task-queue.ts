@@ -4,10 +4,11 @@ import type { DroneError, DroneResults } from './drone-error.js';
 import { invalidArgument } from './invalid-argument.js';
 import { checkNames } from './option-reader.js';
 import type { Call } from './drone/call.js';
+import { type KickOutOptions, type KickOutSettings, readKickOut } from './round/kick-out-options.js';
 import type { Log } from './log.js';
-import { readRetryOptions, type RetryOptions, type RetrySettings } from './retry-options.js';
+import { readRetryOptions, type RetryOptions, type RetrySettings } from './round/retry-options.js';
 import type { StatsTarget } from './stats.js';
-import { type FailureLimit, readStopOn, type StopOn } from './stop-on.js';
+import { type FailureLimit, readStopOn, type StopOn } from './round/stop-on.js';
 import type { Args, MethodName, Result } from './utility.js';
 import type { Phase, ThreadSettings } from './wire.js';
 
@@ -136,6 +137,11 @@ export interface TaskQueueOptions {
   retry?: RetryOptions | undefined;
   /** After how many failed drones a round goes no further. Default `never`. */
   stopOn?: StopOn | undefined;
+  /**
+   * Leaves drones alone that keep failing to connect or answer: their batches fail at once with kind `kicked-out`, they are
+   * listed in `kickedOut`, and probed until they answer. `{}` for the defaults. Default: every round contacts every drone.
+   */
+  kickOut?: KickOutOptions | undefined;
   /** Where metrics go: a hot-shots client, or a StatsD server. Default: nowhere. */
   stats?: StatsTarget | undefined;
   /** Where log lines go. Default: nowhere. */
@@ -149,6 +155,8 @@ export interface QueueSettings extends ThreadSettings {
   readonly roundDeadlineMs: number;
   readonly retry: RetrySettings;
   readonly stopOn: FailureLimit;
+  /** Undefined when drones are not kicked out. */
+  readonly kickOut: KickOutSettings | undefined;
   readonly stats: StatsTarget | undefined;
   readonly log: Log | undefined;
 }
@@ -186,6 +194,7 @@ const OPTION_NAMES = [
   'maxWarm',
   'retry',
   'stopOn',
+  'kickOut',
   'stats',
   'log',
 ] satisfies (keyof TaskQueueOptions)[];
@@ -224,6 +233,7 @@ export function readQueueOptions(
     maxWarm: count('maxWarm', 5000),
     retry: readRetryOptions(options.retry),
     stopOn: readStopOn(options.stopOn),
+    kickOut: readKickOut(options.kickOut),
     stats: options.stats,
     log: options.log,
   };

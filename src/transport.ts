@@ -33,7 +33,7 @@ export interface Channel {
   write(bytes: Uint8Array): void;
   /** Bytes queued that the system has not taken yet: while they get fewer, the other end reads. Where absent, none. */
   readonly unsentBytes?: number;
-  /** Keep the process alive while the channel is open (a batch is in flight), or no longer. A new channel is held. */
+  /** Keep the process alive while the channel is open (a batch is in flight), or no longer. A new channel is held, but see TransportContext. */
   hold(): void;
   release(): void;
   /** Orderly end: the agent sees the end of its stdin and ends itself. */
@@ -52,6 +52,11 @@ export interface TransportContext {
   readonly maxConnectingPerAddress: number;
   /** An agent that sees the end of its stdin ends what it runs within this time and a little more, ms. */
   readonly killGraceMs: number;
+  /**
+   * Whether somebody waits for the drone. If not, nothing that is opened keeps the process alive, the new channel neither:
+   * it is as after `release`.
+   */
+  readonly held: boolean;
   /** Aborted when the time is up or the batch cancelled: `open` then rejects at once, leaving nothing behind. */
   readonly signal: AbortSignal;
   /** Tell how far the connection has come. */

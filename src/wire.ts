@@ -29,7 +29,7 @@ export const FrameType = {
   Failed: 18, // value FailedReport; ends the batch: later calls of it do not run
   Warning: 19, // value string; batch 0 when it belongs to none
   Output: 20, // u8 stream (1 stdout, 2 stderr), then bytes; only for calls that asked for it
-  Pong: 21, // also from the worker thread to the main thread
+  Pong: 21, // also from the worker thread to the main thread; there `batch` is the number of a probe, or 0
   TransferStart: 22, // the turn of a transfer call has come; from here to TransferCredit it is the worker thread that answers
   TransferData: 23, // as Data, from the drone
   TransferEnd: 24, // value TransferReport: the agent's side is over; a DataEnd is awaited
@@ -37,6 +37,7 @@ export const FrameType = {
 
   // From the main thread to the worker thread.
   Batch: 32, // index: how many Call frames follow it; payload see encodeBatchHead
+  Probe: 33, // payload as Batch: have the endpoint's agent answer a ping; Pong or Down answers it, under its number
 
   // From the worker thread to the main thread.
   Phase: 48, // index: number of the phase the batch has entered, see PHASES

@@ -128,7 +128,7 @@ const LAYERS: readonly Layer[] = [
   },
   {
     name: 'rounds',
-    files: ['task-queue.ts', 'retry-options.ts', 'stop-on.ts', 'round/'],
+    files: ['task-queue.ts', 'round/'],
     mayImport: ['ground', 'language', 'methods', 'reports', 'drones', 'runner'],
     because: 'the rules of a round are the same whoever runs the batches',
   },
@@ -206,12 +206,12 @@ const ENTRY_POINTS: Readonly<Record<string, string>> = {
     TransferOptions FileTransferOptions FileTransferResult FileTransferFailure
     copyBetweenDrones CopyBetweenDronesOptions DronePath
     TaskQueue TaskQueueOptions RoundOptions RoundOutcome CloseOptions
-    RoundsTaskQueue DroneTaskQueue ThreadedTaskQueue ThreadedTaskQueueOptions DroneWorker Phase
+    RoundsTaskQueue DroneTaskQueue ThreadedTaskQueue ThreadedTaskQueueOptions DroneWorker Phase KickOutOptions KickedOut
     DroneResults DroneError DroneErrorFacts DroneErrorKind DroneTaskQueueException DroneTaskQueueExceptionCode
     Log StatsClient StatsServer StatsTarget
     RetryOptions StopOn
     events EventName EventMessages RoundStart RoundEnd WorkerStart WorkerFinish WorkerException WorkerSlow DroneRetry
-    DroneWarning FileProgress LinkOpen LinkClose ThreadLost TickStart TickEnd`,
+    DroneWarning DroneKickedOut DroneReadmitted FileProgress LinkOpen LinkClose ThreadLost TickStart TickEnd`,
   'scheduler/index.ts': `
     TickLoop TickLoopOptions TickLoopError Tick TickContext
     Clock Timer Log StatsClient StatsServer StatsTarget events TickStart TickEnd`,

@@ -30,6 +30,7 @@ test('an agent that is given up before it is ready is killed at once, though it 
     phase: () => undefined,
     turn: () => Promise.resolve(),
     turnFor: () => Promise.resolve(() => undefined),
+    held: true,
     rest: () => undefined,
     relay: () => assert.fail('a local drone needs no relay'),
     ask: () => assert.fail('a local drone asks nothing'),

@@ -10,9 +10,11 @@ import { decode } from '../codec.js';
 import { encodeCredit } from '../credits.js';
 import type { AnyDrone, Workload } from '../drone/drone.js';
 import { endpointOf } from '../drone/drone.js';
+import type { Endpoint } from '../drone/endpoint.js';
 import type { DroneError, DroneErrorKind } from '../drone-error.js';
 import { checkFailedReport } from './failed-report.js';
 import { OutputFlow } from './output-flow.js';
+import { Probes } from './probes.js';
 import { RelaySwitch } from './relay-switch.js';
 import type { Reports } from './reports.js';
 import { Retry } from './retry.js';
@@ -42,6 +44,13 @@ export class Ledger {
   readonly #entries = new Map<number, Entry>();
   readonly #relays = new RelaySwitch();
   readonly #answers = new Answers();
+  readonly probes = new Probes({
+    nextId: () => this.#nextId(),
+    placeOf: endpoint => {
+      this.#know(endpoint);
+      return this.#runner.place(endpoint.route);
+    },
+  });
   #lastBatch = 0;
   #keepAlive: NodeJS.Timeout | undefined;
 
@@ -91,13 +100,22 @@ export class Ledger {
     return entry;
   }
 
+  /** Ends a batch of a drone that is kicked out, before anything was started for it. */
+  refuse(batch: Batch, cause: DroneError): void {
+    this.#abandon(batch, 'kicked-out', cause);
+  }
+
+  #know(endpoint: Endpoint): void {
+    this.#relays.know(endpoint);
+    this.#answers.know(endpoint);
+  }
+
   /** Hands batches to the runner; those settled in the meantime are left out. */
   start(batches: readonly Batch[]): void {
     const unsettled = batches.filter(batch => !batch.settled);
     const outgoing = unsettled.map((batch): Outgoing => {
       const endpoint = endpointOf(batch.drone);
-      this.#relays.know(endpoint);
-      this.#answers.know(endpoint);
+      this.#know(endpoint);
       return {
         route: endpoint.route,
         write: writer => {
@@ -166,6 +184,7 @@ export class Ledger {
   }
 
   #take(place: Place, type: number, id: number, index: number, payload: Uint8Array): void {
+    if (this.probes.take(type, id, payload)) return;
     switch (type) {
       case FrameType.RelayOpen:
       case FrameType.RelayData:
@@ -307,6 +326,7 @@ export class Ledger {
 
   #lose(place: Place, cause: unknown): void {
     this.#relays.drop(place);
+    this.probes.lose(place, cause);
     for (const entry of [...this.#entries.values()]) {
       // Of one that has answered only the caller's function is waited for.
       if (entry.place === place && !entry.batch.answered) this.#abandon(entry.batch, 'worker-lost', cause);

@@ -71,6 +71,23 @@ export class Reports {
     publish(events.droneRetry, () => ({ queue: this.#queue, ...facts }));
   }
 
+  /** `out`: how many drones are out now. */
+  kickedOut(hostname: string, failures: number, error: DroneError, out: number): void {
+    this.log.warn(`drone ${hostname} is kicked out: ${summarize(error)}`, { hostname, failures, error });
+    this.#stats.kickOut(out);
+    publish(events.droneKickedOut, () => ({ queue: this.#queue, hostname, failures, error }));
+  }
+
+  readmitted(hostname: string, since: Date, out: number): void {
+    this.log.info(`drone ${hostname} is readmitted`, { hostname, since });
+    this.#stats.readmission(out);
+    publish(events.droneReadmitted, () => ({ queue: this.#queue, hostname, since }));
+  }
+
+  probeFailed(hostname: string, error: DroneError): void {
+    this.log.debug(`a probe of drone ${hostname} failed: ${summarize(error)}`, { hostname });
+  }
+
   droneWarning(hostname: string, message: string): void {
     this.log.warn(`Warning from drone ${hostname}: ${message}`, { hostname });
     publish(events.droneWarning, () => ({ queue: this.#queue, hostname, message }));

@@ -11,6 +11,8 @@ import { BoundedNames, metricName, openStats, type Stats, type StatsTarget } fro
  * - `failures.<kind>`: counter
  * - `retries`, `slow`: counters, batches tried again and drones much slower than the others of their round
  * - `in_flight`: gauge, drones that have not finished
+ * - `kick_outs`, `readmissions`: counters
+ * - `kicked_out`: gauge, drones that are out
  */
 export class RoundStats {
   readonly #stats: Stats;
@@ -52,6 +54,17 @@ export class RoundStats {
     if (this.#roundSinceMs === undefined) return;
     this.#stats.timing(`${this.#prefix}.round`, performance.now() - this.#roundSinceMs);
     this.#roundSinceMs = undefined;
+  }
+
+  /** `out`: how many drones are out now. */
+  kickOut(out: number): void {
+    this.#stats.increment(`${this.#prefix}.kick_outs`);
+    this.#stats.gauge(`${this.#prefix}.kicked_out`, out);
+  }
+
+  readmission(out: number): void {
+    this.#stats.increment(`${this.#prefix}.readmissions`);
+    this.#stats.gauge(`${this.#prefix}.kicked_out`, out);
   }
 
   close(): Promise<void> {

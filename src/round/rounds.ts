@@ -28,12 +28,13 @@ import {
   DroneTaskQueueException,
 } from '../drone-error.js';
 import { invalidArgument } from '../invalid-argument.js';
+import { type KickedOut, KickOut } from './kick-out.js';
 import { Ledger } from './ledger.js';
 import { openFileLimit, openFilesNeeded } from '../open-files.js';
 import type { Runner, RunnerEvents } from '../runner.js';
 import { Reports } from './reports.js';
 import { SlowWorkers } from './slow-workers.js';
-import { readStopOn } from '../stop-on.js';
+import { readStopOn } from './stop-on.js';
 import type { CloseOptions, DroneWorker, QueueSettings, RoundOptions, RoundOutcome } from '../task-queue.js';
 import type { Args, MethodName, Result } from '../utility.js';
 import { Worker } from './worker.js';
@@ -68,6 +69,7 @@ export class Rounds {
   readonly #order: Order;
   readonly #reports: Reports;
   readonly #ledger: Ledger;
+  readonly #kickOut: KickOut;
   readonly #calls = new Set<Batch>();
   #round: Round | undefined;
   #results: DroneResults = new Map();
@@ -79,6 +81,11 @@ export class Rounds {
     this.#order = order;
     this.#reports = new Reports(settings);
     this.#ledger = new Ledger(settings, this.#reports, makeRunner);
+    this.#kickOut = new KickOut(settings, this.#ledger.probes, this.#reports);
+  }
+
+  get kickedOut(): ReadonlyMap<AnyDrone, KickedOut> {
+    return this.#kickOut.kickedOut;
   }
 
   async execute(drones: Iterable<AnyDrone>, options: RoundOptions = {}): Promise<DroneResults | undefined> {
@@ -119,6 +126,7 @@ export class Rounds {
     this.#ledger.start([batch]);
     await batch.done;
     this.#calls.delete(batch);
+    this.#kickOut.callEnded(drone, batch.failure);
     if (batch.failure) throw batch.failure;
     return batch.values[0] as Result<M, K>;
   }
@@ -137,6 +145,7 @@ export class Rounds {
   }
 
   async #close(graceMs: number): Promise<void> {
+    this.#kickOut.close();
     const round = this.#round;
     const inFlight = Promise.all([round?.settled, ...[...this.#calls].map(batch => batch.done)]);
     const cancel = systemClock.setTimer(graceMs, () => {
@@ -223,6 +232,8 @@ export class Rounds {
       void worker.batch.done.then(() => {
         this.#finishWorker(worker);
       });
+      const out = this.kickedOut.get(drone);
+      if (out) this.#ledger.refuse(batch, out.cause);
     }
     return workers;
   }
@@ -281,6 +292,7 @@ export class Rounds {
 
   #finishWorker(worker: Worker): void {
     const { drone, batch } = worker;
+    this.#kickOut.roundEnded(drone, batch.failure);
     this.#reports.workerEnded(worker);
     this.#round?.slow.finished(worker);
     if (!batch.failure) this.#results.set(drone, batch.values);

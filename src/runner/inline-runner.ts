@@ -29,6 +29,10 @@ export class InlineRunner implements Runner {
     return batches.map(() => this.#place);
   }
 
+  place(): Place {
+    return this.#place;
+  }
+
   close(graceMs: number): Promise<void> {
     return this.#dispatcher.close(graceMs);
   }

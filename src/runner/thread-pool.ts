@@ -28,7 +28,7 @@ export class ThreadPool implements Runner {
     const places: ThreadHost[] = [];
     try {
       for (const batch of batches) {
-        const host = this.#hostAt(slotOf(batch.route, this.#hosts.length));
+        const host = this.place(batch.route);
         places.push(host);
         batch.write(host.job);
       }
@@ -39,6 +39,10 @@ export class ThreadPool implements Runner {
     }
     for (const host of new Set(places)) host.run();
     return places;
+  }
+
+  place(route: string): ThreadHost {
+    return this.#hostAt(slotOf(route, this.#hosts.length));
   }
 
   async close(graceMs: number): Promise<void> {

@@ -40,6 +40,7 @@ export interface ConnectionSettings extends Pick<
   | 'keepaliveIntervalMs'
   | 'keepaliveCount'
   | 'maxConnectingPerAddress'
+  | 'held'
   | 'signal'
   | 'phase'
   | 'turn'

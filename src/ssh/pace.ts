@@ -79,10 +79,10 @@ export class Pace {
     this.#resize(Math.max(1, Math.floor(Math.min(this.#limit, this.#window.inside) / 2)));
   }
 
-  /** Waits before the next attempt, the `attempt`th having been dropped. */
-  async backOff(attempt: number, signal: AbortSignal): Promise<void> {
+  /** Waits before the next attempt, the `attempt`th having been dropped; when `held`, the process waits with it. */
+  async backOff(attempt: number, held: boolean, signal: AbortSignal): Promise<void> {
     const longestMs = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (attempt - 1));
-    await delay(longestMs * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => {
+    await delay(longestMs * (0.5 + Math.random() / 2), undefined, { ref: held, signal }).catch(() => {
       throw abandoned(signal);
     });
   }

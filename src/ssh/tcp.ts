@@ -21,8 +21,11 @@ export function meaningOf(error: Error): string {
   return meaning === undefined ? error.message : `${meaning} (${code ?? ''})`;
 }
 
-/** Rejects with a TransportError (`unreachable`) whose cause has the system's code, or at once when aborted. */
-export function openTcp(host: string, port: number, signal: AbortSignal): Promise<Socket> {
+/**
+ * Rejects with a TransportError (`unreachable`) whose cause has the system's code, or at once when aborted. What is not
+ * `held` does not keep the process alive.
+ */
+export function openTcp(host: string, port: number, held: boolean, signal: AbortSignal): Promise<Socket> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) {
       reject(abandoned(signal));
@@ -30,6 +33,7 @@ export function openTcp(host: string, port: number, signal: AbortSignal): Promis
     }
     // Small messages go back and forth; Nagle's algorithm would hold each up to 40 ms.
     const socket = connect({ host, port, noDelay: true });
+    if (!held) socket.unref();
     const settle = (act: () => void): void => {
       signal.removeEventListener('abort', onAbort);
       socket.off('connect', onConnect).off('error', onError);

@@ -26,7 +26,7 @@ export async function connectThrough(
   if (hops.length === 0) return connectAt(point, addressKey(point), settings, () => openStraight(point, settings));
   const hop = SharedHop.enter(hops, settings);
   // Kept until the connection stands, whose way has a visit of its own: between two attempts the hop must not go.
-  const visit = hop.visit();
+  const visit = hop.visit(settings.held);
   try {
     const connection = await hop.connected(settings).catch((error: unknown) => {
       throw hop.blame(error, settings.signal);
@@ -68,7 +68,7 @@ async function connectAt(
       place.leave();
     }
     settings.rest();
-    await pace.backOff(attempt, signal);
+    await pace.backOff(attempt, settings.held, signal);
   }
 }
 
@@ -91,8 +91,8 @@ function addressKey({ host, port }: SshPoint): string {
   return `${host} ${String(port)}`;
 }
 
-async function openStraight(point: SshPoint, { signal }: ConnectionSettings): Promise<Way> {
-  const socket = await openTcp(point.host, point.port, signal);
+async function openStraight(point: SshPoint, { held, signal }: ConnectionSettings): Promise<Way> {
+  const socket = await openTcp(point.host, point.port, held, signal);
   return {
     stream: socket,
     get isClosed() {
@@ -109,9 +109,9 @@ async function openOn(
   hop: SharedHop,
   connection: SshConnection,
   point: SshPoint,
-  { signal }: ConnectionSettings,
+  { held, signal }: ConnectionSettings,
 ): Promise<Way> {
-  const visit = hop.visit();
+  const visit = hop.visit(held);
   try {
     return wayOn(await connection.forward(point.host, point.port, signal), visit, hop);
   } catch (error) {
@@ -201,6 +201,7 @@ class SharedHop {
         });
         if (this.#visits === 0) connection.end();
         else if (this.#held === 0) connection.release();
+        else connection.hold();
       },
       () => {
         this.#leave();
@@ -247,23 +248,23 @@ class SharedHop {
     return new HopError(kind, `via ${this.name}: ${message}`, { cause, code });
   }
 
-  visit(): Visit {
-    let isHeld = true;
+  visit(held: boolean): Visit {
+    let isHeld = false;
     let isHere = true;
     this.#visits++;
-    this.#held++;
-    this.#connection?.hold();
+    const hold = (): void => {
+      if (isHeld || !isHere) return;
+      isHeld = true;
+      if (this.#held++ === 0) this.#connection?.hold();
+    };
+    if (held) hold();
     const release = (): void => {
       if (!isHeld) return;
       isHeld = false;
       if (--this.#held === 0) this.#connection?.release();
     };
     return {
-      hold: () => {
-        if (isHeld || !isHere) return;
-        isHeld = true;
-        if (this.#held++ === 0) this.#connection?.hold();
-      },
+      hold,
       release,
       leave: () => {
         if (!isHere) return;

@@ -84,12 +84,16 @@ export class AgentSession {
   }
 
   /**
-   * Starts the agent. `onChannel` gets the channel as soon as there is one, `onReady` runs in the turn in which the agent
+   * Starts the agent; `held` tells whether that keeps the process alive. `onChannel` gets the channel as soon as there is one, `onReady` runs in the turn in which the agent
    * says that it is: what it says next finds all in place. Rejects with a TransportError.
    */
-  async start(onChannel: (channel: Channel) => void, onReady: (report: ReadyReport) => void): Promise<void> {
+  async start(
+    held: boolean,
+    onChannel: (channel: Channel) => void,
+    onReady: (report: ReadyReport) => void,
+  ): Promise<void> {
     try {
-      await this.#start(onChannel, onReady);
+      await this.#start(held, onChannel, onReady);
     } catch (error) {
       throw error instanceof TransportError
         ? error
@@ -100,7 +104,11 @@ export class AgentSession {
     }
   }
 
-  async #start(onChannel: (channel: Channel) => void, onReady: (report: ReadyReport) => void): Promise<void> {
+  async #start(
+    held: boolean,
+    onChannel: (channel: Channel) => void,
+    onReady: (report: ReadyReport) => void,
+  ): Promise<void> {
     const { settings } = this.#owner;
     const { signal } = this.#abort;
     const start = await newAgentStart(this.#spec, settings);
@@ -116,6 +124,7 @@ export class AgentSession {
       keepaliveCount: settings.keepaliveCount,
       maxConnectingPerAddress: settings.maxConnectingPerAddress,
       killGraceMs: settings.killGraceMs,
+      held,
       signal,
       phase: phase => {
         this.#moveTo(phase);

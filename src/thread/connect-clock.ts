@@ -22,6 +22,8 @@ export class ConnectClock {
     if (this.#runningSinceMs !== undefined) return;
     this.#runningSinceMs = performance.now();
     this.#timer = systemClock.setTimer(this.#limitMs - this.#spentMs, this.#onLate);
+    // Who waits for the drone keeps the process; a probe does not.
+    this.#timer.unref();
   }
 
   pause(): void {

@@ -120,6 +120,12 @@ export class Dispatcher {
       case FrameType.Ping:
         this.#outbox.frame(FrameType.Pong, 0, 0);
         return;
+      case FrameType.Probe: {
+        const { key, spec } = decodeBatchHead(payload);
+        const link = this.#links.use(key) ?? this.#newLink(decode(spec) as EndpointSpec, false);
+        link.probe(batch);
+        return;
+      }
       case FrameType.RelayData:
         this.#relays.get(batch)?.data(payload);
         return;
@@ -146,8 +152,8 @@ export class Dispatcher {
     if (this.#strayCancels.size > MAX_STRAY_CANCELS && oldest !== undefined) this.#strayCancels.delete(oldest);
   }
 
-  #newLink(spec: EndpointSpec): Link {
-    const link = new Link(spec, this.#owner);
+  #newLink(spec: EndpointSpec, held = true): Link {
+    const link = new Link(spec, this.#owner, held);
     this.#links.add(link);
     return link;
   }

@@ -27,6 +27,7 @@ import {
 } from '../wire.js';
 import { AgentSession, type SessionOwner } from './agent-session.js';
 import type { BatchRun } from './batch-run.js';
+import { LinkProbes } from './link-probes.js';
 import { Liveness } from './liveness.js';
 import { isOfTransfer, Transfers } from './transfers.js';
 
@@ -54,6 +55,7 @@ export class Link {
   readonly #batches = new Map<number, BatchRun>();
   readonly #session: AgentSession;
   readonly #liveness: Liveness;
+  readonly #probes: LinkProbes;
   readonly #transfers = new Transfers({
     send: (type, batch, index, payload) => this.#channel?.write(encodeFrame(type, batch, index, payload)),
     tell: (type, batch, index, payload) => {
@@ -71,9 +73,11 @@ export class Link {
   /** At the last ping. */
   #unsentBytes = 0;
 
-  constructor(spec: EndpointSpec, owner: LinkOwner) {
+  /** Until it has a batch, a link that is not `held` keeps no process alive. */
+  constructor(spec: EndpointSpec, owner: LinkOwner, held: boolean) {
     this.spec = spec;
     this.#owner = owner;
+    this.#probes = new LinkProbes(owner.outbox);
     this.#session = new AgentSession(spec, owner, {
       phase: phase => {
         this.#moveTo(phase);
@@ -92,7 +96,9 @@ export class Link {
       },
     });
     this.#liveness = new Liveness(owner.settings, {
-      ask: () => this.#channel?.write(encodeFrame(FrameType.Ping, 0, 0)),
+      ask: () => {
+        this.#ask();
+      },
       alive: () => {
         this.#state = 'ready';
         this.#phase = 'call';
@@ -102,7 +108,7 @@ export class Link {
         this.#fail('lost', cause);
       },
     });
-    void this.#open();
+    void this.#open(held);
   }
 
   /** Takes a batch; sends it once that can be done. Returns whether that is now: the owner then calls `send`. */
@@ -145,7 +151,7 @@ export class Link {
     } else if (index === EVERY_CALL || index === UNLESS_SENT) {
       this.#settleDown(batch, 'cancelled', new TransportError('cancelled', 'cancelled before it was sent'));
       // Nobody waits for this connection any more; when it is opened for a later round, that has a fresh clock.
-      if (this.#state === 'opening' && this.#batches.size === 0) {
+      if (this.#state === 'opening' && this.#batches.size === 0 && !this.#probes.areWaiting) {
         this.#session.abort(new TransportError('cancelled', 'nobody waits for this connection'));
         // A batch that came before the transport has noticed would share the fate of the cancelled one.
         this.#owner.ended(this);
@@ -159,6 +165,12 @@ export class Link {
   credit(batch: BatchRun, index: number, payload: Uint8Array): void {
     if (!batch.sent || batch.settled || batch.next !== index) return;
     this.#channel?.write(encodeFrame(FrameType.Credit, batch.id, index, payload));
+  }
+
+  /** Tells the main thread, under this number, when the agent next answers a ping, or that the link has ended. */
+  probe(id: number): void {
+    this.#probes.add(id);
+    if (this.#isReady) this.#ask();
   }
 
   /** For how long it has had no batch, ms; 0 while it has one. */
@@ -195,11 +207,13 @@ export class Link {
     });
   }
 
-  async #open(): Promise<void> {
+  async #open(held: boolean): Promise<void> {
     try {
       await this.#session.start(
+        held,
         channel => {
           this.#channel = channel;
+          if (this.#batches.size > 0) channel.hold();
         },
         report => {
           this.#becomeReady(report);
@@ -221,7 +235,12 @@ export class Link {
     this.#liveness.heard();
     this.#sendAll();
     if (this.#batches.size === 0) this.#becomeIdle();
+    if (this.#probes.areWaiting) this.#ask();
     this.#report({ state: 'open', agentPid, nodeVersion, tookMs: this.#session.tookMs });
+  }
+
+  #ask(): void {
+    this.#channel?.write(encodeFrame(FrameType.Ping, 0, 0));
   }
 
   /** Sends what has gathered. */
@@ -276,6 +295,7 @@ export class Link {
         else this.#report({ state: 'warning', message: String(decode(payload)) });
         return;
       case FrameType.Pong:
+        this.#probes.succeed();
         return;
       default:
         throw new ProtocolError(`a frame of unknown type ${String(type)}`);
@@ -339,6 +359,7 @@ export class Link {
     this.#state = 'ended';
     this.#liveness.stop();
     this.#owner.ended(this);
+    this.#probes.fail({ kind, phase: this.#phase, error });
     for (const batch of [...this.#batches.values()]) {
       if (batch.sent || !wasReady || this.#closed) this.#settleDown(batch, kind, error);
     }

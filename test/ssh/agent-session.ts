@@ -84,6 +84,7 @@ export async function openSession(
       },
       turn: () => Promise.resolve(),
       turnFor: () => Promise.resolve(() => undefined),
+      held: true,
       rest: () => undefined,
       relay: () => assert.fail('ssh needs no relay'),
       ask: question =>

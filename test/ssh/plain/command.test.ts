@@ -28,6 +28,7 @@ test('a command waits for whoever takes its output, and nothing that it wrote is
     phase: () => undefined,
     turn: () => Promise.resolve(),
     turnFor: () => Promise.resolve(() => undefined),
+    held: true,
     rest: () => undefined,
     awaits: () => undefined,
     ask: () => assert.fail('nothing is asked for'),

@@ -1,7 +1,7 @@
 /** Whether, when and how often a drone's batch is tried again within its round. */
-import type { DroneError } from './drone-error.js';
-import { invalidArgument } from './invalid-argument.js';
-import { OptionReader } from './option-reader.js';
+import type { DroneError } from '../drone-error.js';
+import { invalidArgument } from '../invalid-argument.js';
+import { OptionReader } from '../option-reader.js';
 
 /**
  * A drone's batch that failed is tried again within its round, but only where that is safe: each of its calls without an

@@ -1,6 +1,6 @@
 /** How many failures a round bears before it goes no further. */
-import { invalidArgument } from './invalid-argument.js';
-import { OptionReader } from './option-reader.js';
+import { invalidArgument } from '../invalid-argument.js';
+import { OptionReader } from '../option-reader.js';
 
 /**
  * After how many failed drones a round goes no further: `never`; the `first`; so many; or such a share of the round's

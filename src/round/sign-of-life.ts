@@ -1,0 +1,43 @@
+/** What the end of a drone's batch tells of the drone itself: whether it can be connected to, and answers. */
+import type { DroneError } from '../drone-error.js';
+
+/** `none`: nothing is known that was not before. */
+export type SignOfLife = 'answers' | 'silent' | 'none';
+
+/** `failure` is undefined when all went well. */
+export function signOfLife(failure: DroneError | undefined): SignOfLife {
+  if (failure === undefined) return 'answers';
+  switch (failure.kind) {
+    case 'call':
+    case 'not-cloneable':
+      return 'answers';
+    case 'timeout':
+      if (failure.phase === 'waiting') return 'none';
+      return isReported(failure) ? 'answers' : 'silent';
+    case 'lost':
+      // With a call it is the agent's own word: what the call ran in died for another's sake.
+      return failure.call === undefined ? silentUnlessWaiting(failure) : 'answers';
+    case 'unreachable':
+    case 'auth':
+    case 'host-key':
+    case 'bootstrap':
+    case 'protocol':
+      return silentUnlessWaiting(failure);
+    case 'cancelled':
+    case 'callback':
+    case 'worker-lost':
+    case 'not-contacted':
+    case 'kicked-out':
+      return 'none';
+  }
+}
+
+/** Before its turn to connect only what is on our side can fail, such as a utility module that cannot be read. */
+function silentUnlessWaiting({ phase }: DroneError): SignOfLife {
+  return phase === 'waiting' ? 'none' : 'silent';
+}
+
+/** The agent told how the call ended that was out of time; or all had answered, and it was the caller's `onOutput`. */
+function isReported({ killed, completed, mayHaveRun, notStarted }: DroneError): boolean {
+  return killed !== undefined || (completed.length > 0 && mayHaveRun.length === 0 && notStarted.length === 0);
+}
