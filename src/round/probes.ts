@@ -18,7 +18,7 @@ export interface ProbeFailure {
 
 export interface ProbesOwner {
   /** As batches are numbered. */
-  nextNumber(): number;
+  nextId(): number;
   /** The thread that serves the endpoint; throws when none can be had. */
   placeOf(endpoint: Endpoint): Place;
 }
@@ -39,7 +39,7 @@ export class Probes {
   /** Resolves with undefined when the agent has answered; never rejects. Whatever becomes of the thread, it ends. */
   ask(endpoint: Endpoint, limitMs: number): Promise<ProbeFailure | undefined> {
     return new Promise(resolve => {
-      const id = this.#owner.nextNumber();
+      const id = this.#owner.nextId();
       let place: Place;
       try {
         place = this.#owner.placeOf(endpoint);
