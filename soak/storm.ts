@@ -1,4 +1,5 @@
 /** Injects faults at random times, and ends them. */
+import { setMaxListeners } from 'node:events';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Dice } from './dice.js';
 import type { Fault, Injected } from './faults.js';
@@ -25,6 +26,8 @@ export class Storm implements AsyncDisposable {
     this.#dice = dice;
     this.#timeline = timeline;
     this.#tally = tally;
+    // Each fault that lasts listens to it.
+    setMaxListeners(0, this.#over.signal);
     this.#blowing = this.#blow();
     // Told by `calm`, after which all else is closed in order.
     this.#blowing.catch(() => undefined);
