@@ -4,6 +4,7 @@
  * Exits with 1 when anything was other than promised, with 2 for bad arguments.
  */
 import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { ThreadedTaskQueue } from 'drone-task-queue';
 import { readArguments, type SoakArguments, UsageError } from './arguments.js';
 import { Calls } from './calls.js';
@@ -24,8 +25,9 @@ const MS_PER_MINUTE = 60_000;
 const WARM_AFTER_MS = MS_PER_MINUTE;
 /** Memory may have grown by so much, MB: the threads' own garbage, which nobody collects on demand, comes and goes. */
 const MEMORY_MARGIN_MB = 64;
-/** After a storm, rounds until all that it broke has been found out. */
-const MOST_CLEARING_ROUNDS = 10;
+/** After a storm, until all that it broke has been found out, and threads and drones that were given up are taken again. */
+const CLEARING_MS = 90_000;
+const CLEARING_PAUSE_MS = 500;
 
 try {
   await soak(readArguments(process.argv.slice(2)));
@@ -63,7 +65,8 @@ async function onFarm(dice: Dice, stormMs: number, tally: Tally): Promise<{ memo
   await rounds.plain();
   const atFirstMb = await inStorm({ farm, queue, rounds, dice, timeline, tally }, stormMs);
 
-  for (let more = MOST_CLEARING_ROUNDS; more > 0 && (await rounds.plain()) > 0; more--);
+  const clearByMs = performance.now() + CLEARING_MS;
+  while ((await rounds.plain()) > 0 && performance.now() < clearByMs) await wait(CLEARING_PAUSE_MS);
   const failed = await rounds.plain();
   if (failed > 0) tally.breaches.push(`${String(failed)} drones failed in the last round, with no fault any more`);
   if (calls.open > 0) tally.breaches.push(`${String(calls.open)} calls have no end of their story`);

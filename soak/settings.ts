@@ -12,7 +12,7 @@ const RETRY_ATTEMPTS = 3;
 const LATER_OPTIONS = {
   retry: { attempts: RETRY_ATTEMPTS, backoffMs: 100, jitter: 0.5 },
   kickOut: { afterFailures: 3, probeEveryMs: 1000 },
-  threadTimeoutMs: 4000,
+  threadTimeoutMs: 8000,
 };
 
 /** Within a round an idempotent call is sent so often at most: as retries say, and at least once more when it was lost. */
