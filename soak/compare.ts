@@ -15,13 +15,10 @@ interface Story {
 /** Faults may show so late, ms. */
 const STORY_MARGIN_MS = 20_000;
 
-/** Tells breaches with their whole stories. */
 export async function compare(farm: Farm, timeline: Timeline, tally: Tally): Promise<void> {
   const stories = await readStories(timeline);
-  const broken: string[] = [];
   const say = (id: string, what: string): void => {
-    tally.breaches.push(`${id}: ${what}`);
-    broken.push(id);
+    tally.breaches.push({ what: `${id}: ${what}`, id });
   };
   for (const { drone, ledger } of farm.members) {
     const marks = await readDroneLedger(ledger);
@@ -44,7 +41,6 @@ export async function compare(farm: Farm, timeline: Timeline, tally: Tally): Pro
       say(id, `started ${String(starts)} times, told: ${expected}`);
     }
   }
-  tally.breaches.push(...(await tellStories(timeline, broken)));
 }
 
 async function readStories(timeline: Timeline): Promise<Map<string, Story>> {
@@ -65,8 +61,9 @@ function add(story: Story, { told, least, most }: Telling): void {
   story.most += most;
 }
 
-/** What happened to these calls, and the faults of that time. */
-async function tellStories(timeline: Timeline, ids: readonly string[]): Promise<string[]> {
+/** What happened to the calls of breaches, and the faults of that time that may have met them. */
+export async function tellStories(timeline: Timeline, { breaches }: Tally): Promise<string[]> {
+  const ids = [...new Set(breaches.flatMap(({ id }) => id ?? []))];
   const spans = new Map<string, { fromMs: number; toMs: number }>();
   for await (const { id, atMs } of timeline.read()) {
     if (id === undefined || !ids.includes(id)) continue;
@@ -78,10 +75,20 @@ async function tellStories(timeline: Timeline, ids: readonly string[]): Promise<
     for (const [id, lines] of stories) {
       const span = spans.get(id);
       const isNear = span === undefined || (entry.atMs >= span.fromMs && entry.atMs <= span.toMs);
-      if (entry.id === id || (entry.id === undefined && isNear)) lines.push(`  ${describe(entry)}`);
+      const mayMeet = isNear && entry.id === undefined && (entry.drone === hostOf(id) || !isHost(entry.drone));
+      if (entry.id === id || mayMeet) lines.push(`  ${describe(entry)}`);
     }
   }
   return [...stories.values()].map(lines => lines.join('\n'));
+}
+
+/** Ids begin with their drone's name. */
+function hostOf(id: string): string | undefined {
+  return id.split('.', 1)[0];
+}
+
+function isHost(name: string | undefined): boolean {
+  return /^d\d+$/.test(name ?? '');
 }
 
 function describe({ atMs, drone, round, what, telling }: TimelineEntry): string {

@@ -7,6 +7,7 @@ import type { Calls, SoakCall } from './calls.js';
 import { readDroneLedger } from './drone-ledger.js';
 import type { Member } from './farm.js';
 import { SENDS_PER_ROUND } from './settings.js';
+import type { Breach } from './tally.js';
 import type { Telling } from './timeline.js';
 
 /** What became of a batch. */
@@ -19,15 +20,16 @@ export interface Outcome {
 
 export interface Judgement {
   readonly tellings: readonly (readonly [SoakCall, Telling])[];
-  /** In words, what broke a promise. */
-  readonly breaches: readonly string[];
+  readonly breaches: readonly Breach[];
 }
 
+type Say = (what: string, id?: string) => void;
+
 export function judge(member: Member, calls: Calls, { batch, values, failure }: Outcome): Judgement {
-  const breaches: string[] = [];
+  const breaches: Breach[] = [];
   const { hostname } = member.drone;
-  const say = (what: string): void => {
-    breaches.push(`${hostname}: ${what}`);
+  const say: Say = (what, id) => {
+    breaches.push({ what: `${hostname}: ${what}`, id });
   };
   if ((values === undefined) === (failure === undefined)) {
     say(values ? 'both in the results and in the failures' : 'neither in the results nor in the failures');
@@ -51,7 +53,7 @@ function valueOf({ recipe }: SoakCall): Telling {
   return { told: 'value', least: recipe.marksLater ? 0 : 1, most: recipe.idempotent ? SENDS_PER_ROUND : 1 };
 }
 
-function tell(known: SoakCall, at: number, failure: DroneError, say: (what: string) => void): Telling {
+function tell(known: SoakCall, at: number, failure: DroneError, say: Say): Telling {
   const { id, call, recipe } = known;
   const isValue = at < failure.completed.length;
   const mayHaveRun = failure.mayHaveRun.includes(call);
@@ -60,12 +62,12 @@ function tell(known: SoakCall, at: number, failure: DroneError, say: (what: stri
   const lists = [isValue && 'completed', mayHaveRun && 'mayHaveRun', notStarted && 'notStarted'].filter(Boolean);
   const isFit = lists.length === 1 ? !(isCall && !mayHaveRun) : lists.length === 0 && isCall;
   const facts = `${failure.kind} in phase ${failure.phase}: ${failure.message}`;
-  if (!isFit) say(`${id} is in ${[...lists, ...(isCall ? ['call'] : [])].join(' and ') || 'no list'} of ${facts}`);
+  if (!isFit) say(`${id} is in ${[...lists, ...(isCall ? ['call'] : [])].join(' and ') || 'no list'} of ${facts}`, id);
   if (isValue) return { ...valueOf(known), failure: facts };
   if (notStarted) return { told: 'notStarted', least: 0, most: 0, failure: facts };
   if (isCall && failure.kind === 'call') {
     const { startsWhenThrown: starts } = recipe;
-    if (starts === undefined) say(`${id}, which throws nothing, threw: ${facts}`);
+    if (starts === undefined) say(`${id}, which throws nothing, threw: ${facts}`, id);
     return { told: 'call', least: starts ?? 0, most: starts ?? 1, failure: facts };
   }
   const most = recipe.idempotent ? SENDS_PER_ROUND : 1;
@@ -77,7 +79,7 @@ function checkQueue(
   calls: Calls,
   batch: readonly Call[],
   failure: DroneError | undefined,
-  say: (what: string) => void,
+  say: Say,
 ): void {
   const back = drone.getCalls();
   const { mayHaveRun = [], notStarted = [], call: atFault } = failure ?? {};
@@ -85,9 +87,10 @@ function checkQueue(
     const { id, recipe } = calls.of(call);
     const isAgain = recipe.idempotent === true && (mayHaveRun.includes(call) || call === atFault);
     const isBack = back.includes(call);
-    if (isBack && !notStarted.includes(call) && !isAgain) say(`${id} is back in the queue, and should not run again`);
-    if (!isBack && notStarted.includes(call)) say(`${id} has not started, and is not back in the queue`);
-    if (!isBack && isAgain && mayHaveRun.includes(call)) say(`${id} may run again, and is not back in the queue`);
+    if (isBack && !notStarted.includes(call) && !isAgain)
+      say(`${id} is back in the queue, and should not run again`, id);
+    if (!isBack && notStarted.includes(call)) say(`${id} has not started, and is not back in the queue`, id);
+    if (!isBack && isAgain && mayHaveRun.includes(call)) say(`${id} may run again, and is not back in the queue`, id);
   }
   const inOrder = batch.filter(call => back.includes(call));
   if (back.length !== inOrder.length || back.some((call, at) => inOrder[at] !== call)) {
@@ -96,11 +99,11 @@ function checkQueue(
 }
 
 /** Calls told not to have started have left no mark, unless an earlier round was told that they may have run. */
-export async function checkNotStarted(member: Member, { tellings }: Judgement): Promise<string[]> {
+export async function checkNotStarted(member: Member, { tellings }: Judgement): Promise<Breach[]> {
   const never = tellings.filter(([{ mayHaveRun }, { told }]) => told === 'notStarted' && !mayHaveRun);
   if (never.length === 0) return [];
   const marks = await readDroneLedger(member.ledger);
   return never
     .filter(([{ id }]) => marks.has(id))
-    .map(([{ id }]) => `${member.drone.hostname}: ${id} was told not to have started, and has`);
+    .map(([{ id }]) => ({ what: `${member.drone.hostname}: ${id} was told not to have started, and has`, id }));
 }

@@ -8,7 +8,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { ThreadedTaskQueue } from 'drone-task-queue';
 import { readArguments, type SoakArguments, UsageError } from './arguments.js';
 import { Calls } from './calls.js';
-import { compare } from './compare.js';
+import { compare, tellStories } from './compare.js';
 import { Dice } from './dice.js';
 import { DRONES, type Farm, makeFarm } from './farm.js';
 import { makeFaults } from './faults.js';
@@ -42,21 +42,22 @@ async function soak({ minutes, seed }: SoakArguments): Promise<void> {
   const startMs = performance.now();
   const tally = new Tally();
   const before = ownThings();
-  const { memory, leftOver } = await onFarm(new Dice(seed), minutes * MS_PER_MINUTE, tally);
+  const { memory, stories, leftOver } = await onFarm(new Dice(seed), minutes * MS_PER_MINUTE, tally);
   leftOver.push(...(await leftHere(before)));
   const grownMb = memory.atEndMb - (memory.atFirstMb ?? memory.atEndMb);
   if (grownMb > MEMORY_MARGIN_MB) leftOver.push(`${grownMb.toFixed(0)} MB of memory`);
-  printReport({ minutes, seed, tally, ...memory, leftOver, tookMs: performance.now() - startMs });
+  printReport({ minutes, seed, tally, ...memory, stories, leftOver, tookMs: performance.now() - startMs });
   if (tally.breaches.length > 0 || leftOver.length > 0) process.exitCode = 1;
 }
 
-interface Memory {
-  readonly atFirstMb: number | undefined;
-  readonly atEndMb: number;
+interface OnFarm {
+  readonly memory: { readonly atFirstMb: number | undefined; readonly atEndMb: number };
+  readonly stories: readonly string[];
+  readonly leftOver: string[];
 }
 
 /** From the first drone to the last; what is then left over on the drones. */
-async function onFarm(dice: Dice, stormMs: number, tally: Tally): Promise<{ memory: Memory; leftOver: string[] }> {
+async function onFarm(dice: Dice, stormMs: number, tally: Tally): Promise<OnFarm> {
   await using farm = await makeFarm();
   using timeline = new Timeline(join(farm.folder, 'timeline'));
   const calls = new Calls(dice.apart(), timeline);
@@ -68,15 +69,15 @@ async function onFarm(dice: Dice, stormMs: number, tally: Tally): Promise<{ memo
   const clearByMs = performance.now() + CLEARING_MS;
   while ((await rounds.plain()) > 0 && performance.now() < clearByMs) await wait(CLEARING_PAUSE_MS);
   const failed = await rounds.plain();
-  if (failed > 0) tally.breaches.push(`${String(failed)} drones failed in the last round, with no fault any more`);
-  if (calls.open > 0) tally.breaches.push(`${String(calls.open)} calls have no end of their story`);
+  if (failed > 0) tally.breaches.push({ what: `${String(failed)} drones failed in the last round, without a fault` });
+  if (calls.open > 0) tally.breaches.push({ what: `${String(calls.open)} calls have no end of their story` });
   const atEndMb = memoryMb();
   await queue.close();
   // The half-open ones among them, which a server would hold for ever.
   for (const { proxy } of farm.proxies) proxy.cut();
   const leftOver = await leftOnDrones(farm);
   await compare(farm, timeline, tally);
-  return { memory: { atFirstMb, atEndMb }, leftOver };
+  return { memory: { atFirstMb, atEndMb }, stories: await tellStories(timeline, tally), leftOver };
 }
 
 interface Stage {

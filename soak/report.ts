@@ -8,13 +8,16 @@ export interface SoakReport {
   /** After the first minute, and at the end; undefined where the soak was shorter. */
   readonly atFirstMb: number | undefined;
   readonly atEndMb: number;
+  /** Of the calls that breaches are about. */
+  readonly stories: readonly string[];
   readonly leftOver: readonly string[];
   readonly tookMs: number;
 }
 
-export function printReport({ minutes, seed, tally, atFirstMb, atEndMb, leftOver, tookMs }: SoakReport): void {
+export function printReport({ minutes, seed, tally, atFirstMb, atEndMb, stories, leftOver, tookMs }: SoakReport): void {
   const { breaches } = tally;
-  for (const breach of breaches) console.log(`BREACH ${breach}`);
+  for (const { what } of breaches) console.log(`BREACH ${what}`);
+  for (const story of stories) console.log(story);
   for (const left of leftOver) console.log(`LEFT OVER ${left}`);
   const rows: readonly [string, string][] = [
     ['seed', String(seed)],

@@ -14,7 +14,7 @@ import type { Timeline } from './timeline.js';
 const MOST_QUEUED = 6;
 const MOST_NEW = 4;
 const MOST_BESIDE = 5;
-const SIGNALLED_SHARE = 0.1;
+const SIGNALLED_SHARE = 0.2;
 const KILLING_SHARE = 0.3;
 
 export interface RoundsParts {
@@ -46,7 +46,7 @@ export class Rounds {
       const room = MOST_QUEUED - member.drone.getCalls().length;
       for (let more = Math.min(room, dice.between(1, MOST_NEW)); more > 0; more--) calls.queueOn(member);
     }
-    const signal = dice.chance(SIGNALLED_SHARE) ? AbortSignal.timeout(dice.between(100, 5000)) : undefined;
+    const signal = dice.chance(SIGNALLED_SHARE) ? AbortSignal.timeout(dice.between(100, 4000)) : undefined;
     const beside = Array.from({ length: MOST_BESIDE }, () => this.#callBeside());
     await this.#run(signal);
     await Promise.all(beside);
@@ -72,14 +72,14 @@ export class Rounds {
       const values = results.get(member.drone);
       const failure = failures.get(member.drone);
       if (batch.length === 0 && kills.length === 0) {
-        if (values ?? failure) tally.breaches.push(`${member.drone.hostname}: had no work, and an outcome`);
+        if (values ?? failure) tally.breaches.push({ what: `${member.drone.hostname}: had no work, and an outcome` });
         continue;
       }
       tally.count('batches', failure?.kind ?? 'well');
       const judgement = judge(member, this.#parts.calls, { batch, values, failure });
       const untrue = await checkNotStarted(member, judgement);
-      for (const breach of [...judgement.breaches, ...untrue]) {
-        tally.breaches.push(`round ${String(round)}, ${breach}`);
+      for (const { what, id } of [...judgement.breaches, ...untrue]) {
+        tally.breaches.push({ what: `round ${String(round)}, ${what}`, id });
       }
       this.#book(member, round, judgement, values ?? failure?.completed ?? []);
       if (values) this.#checkKills(member, kills);
@@ -90,6 +90,8 @@ export class Rounds {
 
   #orderOf(member: Member): Order {
     const { drone, detached } = member;
+    // Of one that has ended by itself the pid may be another's by now.
+    for (const pid of detached) if (!this.#runs(pid)) detached.delete(pid);
     const kills = this.#parts.dice.chance(KILLING_SHARE) ? [...detached] : [];
     for (const pid of kills) drone.queueKillProcess({ hostname: drone.hostname, pid });
     return { batch: drone.getCalls(), kills };
@@ -114,15 +116,21 @@ export class Rounds {
     for (const pid of pids) {
       detached.delete(pid);
       this.#parts.tally.count('kills', 'done');
-      if (isMarked(pid, this.#parts.farm.marker) && isRunning(pid)) {
-        this.#parts.tally.breaches.push(`${drone.hostname}: process ${String(pid)} was to be killed, and runs`);
+      if (this.#runs(pid)) {
+        this.#parts.tally.breaches.push({
+          what: `${drone.hostname}: process ${String(pid)} was to be killed, and runs`,
+        });
       }
     }
   }
 
+  #runs(pid: number): boolean {
+    return isMarked(pid, this.#parts.farm.marker) && isRunning(pid);
+  }
+
   #checkKnown(drone: AnyDrone): void {
     if (!this.#parts.farm.members.some(member => member.drone === drone)) {
-      this.#parts.tally.breaches.push(`${drone.hostname}: has an outcome, and was not asked`);
+      this.#parts.tally.breaches.push({ what: `${drone.hostname}: has an outcome, and was not asked` });
     }
   }
 

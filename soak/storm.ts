@@ -6,8 +6,8 @@ import type { Fault, Injected } from './faults.js';
 import type { Tally } from './tally.js';
 import type { Timeline } from './timeline.js';
 
-const LEAST_PAUSE_MS = 100;
-const MOST_PAUSE_MS = 900;
+const LEAST_PAUSE_MS = 50;
+const MOST_PAUSE_MS = 600;
 /** Of a timer: until the storm's end. */
 const LONGEST_MS = 2 ** 31 - 1;
 

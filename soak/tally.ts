@@ -1,8 +1,15 @@
 /** What the soak has counted. */
 
+/** A promise that was broken. */
+export interface Breach {
+  /** In words. */
+  readonly what: string;
+  /** Of the call that it is about. */
+  readonly id?: string | undefined;
+}
+
 export class Tally {
-  /** In words, what broke a promise. */
-  readonly breaches: string[] = [];
+  readonly breaches: Breach[] = [];
   readonly #counts = new Map<string, Map<string, number>>();
 
   count(table: string, what: string, by = 1): void {
