@@ -10,7 +10,10 @@ Without --host: this machine and six drones behind SSH servers of the demo's own
   --known-hosts path         their host keys; default: ~/.ssh/known_hosts and /etc/ssh/ssh_known_hosts
   --agent-command text       starts Node on them; default: node
   --ticks n                  how many ticks; default: 6
-  --help                     this text`;
+  --help                     this text
+
+SIGUSR2 shows which drones are waited for, in which phase and since when. SIGINT or SIGTERM cancels the round, shows what
+has arrived, closes the queue and ends; a second one ends at once.`;
 
 /** A host as the user named it. */
 export interface GivenHost {

@@ -12,9 +12,11 @@ import { LoopDelay } from './loop-delay.js';
 import { ownHosts } from './own-hosts.js';
 import { Paint } from './paint.js';
 import { planJobs } from './plan-jobs.js';
+import { Signals } from './signals.js';
 import { TickTable } from './tick-table.js';
 
 const PAUSE_MS = 200;
+const CLOSE_GRACE_MS = 2000;
 
 try {
   const args = readArguments(process.argv.slice(2));
@@ -33,8 +35,10 @@ async function demo(args: DemoArguments): Promise<void> {
   paint.line(`drone-task-queue demo: ${fleet.title}`);
   const audit = new Audit(fleet);
   const delay = new LoopDelay();
+  using signals = new Signals(paint, () => queue.inFlight());
   const startedAtMs = performance.now();
-  await tickLoop(args.ticks, { paint, fleet, queue, audit, delay }).run();
+  await tickLoop(args.ticks, { paint, fleet, queue, audit, delay, stop: signals.stop }).run();
+  await queue.close({ graceMs: CLOSE_GRACE_MS });
 
   const tookMs = performance.now() - startedAtMs;
   paint.line(`\n${audit.summary()} in ${tookMs.toFixed(0)} ms; main-loop delay at most ${delay.maxMs.toFixed(1)} ms`);
@@ -53,9 +57,11 @@ interface Stage {
   readonly queue: ThreadedTaskQueue;
   readonly audit: Audit;
   readonly delay: LoopDelay;
+  /** Cancels the round in flight, and ends the loop with it. */
+  readonly stop: AbortSignal;
 }
 
-function tickLoop(maxTicks: number, { paint, fleet, queue, audit, delay }: Stage): TickLoop {
+function tickLoop(maxTicks: number, { paint, fleet, queue, audit, delay, stop }: Stage): TickLoop {
   const say = (message: string): void => {
     paint.line(message);
   };
@@ -67,7 +73,7 @@ function tickLoop(maxTicks: number, { paint, fleet, queue, audit, delay }: Stage
   };
 
   return new TickLoop(
-    async ({ tick, signal }) => {
+    async ({ tick }) => {
       const echoes = fleet.drones.map(drone => queueTick(drone, tick));
       await fleet.prepare(tick);
       const wait = tick % 2 === 1;
@@ -77,7 +83,7 @@ function tickLoop(maxTicks: number, { paint, fleet, queue, audit, delay }: Stage
       let meanwhile = '';
       let round;
       try {
-        const results = await queue.execute(fleet.drones, { wait, signal });
+        const results = await queue.execute(fleet.drones, { wait, signal: stop });
         if (!results) {
           const jobs = await planJobs(fleet.drones, () => queue.inFlight().length === 0);
           meanwhile = `; the scheduler planned ${String(jobs)} jobs meanwhile`;
@@ -88,6 +94,10 @@ function tickLoop(maxTicks: number, { paint, fleet, queue, audit, delay }: Stage
         round = error;
       }
       table.end(`${delay.stop()}${meanwhile}`);
+      if (round instanceof DroneTaskQueueException && round.code === 'ERR_ROUND_CANCELLED') {
+        paint.line(`\nThe round was cancelled, ${told(round)}`);
+        return;
+      }
       if (round instanceof DroneTaskQueueException) showOnce(round);
       audit.check(tick, round, echoes);
     },
@@ -96,6 +106,8 @@ function tickLoop(maxTicks: number, { paint, fleet, queue, audit, delay }: Stage
       pauseMs: PAUSE_MS,
       maxTicks,
       onError: 'stop',
+      signals: false,
+      signal: stop,
       log: { debug: () => undefined, info: say, warn: say, error: say },
     },
   );

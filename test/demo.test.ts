@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { constants } from 'node:os';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { leakCheck } from './leak-check.js';
@@ -103,16 +105,72 @@ test('the demo fails when a host that is named to it cannot be reached', async (
   ]);
 });
 
-test('the demo ends after the current tick when interrupted', async () => {
-  const demo = new Demo(['--host', 'localhost', '--ticks', '1000']);
-  await demo.says('tick 2,');
+/** Takes connections and says nothing: a drone there is in flight until the connect timeout. */
+class SilentHost implements AsyncDisposable {
+  readonly #sockets: Socket[] = [];
+  readonly #server = createServer(socket => {
+    socket.on('error', () => undefined); // the demo ends in whatever way the test makes it
+    this.#sockets.push(socket);
+  }).listen(0, '127.0.0.1');
+
+  static async start(): Promise<SilentHost> {
+    const host = new SilentHost();
+    await once(host.#server, 'listening');
+    return host;
+  }
+
+  get name(): string {
+    return `127.0.0.1:${String((this.#server.address() as AddressInfo).port)}`;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy();
+    this.#server.close();
+    await once(this.#server, 'close');
+  }
+}
+
+/** Its first tick waits for the silent host, and has the results of localhost. */
+async function startWaitingDemo({ name }: SilentHost): Promise<Demo> {
+  const demo = new Demo(['--host', 'localhost', '--host', name, '--ticks', '1000']);
+  await demo.says('  ok\n');
+  return demo;
+}
+
+test('the demo shows on SIGUSR2 which drones are waited for, and goes on', async () => {
+  await using silent = await SilentHost.start();
+  const demo = await startWaitingDemo(silent);
+  demo.process.kill('SIGUSR2');
+  await demo.says('1 drones in flight');
   demo.process.kill('SIGINT');
   assert.equal(await demo.ended(), 0, demo.stdout + demo.stderr);
+  const [line = ''] = /^ {2}\S+: in phase .*$/m.exec(demo.stdout) ?? [];
+  assert(line.startsWith(`  ${silent.name}: in phase `), demo.stdout);
+  assert.match(line, /: in phase (connect|handshake) for \d+ ms, next is run\("echo 'tick 1 on /);
+});
+
+test('the demo cancels its round on a signal, shows what has arrived, and ends', async () => {
+  await using silent = await SilentHost.start();
+  const demo = await startWaitingDemo(silent);
+  demo.process.kill('SIGTERM');
+  assert.equal(await demo.ended(), 0, demo.stdout + demo.stderr);
   assertLines(demo.stdout, [
-    /^demo: SIGINT, stopping after this tick/,
-    /^\d+ ticks, /,
-    /^Everything went as planned\.$/,
+    /^ {2}localhost .* {2}ok$/,
+    /^demo: SIGTERM, cancelling the round; a second signal ends the demo at once$/,
+    /^The round was cancelled, with the results of 1 other drones:$/,
+    new RegExp(`^  Drone ${silent.name} raised Exception cancelled in phase `),
+    /^ {4}not started, back in its queue: run\(/,
+    /^0 ticks, /,
   ]);
+});
+
+test('the demo ends at once on a second signal', async () => {
+  await using silent = await SilentHost.start();
+  const demo = await startWaitingDemo(silent);
+  // Both wait for it until it goes on, so that the second finds it at what the first has begun.
+  for (const name of ['SIGSTOP', 'SIGINT', 'SIGTERM', 'SIGCONT'] as const) demo.process.kill(name);
+  assert.equal(await demo.ended(), 128 + constants.signals.SIGTERM, demo.stdout + demo.stderr);
+  assertLines(demo.stdout, [/^demo: SIGINT, cancelling the round/]);
 });
 
 test('the servers of the demo end with it even when it is killed', async () => {
@@ -148,5 +206,10 @@ test('the demo refuses bad arguments with one line and status 2', async () => {
 test('the demo tells how to use it', async () => {
   const demo = new Demo(['--help']);
   assert.equal(await demo.ended(), 0);
-  assertLines(demo.stdout, [/^npm run demo \[-- options\]$/, /^ {2}--host \[user@\]host\[:port\] /, /^ {2}--ticks n /]);
+  assertLines(demo.stdout, [
+    /^npm run demo \[-- options\]$/,
+    /^ {2}--host \[user@\]host\[:port\] /,
+    /^ {2}--ticks n /,
+    /^SIGUSR2 shows /,
+  ]);
 });

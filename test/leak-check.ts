@@ -75,7 +75,7 @@ function readGone<T>(read: () => T): T | undefined {
   }
 }
 
-function childNames(): string[] {
+export function childNames(): string[] {
   const names: string[] = [];
   for (const pid of readdirSync('/proc').filter(name => /^\d+$/.test(name))) {
     const stat = readGone(() => readFileSync(`/proc/${pid}/stat`, 'utf8'));
@@ -89,7 +89,7 @@ function childNames(): string[] {
   return names;
 }
 
-function descriptorNames(): string[] {
+export function descriptorNames(): string[] {
   const names: string[] = [];
   const threads: string[] = [];
   for (const fd of readdirSync('/proc/self/fd')) {
