@@ -2,7 +2,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { piecesOf } from './frames.js';
+import { killAgent } from './local/kill-agent.js';
 import { type Channel, type Transport, TransportError } from './transport.js';
+import { UnderWay } from './under-way.js';
 
 /** After the agent's exit, how long its last output may take to arrive when a stranger holds the pipe open. */
 const DRAIN_MS = 200;
@@ -11,6 +13,7 @@ const FORCE_MARGIN_MS = 2000;
 const PIECE_BYTES = 64 * 1024;
 
 const dying = new Set<Dying>();
+const kills = new UnderWay();
 
 export const transport: Transport = {
   async open(_spec, start, events, context) {
@@ -69,14 +72,16 @@ export const transport: Transport = {
       context.signal.addEventListener('abort', abandon, { once: true });
       child.once('spawn', () => {
         child.stdin.write(start.input);
-        resolve(channelTo(child, streams, destroy));
+        const { pid = 0 } = child;
+        const kill = (): Promise<boolean> => kills.add(killAgent(pid, start.marker, context.killGraceMs));
+        resolve(channelTo(child, streams, kill, destroy));
       });
     });
   },
 
   async idle() {
     for (const agent of dying) agent.hold();
-    await Promise.all([...dying].map(agent => agent.gone));
+    await Promise.all([kills.over(), ...[...dying].map(agent => agent.gone)]);
   },
 };
 
@@ -106,7 +111,12 @@ class Dying {
   }
 }
 
-function channelTo(child: ChildProcess, streams: readonly Socket[], destroy: () => void): Channel {
+function channelTo(
+  child: ChildProcess,
+  streams: readonly Socket[],
+  kill: () => Promise<boolean>,
+  destroy: () => void,
+): Channel {
   return {
     write: bytes => {
       if (child.stdin?.writable !== true) return;
@@ -125,6 +135,7 @@ function channelTo(child: ChildProcess, streams: readonly Socket[], destroy: () 
       for (const stream of streams) stream.unref();
     },
     close: () => child.stdin?.end(),
+    kill,
     destroy,
   };
 }

@@ -143,7 +143,7 @@ export class Batch {
   /** The drone, or the way to it, is gone. */
   failDown(report: DownReport, sent: boolean): void {
     this.phase = report.phase;
-    this.#failUnanswered(report.kind, report.error, sent);
+    this.#failUnanswered(report.kind, report.error, sent, report.killed);
   }
 
   /** Ends here and now, whatever the drone may still say: the thread died, or nobody reacts. */
@@ -156,7 +156,7 @@ export class Batch {
     this.#fail(stop.kind, stop.reason, { call: stop.call, mayHaveRun: [], notStarted: [] });
   }
 
-  #failUnanswered(kind: DroneErrorKind, cause: unknown, sent: boolean): void {
+  #failUnanswered(kind: DroneErrorKind, cause: unknown, sent: boolean, killed?: boolean): void {
     const unanswered = this.workload.calls.slice(this.values.length);
     const [awaited] = unanswered;
     // Who stopped the batch first names the failure, however it then ended.
@@ -168,6 +168,7 @@ export class Batch {
       call: stop?.call ?? (ofOneCall ? awaited : undefined),
       mayHaveRun: sent ? unanswered : [],
       notStarted: sent ? [] : unanswered,
+      killed,
     });
     if (!sent) this.#giveBack({ kills: this.workload.kills, calls: [] });
   }

@@ -3,7 +3,6 @@
  * last answer, by a failure, by the death of its thread, or, when it was stopped and nobody reacts, by the clock.
  */
 import { setMaxListeners } from 'node:events';
-import { inspect } from 'node:util';
 import { Answers } from './answers.js';
 import { Batch, type Stop } from './batch.js';
 import type { QueuedCall } from '../drone/call.js';
@@ -14,11 +13,12 @@ import { endpointOf } from '../drone/drone.js';
 import type { DroneErrorKind } from '../drone-error.js';
 import { events, publish } from '../events.js';
 import type { Log } from '../log.js';
+import { checkFailedReport } from './failed-report.js';
 import { OutputFlow } from './output-flow.js';
 import { RelaySwitch } from './relay-switch.js';
 import type { Outgoing, Place, Runner, RunnerEvents } from '../runner.js';
-import { FrameReader, ProtocolError, readF64 } from '../frames.js';
-import { type DownReport, EVERY_CALL, type FailedReport, FrameType, type LinkReport, PHASES } from '../wire.js';
+import { FrameReader, readF64 } from '../frames.js';
+import { type DownReport, EVERY_CALL, FrameType, type LinkReport, PHASES } from '../wire.js';
 
 /** After the kill grace, how long a stopped batch is waited for. Longer than the thread's own margin, which comes first. */
 const STOP_MARGIN_MS = 5000;
@@ -338,19 +338,6 @@ export class Ledger {
     this.#options.log.warn(`Warning from drone ${hostname}: ${message}`, { hostname });
     publish(events.droneWarning, () => ({ queue: this.#options.queueName, hostname, message }));
   }
-}
-
-const FAILED_KINDS: readonly unknown[] = [
-  'call',
-  'not-cloneable',
-  'cancelled',
-  'lost',
-] satisfies FailedReport['kind'][];
-
-function checkFailedReport(report: unknown): FailedReport {
-  const { kind } = (report ?? {}) as Partial<FailedReport>;
-  if (!FAILED_KINDS.includes(kind)) throw new ProtocolError(`a call failed with unknown kind ${inspect(kind)}`);
-  return report as FailedReport;
 }
 
 /** Pids that an answer to killProcesses tells are alive. A fake may answer anything, and mostly nothing. */
