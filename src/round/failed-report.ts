@@ -1,19 +1,14 @@
-/** What an agent says of a call that did not return, before it is believed. */
+/** What an agent's Failed frame may hold; it comes from a drone, and is not believed before it was looked at. */
 import { inspect } from 'node:util';
 import { ProtocolError } from '../frames.js';
 import type { FailedReport } from '../wire.js';
 
-const FAILED_KINDS: readonly unknown[] = [
-  'call',
-  'not-cloneable',
-  'cancelled',
-  'lost',
-] satisfies FailedReport['kind'][];
+const KINDS: readonly unknown[] = ['call', 'not-cloneable', 'cancelled', 'lost'] satisfies FailedReport['kind'][];
 
-/** Throws ProtocolError for what no agent of ours would say. */
+/** Throws a ProtocolError for what no agent of ours says. */
 export function checkFailedReport(report: unknown): FailedReport {
   const { kind, killed, output } = (report ?? {}) as { [K in keyof FailedReport]?: unknown };
-  if (!FAILED_KINDS.includes(kind)) throw new ProtocolError(`a call failed with unknown kind ${inspect(kind)}`);
+  if (!KINDS.includes(kind)) throw new ProtocolError(`a call failed with unknown kind ${inspect(kind)}`);
   if (killed !== undefined && typeof killed !== 'boolean') {
     throw new ProtocolError(`a call failed with killed ${inspect(killed)}, which is no boolean`);
   }

@@ -69,8 +69,6 @@ export class Link {
   #channel: Channel | undefined;
   #closed: (() => void) | undefined;
   #agentPid: number | undefined;
-  /** Batches whose cancel had no answer, and what becomes of them. */
-  readonly #unheeded = new Map<BatchRun, { readonly kind: DownKind; readonly error: Error }>();
   /** Whether what the agent ran is known to be gone. */
   #killed: boolean | undefined;
   #idleSinceMs = 0;
@@ -311,21 +309,17 @@ export class Link {
   #awaitCancel(batch: BatchRun, kind: DownKind, message: string): void {
     const waitMs = this.#owner.settings.killGraceMs + ANSWER_MARGIN_MS;
     batch.startTimer(waitMs, () => {
-      this.#unheeded.set(batch, { kind, error: new Error(`${message} within ${String(waitMs)} ms`) });
-      if (this.#state !== 'killing') void this.#cut();
+      const error = new Error(`${message} within ${String(waitMs)} ms`);
+      batch.unheeded = { kind, error };
+      if (this.#state !== 'killing') void this.#cut(error);
     });
   }
 
-  async #cut(): Promise<void> {
+  async #cut(cause: Error): Promise<void> {
     this.#state = 'killing';
     this.#liveness.stop();
     this.#owner.ended(this);
     this.#killed = await this.#kill();
-    let cause: Error | undefined;
-    for (const [batch, { kind, error }] of this.#unheeded) {
-      cause ??= error;
-      if (!batch.settled) this.#settleDown(batch, kind, error);
-    }
     this.#fail('lost', new Error('the connection was cut: its agent no longer answers', { cause }));
   }
 
@@ -355,7 +349,7 @@ export class Link {
 
   #settleDown(batch: BatchRun, kind: DownKind, error: unknown): void {
     const killed = batch.sent ? this.#killed : undefined;
-    const report: DownReport = { kind, phase: batch.phase, error, killed };
+    const report: DownReport = { kind, error, ...batch.unheeded, phase: batch.phase, killed };
     this.#owner.outbox.frame(FrameType.Down, batch.id, batch.sent ? 1 : 0, encode(report));
     this.#settle(batch);
   }

@@ -12,7 +12,7 @@ import { exceptionOf, failureOf } from './rejections.js';
 import { Told } from './told.js';
 import { Witness } from './witness.js';
 
-/** In the way of all commands but the first and those of it: what would kill an agent never gets to do so. */
+/** Runs whatever it is asked to, but for what ends processes: that does nothing, and never answers. */
 const DEAF = `case $SSH_ORIGINAL_COMMAND in *PIPE*) while kill -0 $PPID 2>/dev/null; do sleep 0.1; done;; *) exec /bin/sh -c "$SSH_ORIGINAL_COMMAND";; esac`;
 
 let sshd: Sshd;
@@ -63,8 +63,9 @@ for (const make of queues) {
       // A batch of its own, on the same agent.
       const twin = makeDrone();
       const beside = twin.with({ onOutput: toldBeside.onOutput }).queueCall('run', STUBBORN);
-      const round = queue.settle([drone, other, ...(make.name === 'threaded' ? [twin] : [])]);
-      const pids = [...(await told.numbers), ...(make.name === 'threaded' ? await toldBeside.numbers : [])];
+      const isSideBySide = make.name === 'threaded';
+      const round = queue.settle([drone, other, ...(isSideBySide ? [twin] : [])]);
+      const pids = [...(await told.numbers), ...(isSideBySide ? await toldBeside.numbers : [])];
       const [agent = 0] = pids;
       process.kill(agent, 'SIGSTOP');
       try {
@@ -77,7 +78,7 @@ for (const make of queues) {
         // Whether it was known in time is the machine's affair; but what is said to be gone is.
         assert.equal(typeof failure.killed, 'boolean');
         if (failure.killed === true) assert.deepEqual(pids.filter(isRunning), []);
-        if (make.name === 'threaded') {
+        if (isSideBySide) {
           const { kind, mayHaveRun, killed } = failureOf(outcome, twin);
           assert.deepEqual([kind, mayHaveRun, killed], ['lost', [beside], failure.killed]);
         }
