@@ -2,7 +2,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { piecesOf } from './frames.js';
+import { killAgent } from './local/kill-agent.js';
 import { type Channel, type Transport, TransportError } from './transport.js';
+import { UnderWay } from './under-way.js';
 
 /** After the agent's exit, how long its last output may take to arrive when a stranger holds the pipe open. */
 const DRAIN_MS = 200;
@@ -11,6 +13,7 @@ const FORCE_MARGIN_MS = 2000;
 const PIECE_BYTES = 64 * 1024;
 
 const dying = new Set<Dying>();
+const kills = new UnderWay();
 
 export const transport: Transport = {
   async open(_spec, start, events, context) {
@@ -67,7 +70,8 @@ export const transport: Transport = {
         });
       });
       context.signal.addEventListener('abort', abandon, { once: true });
-      const channel = channelTo(child, streams, destroy);
+      const kill = (): Promise<boolean> => kills.add(killAgent(child.pid ?? 0, start.marker, context.killGraceMs));
+      const channel = channelTo(child, streams, kill, destroy);
       if (!context.held) channel.release();
       child.once('spawn', () => {
         child.stdin.write(start.input);
@@ -78,7 +82,7 @@ export const transport: Transport = {
 
   async idle() {
     for (const agent of dying) agent.hold();
-    await Promise.all([...dying].map(agent => agent.gone));
+    await Promise.all([kills.over(), ...[...dying].map(agent => agent.gone)]);
   },
 };
 
@@ -108,7 +112,12 @@ class Dying {
   }
 }
 
-function channelTo(child: ChildProcess, streams: readonly Socket[], destroy: () => void): Channel {
+function channelTo(
+  child: ChildProcess,
+  streams: readonly Socket[],
+  kill: () => Promise<boolean>,
+  destroy: () => void,
+): Channel {
   return {
     write: bytes => {
       if (child.stdin?.writable !== true) return;
@@ -127,6 +136,7 @@ function channelTo(child: ChildProcess, streams: readonly Socket[], destroy: () 
       for (const stream of streams) stream.unref();
     },
     close: () => child.stdin?.end(),
+    kill,
     destroy,
   };
 }

@@ -142,6 +142,8 @@ export interface DownReport {
   readonly kind: DownKind;
   readonly phase: Phase;
   readonly error: unknown;
+  /** With an agent that was killed for not answering: whether what it ran is known to be gone. */
+  readonly killed?: boolean | undefined;
 }
 
 /** A connection came or went, or its agent said something that belongs to no batch; becomes an event. */

@@ -37,6 +37,7 @@ const LAYERS: readonly Layer[] = [
       'foreign-text.ts',
       'open-files.ts',
       'missing-node.ts',
+      'under-way.ts',
     ],
     mayImport: [],
     because: 'every side stands on it, so it can know none of them',
@@ -72,9 +73,16 @@ const LAYERS: readonly Layer[] = [
     because: 'it travels to the drone as text and has only itself there',
   },
   {
+    name: 'ending',
+    files: ['end-script.ts'],
+    mayImport: [],
+    because:
+      'processes are ended by one script, on this machine and on others, and who starts some must know its rules',
+  },
+  {
     name: 'agent',
     files: ['agent/'],
-    mayImport: ['ground', 'language', 'methods', 'transfer', 'loader'],
+    mayImport: ['ground', 'language', 'methods', 'transfer', 'loader', 'ending'],
     because: 'it is bundled and sent to every drone, and meets the rest of the package over the wire only',
   },
   {
@@ -92,7 +100,7 @@ const LAYERS: readonly Layer[] = [
   {
     name: 'plain agent',
     files: ['ssh/plain/'],
-    mayImport: ['ground', 'language', 'methods', 'loader', 'agent', 'transport'],
+    mayImport: ['ground', 'language', 'methods', 'loader', 'ending', 'agent', 'transport'],
     because: "it plays the agent's part by the agent's own rules, and of the connection knows what it is given",
   },
   {
@@ -105,7 +113,7 @@ const LAYERS: readonly Layer[] = [
   {
     name: 'transports',
     files: ['local-transport.ts', 'local/', 'ssh/'],
-    mayImport: ['ground', 'language', 'transport', 'ssh options', 'plain agent'],
+    mayImport: ['ground', 'language', 'ending', 'transport', 'ssh options', 'plain agent'],
     because: 'a transport moves bytes: what they mean, and whose they are, is not its matter',
   },
   {

@@ -3,6 +3,7 @@ import { constants } from 'node:fs';
 import { access, mkdir, open, rename, stat, writeFile, type FileHandle } from 'node:fs/promises';
 import { spawn } from 'node:child_process';
 import { basename, dirname, resolve } from 'node:path';
+import { LIVES_ON } from '../end-script.js';
 import { invalidArgument } from '../invalid-argument.js';
 import { envArg, fieldsArg, listArg, optionalTextArg, textArg } from './arguments.js';
 import type { CallContext } from './call-context.js';
@@ -15,6 +16,7 @@ import { started } from './run.js';
  * ignoring the signal, a trap is not passed on to the command); `"$@"` is a path, so it cannot be a word of the shell.
  */
 const LEADER = [
+  LIVES_ON,
   'read -r go || exit 125',
   'exec </dev/null',
   'pidfile=$1',

@@ -210,7 +210,7 @@ export class Batch {
   failDown(report: DownReport, sent: boolean): void {
     this.phase = report.phase;
     const halt = !sent && report.kind === 'cancelled' ? this.#halt : undefined;
-    this.#failUnanswered(halt?.kind ?? report.kind, halt?.reason ?? report.error, sent);
+    this.#failUnanswered(halt?.kind ?? report.kind, halt?.reason ?? report.error, sent, report.killed);
   }
 
   /** Ends here and now, whatever the drone may still say: the thread died, or nobody reacts. */
@@ -223,7 +223,7 @@ export class Batch {
     this.#fail(stop.kind, stop.reason, { call: stop.call, mayHaveRun: () => false, isOver: () => false, kills: [] });
   }
 
-  #failUnanswered(kind: DroneErrorKind, cause: unknown, sent: boolean): void {
+  #failUnanswered(kind: DroneErrorKind, cause: unknown, sent: boolean, killed?: boolean): void {
     const awaited = this.currentCall;
     // Who stopped the batch first names the failure, however it then ended.
     const { stop } = this;
@@ -235,6 +235,7 @@ export class Batch {
       mayHaveRun: () => sent,
       isOver: () => false,
       kills: sent ? [] : this.#kills,
+      killed,
     });
   }
 

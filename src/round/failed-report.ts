@@ -7,7 +7,18 @@ const KINDS: readonly unknown[] = ['call', 'not-cloneable', 'cancelled', 'lost']
 
 /** Throws a ProtocolError for what no agent of ours says. */
 export function checkFailedReport(report: unknown): FailedReport {
-  const { kind } = (report ?? {}) as Partial<FailedReport>;
+  const { kind, killed, output } = (report ?? {}) as { [K in keyof FailedReport]?: unknown };
   if (!KINDS.includes(kind)) throw new ProtocolError(`a call failed with unknown kind ${inspect(kind)}`);
+  if (killed !== undefined && typeof killed !== 'boolean') {
+    throw new ProtocolError(`a call failed with killed ${inspect(killed)}, which is no boolean`);
+  }
+  if (output !== undefined && !isOutput(output)) {
+    throw new ProtocolError('a call failed with an output that is not { stdout, stderr }, two strings');
+  }
   return report as FailedReport;
+}
+
+function isOutput(value: unknown): boolean {
+  const { stdout, stderr } = (value ?? {}) as { stdout?: unknown; stderr?: unknown };
+  return typeof stdout === 'string' && typeof stderr === 'string';
 }

@@ -2,6 +2,7 @@
 import type { ClientChannel } from 'ssh2';
 import { piecesOf } from '../frames.js';
 import type { Channel, ChannelEvents } from '../transport.js';
+import type { AgentKiller } from './agent-killer.js';
 import type { SshConnection } from './connection.js';
 
 /** After the agent's exit, how long its last output may take to arrive when a stranger holds the pipe open. */
@@ -14,15 +15,17 @@ export class AgentChannel implements Channel {
   readonly #connection: SshConnection;
   readonly #channel: ClientChannel;
   readonly #events: ChannelEvents;
+  readonly #killer: AgentKiller;
   #exit: Error | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isOurEnd = false;
   #ended = false;
 
-  constructor(connection: SshConnection, channel: ClientChannel, events: ChannelEvents) {
+  constructor(connection: SshConnection, channel: ClientChannel, events: ChannelEvents, killer: AgentKiller) {
     this.#connection = connection;
     this.#channel = channel;
     this.#events = events;
+    this.#killer = killer;
     channel
       .on('data', (chunk: Buffer) => {
         if (!this.#ended) events.data(chunk);
@@ -82,9 +85,13 @@ export class AgentChannel implements Channel {
     }, FAREWELL_MS).unref();
   }
 
+  kill(pid: number): Promise<boolean> {
+    return this.#killer.kill(pid);
+  }
+
   destroy(): void {
     this.#isOurEnd = true;
-    this.#connection.destroy();
+    if (!this.#killer.isAtWork) this.#connection.destroy();
   }
 
   #end(cause: Error | undefined): void {

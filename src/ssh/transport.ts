@@ -6,9 +6,11 @@ import { type AgentStart, type ChannelEvents, type Transport, TransportError } f
 import type { EndpointSpec } from '../wire.js';
 import { unlessAborted } from './abort.js';
 import { AgentChannel } from './agent-channel.js';
+import { AgentKiller, killsOver } from './agent-killer.js';
 import type { ConnectionSettings, SshConnection } from './connection.js';
 import type { SshEndpointSpec } from './endpoint.js';
 import { PlainAgent } from './plain/plain-agent.js';
+import type { Server } from './plain/server.js';
 import { Trial } from './trial.js';
 import { connectThrough } from './way.js';
 
@@ -29,7 +31,14 @@ export const transport: Transport = {
     try {
       context.phase('bootstrap');
       if (spec.agent === 'none') return plainAgent(connection, spec, start, events, settings);
-      // The agent's end is that of its connection, too; but where none came up, the connection serves without.
+      const killer = new AgentKiller({
+        connection,
+        connectAgain: again(spec, settings),
+        marker: start.marker,
+        killGraceMs: context.killGraceMs,
+      });
+      // The agent's end is that of its connection, too; but where none came up, the connection serves without, and a kill
+      // has more to do.
       const ended: ChannelEvents = {
         data: chunk => {
           events.data(chunk);
@@ -38,13 +47,13 @@ export const transport: Transport = {
           events.diagnostics(chunk);
         },
         end: cause => {
-          connection.end();
+          if (!killer.isAtWork) connection.end();
           events.end(cause);
         },
       };
-      if (spec.agent === 'node') return await startAgent(connection, spec, start, ended, signal);
+      if (spec.agent === 'node') return await startAgent(connection, spec, start, ended, killer, signal);
       const trial = new Trial(start.marker, ended);
-      const channel = await startAgent(connection, spec, start, trial, signal);
+      const channel = await startAgent(connection, spec, start, trial, killer, signal);
       const hasNode = await unlessAborted(signal, trial.hasNode);
       return hasNode ? channel : plainAgent(connection, spec, start, events, settings);
     } catch (error) {
@@ -52,6 +61,8 @@ export const transport: Transport = {
       throw error;
     }
   },
+
+  idle: killsOver,
 };
 
 async function startAgent(
@@ -59,11 +70,16 @@ async function startAgent(
   spec: SshEndpointSpec,
   start: AgentStart,
   events: ChannelEvents,
+  killer: AgentKiller,
   signal: AbortSignal,
 ): Promise<AgentChannel> {
   // The login shell is replaced, so that no process of it stands between the server and the agent.
   const command = `exec ${spec.agentCommand} -e '${start.loader}' ${start.marker}`;
-  const channel = await connection.exec(command, signal, opened => new AgentChannel(connection, opened, events));
+  const channel = await connection.exec(
+    command,
+    signal,
+    opened => new AgentChannel(connection, opened, events, killer),
+  );
   channel.write(start.input);
   return channel;
 }
@@ -80,10 +96,13 @@ function plainAgent(
     start,
     events,
     reason: `${spec.hostname} ${spec.agent === 'none' ? "is set to agent: 'none'" : 'has no Node'}`,
-    connectAgain: signal =>
-      // It is to end a command, for which nobody should have to wait.
-      connectThrough(spec.hops, spec, { ...settings, ...UNNOTICED, signal }),
+    connectAgain: again(spec, settings),
   });
+}
+
+/** Opens a second connection: to end something with, for which nobody should have to wait. */
+function again(spec: SshEndpointSpec, settings: ConnectionSettings): (signal: AbortSignal) => Promise<Server> {
+  return signal => connectThrough(spec.hops, spec, { ...settings, ...UNNOTICED, signal });
 }
 
 /** A connection beside that of the link. */

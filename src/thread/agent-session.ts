@@ -224,5 +224,6 @@ function checkReady(report: unknown, nodeVersion: string | undefined): ReadyRepo
   if (protocol !== PROTOCOL_VERSION) {
     throw new ProtocolError(`the agent speaks version ${String(protocol)}, expected ${String(PROTOCOL_VERSION)}`);
   }
-  return { protocol, pid: typeof pid === 'number' ? pid : undefined, nodeVersion };
+  // It becomes part of the text of a command, where the agent has to be killed.
+  return { protocol, pid: Number.isSafeInteger(pid) ? pid : undefined, nodeVersion };
 }

@@ -1,6 +1,6 @@
 /** One drone's batch as the worker thread runs it: which call is awaited, and how long it may take. */
 import { HEADER_BYTES } from '../frames.js';
-import { type CallHead, callTimeoutAt, decodeCall, type Phase } from '../wire.js';
+import { type CallHead, callTimeoutAt, decodeCall, type DownKind, type Phase } from '../wire.js';
 
 /** Node's longest timer. Longer limits are as good as none: 24 days. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -15,6 +15,8 @@ export class BatchRun {
   sent = false;
   settled = false;
   phase: Phase = 'waiting';
+  /** Its cancel had no answer: what it ends with, whatever becomes of its link. */
+  unheeded: { readonly kind: DownKind; readonly error: Error } | undefined;
   /** Calls cancelled before the batch was sent. */
   readonly cancelledEarly: number[] = [];
   readonly #callAt: readonly number[];
@@ -33,6 +35,11 @@ export class BatchRun {
   get awaitedCall(): CallHead {
     const [at = 0, end] = this.#callAt.slice(this.next);
     return decodeCall(this.frames.subarray(at + HEADER_BYTES, end));
+  }
+
+  /** The awaited call or one after it: a batch may fail at a later call before any of it has run. */
+  mayFailAt(index: number): boolean {
+    return index >= this.next && index < this.count;
   }
 
   /** Starts the clock of the awaited call. */

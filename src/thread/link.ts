@@ -4,8 +4,9 @@
  * A link is `opening` until its agent has said Ready: batches gather in it unsent, and share its fate. Then it is
  * `ready`: a batch is sent whole as soon as it comes, batches run side by side, and each answer must be to the call that
  * its batch awaits. A link that was silent for too long is `probing` when a batch comes: what comes waits unsent for a
- * sign of life, and when there is none, goes to a new link as if it had never been here. Once `ended` it stays so; the
- * dispatcher opens another when it needs one.
+ * sign of life, and when there is none, goes to a new link as if it had never been here. A link whose agent answers no
+ * cancel is `killing`: it takes no more batches, what its agent still says counts, and it ends when it is known whether
+ * the agent is gone, or soon all the same. Once `ended` it stays so; the dispatcher opens another when it needs one.
  *
  * Invariants: a batch in `#batches` is unsettled; while opening none of them is sent; when ended there are none.
  */
@@ -25,6 +26,7 @@ import {
   type ReadyReport,
   UNLESS_SENT,
 } from '../wire.js';
+import { killAgent } from './agent-kill.js';
 import { AgentSession, type SessionOwner } from './agent-session.js';
 import type { BatchRun } from './batch-run.js';
 import { LinkProbes } from './link-probes.js';
@@ -65,10 +67,13 @@ export class Link {
       this.#fail('protocol', error);
     },
   });
-  #state: 'opening' | 'ready' | 'probing' | 'ended' = 'opening';
+  #state: 'opening' | 'ready' | 'probing' | 'killing' | 'ended' = 'opening';
   #phase: Phase = 'waiting';
   #channel: Channel | undefined;
   #closed: (() => void) | undefined;
+  #agentPid: number | undefined;
+  /** Whether what the agent ran is known to be gone. */
+  #killed: boolean | undefined;
   #idleSinceMs = 0;
   /** At the last ping. */
   #unsentBytes = 0;
@@ -92,7 +97,8 @@ export class Link {
         if (this.#isReady) this.#report({ state: 'warning', message });
       },
       end: (kind, cause) => {
-        this.#fail(kind, cause);
+        // The end of the agent is what is being waited for, and its commands may still be on their way out.
+        if (this.#state !== 'killing') this.#fail(kind, cause);
       },
     });
     this.#liveness = new Liveness(owner.settings, {
@@ -105,6 +111,7 @@ export class Link {
         this.#sendAll();
       },
       dead: cause => {
+        void this.#kill();
         this.#fail('lost', cause);
       },
     });
@@ -230,6 +237,7 @@ export class Link {
   }
 
   #becomeReady({ pid: agentPid, nodeVersion }: ReadyReport): void {
+    this.#agentPid = agentPid;
     this.#state = 'ready';
     this.#phase = 'call';
     this.#liveness.heard();
@@ -275,8 +283,7 @@ export class Link {
       case FrameType.TransferEnd:
       case FrameType.TransferCredit: {
         const batch = this.#batches.get(id);
-        // A batch may fail at a later call before any of it has run.
-        const isFit = type === FrameType.Failed ? isAwaitedOrLater(batch, index) : batch?.next === index;
+        const isFit = type === FrameType.Failed ? batch?.mayFailAt(index) === true : batch?.next === index;
         if (batch?.sent !== true || !isFit) {
           throw new ProtocolError(`an answer to call ${String(index)} of batch ${String(id)}, which awaits none`);
         }
@@ -318,13 +325,27 @@ export class Link {
     this.#awaitCancel(batch, 'timeout', 'the agent did not end the call that timed out');
   }
 
-  /** An agent that answers no cancel is of no use to anybody: its connection is cut. */
+  /** An agent that answers no cancel is of no use to anybody: it is killed, and its connection cut. */
   #awaitCancel(batch: BatchRun, kind: DownKind, message: string): void {
     const waitMs = this.#owner.settings.killGraceMs + ANSWER_MARGIN_MS;
     batch.startTimer(waitMs, () => {
       const error = new Error(`${message} within ${String(waitMs)} ms`);
-      this.#settleDown(batch, kind, error);
-      this.#fail('lost', new Error('the connection was cut: its agent no longer answers', { cause: error }));
+      batch.unheeded = { kind, error };
+      if (this.#state !== 'killing') void this.#cut(error);
+    });
+  }
+
+  async #cut(cause: Error): Promise<void> {
+    this.#state = 'killing';
+    this.#liveness.stop();
+    this.#owner.ended(this);
+    this.#killed = await this.#kill();
+    this.#fail('lost', new Error('the connection was cut: its agent no longer answers', { cause }));
+  }
+
+  #kill(): Promise<boolean | undefined> {
+    return killAgent(this.#channel, this.#agentPid, message => {
+      this.#report({ state: 'warning', message });
     });
   }
 
@@ -347,7 +368,8 @@ export class Link {
   }
 
   #settleDown(batch: BatchRun, kind: DownKind, error: unknown): void {
-    const report: DownReport = { kind, phase: batch.phase, error };
+    const killed = batch.sent ? this.#killed : undefined;
+    const report: DownReport = { kind, error, ...batch.unheeded, phase: batch.phase, killed };
     this.#owner.outbox.frame(FrameType.Down, batch.id, batch.sent ? 1 : 0, encode(report));
     this.#settle(batch);
   }
@@ -355,7 +377,7 @@ export class Link {
   /** The end of the link, for whatever reason: all its batches end with it. */
   #fail(kind: DownKind, error: Error): void {
     if (this.#state === 'ended') return;
-    const wasReady = this.#isReady;
+    const wasReady = this.#state !== 'opening';
     this.#state = 'ended';
     this.#liveness.stop();
     this.#owner.ended(this);
@@ -375,8 +397,4 @@ export class Link {
     const { key, hostname } = this.spec;
     this.#owner.outbox.lazily(FrameType.Link, 0, 0, encode({ ...report, key, hostname }));
   }
-}
-
-function isAwaitedOrLater(batch: BatchRun | undefined, index: number): boolean {
-  return batch !== undefined && index >= batch.next && index < batch.count;
 }

@@ -167,6 +167,30 @@ test('an agent whose link is jammed ends for silence all the same', async () => 
   assert.ok(!isRunning(pid));
 });
 
+test('an agent that hears nothing for too long ends though a method loops without end', async () => {
+  await using agent = await startAgent({ config: { linkSilenceMs: 1000, killGraceMs: 50 } });
+  const pids = await runOn(agent, 'trap "" TERM;');
+  agent.sendUtility(UTILITY, 'export function loop() { console.log("looping"); for (;;); }');
+  agent.sendCall(1, 0, 'loop', [], { utility: UTILITY });
+  await agent.next(FrameType.Warning);
+  await agent.exited;
+  assert.deepEqual(pids.filter(isRunning), []);
+});
+
+test('an agent that nobody reads from ends with its stdin, however much is still in that', async () => {
+  await using agent = await startAgent({ config: { killGraceMs: 50 } });
+  const pids = await runOn(agent);
+  agent.child.stdout?.pause();
+  agent.sendCall(1, 0, 'run', ['exec yes'], { streams: true });
+  agent.sendUtility(UTILITY, 'export const echo = value => value');
+  for (let index = 0; index < 20; index++) {
+    agent.sendCall(2, index, 'echo', [new Uint8Array(1_000_000)], { utility: UTILITY });
+  }
+  agent.child.stdin?.end();
+  await agent.exited;
+  assert.deepEqual(pids.filter(isRunning), []);
+});
+
 test('any byte counts as a sign of life', async () => {
   await using agent = await startAgent({ config: { linkSilenceMs: 1000 } });
   // Time itself is what is tested here: longer than the silence allowed, in shorter steps.

@@ -1,9 +1,14 @@
 /** What a test asks of the system about processes and folders of its own. */
+import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { TestContext } from 'node:test';
+
+/** Much longer than anything here takes on a busy machine. */
+const PATIENCE_MS = 60_000;
 
 /** Whether a process runs. One that has ended but was not yet reaped does not. */
 export function isRunning(pid: number): boolean {
@@ -13,6 +18,13 @@ export function isRunning(pid: number): boolean {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
     throw error;
+  }
+}
+
+/** Waits until none of them runs any more. */
+export async function allGone(pids: readonly number[]): Promise<void> {
+  for (const endMs = performance.now() + PATIENCE_MS; pids.some(isRunning); await delay(20)) {
+    assert(performance.now() < endMs, `of ${pids.join()} there still run ${pids.filter(isRunning).join()}`);
   }
 }
 

@@ -10,6 +10,7 @@ import { type SshServer, startSshServer } from 'drone-task-queue/testing';
 import { queues } from '../contract/queues.js';
 import { failureOf } from '../contract/rejections.js';
 import { Witness } from '../contract/witness.js';
+import { allGone } from '../agent/processes-left.js';
 import { leakCheck } from '../leak-check.js';
 import { startTcpProxy, type TcpProxy } from '../tcp-proxy.js';
 
@@ -150,7 +151,7 @@ for (const make of queues) {
     assert.equal(await counter.count(), 2);
   });
 
-  test(`${make.name}: an agent that answers no pings is given up though its connection stands`, async () => {
+  test(`${make.name}: an agent that answers no pings is killed and given up though its connection stands`, async () => {
     await using server = await startSshServer();
     using closed = new Witness(events.linkClose);
     await using queue = make({ keepaliveIntervalMs: 200, keepaliveCount: 3 });
@@ -158,8 +159,8 @@ for (const make of queues) {
     const agent = Number((await queue.call(drone, 'run', 'echo $PPID')).stdout);
     process.kill(agent, 'SIGSTOP');
     const { error } = await closed.first();
-    process.kill(agent, 'SIGKILL');
     assert.match(String(error), /the agent has not answered 3 pings, 200 ms apart/);
+    await allGone([agent]);
     const next = Number((await queue.call(drone, 'run', 'echo $PPID')).stdout);
     assert.notEqual(next, agent);
   });

@@ -4,7 +4,7 @@
  */
 import type { ClientChannel } from 'ssh2';
 import { Command } from './command.js';
-import { END_WORDS, endScript, type EndWord, type Target } from './end-script.js';
+import { END_WORDS, endScript, type EndWord, type Target } from '../../end-script.js';
 import type { ExecSlots } from './exec-slots.js';
 import { isChannelRefused, type Server } from './server.js';
 import { execText } from './shell-text.js';
@@ -14,7 +14,7 @@ export interface EnderOptions {
   readonly slots: ExecSlots;
   /** A second connection to the same drone; gives up when aborted. */
   readonly connectAgain: (signal: AbortSignal) => Promise<Server>;
-  /** The agent is over. */
+  /** Nobody waits any more: a second connection ends with it, and the first is its owner's. */
   readonly gone: AbortSignal;
   /** From TERM to KILL, ms. */
   readonly graceMs: () => number;
@@ -67,6 +67,8 @@ export class Ender {
       return command;
     };
     let second: Server | undefined;
+    const giveUp = (): void => second?.destroy();
+    gone.addEventListener('abort', giveUp);
     try {
       const command = await slots.startNow(text, listenOn(server)).catch(async (error: unknown) => {
         if (!isChannelRefused(error)) throw error;
@@ -76,6 +78,7 @@ export class Ender {
       await command.over;
       answers.finish();
     } finally {
+      gone.removeEventListener('abort', giveUp);
       second?.end();
     }
   }

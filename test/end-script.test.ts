@@ -5,10 +5,10 @@ import { existsSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import test, { type TestContext } from 'node:test';
 import { promisify } from 'node:util';
-import { endScript, type Target } from '../../../src/ssh/plain/end-script.js';
-import { execText } from '../../../src/ssh/plain/shell-text.js';
-import { isRunning } from '../../agent/processes-left.js';
-import { leakCheck } from '../../leak-check.js';
+import { endScript, LIVES_ON, type Target } from '../src/end-script.js';
+import { execText } from '../src/ssh/plain/shell-text.js';
+import { allGone, isRunning, killGroup } from './agent/processes-left.js';
+import { leakCheck } from './leak-check.js';
 
 leakCheck();
 
@@ -18,7 +18,7 @@ const SHELLS = ['/bin/sh', '/bin/bash', '/bin/dash'].filter(existsSync);
 /** With the process table from /proc, and from ps where there is no /proc. */
 const TABLES: Readonly<Record<string, (script: string) => string>> = {
   proc: script => script,
-  ps: script => script.replace('/proc/self/stat', '/no/such/file'),
+  ps: script => script.replaceAll('/proc/self/stat', '/no/such/file'),
 };
 
 /** Starts a script as the leader of a group of its own; gives the pids that it prints on its first line. */
@@ -62,6 +62,58 @@ for (const shell of SHELLS) {
     assert.deepEqual([leader, child, other, orphan].filter(isRunning), []);
   });
 }
+
+/** Stands for an agent, whose loader is of one line, too: what it starts leads groups of its own. */
+const AGENT = [
+  'const { spawn } = require("node:child_process");',
+  'const start = script => spawn("/bin/sh", ["-c", script], { detached: true, stdio: "ignore" }).pid;',
+  `const scripts = ["sleep 1000; :", "trap : TERM; sleep 1000; sleep 1000", "${LIVES_ON}\\nsleep 1000; :"];`,
+  'console.log(process.pid, ...scripts.map(start));',
+  'setInterval(() => undefined, 1000);',
+].join(' ');
+
+/** With its pids, and an end to all of them. */
+async function startAgent(marker: string): Promise<AsyncDisposable & { readonly pids: readonly number[] }> {
+  const child = spawn(process.execPath, ['-e', AGENT, marker], {
+    detached: true,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string];
+  const pids = line.split(' ').map(Number);
+  return {
+    pids,
+    [Symbol.asyncDispose]: async () => {
+      for (const pid of pids) killGroup(pid);
+      await allGone(pids);
+      child.stdout.destroy();
+    },
+  };
+}
+
+for (const shell of SHELLS) {
+  for (const table of Object.keys(TABLES)) {
+    test(`a stopped agent is ended with what it runs, but for what is to live on: ${shell}, ${table}`, async () => {
+      const marker = 'drone-0123abcd';
+      await using agent = await startAgent(marker);
+      await using stranger = await startAgent('drone-another');
+      const [pid = 0, , , detached = 0] = agent.pids;
+      const [otherPid = 0] = stranger.pids;
+      process.kill(pid, 'SIGSTOP');
+      const targets = [pid, otherPid].map(each => ({ kind: 'agent', pid: each, marker }) as const);
+      const said = await end(shell, table, targets, 100);
+      assert.deepEqual([...new Set(said)], [`${String(pid)} gone`, `${String(otherPid)} unknown`].sort());
+      assert.deepEqual([...agent.pids, ...stranger.pids].filter(isRunning), [detached, ...stranger.pids]);
+    });
+  }
+}
+
+test('an agent that is gone already is not known', async () => {
+  const child = spawn('/bin/true');
+  await once(child, 'exit');
+  const { pid = 0 } = child;
+  const said = await end('/bin/sh', 'proc', [{ kind: 'agent', pid, marker: 'drone-0123abcd' }], 1000);
+  assert.deepEqual(said, [`${String(pid)} unknown`]);
+});
 
 test('a command without a group of its own is ended without the others of that group', async t => {
   const [leader = 0, child = 0] = await start(t, 'sleep 1000 & echo $$ $!; sleep 1000');
