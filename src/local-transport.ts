@@ -108,6 +108,7 @@ class Dying {
 
 function channelTo(child: ChildProcess, streams: readonly Socket[], destroy: () => void): Channel {
   return {
+    endsAgent: true,
     write: bytes => {
       if (child.stdin?.writable !== true) return;
       // In pieces, so that what is unsent gets fewer as it goes.

@@ -16,6 +16,7 @@ import { events, publish } from '../events.js';
 import type { Log } from '../log.js';
 import { OutputFlow } from './output-flow.js';
 import { RelaySwitch } from './relay-switch.js';
+import { LeftBehind } from './left-behind.js';
 import type { Outgoing, Place, Runner, RunnerEvents } from '../runner.js';
 import { FrameReader, ProtocolError, readF64 } from '../frames.js';
 import { type DownReport, EVERY_CALL, type FailedReport, FrameType, type LinkReport, PHASES } from '../wire.js';
@@ -28,6 +29,8 @@ export interface LedgerOptions {
   readonly callTimeoutMs: number;
   readonly killGraceMs: number;
   readonly log: Log;
+  /** A worker thread died. */
+  threadLost(): void;
 }
 
 interface Entry {
@@ -44,6 +47,7 @@ export class Ledger {
   readonly #entries = new Map<number, Entry>();
   readonly #relays = new RelaySwitch();
   readonly #answers = new Answers();
+  readonly leftBehind = new LeftBehind();
   #lastBatch = 0;
   #keepAlive: NodeJS.Timeout | undefined;
 
@@ -95,17 +99,15 @@ export class Ledger {
         },
       };
     });
-    let places: readonly Place[] = [];
-    try {
-      places = this.#runner.start(outgoing);
-    } catch (error) {
-      // No thread could be had. Whatever the reason, a batch must not stay out for ever.
-      for (const batch of unsettled) this.#abandon(batch, 'worker-lost', error);
-    }
-    for (const [at, batch] of unsettled.entries()) {
-      const entry = this.#entries.get(batch.id);
+    for (const [at, placement] of this.#runner.start(outgoing).entries()) {
+      const batch = unsettled[at];
+      const entry = batch && this.#entries.get(batch.id);
       if (!entry) continue;
-      entry.place = places[at];
+      if ('refused' in placement) {
+        this.#abandon(batch, 'worker-lost', placement.refused);
+        continue;
+      }
+      entry.place = placement;
       this.#watchSignals(entry);
     }
   }
@@ -161,7 +163,7 @@ export class Ledger {
         void this.#answers.take(place, id, payload);
         return;
       case FrameType.Link:
-        this.#tellLink(decode(payload) as LinkReport);
+        this.#tellLink(place, decode(payload) as LinkReport);
         return;
       case FrameType.Pong:
         return;
@@ -293,7 +295,10 @@ export class Ledger {
       // Of one that has answered only the caller's function is waited for.
       if (entry.place === place && !entry.batch.answered) this.#abandon(entry.batch, 'worker-lost', cause);
     }
-    publish(events.threadLost, () => ({ queue: this.#options.queueName, threadId: place.threadId, cause }));
+    const { threadId } = place;
+    this.#options.log.error(`worker thread ${String(threadId)} was lost: ${String(cause)}`, { threadId, error: cause });
+    this.#options.threadLost();
+    publish(events.threadLost, () => ({ queue: this.#options.queueName, threadId, cause }));
   }
 
   #abandon(batch: Batch, kind: DroneErrorKind, cause: unknown): void {
@@ -312,12 +317,14 @@ export class Ledger {
     }
   }
 
-  #tellLink(report: LinkReport): void {
+  #tellLink(place: Place, report: LinkReport): void {
     const queue = this.#options.queueName;
     const { state, message, ...rest } = report;
     if (state === 'open') publish(events.linkOpen, () => ({ queue, ...rest }));
-    else if (state === 'closed') publish(events.linkClose, () => ({ queue, ...rest }));
-    else this.#warn(report.hostname, message ?? '');
+    else if (state === 'closed') {
+      this.leftBehind.noteLink(place, report);
+      publish(events.linkClose, () => ({ queue, ...rest }));
+    } else this.#warn(report.hostname, message ?? '');
   }
 
   #tellProgress(batch: Batch, index: number, payload: Uint8Array): void {

@@ -10,6 +10,7 @@ import { BoundedNames, metricName, openStats, type Stats, type StatsTarget } fro
  * - `worker.<hostname>`: timer, one drone's batch; beyond 1000 distinct hostnames `worker.other`
  * - `failures.<kind>`: counter
  * - `in_flight`: gauge, drones that have not finished
+ * - `threads.lost`: counter, worker threads that died or were ended because they hung
  */
 export class RoundStats {
   readonly #stats: Stats;
@@ -36,6 +37,10 @@ export class RoundStats {
     this.#stats.gauge(`${this.#prefix}.in_flight`, this.#inFlight);
     this.#stats.timing(`${this.#prefix}.worker.${this.#hostnames.of(hostname)}`, tookMs);
     if (failure !== undefined) this.#stats.increment(`${this.#prefix}.failures.${metricName(failure)}`);
+  }
+
+  loseThread(): void {
+    this.#stats.increment(`${this.#prefix}.threads.lost`);
   }
 
   /** Stops the round's timer; harmless when none runs. */

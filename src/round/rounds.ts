@@ -34,7 +34,14 @@ import { type Log, safeLog } from '../log.js';
 import { openFileLimit, openFilesNeeded } from '../open-files.js';
 import type { Runner, RunnerEvents } from '../runner.js';
 import { RoundStats } from './round-stats.js';
-import type { CloseOptions, DroneWorker, QueueSettings, RoundOptions, RoundOutcome } from '../task-queue.js';
+import type {
+  CloseOptions,
+  CloseReport,
+  DroneWorker,
+  QueueSettings,
+  RoundOptions,
+  RoundOutcome,
+} from '../task-queue.js';
 import type { Args, MethodName, Result } from '../utility.js';
 import { Worker } from './worker.js';
 
@@ -65,7 +72,7 @@ export class Rounds {
   readonly #calls = new Set<Batch>();
   #round: Round | undefined;
   #results: DroneResults = new Map();
-  #closing: Promise<void> | undefined;
+  #closing: Promise<CloseReport> | undefined;
 
   constructor(settings: QueueSettings, order: Order, makeRunner: (events: RunnerEvents) => Runner) {
     this.name = settings.name;
@@ -74,7 +81,10 @@ export class Rounds {
     this.#log = safeLog(settings.log);
     this.#stats = new RoundStats(settings.name, settings.stats, this.#log);
     const { name: queueName, callTimeoutMs, killGraceMs } = settings;
-    this.#ledger = new Ledger({ queueName, callTimeoutMs, killGraceMs, log: this.#log }, makeRunner);
+    const threadLost = (): void => {
+      this.#stats.loseThread();
+    };
+    this.#ledger = new Ledger({ queueName, callTimeoutMs, killGraceMs, log: this.#log, threadLost }, makeRunner);
   }
 
   async execute(drones: Iterable<AnyDrone>, options: RoundOptions = {}): Promise<DroneResults | undefined> {
@@ -123,7 +133,7 @@ export class Rounds {
     return this.#round?.workers.filter(worker => !worker.batch.settled) ?? [];
   }
 
-  close(options: CloseOptions = {}): Promise<void> {
+  close(options: CloseOptions = {}): Promise<CloseReport> {
     const { graceMs = DEFAULT_CLOSE_GRACE_MS } = options;
     if (!(typeof graceMs === 'number' && graceMs >= 0)) {
       return Promise.reject(invalidArgument('graceMs', graceMs, 'a number of milliseconds, 0 or more'));
@@ -132,7 +142,8 @@ export class Rounds {
     return this.#closing;
   }
 
-  async #close(graceMs: number): Promise<void> {
+  async #close(graceMs: number): Promise<CloseReport> {
+    this.#ledger.leftBehind.startClosing();
     const round = this.#round;
     const inFlight = Promise.all([round?.settled, ...[...this.#calls].map(batch => batch.done)]);
     const cancel = systemClock.setTimer(graceMs, () => {
@@ -142,8 +153,9 @@ export class Rounds {
     });
     await inFlight;
     cancel.cancel();
-    await this.#ledger.runner.close(this.#settings.killGraceMs);
+    const stuck = await this.#ledger.runner.close(this.#settings.killGraceMs);
     await this.#stats.close();
+    return { abandoned: this.#ledger.leftBehind.list(stuck) };
   }
 
   /** Refuses, or puts the round in flight. Everything up to the start happens in this one turn of the event loop. */

@@ -14,6 +14,7 @@ import { encodeFrame, ProtocolError } from '../frames.js';
 import type { Outbox } from '../outbox.js';
 import { type Channel, TransportError } from '../transport.js';
 import {
+  AGENT_ABANDONED,
   type DownKind,
   type DownReport,
   type EndpointSpec,
@@ -184,7 +185,7 @@ export class Link {
     }
     return new Promise(resolve => {
       const force = setTimeout(() => {
-        this.#fail('cancelled', new TransportError('cancelled', 'the queue was closed'));
+        this.#cut('cancelled', new Error(`the agent has not ended within ${String(graceMs)} ms of being let go`));
       }, graceMs);
       this.#closed = () => {
         clearTimeout(force);
@@ -303,8 +304,13 @@ export class Link {
     batch.startTimer(waitMs, () => {
       const error = new Error(`${message} within ${String(waitMs)} ms`);
       this.#settleDown(batch, kind, error);
-      this.#fail('lost', new Error('the connection was cut: its agent no longer answers', { cause: error }));
+      this.#cut('lost', new Error('the connection was cut: its agent no longer answers', { cause: error }));
     });
+  }
+
+  /** Ends the link of an agent that may live on. */
+  #cut(kind: DownKind, error: Error): void {
+    this.#fail(kind, this.#channel?.endsAgent ? error : Object.assign(error, { code: AGENT_ABANDONED }));
   }
 
   #enter(batch: BatchRun, phase: Phase): void {
@@ -344,7 +350,8 @@ export class Link {
     const unsent = [...this.#batches.values()];
     this.#batches.clear();
     this.#channel?.destroy();
-    if (wasReady) this.#report({ state: 'closed', error: this.#closed ? undefined : error });
+    const isAsked = this.#closed !== undefined && (error as { code?: unknown }).code !== AGENT_ABANDONED;
+    if (wasReady) this.#report({ state: 'closed', error: isAsked ? undefined : error });
     this.#closed?.();
     for (const batch of unsent) this.#owner.moveOn(batch);
   }
