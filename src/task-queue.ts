@@ -85,9 +85,10 @@ export interface CloseReport {
 export interface Abandoned {
   /**
    * `thread`: a worker thread that could not be stopped, since it hangs in a system call. It is gone once that returns;
-   * until then it holds its connections, and the process at its exit.
-   * `agent`: one whose connection had to be cut. Whether it has ended is not known; if not, it ends itself after
-   * `linkSilenceMs`.
+   * until then it holds its connections, and holds up the end of the process.
+   *
+   * `agent`: one whose connection had to be cut. Whether it has ended is not known; one that still runs ends itself once
+   * it has heard nothing for `linkSilenceMs`.
    */
   readonly what: 'thread' | 'agent';
   /** The thread, or the one that the agent was served by; 0 is the main thread. */

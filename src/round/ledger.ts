@@ -42,12 +42,13 @@ interface Entry {
 }
 
 export class Ledger {
+  /** What a close could not let go. */
+  readonly leftBehind = new LeftBehind();
   readonly #options: LedgerOptions;
   readonly #runner: Runner;
   readonly #entries = new Map<number, Entry>();
   readonly #relays = new RelaySwitch();
   readonly #answers = new Answers();
-  readonly leftBehind = new LeftBehind();
   #lastBatch = 0;
   #keepAlive: NodeJS.Timeout | undefined;
 
