@@ -135,7 +135,7 @@ export interface LinkClose {
   readonly queue: string;
   readonly hostname?: string | undefined;
   readonly key: string;
-  /** Why, when nobody asked for it. */
+  /** Why, when nobody asked for it; or that the connection was cut since the agent did not end (`ERR_AGENT_ABANDONED`). */
   readonly error?: unknown;
 }
 

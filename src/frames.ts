@@ -53,6 +53,17 @@ export class FrameWriter {
     this.end();
   }
 
+  /** Lets `source` write its frames; when that throws, nothing of them is left. */
+  wholly(source: { write(writer: FrameWriter): void }): void {
+    const before = this.#used;
+    try {
+      source.write(this);
+    } catch (error) {
+      this.#used = before;
+      throw error;
+    }
+  }
+
   /** Starts a frame; the payload follows piece by piece, then `end`. */
   begin(type: number, batch: number, index: number): void {
     this.#frameAt = this.#used;

@@ -33,7 +33,9 @@ export type {
 } from './utility.js';
 
 export type {
+  Abandoned,
   CloseOptions,
+  CloseReport,
   DroneWorker,
   RoundOptions,
   RoundOutcome,

@@ -119,6 +119,7 @@ function channelTo(
   destroy: () => void,
 ): Channel {
   return {
+    endsAgent: true,
     write: bytes => {
       if (child.stdin?.writable !== true) return;
       // In pieces, so that what is unsent gets fewer as it goes.

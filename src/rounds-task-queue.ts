@@ -3,7 +3,7 @@ import type { AnyDrone, Drone } from './drone/drone.js';
 import type { DroneResults } from './drone-error.js';
 import type { KickedOut } from './round/kick-out.js';
 import type { Rounds } from './round/rounds.js';
-import type { CloseOptions, RoundOptions, RoundOutcome, TaskQueue } from './task-queue.js';
+import type { CloseOptions, CloseReport, RoundOptions, RoundOutcome, TaskQueue } from './task-queue.js';
 import type { Args, MethodName, Result } from './utility.js';
 
 /** Base of the task queues; see {@link TaskQueue} for what each method promises. */
@@ -54,11 +54,11 @@ export abstract class RoundsTaskQueue implements TaskQueue {
     return this.rounds.call(drone, method, ...args);
   }
 
-  close(options?: CloseOptions): Promise<void> {
+  close(options?: CloseOptions): Promise<CloseReport> {
     return this.rounds.close(options);
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
   }
 }

@@ -18,6 +18,17 @@ export interface Place {
   send(type: FrameType, batch: number, index: number, payload?: Uint8Array): void;
 }
 
+/** A batch that no thread took: nothing of it is, or will be, sent. */
+export interface Refused {
+  readonly refused: unknown;
+}
+
+/** A thread that could not be ended. */
+export interface StuckThread {
+  readonly threadId: number;
+  readonly message: string;
+}
+
 /** What a runner tells the ledger. */
 export interface RunnerEvents {
   /** Whole frames from a thread. */
@@ -27,10 +38,13 @@ export interface RunnerEvents {
 }
 
 export interface Runner {
-  /** Starts batches; returns the place of each, in the same order. */
-  start(batches: readonly Outgoing[]): readonly Place[];
-  /** Where batches with this route are run, for frames beside jobs. A thread that is not there is started. */
+  /** Starts batches; returns where each went, in the same order. Never throws: what it could not start is refused. */
+  start(batches: readonly Outgoing[]): readonly (Place | Refused)[];
+  /** Where batches with this route are run, for frames beside jobs. A thread that is not there is started; may throw. */
   place(route: string): Place;
-  /** Lets agents, connections and threads go, by force after `graceMs`. Nothing may be running any more. */
-  close(graceMs: number): Promise<void>;
+  /**
+   * Lets agents, connections and threads go, by force after `graceMs` and some seconds; resolves with the threads that
+   * are still there. Nothing may be running any more.
+   */
+  close(graceMs: number): Promise<readonly StuckThread[]>;
 }

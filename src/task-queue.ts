@@ -66,9 +66,12 @@ export interface TaskQueue {
   /**
    * Takes no more rounds, lets what is in flight finish for up to `graceMs` (default 10,000 ms), cancels the rest, and
    * ends agents, connections and threads. Results not yet fetched stay. A second call gives the same promise.
+   *
+   * It always resolves: an agent that does not end within 5 s of that (or `killGraceMs`, if that is more), or a thread
+   * that does not stop within 5 s, is left behind and is in the report. It rejects for a bad `graceMs` only.
    */
-  close(options?: CloseOptions): Promise<void>;
-  /** Same as `close()`. */
+  close(options?: CloseOptions): Promise<CloseReport>;
+  /** `close()`, without the report. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -76,6 +79,28 @@ export interface TaskQueue {
 export interface CloseOptions {
   /** From this call until what is in flight is cancelled, ms. Default 10,000. */
   graceMs?: number | undefined;
+}
+
+/** What a queue that was closed had to leave behind: nothing, when all went well. */
+export interface CloseReport {
+  readonly abandoned: readonly Abandoned[];
+}
+
+/** What `close` could not end. */
+export interface Abandoned {
+  /**
+   * `thread`: a worker thread that could not be stopped, since it hangs in a system call. It is gone once that returns;
+   * until then it holds its connections, and holds up the end of the process.
+   *
+   * `agent`: one whose connection had to be cut. Whether it has ended is not known; one that still runs ends itself once
+   * it has heard nothing for `linkSilenceMs`.
+   */
+  readonly what: 'thread' | 'agent';
+  /** The thread, or the one that the agent was served by; 0 is the main thread. */
+  readonly threadId: number;
+  /** The agent's drone. */
+  readonly hostname?: string | undefined;
+  readonly message: string;
 }
 
 /** One drone's batch in the round in flight. A live view: each read gives the state of now. */
@@ -175,7 +200,7 @@ const MAX_CONNECTING_PER_ADDRESS = 8;
 
 type CountOption = 'keepaliveCount' | 'maxConnecting' | 'maxConnectingPerAddress' | 'maxWarm';
 
-function offBeyondLongest(limitMs: number): number {
+export function offBeyondLongest(limitMs: number): number {
   return limitMs > LONGEST_MS ? Infinity : limitMs;
 }
 
@@ -199,6 +224,12 @@ const OPTION_NAMES = [
   'log',
 ] satisfies (keyof TaskQueueOptions)[];
 
+/** A limit of time, ms. Throws TypeError (`ERR_INVALID_ARG`) for what is none. */
+export function checkLimit(field: string, value: number): number {
+  if (typeof value === 'number' && value > 0) return value;
+  throw invalidArgument(field, value, 'a number of milliseconds above 0, or Infinity');
+}
+
 /** Throws TypeError (`ERR_INVALID_ARG`) for options out of range, and for names beside these and `ownNames`. */
 export function readQueueOptions(
   options: TaskQueueOptions,
@@ -208,11 +239,8 @@ export function readQueueOptions(
   checkNames(options, [...OPTION_NAMES, ...ownNames]);
   const { name = defaultName } = options;
   if (typeof name !== 'string' || name === '') throw invalidArgument('name', name, 'a non-empty string');
-  const limit = (field: keyof TaskQueueOptions & `${string}Ms`, defaultMs: number): number => {
-    const value = options[field] ?? defaultMs;
-    if (typeof value === 'number' && value > 0) return value;
-    throw invalidArgument(field, value, 'a number of milliseconds above 0, or Infinity');
-  };
+  const limit = (field: keyof TaskQueueOptions & `${string}Ms`, defaultMs: number): number =>
+    checkLimit(field, options[field] ?? defaultMs);
   const count = (field: CountOption, defaultCount: number): number => {
     const value = options[field] ?? defaultCount;
     if (typeof value === 'number' && (Number.isInteger(value) || value === Infinity) && value > 0) return value;

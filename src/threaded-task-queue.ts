@@ -4,7 +4,13 @@ import type { AnyDrone } from './drone/drone.js';
 import { invalidArgument } from './invalid-argument.js';
 import { type Order, Rounds } from './round/rounds.js';
 import { RoundsTaskQueue } from './rounds-task-queue.js';
-import { type DroneWorker, readQueueOptions, type TaskQueueOptions } from './task-queue.js';
+import {
+  checkLimit,
+  type DroneWorker,
+  offBeyondLongest,
+  readQueueOptions,
+  type TaskQueueOptions,
+} from './task-queue.js';
 import { ThreadPool } from './runner/thread-pool.js';
 import { threadSettings } from './thread-settings.js';
 
@@ -20,6 +26,11 @@ export interface ThreadedTaskQueueOptions extends TaskQueueOptions {
   threads?: number | undefined;
   /** Heap limit of a worker thread, MB (V8's old generation), at least 16. Default: Node's own. */
   threadHeapMb?: number | undefined;
+  /**
+   * A worker thread that does not answer for so long while it has work, its start included, is ended, ms; `Infinity` for
+   * never. Its drones fail as `worker-lost`, cause code `ERR_THREAD_HUNG`. Up to a quarter more may go by. Default 10,000.
+   */
+  threadTimeoutMs?: number | undefined;
 }
 
 const sideBySide: Order = (workers, start) => {
@@ -44,8 +55,9 @@ const sideBySide: Order = (workers, start) => {
 export class ThreadedTaskQueue extends RoundsTaskQueue {
   /** Throws TypeError (`ERR_INVALID_ARG`) for options out of range. Threads start with the first round. */
   constructor(options: ThreadedTaskQueueOptions = {}) {
-    const settings = readQueueOptions(options, 'thread_queue', ['threads', 'threadHeapMb']);
+    const settings = readQueueOptions(options, 'thread_queue', ['threads', 'threadHeapMb', 'threadTimeoutMs']);
     const { threads = Math.min(availableParallelism(), MAX_DEFAULT_THREADS), threadHeapMb } = options;
+    const threadTimeoutMs = offBeyondLongest(checkLimit('threadTimeoutMs', options.threadTimeoutMs ?? 10_000));
     if (!Number.isInteger(threads) || threads < 1) throw invalidArgument('threads', threads, 'an integer above 0');
     if (threadHeapMb !== undefined && !(Number.isFinite(threadHeapMb) && threadHeapMb >= MIN_HEAP_MB)) {
       throw invalidArgument('threadHeapMb', threadHeapMb, `a number of megabytes, ${String(MIN_HEAP_MB)} or more`);
@@ -54,7 +66,7 @@ export class ThreadedTaskQueue extends RoundsTaskQueue {
       new Rounds(
         settings,
         sideBySide,
-        events => new ThreadPool(threadSettings(settings), { threads, threadHeapMb }, events),
+        events => new ThreadPool(threadSettings(settings), { threads, threadHeapMb, threadTimeoutMs }, events),
       ),
     );
   }

@@ -29,6 +29,8 @@ export interface ChannelEvents {
 
 /** A started agent. */
 export interface Channel {
+  /** `destroy` is known to end the agent, too: nobody need be told that it may live on. */
+  readonly endsAgent?: true;
   /** Queues bytes for the agent's stdin, in order. The bytes must not change afterwards. Harmless after the end. */
   write(bytes: Uint8Array): void;
   /** Bytes queued that the system has not taken yet: while they get fewer, the other end reads. Where absent, none. */

@@ -146,6 +146,9 @@ export interface DownReport {
   readonly killed?: boolean | undefined;
 }
 
+/** Code of what a link ended with whose connection was cut, so that nobody knows whether its agent has ended. */
+export const AGENT_ABANDONED = 'ERR_AGENT_ABANDONED';
+
 /** A connection came or went, or its agent said something that belongs to no batch; becomes an event. */
 export interface LinkReport {
   readonly state: 'open' | 'closed' | 'warning';

@@ -142,7 +142,7 @@ const LAYERS: readonly Layer[] = [
   },
   {
     name: 'threads',
-    files: ['runner/thread-pool.ts', 'runner/thread-host.ts'],
+    files: ['runner/thread-pool.ts', 'runner/thread-host.ts', 'runner/crash-limit.ts'],
     mayImport: ['ground', 'language', 'runner'],
     because: 'what they start is across a boundary: frames go there, imports do not',
   },
@@ -213,7 +213,7 @@ const ENTRY_POINTS: Readonly<Record<string, string>> = {
     RunOptions RunResult ExecuteCommandOptions ProcessId ProcessInfo RefreshResult
     TransferOptions FileTransferOptions FileTransferResult FileTransferFailure
     copyBetweenDrones CopyBetweenDronesOptions DronePath
-    TaskQueue TaskQueueOptions RoundOptions RoundOutcome CloseOptions
+    TaskQueue TaskQueueOptions RoundOptions RoundOutcome CloseOptions CloseReport Abandoned
     RoundsTaskQueue DroneTaskQueue ThreadedTaskQueue ThreadedTaskQueueOptions DroneWorker Phase KickOutOptions KickedOut
     DroneResults DroneError DroneErrorFacts DroneErrorKind DroneTaskQueueException DroneTaskQueueExceptionCode
     Log StatsClient StatsServer StatsTarget

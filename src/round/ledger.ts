@@ -13,9 +13,11 @@ import { endpointOf } from '../drone/drone.js';
 import type { Endpoint } from '../drone/endpoint.js';
 import type { DroneError, DroneErrorKind } from '../drone-error.js';
 import { checkFailedReport } from './failed-report.js';
+import { survivors } from './survivors.js';
 import { OutputFlow } from './output-flow.js';
 import { Probes } from './probes.js';
 import { RelaySwitch } from './relay-switch.js';
+import { LeftBehind } from './left-behind.js';
 import type { Reports } from './reports.js';
 import { Retry } from './retry.js';
 import type { QueueSettings } from '../task-queue.js';
@@ -37,6 +39,8 @@ interface Entry {
 }
 
 export class Ledger {
+  /** What a close could not let go. */
+  readonly leftBehind = new LeftBehind();
   readonly #settings: LedgerSettings;
   readonly #reports: Reports;
   readonly #retry: Retry;
@@ -123,17 +127,15 @@ export class Ledger {
         },
       };
     });
-    let places: readonly Place[] = [];
-    try {
-      places = this.#runner.start(outgoing);
-    } catch (error) {
-      // No thread could be had. Whatever the reason, a batch must not stay out for ever.
-      for (const batch of unsettled) this.#abandon(batch, 'worker-lost', error);
-    }
-    for (const [at, batch] of unsettled.entries()) {
-      const entry = this.#entries.get(batch.id);
+    for (const [at, placement] of this.#runner.start(outgoing).entries()) {
+      const batch = unsettled[at];
+      const entry = batch && this.#entries.get(batch.id);
       if (!entry) continue;
-      entry.place = places[at];
+      if ('refused' in placement) {
+        this.#abandon(batch, 'worker-lost', placement.refused);
+        continue;
+      }
+      entry.place = placement;
       this.#watchSignals(entry);
     }
   }
@@ -195,7 +197,7 @@ export class Ledger {
         void this.#answers.take(place, id, payload);
         return;
       case FrameType.Link:
-        this.#reports.link(decode(payload) as LinkReport);
+        this.#tellLink(place, decode(payload) as LinkReport);
         return;
       case FrameType.Pong:
         return;
@@ -373,6 +375,11 @@ export class Ledger {
     }
   }
 
+  #tellLink(place: Place, report: LinkReport): void {
+    if (report.state === 'closed') this.leftBehind.noteLink(place, report);
+    this.#reports.link(report);
+  }
+
   #tellProgress(batch: Batch, index: number, payload: Uint8Array): void {
     const call = batch.callAt(index);
     if (call === undefined) return;
@@ -380,16 +387,6 @@ export class Ledger {
     const known = Number.isNaN(totalBytes) ? undefined : totalBytes;
     this.#reports.fileProgress(batch.drone.hostname, call, readF64(payload, 0), known);
   }
-}
-
-/** Pids that an answer to killProcesses tells are alive. A fake may answer anything, and mostly nothing. */
-function survivors(answer: unknown): string[] {
-  if (!Array.isArray(answer)) return [];
-  const list = answer.filter(each => typeof each === 'object' && each !== null) as {
-    pid?: unknown;
-    killed?: unknown;
-  }[];
-  return list.filter(({ killed }) => killed === false).map(({ pid }) => String(pid));
 }
 
 function timeoutError(call: QueuedCall | undefined, callTimeoutMs: number): Error {

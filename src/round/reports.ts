@@ -105,6 +105,8 @@ export class Reports {
   }
 
   threadLost(threadId: number, cause: unknown): void {
+    this.log.error(`worker thread ${String(threadId)} was lost: ${String(cause)}`, { threadId, error: cause });
+    this.#stats.loseThread();
     publish(events.threadLost, () => ({ queue: this.#queue, threadId, cause }));
   }
 

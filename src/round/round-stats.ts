@@ -13,6 +13,7 @@ import { BoundedNames, metricName, openStats, type Stats, type StatsTarget } fro
  * - `in_flight`: gauge, drones that have not finished
  * - `kick_outs`, `readmissions`: counters
  * - `kicked_out`: gauge, drones that are out
+ * - `threads.lost`: counter, worker threads that died or were ended because they hung
  */
 export class RoundStats {
   readonly #stats: Stats;
@@ -47,6 +48,10 @@ export class RoundStats {
 
   slow(): void {
     this.#stats.increment(`${this.#prefix}.slow`);
+  }
+
+  loseThread(): void {
+    this.#stats.increment(`${this.#prefix}.threads.lost`);
   }
 
   /** Stops the round's timer; harmless when none runs. */

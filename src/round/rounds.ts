@@ -35,7 +35,14 @@ import type { Runner, RunnerEvents } from '../runner.js';
 import { Reports } from './reports.js';
 import { SlowWorkers } from './slow-workers.js';
 import { readStopOn } from './stop-on.js';
-import type { CloseOptions, DroneWorker, QueueSettings, RoundOptions, RoundOutcome } from '../task-queue.js';
+import type {
+  CloseOptions,
+  CloseReport,
+  DroneWorker,
+  QueueSettings,
+  RoundOptions,
+  RoundOutcome,
+} from '../task-queue.js';
 import type { Args, MethodName, Result } from '../utility.js';
 import { Worker } from './worker.js';
 
@@ -73,7 +80,7 @@ export class Rounds {
   readonly #calls = new Set<Batch>();
   #round: Round | undefined;
   #results: DroneResults = new Map();
-  #closing: Promise<void> | undefined;
+  #closing: Promise<CloseReport> | undefined;
 
   constructor(settings: QueueSettings, order: Order, makeRunner: (events: RunnerEvents) => Runner) {
     this.name = settings.name;
@@ -135,7 +142,7 @@ export class Rounds {
     return this.#round?.workers.filter(worker => !worker.batch.settled) ?? [];
   }
 
-  close(options: CloseOptions = {}): Promise<void> {
+  close(options: CloseOptions = {}): Promise<CloseReport> {
     const { graceMs = DEFAULT_CLOSE_GRACE_MS } = options;
     if (!(typeof graceMs === 'number' && graceMs >= 0)) {
       return Promise.reject(invalidArgument('graceMs', graceMs, 'a number of milliseconds, 0 or more'));
@@ -144,7 +151,8 @@ export class Rounds {
     return this.#closing;
   }
 
-  async #close(graceMs: number): Promise<void> {
+  async #close(graceMs: number): Promise<CloseReport> {
+    this.#ledger.leftBehind.startClosing();
     this.#kickOut.close();
     const round = this.#round;
     const inFlight = Promise.all([round?.settled, ...[...this.#calls].map(batch => batch.done)]);
@@ -155,8 +163,9 @@ export class Rounds {
     });
     await inFlight;
     cancel.cancel();
-    await this.#ledger.runner.close(this.#settings.killGraceMs);
+    const stuck = await this.#ledger.runner.close(this.#settings.killGraceMs);
     await this.#reports.close();
+    return { abandoned: this.#ledger.leftBehind.list(stuck) };
   }
 
   /** Refuses, or puts the round in flight. Everything up to the start happens in this one turn of the event loop. */

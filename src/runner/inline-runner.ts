@@ -2,7 +2,7 @@
 import { Dispatcher } from '../thread/dispatcher.js';
 import { FrameWriter } from '../frames.js';
 import { Outbox } from '../outbox.js';
-import type { Outgoing, Place, Runner, RunnerEvents } from '../runner.js';
+import type { Outgoing, Place, Refused, Runner, RunnerEvents, StuckThread } from '../runner.js';
 import type { ThreadSettings } from '../wire.js';
 
 export class InlineRunner implements Runner {
@@ -22,18 +22,26 @@ export class InlineRunner implements Runner {
     };
   }
 
-  start(batches: readonly Outgoing[]): readonly Place[] {
+  start(batches: readonly Outgoing[]): readonly (Place | Refused)[] {
     const writer = new FrameWriter();
-    for (const batch of batches) batch.write(writer);
-    void this.#dispatcher.run(writer.take());
-    return batches.map(() => this.#place);
+    const placements = batches.map((batch): Place | Refused => {
+      try {
+        writer.wholly(batch);
+        return this.#place;
+      } catch (error) {
+        return { refused: error };
+      }
+    });
+    if (!writer.empty) void this.#dispatcher.run(writer.take());
+    return placements;
   }
 
   place(): Place {
     return this.#place;
   }
 
-  close(graceMs: number): Promise<void> {
-    return this.#dispatcher.close(graceMs);
+  async close(graceMs: number): Promise<readonly StuckThread[]> {
+    await this.#dispatcher.close(graceMs);
+    return [];
   }
 }

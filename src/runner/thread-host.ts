@@ -4,14 +4,23 @@
  */
 import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
+import { systemClock } from '../clock.js';
 import { FrameWriter } from '../frames.js';
 import { Outbox } from '../outbox.js';
-import type { Place } from '../runner.js';
+import type { Place, StuckThread } from '../runner.js';
 import { FrameType, type ThreadSettings } from '../wire.js';
 
-/** A thread is pinged so often while it has work; one that misses this many pings in a row hangs. */
-const PING_MS = 2500;
+/** A thread is pinged while it has work; one that misses this many pings in a row hangs. */
 const MISSED_PINGS = 4;
+
+/** Beside twice the grace, for agents that are let go and for those that are killed, how long a thread may take to close. */
+const CLOSE_MARGIN_MS = 10_000;
+
+/**
+ * A thread that is ended stops at its next step in JavaScript; but one that waits in a system call, or has a file being
+ * read in libuv's pool, takes no step before that returns.
+ */
+const END_MS = 5000;
 
 /**
  * A thread moves bytes and makes little garbage but while connecting. V8's own limit lets that pile up to 48 MB a thread
@@ -19,6 +28,12 @@ const MISSED_PINGS = 4;
  */
 const YOUNG_GENERATION_MB = 4;
 const NO_THREAD = -1;
+
+export interface ThreadHostOptions {
+  readonly threadHeapMb: number | undefined;
+  /** A thread that does not answer for so long while it has work is ended; Infinity for never. */
+  readonly threadTimeoutMs: number;
+}
 
 export interface ThreadHostEvents {
   frames(host: ThreadHost, bytes: Uint8Array): void;
@@ -30,16 +45,19 @@ export class ThreadHost implements Place {
   readonly #port: MessagePort;
   readonly #outbox: Outbox;
   readonly #events: ThreadHostEvents;
+  readonly #timeoutMs: number;
+  /** Resolves when the thread has ended. */
+  readonly ended: Promise<void>;
   #jobs = 0;
   #missedPings = 0;
   #watchdog: NodeJS.Timeout | undefined;
   #dead = false;
-  /** Resolves when the thread has ended. */
-  #ended = Promise.resolve();
   #threadId = NO_THREAD;
 
-  constructor(settings: ThreadSettings, threadHeapMb: number | undefined, events: ThreadHostEvents) {
+  constructor(settings: ThreadSettings, options: ThreadHostOptions, events: ThreadHostEvents) {
+    const { threadHeapMb, threadTimeoutMs } = options;
     this.#events = events;
+    this.#timeoutMs = threadTimeoutMs;
     this.#pool = new Piscina({
       filename: new URL('../thread.js', import.meta.url).href,
       // None at least: when a thread's exit is told only after `destroy`, piscina would start another in its place.
@@ -71,7 +89,15 @@ export class ThreadHost implements Place {
       this.#port.postMessage(bytes, [bytes.buffer]);
     });
     void this.#task('attach', { port: port2, settings }, [port2]);
-    this.#threadId = this.#pool.threads[0]?.threadId ?? NO_THREAD;
+    const [thread] = this.#pool.threads;
+    this.#threadId = thread?.threadId ?? NO_THREAD;
+    this.ended = new Promise(resolve => {
+      if (thread)
+        thread.once('exit', () => {
+          resolve();
+        });
+      else resolve();
+    });
   }
 
   get dead(): boolean {
@@ -103,26 +129,43 @@ export class ThreadHost implements Place {
     });
   }
 
-  /** Lets the thread end its agents and connections, then ends it. Of a dead one it waits for the end. */
-  async close(graceMs: number): Promise<void> {
+  /**
+   * Lets the thread end its agents and connections, then ends it. Of a dead one it waits for the end. Resolves with a
+   * thread that does not end.
+   */
+  async close(graceMs: number): Promise<StuckThread | undefined> {
+    if (!this.#dead) await this.#closeThread(graceMs);
     if (!this.#dead) {
-      // An idle thread may hang, too.
-      this.#watchdog ??= this.#watch();
-      await this.#task('close', graceMs, []);
-      clearInterval(this.#watchdog);
+      this.#bury();
+      void this.#pool.destroy();
     }
-    if (!this.#isDead()) {
-      this.#drain();
-      this.#dead = true;
-      this.#port.close();
-      this.#ended = this.#pool.destroy();
-    }
-    await this.#ended;
+    if (await this.#endsInTime()) return undefined;
+    return {
+      threadId: this.#threadId,
+      message: `the thread has not ended within ${String(END_MS)} ms of being told to`,
+    };
   }
 
-  /** A fresh read: the flag changes while a task is awaited. */
-  #isDead(): boolean {
-    return this.#dead;
+  async #closeThread(graceMs: number): Promise<void> {
+    // An idle thread may hang, too.
+    this.#watchdog ??= this.#watch();
+    const limitMs = 2 * graceMs + CLOSE_MARGIN_MS;
+    const limit = systemClock.setTimer(limitMs, () => {
+      this.#lose(hung(`has not closed within ${String(limitMs)} ms`));
+    });
+    await this.#task('close', graceMs, []);
+    limit.cancel();
+    clearInterval(this.#watchdog);
+  }
+
+  async #endsInTime(): Promise<boolean> {
+    let limit: NodeJS.Timeout | undefined;
+    const tooLate = new Promise<boolean>(resolve => {
+      limit = setTimeout(resolve, END_MS, false);
+    });
+    const isEnded = await Promise.race([this.ended.then(() => true), tooLate]);
+    clearTimeout(limit);
+    return isEnded;
   }
 
   /** Never rejects: a task fails only with its thread. */
@@ -135,39 +178,42 @@ export class ThreadHost implements Place {
   }
 
   /** A thread in an endless loop cannot be told anything: it is ended from outside. */
-  #watch(): NodeJS.Timeout {
+  #watch(): NodeJS.Timeout | undefined {
+    if (this.#timeoutMs === Infinity) return undefined;
     this.#missedPings = 0;
     return setInterval(() => {
       // Counted, not timed: when this thread itself was held up, the answers wait behind this very timer.
       if (this.#missedPings >= MISSED_PINGS) {
-        const hungMs = PING_MS * MISSED_PINGS;
-        const error = new Error(`the worker thread has not answered for ${String(hungMs)} ms`);
-        this.#lose(Object.assign(error, { code: 'ERR_THREAD_HUNG' }));
+        this.#lose(hung(`has not answered for ${String(this.#timeoutMs)} ms`));
         return;
       }
       this.#missedPings++;
       this.#outbox.frame(FrameType.Ping, 0, 0);
-    }, PING_MS);
+    }, this.#timeoutMs / MISSED_PINGS);
   }
 
   #lose(cause: unknown): void {
     if (this.#dead) return;
-    this.#drain();
-    this.#dead = true;
-    clearInterval(this.#watchdog);
-    this.#port.close();
+    this.#bury();
     // A thread that could not even start leaves a task in piscina whose promise nobody was given: destroy would reject it.
-    if (this.#threadId !== NO_THREAD) this.#ended = this.#pool.destroy();
+    if (this.#threadId !== NO_THREAD) void this.#pool.destroy();
     // Whoever is just giving it work must have noted to whom, before it is told that this one is gone.
     queueMicrotask(() => {
       this.#events.lost(this, cause);
     });
   }
 
-  /** What the thread had posted before its end is still told. */
-  #drain(): void {
+  /** Takes no more part in anything; but what the thread had posted before its end is still told. */
+  #bury(): void {
     for (let next = receiveMessageOnPort(this.#port); next !== undefined; next = receiveMessageOnPort(this.#port)) {
       this.#events.frames(this, next.message as Uint8Array);
     }
+    this.#dead = true;
+    clearInterval(this.#watchdog);
+    this.#port.close();
   }
+}
+
+function hung(how: string): Error {
+  return Object.assign(new Error(`the worker thread ${how}`), { code: 'ERR_THREAD_HUNG' });
 }

@@ -1,67 +1,83 @@
 /** A fixed number of worker threads, and which drone's batches run on which. */
-import type { Outgoing, Place, Runner, RunnerEvents } from '../runner.js';
+import { CrashLimit } from './crash-limit.js';
+import type { Outgoing, Refused, Runner, RunnerEvents, StuckThread } from '../runner.js';
 import { ThreadHost } from './thread-host.js';
 import type { ThreadSettings } from '../wire.js';
 
 export interface ThreadPoolOptions {
   readonly threads: number;
   readonly threadHeapMb: number | undefined;
+  /** A thread that does not answer for so long is ended; Infinity for never. */
+  readonly threadTimeoutMs: number;
+}
+
+interface Slot {
+  /** Starts when a drone is first routed to the slot, and again after its death. */
+  host: ThreadHost | undefined;
+  readonly crashLimit: CrashLimit;
 }
 
 export class ThreadPool implements Runner {
   readonly #settings: ThreadSettings;
   readonly #options: ThreadPoolOptions;
   readonly #events: RunnerEvents;
-  /** Threads start when a drone is first routed to their slot, and again after their death. */
-  readonly #hosts: (ThreadHost | undefined)[];
-  /** Ends of dead threads that others have replaced. */
-  readonly #ends = new Set<Promise<void>>();
+  readonly #slots: readonly Slot[];
+  /** Of threads that are dead and replaced, those that have not ended yet. */
+  readonly #leaving = new Set<ThreadHost>();
 
   constructor(settings: ThreadSettings, options: ThreadPoolOptions, events: RunnerEvents) {
     this.#settings = settings;
     this.#options = options;
     this.#events = events;
-    this.#hosts = new Array<ThreadHost | undefined>(options.threads).fill(undefined);
+    this.#slots = Array.from({ length: options.threads }, () => ({ host: undefined, crashLimit: new CrashLimit() }));
   }
 
-  start(batches: readonly Outgoing[]): readonly Place[] {
-    const places: ThreadHost[] = [];
+  start(batches: readonly Outgoing[]): readonly (ThreadHost | Refused)[] {
+    const placements = batches.map(batch => this.#place(batch));
+    for (const placement of new Set(placements)) if (placement instanceof ThreadHost) placement.run();
+    return placements;
+  }
+
+  async close(graceMs: number): Promise<readonly StuckThread[]> {
+    const hosts = [...this.#leaving, ...this.#slots.flatMap(({ host }) => host ?? [])];
+    const stuck = await Promise.all(hosts.map(host => host.close(graceMs)));
+    return stuck.filter(thread => thread !== undefined);
+  }
+
+  #place(batch: Outgoing): ThreadHost | Refused {
     try {
-      for (const batch of batches) {
-        const host = this.place(batch.route);
-        places.push(host);
-        batch.write(host.job);
-      }
+      const host = this.place(batch.route);
+      host.job.wholly(batch);
+      return host;
     } catch (error) {
-      // All of them are told not to have run, so that nothing of them may be left for the next job.
-      for (const host of places) host.job.take();
-      throw error;
+      return { refused: error };
     }
-    for (const host of new Set(places)) host.run();
-    return places;
   }
 
   place(route: string): ThreadHost {
-    return this.#hostAt(slotOf(route, this.#hosts.length));
+    return this.#hostAt(slotOf(route, this.#slots.length));
   }
 
-  async close(graceMs: number): Promise<void> {
-    await Promise.all([...this.#ends, ...this.#hosts.flatMap(host => host?.close(graceMs) ?? [])]);
-  }
-
-  #hostAt(slot: number): ThreadHost {
-    let host = this.#hosts[slot];
-    if (host === undefined || host.dead) {
-      if (host) this.#awaitEnd(host);
-      host = new ThreadHost(this.#settings, this.#options.threadHeapMb, this.#events);
-      this.#hosts[slot] = host;
-    }
-    return host;
+  #hostAt(at: number): ThreadHost {
+    const slot = this.#slots[at];
+    if (slot === undefined) throw new RangeError(`there is no slot ${String(at)}`);
+    if (slot.host?.dead === false) return slot.host;
+    const refusal = slot.crashLimit.refusal(performance.now());
+    if (refusal) throw refusal;
+    if (slot.host) this.#awaitEnd(slot.host);
+    slot.host = new ThreadHost(this.#settings, this.#options, {
+      frames: this.#events.frames,
+      lost: (host, cause) => {
+        slot.crashLimit.note(cause, performance.now());
+        this.#events.lost(host, cause);
+      },
+    });
+    return slot.host;
   }
 
   #awaitEnd(host: ThreadHost): void {
-    const end = host.close(0).finally(() => this.#ends.delete(end));
-    this.#ends.add(end);
+    this.#leaving.add(host);
+    void host.ended.then(() => this.#leaving.delete(host));
   }
 }
 

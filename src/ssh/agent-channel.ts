@@ -7,8 +7,6 @@ import type { SshConnection } from './connection.js';
 
 /** After the agent's exit, how long its last output may take to arrive when a stranger holds the pipe open. */
 const DRAIN_MS = 1000;
-/** How long an agent that sees the end of its stdin may take to end itself, before its connection ends anyway. */
-const FAREWELL_MS = 1000;
 const PIECE_BYTES = 64 * 1024;
 
 export class AgentChannel implements Channel {
@@ -33,7 +31,8 @@ export class AgentChannel implements Channel {
       .on('exit', (exitCode: number | null, signal?: string) => {
         const exit = describeExit(exitCode, signal ?? null);
         this.#exit = exit;
-        if (!this.#isOurEnd)
+        if (this.#isOurEnd) connection.end();
+        else
           this.#timer = setTimeout(() => {
             this.#end(exit);
           }, DRAIN_MS).unref();
@@ -80,9 +79,7 @@ export class AgentChannel implements Channel {
     this.#isOurEnd = true;
     this.#channel.end();
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => {
-      this.#connection.end();
-    }, FAREWELL_MS).unref();
+    if (this.#exit !== undefined) this.#connection.end();
   }
 
   kill(pid: number): Promise<boolean> {

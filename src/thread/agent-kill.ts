@@ -3,8 +3,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Channel } from '../transport.js';
 
 /**
- * How long whoever waits for a batch of the agent also waits to learn whether it is gone. With the link's own margin it
- * has to stay below that of the main thread.
+ * How long after the kill grace an agent may take to say that the call is over, before it is held for dead. It needs up
+ * to 700 ms itself; the rest is for the way there and back.
+ */
+export const ANSWER_MARGIN_MS = 3000;
+
+/**
+ * How long whoever waits for a batch of the agent also waits to learn whether it is gone. With the margin above it has
+ * to stay below that of the main thread.
  */
 const KNOWN_WITHIN_MS = 1500;
 

@@ -15,6 +15,7 @@ import { encodeFrame, ProtocolError } from '../frames.js';
 import type { Outbox } from '../outbox.js';
 import { type Channel, TransportError } from '../transport.js';
 import {
+  AGENT_ABANDONED,
   type DownKind,
   type DownReport,
   type EndpointSpec,
@@ -26,18 +27,12 @@ import {
   type ReadyReport,
   UNLESS_SENT,
 } from '../wire.js';
-import { killAgent } from './agent-kill.js';
+import { ANSWER_MARGIN_MS, killAgent } from './agent-kill.js';
 import { AgentSession, type SessionOwner } from './agent-session.js';
 import type { BatchRun } from './batch-run.js';
 import { LinkProbes } from './link-probes.js';
 import { Liveness } from './liveness.js';
 import { isOfTransfer, Transfers } from './transfers.js';
-
-/**
- * How long after the kill grace an agent may take to say that the call is over, before it is held for dead. It needs up
- * to 700 ms itself; the rest is for the way there and back.
- */
-const ANSWER_MARGIN_MS = 3000;
 
 /** What a link needs of the dispatcher that owns it. */
 export interface LinkOwner extends SessionOwner {
@@ -204,7 +199,7 @@ export class Link {
     }
     return new Promise(resolve => {
       const force = setTimeout(() => {
-        this.#fail('cancelled', new TransportError('cancelled', 'the queue was closed'));
+        void this.#cut('cancelled', new Error(`the agent has not ended within ${String(graceMs)} ms of being let go`));
       }, graceMs);
       this.#closed = () => {
         clearTimeout(force);
@@ -331,22 +326,25 @@ export class Link {
     batch.startTimer(waitMs, () => {
       const error = new Error(`${message} within ${String(waitMs)} ms`);
       batch.unheeded = { kind, error };
-      if (this.#state !== 'killing') void this.#cut(error);
+      void this.#cut('lost', new Error('the connection was cut: its agent no longer answers', { cause: error }));
     });
-  }
-
-  async #cut(cause: Error): Promise<void> {
-    this.#state = 'killing';
-    this.#liveness.stop();
-    this.#owner.ended(this);
-    this.#killed = await this.#kill();
-    this.#fail('lost', new Error('the connection was cut: its agent no longer answers', { cause }));
   }
 
   #kill(): Promise<boolean | undefined> {
     return killAgent(this.#channel, this.#agentPid, message => {
       this.#report({ state: 'warning', message });
     });
+  }
+
+  /** Ends an agent that does not do as it is told, or leaves it behind, and with it the link. */
+  async #cut(kind: DownKind, error: Error): Promise<void> {
+    if (this.#state === 'killing' || this.#state === 'ended') return;
+    this.#state = 'killing';
+    this.#liveness.stop();
+    this.#owner.ended(this);
+    this.#killed = await this.#kill();
+    const isGone = this.#killed === true || this.#channel?.endsAgent === true;
+    this.#fail(kind, isGone ? error : Object.assign(error, { code: AGENT_ABANDONED }));
   }
 
   #enter(batch: BatchRun, phase: Phase): void {
@@ -388,7 +386,8 @@ export class Link {
     const unsent = [...this.#batches.values()];
     this.#batches.clear();
     this.#channel?.destroy();
-    if (wasReady) this.#report({ state: 'closed', error: this.#closed ? undefined : error });
+    const isAsked = this.#closed !== undefined && (error as { code?: unknown }).code !== AGENT_ABANDONED;
+    if (wasReady) this.#report({ state: 'closed', error: isAsked ? undefined : error });
     this.#closed?.();
     for (const batch of unsent) this.#owner.moveOn(batch);
   }

@@ -63,10 +63,11 @@ export class WarmLinks {
     }
   }
 
-  /** Ends all, by force after `graceMs`. */
+  /** Ends all, by force after `graceMs`, or after FAREWELL_MS where that is more. */
   async close(graceMs: number): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
-    await Promise.all([...this.#leaving, ...[...this.#links.values()].map(link => link.close(graceMs))]);
+    const forceMs = Math.max(graceMs, FAREWELL_MS);
+    await Promise.all([...this.#leaving, ...[...this.#links.values()].map(link => link.close(forceMs))]);
   }
 
   #end(link: Link): void {

@@ -1,11 +1,11 @@
 /** What `close` does: takes no more, waits, cancels the rest, lets everything go, and keeps the results. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { events, LocalDrone } from 'drone-task-queue';
-import { FakeDrone, Gate } from 'drone-task-queue/testing';
+import { type DroneError, events, LocalDrone, SshDrone } from 'drone-task-queue';
+import { FakeDrone, Gate, startSshServer } from 'drone-task-queue/testing';
 import { leakCheck } from '../leak-check.js';
 import { queues } from './queues.js';
-import { exceptionOf, failureOf, refusalOf } from './rejections.js';
+import { exceptionOf, failureOf, refusalOf, rejectionOf } from './rejections.js';
 import { Witness } from './witness.js';
 
 leakCheck();
@@ -15,7 +15,7 @@ const ECHO = { echo: (value: unknown): unknown => value };
 for (const make of queues) {
   test(`${make.name}: a queue that never ran a round closes`, async () => {
     const queue = make();
-    await queue.close();
+    assert.deepEqual(await queue.close(), { abandoned: [] });
     await refusalOf(queue.execute([]), 'ERR_QUEUE_CLOSED');
   });
 
@@ -76,6 +76,66 @@ for (const make of queues) {
     await beside;
     assert.equal(held.connections, 0);
   });
+
+  test(`${make.name}: a round that is closed in the turn of its start is over with the queue`, async () => {
+    for (const graceMs of [0, Infinity]) {
+      const queue = make();
+      const drones = ['web1', 'web2'].map(name => new FakeDrone(name, ECHO));
+      const calls = drones.map(drone => drone.queueCall('echo', graceMs));
+      const round = queue.settle(drones);
+      const closing = queue.close({ graceMs });
+      await refusalOf(queue.execute([new FakeDrone('late', ECHO)]), 'ERR_ROUND_IN_FLIGHT');
+      assert.deepEqual(await closing, { abandoned: [] });
+      const { results, failures } = await round;
+      for (const [at, drone] of drones.entries()) {
+        const isDone = results.get(drone)?.length === 1;
+        assert.equal(isDone, failures.get(drone) === undefined);
+        if (graceMs === Infinity) assert.ok(isDone);
+        else if (!isDone) assert.equal(failureOf({ failures }, drone).kind, 'cancelled', String(calls[at]));
+        assert.equal(drone.connections, 0);
+      }
+    }
+  });
+
+  test(`${make.name}: an agent that does not react to the cancel of close is in the report`, async () => {
+    using opened = new Witness(events.linkOpen);
+    const queue = make({ killGraceMs: 10 });
+    const drone = new FakeDrone('frozen', ECHO);
+    drone.misbehave('freeze');
+    const call = rejectionOf(queue.call(drone, 'echo', 1));
+    await opened.first();
+    const report = await queue.close({ graceMs: 10 });
+    assert.deepEqual(
+      report.abandoned.map(({ what, hostname }) => ({ what, hostname })),
+      [{ what: 'agent', hostname: 'frozen' }],
+    );
+    assert.match(report.abandoned[0]?.message ?? '', /no longer answers/);
+    assert.equal(((await call) as DroneError).kind, 'cancelled');
+  });
+
+  for (const where of ['here', 'behind SSH']) {
+    test(`${make.name}: close ends the processes of a call that it cuts short ${where}, and keeps what others returned`, async () => {
+      await using server = await startSshServer();
+      const queue = make();
+      const done = new FakeDrone('done', ECHO);
+      const drone = where === 'here' ? new LocalDrone() : new SshDrone('web1', server.droneOptions());
+      done.queueCall('echo', 'kept');
+      const started = new Promise<number>(resolve => {
+        const onOutput = (_stream: string, chunk: Uint8Array): void => {
+          resolve(Number(Buffer.from(chunk).toString()));
+        };
+        drone.with({ onOutput }).queueCall('run', 'echo $$; exec sleep 600');
+      });
+      const round = exceptionOf(queue.execute([done, drone]), 'ERR_ROUND_CANCELLED');
+      const pid = await started;
+      assert.deepEqual(await queue.close({ graceMs: 0 }), { abandoned: [] });
+      assert.throws(() => process.kill(pid, 0), { code: 'ESRCH' });
+      const exception = await round;
+      assert.deepEqual([...exception.results], [[done, ['kept']]]);
+      const { kind, killed } = failureOf(exception, drone);
+      assert.deepEqual({ kind, killed }, { kind: 'cancelled', killed: true });
+    });
+  }
 
   test(`${make.name}: close lets agents go, and every link is told as closed without an error`, async () => {
     using opened = new Witness(events.linkOpen);

@@ -25,6 +25,7 @@ const BAD_QUEUE_OPTIONS: readonly (readonly [
 const BAD_THREAD_OPTIONS: readonly (readonly [field: string, options: object])[] = [
   ...[0, -1, 1.5, NaN, Infinity, '2'].map(value => ['threads', { threads: value }] as const),
   ...[0, -1, 15, NaN, Infinity, '64'].map(value => ['threadHeapMb', { threadHeapMb: value }] as const),
+  ...[0, -1, NaN, '100'].map(value => ['threadTimeoutMs', { threadTimeoutMs: value }] as const),
 ];
 
 const BAD_CALL_OPTIONS: readonly (readonly [field: string, options: object])[] = [
@@ -107,7 +108,7 @@ for (const make of queues) {
   });
 }
 
-test('threads and threadHeapMb out of range throw an error that names the field', () => {
+test('threads, threadHeapMb and threadTimeoutMs out of range throw an error that names the field', () => {
   for (const [field, options] of BAD_THREAD_OPTIONS) {
     assertNames(field, () => new ThreadedTaskQueue(options));
   }

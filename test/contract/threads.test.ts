@@ -2,16 +2,20 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import test from 'node:test';
 import { promisify } from 'node:util';
 import { threadId as mainThreadId } from 'node:worker_threads';
-import { type AnyDrone, DroneTaskQueue, events, ThreadedTaskQueue } from 'drone-task-queue';
+import { type AnyDrone, type DroneError, DroneTaskQueue, events, SshDrone, ThreadedTaskQueue } from 'drone-task-queue';
 import { FakeDrone, type FakeFault, Gate } from 'drone-task-queue/testing';
 import { leakCheck } from '../leak-check.js';
-import { exceptionOf, failureOf } from './rejections.js';
+import { exceptionOf, failureOf, rejectionOf } from './rejections.js';
 import { Witness } from './witness.js';
 
 leakCheck();
+
+const echo = (value: number): number => value;
 
 /** How a thread dies, and what the failure's cause says about it. */
 const DEATHS: readonly (readonly [fault: FakeFault, cause: RegExp])[] = [
@@ -46,7 +50,7 @@ for (const [fault, cause] of DEATHS) {
     let gate = gates.probe;
     const drones = Array.from(
       { length: 12 },
-      (_, n) => new FakeDrone(`web${String(n)}`, { wait: () => gate.wait(), echo: (value: number) => value }),
+      (_, n) => new FakeDrone(`web${String(n)}`, { wait: () => gate.wait(), echo }),
     );
     const threads = await spread(queue, drones, gates.probe);
     const [killer] = drones;
@@ -96,6 +100,108 @@ for (const [fault, cause] of DEATHS) {
     assert.equal(lost.seen.length, 1);
   });
 }
+
+for (const [fault, cause] of DEATHS) {
+  test(`a thread that dies of '${fault}' while it connects, runs calls, and the queue is closing, leaves nobody waiting`, async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    using lost = new Witness(events.threadLost);
+    const queue = new ThreadedTaskQueue({ threads: 1, threadHeapMb: 32, connectTimeoutMs: Infinity });
+    const gate = new Gate();
+    // Its connection is taken, and nobody there says a word.
+    const silent = new SshDrone('silent', { host: '127.0.0.1', port });
+    const busy = new FakeDrone('busy', { wait: () => gate.wait() });
+    const killer = new FakeDrone('killer', { kill: () => undefined });
+    const connecting = silent.queueCall('run', 'true');
+    const running = busy.queueCall('wait');
+    await queue.execute([silent, busy], { wait: false });
+    const beside = rejectionOf(queue.call(busy, 'wait'));
+    const [socket] = (await once(server, 'connection')) as [Socket];
+    await gate.arrived(2);
+    killer.misbehave(fault);
+    const trigger = rejectionOf(queue.call(killer, 'kill'));
+    const closing = queue.close({ graceMs: Infinity });
+
+    for (const error of [await beside, await trigger]) {
+      assert.equal((error as DroneError).kind, 'worker-lost');
+      assert.match(String((error as DroneError).cause), cause);
+    }
+    const exception = await exceptionOf(queue.getResults());
+    const failures = [failureOf(exception, silent), failureOf(exception, busy)];
+    assert.deepEqual(
+      failures.map(({ kind, notStarted, mayHaveRun }) => ({ kind, notStarted, mayHaveRun })),
+      [
+        { kind: 'worker-lost', notStarted: [connecting], mayHaveRun: [] },
+        { kind: 'worker-lost', notStarted: [], mayHaveRun: [running] },
+      ],
+    );
+    assert.deepEqual(await closing, { abandoned: [] });
+    assert.equal(lost.seen.length, 1);
+    socket.destroy();
+    server.close();
+  });
+}
+
+test('a slot whose threads died five times starts none for a while, and costs the drones of other slots nothing', async () => {
+  using lost = new Witness(events.threadLost);
+  const counted: string[] = [];
+  const stats = { timing() {}, gauge() {}, increment: (name: string) => counted.push(name) };
+  await using queue = new ThreadedTaskQueue({ threads: 2, name: 'fragile', stats });
+  const gate = new Gate();
+  const drones = Array.from(
+    { length: 8 },
+    (_, n) => new FakeDrone(`web${String(n)}`, { wait: () => gate.wait(), echo }),
+  );
+  const [killer] = drones;
+  assert.ok(killer);
+  const threads = await spread(queue, drones, gate);
+  const other = drones.find(drone => threads.get(drone) !== threads.get(killer));
+  assert.ok(other, 'eight drones are spread over two threads');
+
+  killer.misbehave('thread-exit');
+  for (let death = 0; death < 5; death++) {
+    killer.queueCall('echo', death);
+    const { failures } = await queue.settle([killer]);
+    assert.equal(failureOf({ failures }, killer).phase, 'call');
+  }
+  killer.behave();
+  const call = killer.queueCall('echo', 5);
+  other.queueCall('echo', 6);
+  const { failures, results } = await queue.settle([killer, other]);
+  const { kind, phase, notStarted, cause } = failureOf({ failures }, killer);
+  assert.deepEqual({ kind, phase, notStarted }, { kind: 'worker-lost', phase: 'waiting', notStarted: [call] });
+  assert.equal((cause as NodeJS.ErrnoException).code, 'ERR_THREAD_CRASH_LOOP');
+  assert.match(String(cause), /5 worker threads of its slot died within 60 s, the last of: .*exit/);
+  assert.deepEqual(killer.getCalls(), [call]);
+  assert.deepEqual([...results], [[other, [6]]]);
+  await assert.rejects(queue.call(killer, 'echo', 7), { kind: 'worker-lost', cause });
+  assert.equal(lost.seen.length, 5);
+  assert.equal(counted.filter(name => name === 'drone_task_queue.fragile.threads.lost').length, 5);
+});
+
+test('a thread that hangs is ended after threadTimeoutMs', async () => {
+  await using queue = new ThreadedTaskQueue({ threads: 1, threadTimeoutMs: 4000 });
+  const drone = new FakeDrone('web1', { echo });
+  drone.misbehave('thread-loop');
+  drone.queueCall('echo', 1);
+  const { failures } = await queue.settle([drone]);
+  const { kind, cause } = failureOf({ failures }, drone);
+  assert.equal(kind, 'worker-lost');
+  assert.equal((cause as NodeJS.ErrnoException).code, 'ERR_THREAD_HUNG');
+  assert.match(String(cause), /has not answered for 4000 ms/);
+});
+
+test('without a threadTimeoutMs a thread that hangs is still ended by close', async () => {
+  using opened = new Witness(events.linkOpen);
+  const queue = new ThreadedTaskQueue({ threads: 1, threadTimeoutMs: Infinity, killGraceMs: 10 });
+  const drone = new FakeDrone('web1', { echo });
+  drone.misbehave('thread-loop');
+  const call = rejectionOf(queue.call(drone, 'echo', 1));
+  await opened.first();
+  assert.deepEqual(await queue.close({ graceMs: 0 }), { abandoned: [] });
+  assert.equal(((await call) as DroneError).kind, 'cancelled');
+});
 
 test('a FakeDrone is served through the frames of a worker thread: what arrives are copies', async () => {
   using opened = new Witness(events.linkOpen);
@@ -175,7 +281,7 @@ test('where no worker thread can be started, every drone fails as worker-lost an
 
 test('a subscriber that throws is heard of as an uncaught exception and does not touch the round', async () => {
   await using queue = new ThreadedTaskQueue({ threads: 1 });
-  const drone = new FakeDrone('web1', { echo: (value: number) => value });
+  const drone = new FakeDrone('web1', { echo });
   const thrown = new Error('of a subscriber');
   const listen = (): never => {
     throw thrown;

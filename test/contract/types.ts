@@ -3,6 +3,7 @@ import {
   type AnyDrone,
   type Call,
   type CallOptions,
+  type CloseReport,
   compareLoad,
   type Drone,
   type DroneError,
@@ -107,7 +108,7 @@ export async function rounds(queue: TaskQueue, drones: AnyDrone[], flag: boolean
   exactly<DroneResults>()(results);
   exactly<Map<AnyDrone, DroneError>>()(failures);
   exactly<Promise<void>>()(queue.waitOnDrones());
-  exactly<Promise<void>>()(queue.close({ graceMs: undefined }));
+  exactly<Promise<CloseReport>>()(queue.close({ graceMs: undefined }));
   exactly<Promise<void>>()(queue[Symbol.asyncDispose]());
 }
 

@@ -1,13 +1,14 @@
-/** What is left of a job that could not be written as a whole. */
+/** What becomes of a job when one of its batches cannot be written. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { ThreadPool } from '../../src/runner/thread-pool.js';
+import type { Outgoing } from '../../src/runner.js';
 import { FrameType } from '../../src/wire.js';
 import { leakCheck } from '../leak-check.js';
 
 leakCheck();
 
-test('of a job that cannot be written whole, nothing is left for the next one', async () => {
+test('a batch that cannot be written is refused, and nothing of it is left in the job of the others', async () => {
   const settings = {
     connectTimeoutMs: 1000,
     killGraceMs: 1000,
@@ -19,28 +20,26 @@ test('of a job that cannot be written whole, nothing is left for the next one', 
     maxIdleMs: Infinity,
     maxWarm: Infinity,
   };
-  const pool = new ThreadPool(settings, { threads: 1, threadHeapMb: undefined }, { frames() {}, lost() {} });
+  const options = { threads: 1, threadHeapMb: undefined, threadTimeoutMs: Infinity };
+  const pool = new ThreadPool(settings, options, { frames() {}, lost() {} });
   const thrown = new RangeError('no memory for this batch');
-  const found: boolean[] = [];
-  const fails = {
-    route: 'b',
-    write: () => {
+  const fails: Outgoing = {
+    route: 'a',
+    write: writer => {
+      writer.frame(FrameType.Batch, 1, 1);
       throw thrown;
     },
   };
-  const first = (): unknown =>
-    pool.start([
-      {
-        route: 'a',
-        write: writer => {
-          found.push(writer.empty);
-          writer.frame(FrameType.Batch, 1, 1);
-        },
-      },
-      fails,
-    ]);
-  assert.throws(first, thrown);
-  assert.throws(first, thrown);
-  assert.deepEqual(found, [true, true]);
-  await pool.close(0);
+  const written: number[] = [];
+  const other: Outgoing = {
+    route: 'b',
+    write: writer => {
+      written.push(writer.whole.byteLength);
+    },
+  };
+  const [first, second] = pool.start([fails, other]);
+  assert.deepEqual(first, { refused: thrown });
+  assert.ok(second && 'send' in second);
+  assert.deepEqual(written, [0]);
+  assert.deepEqual(await pool.close(0), []);
 });

@@ -119,12 +119,14 @@ test('what is done after the end does no harm', async () => {
   assert.equal(session.ends, 1);
 });
 
-test('an agent that does not end at the end of its stdin loses its connection', async () => {
+test('an agent that does not end at the end of its stdin is let go with its connection, which the link cuts', async () => {
   const loader = `process.stdin.resume();setInterval(()=>0,1e3);process.on("SIGPIPE",()=>0);
     process.stdout.write(String(process.pid).padStart(10))`.replaceAll(/\n */g, '');
   const session = await openSession(sshd.droneOptions(), { loader });
   const pid = Number(await session.received(10));
-  await close(session);
+  session.channel.close();
+  session.channel.destroy();
+  assert.equal(await session.ended, undefined);
   process.kill(pid, 'SIGKILL');
 });
 

@@ -83,6 +83,26 @@ for (const make of queues) {
     assert.equal(opened.seen.length, 1);
   });
 
+  test(`${make.name}: an agent behind a connection that is silently gone is in the report of close`, async () => {
+    await using server = await startSshServer();
+    await using proxy = await proxyTo(server);
+    const queue = make();
+    const far = new SshDrone('far', { ...server.droneOptions(), host: '127.0.0.1', port: proxy.port });
+    const near = new SshDrone('near', server.droneOptions());
+    for (const drone of [far, near]) await queue.call(drone, 'run', 'true');
+    proxy.halfOpen();
+    using closed = new Witness(events.linkClose);
+    const { abandoned } = await queue.close();
+    assert.deepEqual(
+      abandoned.map(({ what, hostname }) => ({ what, hostname })),
+      [{ what: 'agent', hostname: 'far' }],
+    );
+    const told = new Map(
+      closed.seen.map(({ hostname, error }) => [hostname, (error as NodeJS.ErrnoException | undefined)?.code]),
+    );
+    assert.deepEqual([told.get('far'), told.get('near')], ['ERR_AGENT_ABANDONED', undefined]);
+  });
+
   test(`${make.name}: a batch that is stopped while its connection is doubted goes back whole`, async () => {
     await using server = await startSshServer();
     await using proxy = await proxyTo(server);
