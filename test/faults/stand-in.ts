@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { Scratch } from '../contract/trees.js';
 import type { Sshd } from '../sshd.js';
 
-const LIAR = new URL('lying-agent.mjs', import.meta.url);
+const LIAR = new URL('lying-agent.js', import.meta.url);
 
 export class StandIn implements AsyncDisposable {
   /** For `agentCommand`. */
@@ -34,8 +34,9 @@ export class StandIn implements AsyncDisposable {
     await this.be(`exec ${this.#node} "$@"`);
   }
 
-  /** An agent that is to be believed until it has a call, and has a vice then; see lying-agent.mjs. */
+  /** An agent that is to be believed until it has a call, and has a vice then; see lying-agent.js. */
   async lie(vice: string): Promise<void> {
+    // No package.json says there that it is a module.
     const liar = this.#scratch.of('lying-agent.mjs');
     await copyFile(fileURLToPath(LIAR), liar);
     await this.be(`exec ${this.#node} ${liar} ${vice} "$3"`);
