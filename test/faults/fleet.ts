@@ -22,7 +22,11 @@ import { Others } from './others.js';
 
 /** For what is to go well however busy the machine is, ms. */
 const AMPLE_MS = 60_000;
+/** Of drones at fault, where their test says nothing else: the default. */
+export const CONNECT_MS = 10_000;
 const ADDRESSES = 6;
+/** Which address a drone at fault has. */
+const AT_FAULT = 3;
 /** How often a drone that has been mended may fail again by its own short limits, on a busy machine. */
 const MOST_ROUNDS = 5;
 
@@ -36,8 +40,8 @@ export class Fleet implements AsyncDisposable {
     this.sshd = sshd;
     this.queue = new ThreadedTaskQueue({ threads: 1, connectTimeoutMs: AMPLE_MS, killGraceMs: 300, ...options });
     this.others = new Others([
-      new SshDrone('other1', healthyAt(sshd, 1)),
-      new SshDrone('other2', healthyAt(sshd, 2)),
+      new SshDrone('other1', { ...optionsAt(sshd, 1), connectTimeoutMs: AMPLE_MS }),
+      new SshDrone('other2', { ...optionsAt(sshd, 2), connectTimeoutMs: AMPLE_MS }),
       // Its agent is its own: drones of one endpoint share theirs.
       new LocalDrone({ env: { DRONE: 'other3' } }),
     ]);
@@ -52,20 +56,20 @@ export class Fleet implements AsyncDisposable {
 
   /** For a drone on the healthy server, at an address that no other has. */
   droneOptions(): SshDroneOptions {
-    return healthyAt(this.sshd, 3);
+    return optionsAt(this.sshd, AT_FAULT);
   }
 
-  /** In front of the healthy server. */
-  proxy(): Promise<TcpProxy> {
-    return startTcpProxy({ host: this.sshd.addresses[3] ?? '', port: this.sshd.port });
+  /** In front of a server, the healthy one by default. */
+  proxy(sshd = this.sshd): Promise<TcpProxy> {
+    return startTcpProxy({ host: sshd.addresses[AT_FAULT] ?? '', port: sshd.port });
   }
 
-  /** For a drone on a server that is reached through a proxy. */
+  /** For a drone on the server behind a proxy. */
   async behind(proxy: TcpProxy, sshd = this.sshd): Promise<SshDroneOptions> {
     const knownHosts = `${sshd.knownHosts}_${String(proxy.port)}`;
     const lines = await readFile(sshd.knownHosts, 'utf8');
     await writeFile(knownHosts, lines.replaceAll(/^\S+/gm, `[127.0.0.1]:${String(proxy.port)}`));
-    return { ...healthyAt(sshd, 3), host: '127.0.0.1', port: proxy.port, knownHosts };
+    return { ...optionsAt(sshd, AT_FAULT), host: '127.0.0.1', port: proxy.port, knownHosts };
   }
 
   /**
@@ -120,9 +124,9 @@ export class Fleet implements AsyncDisposable {
   }
 }
 
-/** With all the time that a busy machine may need. */
-export function healthyAt(sshd: Sshd, at: number): SshDroneOptions {
-  return { ...sshd.droneOptions(sshd.addresses[at]), connectTimeoutMs: AMPLE_MS };
+/** For a drone at one of a server's addresses. */
+export function optionsAt(sshd: Sshd, at: number): SshDroneOptions {
+  return { ...sshd.droneOptions(sshd.addresses[at]), connectTimeoutMs: CONNECT_MS };
 }
 
 /** Resolves when a drone's failure is told. */

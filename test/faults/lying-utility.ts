@@ -1,4 +1,7 @@
 /** A utility module whose method writes what it is told into the stream of its agent, between the agent's own frames. */
+import { encodeFrame } from '../../src/frames.js';
+import { FrameType } from '../../src/wire.js';
+
 const SOURCE = `
 import { writeSync } from 'node:fs';
 export function say(bytes) { writeSync(1, bytes); }
@@ -12,15 +15,9 @@ export interface LyingMethods {
   echo(value: string): string;
 }
 
-const VALUE = 17;
-const HEADER_BYTES = 13;
-
 /** As the agent would answer a call, but that it may announce more bytes than it has. */
-export function answer(batch: number, index: number, payload: Uint8Array, announcedBytes = payload.byteLength): Buffer {
-  const header = Buffer.alloc(HEADER_BYTES);
-  header.writeUInt32LE(announcedBytes, 0);
-  header.writeUInt8(VALUE, 4);
-  header.writeUInt32LE(batch, 5);
-  header.writeUInt32LE(index, 9);
-  return Buffer.concat([header, payload]);
+export function answer(batch: number, index: number, payload: Uint8Array, announcedBytes?: number): Uint8Array {
+  const frame = encodeFrame(FrameType.Value, batch, index, payload);
+  if (announcedBytes !== undefined) new DataView(frame.buffer).setUint32(0, announcedBytes, true);
+  return frame;
 }

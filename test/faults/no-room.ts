@@ -8,7 +8,7 @@ interface Runner {
 }
 
 /** Where programs write without being asked. */
-const FOLDERS = '~ "${TMPDIR:-/tmp}"';
+const FOLDERS = '~ "$(dirname "$(mktemp -u)")"';
 
 /** Queues them; returns what holds their values to it. */
 export function queueNoRoom(drone: Runner): (results: DroneResults) => void {

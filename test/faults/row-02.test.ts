@@ -4,7 +4,7 @@ import { leakCheck } from '../leak-check.js';
 import { startSshd } from '../sshd.js';
 import { assertFailure } from './expected.js';
 import { fault } from './fault.js';
-import { Fleet, healthyAt } from './fleet.js';
+import { Fleet, optionsAt } from './fleet.js';
 
 leakCheck();
 
@@ -22,7 +22,7 @@ fault(
   async watch => {
     await using fleet = await Fleet.start();
     await using sshd = await startSshd({}, 1);
-    const drone = new SshDrone('silent', { ...healthyAt(sshd, 0), connectTimeoutMs: CONNECT_MS });
+    const drone = new SshDrone('silent', { ...optionsAt(sshd, 0), connectTimeoutMs: CONNECT_MS });
     const calls = [drone.queueCall('run', 'true'), drone.queueCall('run', 'true')];
     signal(sshd.pids, 'SIGSTOP');
     try {

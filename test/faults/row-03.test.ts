@@ -5,15 +5,14 @@ import { connect, type Socket } from 'node:net';
 import { SshDrone } from 'drone-task-queue';
 import { leakCheck } from '../leak-check.js';
 import { type Sshd, startSshd } from '../sshd.js';
-import { startTcpProxy } from '../tcp-proxy.js';
 import { assertFailure } from './expected.js';
 import { fault } from './fault.js';
-import { Fleet, healthyAt } from './fleet.js';
+import { CONNECT_MS, Fleet, optionsAt } from './fleet.js';
 import { until } from './until.js';
 
 leakCheck();
 
-const CONNECT_MS = 1000;
+const SHORT_MS = 1000;
 const FULL = { MaxStartups: '1:100:1', LoginGraceTime: '60' };
 const INJECTED = '`MaxStartups 1:100:1`, and a connection that does not log in';
 
@@ -24,13 +23,13 @@ fault(
     injected: INJECTED,
     sees: 'its results: the connection is tried again, at random intervals',
     within: 'connect time-out',
-    withinMs: 10_000,
+    withinMs: CONNECT_MS,
   },
   async ({ inTime }) => {
     await using fleet = await Fleet.start();
     await using sshd = await startSshd(FULL, 4);
     const taken = await takePlace(sshd);
-    await using proxy = await startTcpProxy({ host: sshd.addresses[3] ?? '', port: sshd.port });
+    await using proxy = await fleet.proxy(sshd);
     const drone = new SshDrone('crowded', await fleet.behind(proxy, sshd));
     const call = drone.queueCall('run', 'echo in');
     const round = fleet.succeeds(drone, async () => {
@@ -49,13 +48,13 @@ fault(
     injected: INJECTED,
     sees: '`unreachable`, phase `handshake`, with how often it was tried; all `notStarted`, back',
     within: 'connect time-out, and the pauses between attempts',
-    withinMs: 2 * CONNECT_MS,
+    withinMs: 2 * SHORT_MS,
   },
   async watch => {
     await using fleet = await Fleet.start();
     await using sshd = await startSshd(FULL, 1);
     const taken = await takePlace(sshd);
-    const drone = new SshDrone('full', { ...healthyAt(sshd, 0), connectTimeoutMs: CONNECT_MS });
+    const drone = new SshDrone('full', { ...optionsAt(sshd, 0), connectTimeoutMs: SHORT_MS });
     const calls = [drone.queueCall('run', 'true'), drone.queueCall('run', 'true')];
     const failure = await fleet.fails(drone, watch);
     taken.destroy();

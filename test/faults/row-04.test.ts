@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { SshDrone } from 'drone-task-queue';
 import { leakCheck } from '../leak-check.js';
 import { startSshd } from '../sshd.js';
-import { startTcpProxy } from '../tcp-proxy.js';
 import { assertFailure } from './expected.js';
 import { fault } from './fault.js';
 import { Fleet } from './fleet.js';
@@ -11,7 +10,8 @@ import { Fleet } from './fleet.js';
 leakCheck();
 
 const CALLS = 12;
-const ROW = { row: 4, within: 'call time-out', withinMs: 10_000 };
+const CALL_MS = 10_000;
+const ROW = { row: 4, within: 'call time-out', withinMs: CALL_MS };
 
 for (const agent of ['node', 'none'] as const) {
   const how = agent === 'node' ? 'with an agent' : 'without an agent, a command per call';
@@ -23,9 +23,9 @@ for (const agent of ['node', 'none'] as const) {
       sees: 'its results, over one connection: what finds no channel waits for its turn',
     },
     async ({ inTime }) => {
-      await using fleet = await Fleet.start();
+      await using fleet = await Fleet.start({ callTimeoutMs: CALL_MS });
       await using sshd = await startSshd({ MaxSessions: agent === 'node' ? '1' : '2' }, 4);
-      await using proxy = await startTcpProxy({ host: sshd.addresses[3] ?? '', port: sshd.port });
+      await using proxy = await fleet.proxy(sshd);
       const drone = new SshDrone('narrow', { ...(await fleet.behind(proxy, sshd)), agent });
       const batch = Array.from({ length: 3 }, (_, at) => drone.queueCall('run', `echo batch ${String(at)}`));
       const numbers = Array.from({ length: CALLS }, (_, at) => String(at));
@@ -56,7 +56,7 @@ fault(
   async watch => {
     await using fleet = await Fleet.start();
     await using sshd = await startSshd({ MaxSessions: '0' }, 4);
-    await using proxy = await startTcpProxy({ host: sshd.addresses[3] ?? '', port: sshd.port });
+    await using proxy = await fleet.proxy(sshd);
     const drone = new SshDrone('closed', await fleet.behind(proxy, sshd));
     const calls = [drone.queueCall('run', 'true'), drone.queueCall('run', 'true')];
     const failure = await fleet.fails(drone, watch);

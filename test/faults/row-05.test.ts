@@ -6,7 +6,6 @@ import { SshDrone } from 'drone-task-queue';
 import { Scratch } from '../contract/trees.js';
 import { leakCheck } from '../leak-check.js';
 import { startSshd } from '../sshd.js';
-import { startTcpProxy } from '../tcp-proxy.js';
 import { assertFailure } from './expected.js';
 import { fault } from './fault.js';
 import { Fleet } from './fleet.js';
@@ -22,13 +21,13 @@ fault(
     injected:
       'a key that sshd does not know, a password that fits nobody, and the socket of an ssh-agent that is not there',
     sees: '`auth`, phase `auth`, one attempt, with all that was tried; all `notStarted`, back',
-    within: 'at once; the server may make it wait',
+    within: 'at once, when the server has answered',
     withinMs: 5000,
   },
   async watch => {
     await using fleet = await Fleet.start();
     await using sshd = await startSshd({ PasswordAuthentication: 'yes' }, 4);
-    await using proxy = await startTcpProxy({ host: sshd.addresses[3] ?? '', port: sshd.port });
+    await using proxy = await fleet.proxy(sshd);
     await using scratch = await Scratch.make();
     const identity = scratch.of('unknown');
     execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', identity]);

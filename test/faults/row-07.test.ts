@@ -5,7 +5,7 @@ import { Scratch } from '../contract/trees.js';
 import { leakCheck } from '../leak-check.js';
 import { assertFailure } from './expected.js';
 import { fault } from './fault.js';
-import { Fleet, healthyAt } from './fleet.js';
+import { Fleet, optionsAt } from './fleet.js';
 
 leakCheck();
 
@@ -44,7 +44,7 @@ for (const { what, injected, line, code } of SPOILED) {
         const known = await readFile(sshd.knownHosts, 'utf8');
         await writeFile(knownHosts, known.trim().split('\n').map(line).join('\n'));
         const via = [1, 2].map(at => {
-          const options = healthyAt(sshd, 3 + at);
+          const options = optionsAt(sshd, 3 + at);
           return new SshDrone(`hop${String(at)}`, at === number ? { ...options, knownHosts } : options);
         });
         const drone = new SshDrone('behind', { ...fleet.droneOptions(), via });

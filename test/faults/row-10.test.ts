@@ -7,7 +7,7 @@ import { Witness } from '../contract/witness.js';
 import { leakCheck } from '../leak-check.js';
 import { startSshd } from '../sshd.js';
 import { fault } from './fault.js';
-import { Fleet, healthyAt } from './fleet.js';
+import { CONNECT_MS, Fleet, optionsAt } from './fleet.js';
 
 leakCheck();
 
@@ -18,7 +18,7 @@ fault(
     injected: 'sshd and all of its sessions are ended, and it is started again',
     sees: 'its results, of calls that ran once; the connection is a new one (event `linkOpen`)',
     within: 'connect time-out',
-    withinMs: 10_000,
+    withinMs: CONNECT_MS,
   },
   async ({ inTime }) => {
     await using fleet = await Fleet.start();
@@ -26,7 +26,7 @@ fault(
     await using scratch = await Scratch.make();
     using opened = new Witness(events.linkOpen);
     using closed = new Witness(events.linkClose);
-    const drone = new SshDrone('rebooted', healthyAt(sshd, 0));
+    const drone = new SshDrone('rebooted', optionsAt(sshd, 0));
     const mark = `echo ran >> ${scratch.of('runs')}`;
     drone.queueCall('run', mark);
     await fleet.succeeds(drone);

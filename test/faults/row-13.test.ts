@@ -4,12 +4,12 @@ import { SshDrone } from 'drone-task-queue';
 import { leakCheck } from '../leak-check.js';
 import { assertFailure } from './expected.js';
 import { fault } from './fault.js';
-import { Fleet } from './fleet.js';
+import { CONNECT_MS, Fleet } from './fleet.js';
 import { StandIn } from './stand-in.js';
 
 leakCheck();
 
-const ROW = { row: 13, within: 'at once, of a connect time-out', withinMs: 2000 };
+const ROW = { row: 13, within: 'at once', withinMs: 2000 };
 
 const UNFIT = [
   {
@@ -55,7 +55,8 @@ fault(
     fault: "there is no Node on the drone, and `agent: 'auto'`",
     injected: 'an `agentCommand` that is not there',
     sees: 'its results: each `run` is a command of its own',
-    withinMs: 5000,
+    within: 'connect time-out',
+    withinMs: CONNECT_MS,
   },
   async ({ inTime }) => {
     await using fleet = await Fleet.start();

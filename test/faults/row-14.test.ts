@@ -11,7 +11,7 @@ import { SshDrone } from 'drone-task-queue';
 import { leakCheck } from '../leak-check.js';
 import { startSshd } from '../sshd.js';
 import { fault } from './fault.js';
-import { Fleet, healthyAt } from './fleet.js';
+import { CONNECT_MS, Fleet, optionsAt } from './fleet.js';
 import { fullDisk } from './full-disk.js';
 import { queueNoRoom } from './no-room.js';
 
@@ -22,7 +22,7 @@ const ROW = {
   row: 14,
   sees: 'its results: the agent comes over the connection and writes nothing',
   within: 'connect time-out + the time of the calls',
-  withinMs: 10_000,
+  withinMs: CONNECT_MS,
 };
 
 const remote = fullDisk(homeOf('drone'), tmpdir());
@@ -32,7 +32,7 @@ fault(
   async ({ inTime }) => {
     await using fleet = await Fleet.start();
     await using sshd = await startSshd({}, 1, remote.launcher);
-    const drone = new SshDrone('full', healthyAt(sshd, 0));
+    const drone = new SshDrone('full', optionsAt(sshd, 0));
     const assertNoRoom = queueNoRoom(drone);
     assertNoRoom(await inTime(fleet.succeeds(drone)));
   },
@@ -49,7 +49,7 @@ fault(
   { ...ROW, fault: 'disks are full or read-only, on this machine', injected: `a process with ${local.injected}` },
   async ({ inTime }) => {
     await using fleet = await Fleet.start();
-    const beside = [1, 2].map(at => healthyAt(fleet.sshd, at));
+    const beside = [1, 2].map(at => optionsAt(fleet.sshd, at));
     const [launcher = '', ...args] = local.launcher;
     const command = [...args, process.execPath, '--import=tsx', PROGRAM, JSON.stringify(beside)];
     // What tsx keeps of what it compiled would be a file.

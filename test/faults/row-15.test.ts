@@ -7,11 +7,11 @@ import { leakCheck } from '../leak-check.js';
 import { type Sshd, startSshd } from '../sshd.js';
 import { assertFailure } from './expected.js';
 import { fault } from './fault.js';
-import { Fleet, healthyAt } from './fleet.js';
+import { CONNECT_MS, Fleet, optionsAt } from './fleet.js';
 
 leakCheck();
 
-const CONNECT_MS = 1000;
+const SHORT_MS = 1000;
 const FAILS = 'phase `bootstrap`, with the beginning of the text; all `notStarted`, back';
 
 fault(
@@ -21,12 +21,12 @@ fault(
     injected: 'an rc file in front of each command (`ForceCommand`) that prints 30 kB, the last line without an end',
     sees: 'its results: what comes before the mark of the agent is skipped, up to 64 KiB',
     within: 'connect time-out + the time of the calls',
-    withinMs: 10_000,
+    withinMs: CONNECT_MS,
   },
   async ({ inTime }) => {
     await using fleet = await Fleet.start();
     await using host = await RcHost.start('yes "Welcome to the farm." | head -c 30000');
-    const drone = new SshDrone('chatty', healthyAt(host.sshd, 0));
+    const drone = new SshDrone('chatty', optionsAt(host.sshd, 0));
     const call = drone.queueCall('run', 'echo mine');
     assert.equal(call.valueIn(await inTime(fleet.succeeds(drone))).stdout, 'mine\n');
   },
@@ -58,7 +58,7 @@ const TALKERS = [
     injected: 'an rc file (`ForceCommand`) that prints a question and goes on for ever',
     sees: `\`timeout\`, ${FAILS}`,
     within: 'connect time-out',
-    withinMs: CONNECT_MS,
+    withinMs: SHORT_MS,
     rc: 'echo "Which farm?"; exec sleep 600',
     kind: 'timeout',
     says: /no agent within 1000 ms: "Which farm\?"/,
@@ -69,8 +69,8 @@ for (const { rc, kind, says, ...row } of TALKERS) {
   fault({ row: 15, ...row }, async watch => {
     await using fleet = await Fleet.start();
     await using host = await RcHost.start(rc);
-    const limit = kind === 'timeout' ? { connectTimeoutMs: CONNECT_MS } : {};
-    const drone = new SshDrone('chatty', { ...healthyAt(host.sshd, 0), ...limit });
+    const limit = kind === 'timeout' ? { connectTimeoutMs: SHORT_MS } : {};
+    const drone = new SshDrone('chatty', { ...optionsAt(host.sshd, 0), ...limit });
     const calls = [drone.queueCall('run', 'true'), drone.queueCall('run', 'true')];
     const failure = await fleet.fails(drone, watch);
     assertFailure(drone, failure, { kind, phase: 'bootstrap', says, notStarted: calls, back: calls });
