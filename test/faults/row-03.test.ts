@@ -37,7 +37,6 @@ fault(
       taken.destroy();
     });
     assert.equal(call.valueIn(await inTime(round)).stdout, 'in\n');
-    assert.ok(proxy.connections > 2);
   },
 );
 
