@@ -1,32 +1,17 @@
 // Runs the tests with node:test through tsx, and the contract suite once more under Node 24. Arguments choose files by a
 // part of their path: `npm test -- ssh/ codec`. Needs dist/, since tests import the package as its users do.
-import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import { nodeTest } from './node-test.js';
 
 const SECOND_NODE = 24;
 const CONTRACT = 'test/contract/';
-/** A test that hangs ends by this, ms; the longest may first have to download five Nodes. */
-const TIMEOUT_MS = 300_000;
-
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 
 /** @param {string} node @param {readonly string[]} files */
 function run(node, files) {
-  const args = [
-    '--import=tsx',
-    '--test',
-    `--test-concurrency=${String(Math.max(2, availableParallelism()))}`,
-    `--test-timeout=${String(TIMEOUT_MS)}`,
-    '--test-reporter=spec',
-    '--test-reporter-destination=stdout',
-    '--test-reporter=./scripts/every-file-tests.js',
-    '--test-reporter-destination=stderr',
-  ];
-  const { status, error } = spawnSync(node, [...args, ...files], { stdio: ['ignore', 'inherit', 'inherit'] });
-  if (error) throw error;
-  if (status !== 0) process.exitCode = 1;
+  if (!nodeTest(node, files, Math.max(2, availableParallelism()))) process.exitCode = 1;
 }
 
 const wanted = process.argv.slice(2);

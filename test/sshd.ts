@@ -37,17 +37,27 @@ export interface Sshd extends AsyncDisposable {
   readonly knownHosts: string;
   /** Of the listening processes. */
   readonly pids: readonly number[];
+  /** Path of the file that says which keys are let in. */
+  readonly authorizedKeys: string;
+  /** Lines of its log since it has listened. */
+  readonly log: readonly string[];
   /** Without hops, so that drones of the source and of the built package take them. */
   droneOptions(address?: string): SshOptions<never>;
+  /** Ends the listening processes and every session of theirs, as when the host goes down; then it listens anew. */
+  reboot(): Promise<void>;
   /** Ends the listening processes and every session of theirs. */
   stop(): Promise<void>;
 }
 
 /**
  * Starts sshd, which it installs where it may; `overrides` replace lines of the configuration. `count` addresses, 250 at
- * most, stand for as many hosts.
+ * most, stand for as many hosts. `launcher` is a program with arguments that becomes the one named by its last arguments.
  */
-export async function startSshd(overrides: Readonly<Record<string, string>> = {}, count = ADDRESSES): Promise<Sshd> {
+export async function startSshd(
+  overrides: Readonly<Record<string, string>> = {},
+  count = ADDRESSES,
+  launcher: readonly string[] = [],
+): Promise<Sshd> {
   const allAddresses = Array.from({ length: count }, (_, at) => `127.0.1.${String(at + 1)}`);
   await install();
   const folder = await mkdtemp(join(tmpdir(), 'drone-sshd-'));
@@ -59,20 +69,28 @@ export async function startSshd(overrides: Readonly<Record<string, string>> = {}
     generateKey('ed25519', identity),
     ...HOST_KEY_TYPES.map((type, at) => generateKey(type, hostKeys[at] ?? '')),
   ]);
-  await copyFile(`${identity}.pub`, join(folder, 'authorized_keys'));
+  const authorizedKeys = join(folder, 'authorized_keys');
+  await copyFile(`${identity}.pub`, authorizedKeys);
   const listeners: ChildProcess[] = [];
-  const stop = async (): Promise<void> => {
+  const log: string[] = [];
+  const startAll = async (port: number): Promise<void> => {
+    for (let at = 0; at < count; at += ADDRESSES_PER_SSHD) {
+      const addresses = allAddresses.slice(at, at + ADDRESSES_PER_SSHD);
+      const config = join(folder, `sshd_config_${String(at)}`);
+      await writeFile(config, configText(port, addresses, hostKeys, authorizedKeys, overrides));
+      listeners.push(await listen([...launcher, SSHD, '-D', '-e', '-f', config], addresses.length, log));
+    }
+  };
+  const endAll = async (): Promise<void> => {
     await Promise.all(listeners.splice(0).map(endTree));
+  };
+  const stop = async (): Promise<void> => {
+    await endAll();
     await rm(folder, { recursive: true, force: true });
   };
   try {
     const port = await freePort(allAddresses[0] ?? '');
-    for (let at = 0; at < count; at += ADDRESSES_PER_SSHD) {
-      const addresses = allAddresses.slice(at, at + ADDRESSES_PER_SSHD);
-      const config = join(folder, `sshd_config_${String(at)}`);
-      await writeFile(config, configText(port, addresses, hostKeys, join(folder, 'authorized_keys'), overrides));
-      listeners.push(await listen(config, addresses.length));
-    }
+    await startAll(port);
     const knownHosts = join(folder, 'known_hosts');
     const names = allAddresses.map(address => `[${address}]:${String(port)}`).join(',');
     const publicKeys = await Promise.all(hostKeys.map(path => readFile(`${path}.pub`, 'utf8')));
@@ -86,8 +104,16 @@ export async function startSshd(overrides: Readonly<Record<string, string>> = {}
       user,
       identity,
       knownHosts,
-      pids: listeners.map(({ pid }) => pid ?? 0),
+      get pids() {
+        return listeners.map(({ pid }) => pid ?? 0);
+      },
+      authorizedKeys,
+      log,
       droneOptions: (address = allAddresses[0] ?? '') => ({ ...own, host: address, agentCommand }),
+      reboot: async () => {
+        await endAll();
+        await startAll(port);
+      },
       stop,
       [Symbol.asyncDispose]: stop,
     };
@@ -171,20 +197,28 @@ function configText(
   ].join('\n');
 }
 
-/** Resolves when all addresses are listened on. */
-async function listen(config: string, addresses: number): Promise<ChildProcess> {
-  const sshd = spawn(SSHD, ['-D', '-e', '-f', config], { stdio: ['ignore', 'ignore', 'pipe'] });
+/** Resolves when all addresses are listened on. What it then says goes to `log`. */
+async function listen(command: readonly string[], addresses: number, log: string[]): Promise<ChildProcess> {
+  const [program = '', ...args] = command;
+  const sshd = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  const lines = createInterface({ input: sshd.stderr });
   const said: string[] = [];
   let waiting = addresses;
-  for await (const line of createInterface({ input: sshd.stderr })) {
-    said.push(line);
-    if (line.startsWith('Server listening on') && --waiting === 0) {
-      // Its log is of no more use, but must not fill the pipe. The pipe alone keeps no test alive.
-      sshd.stderr.resume();
-      return sshd;
-    }
-  }
-  throw new Error(`sshd did not start: ${said.join('; ')}`);
+  await new Promise<void>((resolve, reject) => {
+    lines.on('line', line => {
+      if (waiting === 0) {
+        log.push(line);
+        return;
+      }
+      said.push(line);
+      if (line.startsWith('Server listening on') && --waiting === 0) resolve();
+    });
+    lines.once('close', () => {
+      reject(new Error(`sshd did not start: ${said.join('; ')}`));
+    });
+    sshd.once('error', reject);
+  });
+  return sshd;
 }
 
 /** Sessions outlive the process that listens: they are ended first, by descent. Agents end by themselves with them. */

@@ -1,6 +1,13 @@
 /** The drones beside the one at fault: whatever happens to it, their results are to be complete and right. */
 import assert from 'node:assert/strict';
-import { type AnyDrone, type Call, type DroneResults, DroneTaskQueueException, type RunResult } from 'drone-task-queue';
+import {
+  type AnyDrone,
+  type Call,
+  type DroneResults,
+  DroneTaskQueueException,
+  type RunResult,
+  type TaskQueue,
+} from 'drone-task-queue';
 
 /** Longer than most faults take to be noticed, so that the others are still at work then, s. */
 const BUSY_S = 0.3;
@@ -18,6 +25,12 @@ export class Others {
   constructor(drones: readonly Runner[]) {
     this.drones = drones;
     this.#runners = drones;
+  }
+
+  /** Connects to them. */
+  async warm(queue: TaskQueue): Promise<void> {
+    for (const runner of this.#runners) runner.queueCall('run', 'true');
+    await queue.execute(this.drones);
   }
 
   /** Gives each of them work for the next round. */

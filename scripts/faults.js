@@ -1,0 +1,83 @@
+// Runs the fault suite alone, prints its table, and writes docs/faults.md from the run. Fails, and writes nothing, when a
+// test failed or a row has none. Needs dist/, since tests import the package as its users do.
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, release, tmpdir, totalmem, type } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { faultTable, missingRows } from './fault-table.js';
+import { nodeTest } from './node-test.js';
+
+const FOLDER = 'test/faults/';
+const PAGE = 'docs/faults.md';
+/** More would measure each other. */
+const FILES_AT_ONCE = 2;
+
+process.chdir(fileURLToPath(new URL('..', import.meta.url)));
+
+/** @returns {{ isWell: boolean, reports: import('./fault-table.js').FaultReport[] }} */
+function runSuite() {
+  const files = readdirSync(FOLDER).filter(name => name.endsWith('.test.ts'));
+  const folder = mkdtempSync(join(tmpdir(), 'faults-'));
+  try {
+    const path = join(folder, 'reports');
+    // Three reporters are more listeners than Node expects of one stream.
+    const reporter = [
+      '--disable-warning=MaxListenersExceededWarning',
+      '--test-reporter=./scripts/fault-reports.js',
+      `--test-reporter-destination=${path}`,
+    ];
+    const isWell = nodeTest(
+      process.execPath,
+      files.map(name => FOLDER + name),
+      FILES_AT_ONCE,
+      reporter,
+    );
+    const lines = readFileSync(path, 'utf8').trimEnd().split('\n');
+    return { isWell, reports: lines.filter(line => line !== '').map(line => JSON.parse(line)) };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** @param {string} table */
+function page(table) {
+  const [cpu] = cpus();
+  const machine = [
+    `${String(cpus().length)} × ${cpu?.model.trim() || 'unknown processor'}`,
+    `${String(Math.round(totalmem() / 2 ** 30))} GiB`,
+    `${type()} ${release()}`,
+    `Node ${process.version}`,
+  ].join(', ');
+  return `# What happens when things go wrong
+
+Each line of this table is a test that makes the fault happen: on a real OpenSSH server where SSH is concerned, and on this
+machine as a drone where that applies. Beside the drone at fault healthy ones are at work in the same round of the same
+queue, and in every line all of their results are complete and right. Each test holds the queue to what its line says,
+down to the calls in each list of the failure, and to five times the time that is promised.
+
+\`npm run faults\`, in a clone of the repository, runs them all, prints the table and writes this page.
+
+- "Back" is back at the front of the drone's queue, to run in the next round. "Not back" is left to the caller.
+- \`completed\`, \`call\`, \`mayHaveRun\` and \`notStarted\` are fields of the drone's \`DroneError\`. The README says what each
+  kind of failure means.
+- In brackets is the promised time with the limits of the test, which are shorter than the defaults. "Took" is what this
+  run took from the start of the wait to its end, starting and ending processes on the way; where no failure is to be
+  seen, it is the whole round.
+
+${new Date().toISOString().slice(0, 10)}, ${machine}.
+
+${table}`;
+}
+
+const { isWell, reports } = runSuite();
+const table = faultTable(reports);
+const missing = missingRows(reports);
+console.log(`\n${table}`);
+if (missing.length > 0) console.log(`No test has passed for row ${missing.join(', ')}.`);
+if (isWell && missing.length === 0) {
+  mkdirSync('docs', { recursive: true });
+  writeFileSync(PAGE, page(table));
+  console.log(`Written: ${PAGE}`);
+} else {
+  process.exitCode = 1;
+}
