@@ -60,9 +60,9 @@ const DEATHS: readonly Death[] = [
     row: 25,
     fault: 'a worker thread loops for ever',
     vice: 'thread-loop',
-    cause: /has not answered for 10000 ms/,
+    cause: /has not answered for 6000 ms/,
     within: 'thread watchdog',
-    withinMs: 12_500,
+    withinMs: 7500,
   },
 ];
 
@@ -92,7 +92,7 @@ for (const { vice, cause, ...row } of DEATHS) {
     async ({ inTime }) => {
       await using sshd = await startSshd();
       using lost = new Witness(events.threadLost);
-      await using queue = new ThreadedTaskQueue({ threads: 2, threadHeapMb: 64, killGraceMs: 300 });
+      await using queue = new ThreadedTaskQueue({ threads: 2, threadHeapMb: 64, threadTimeoutMs: 6000, killGraceMs: 300 });
       let address = 0;
       const ssh = (): SshDrone => {
         const host = sshd.addresses[address++];
