@@ -70,7 +70,7 @@ export class DroneError extends Error {
   readonly attempts: number;
   /** Values of the calls that finished, in order. */
   readonly completed: readonly unknown[];
-  /** The call that failed, timed out or was cancelled. In the drone's queue again if it is idempotent and has not thrown. */
+  /** The call that failed, timed out or was cancelled. */
   declare readonly call?: Call;
   /** Sent and never answered, in this attempt or one before it: outcome unknown. Back in the drone's queue only where marked idempotent. */
   readonly mayHaveRun: readonly Call[];

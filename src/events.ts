@@ -175,8 +175,8 @@ export interface EventMessages {
   'drone-task-queue:worker.slow': WorkerSlow;
   'drone-task-queue:drone.retry': DroneRetry;
   'drone-task-queue:drone.warning': DroneWarning;
-  'drone-task-queue:drone.kicked-out': DroneKickedOut;
-  'drone-task-queue:drone.readmitted': DroneReadmitted;
+  'drone-task-queue:drone.kickout': DroneKickedOut;
+  'drone-task-queue:drone.readmit': DroneReadmitted;
   'drone-task-queue:file.progress': FileProgress;
   'drone-task-queue:link.open': LinkOpen;
   'drone-task-queue:link.close': LinkClose;
@@ -211,9 +211,9 @@ export const events = {
   /** Carries a `DroneWarning`. */
   droneWarning: 'drone-task-queue:drone.warning',
   /** Carries a `DroneKickedOut`. */
-  droneKickedOut: 'drone-task-queue:drone.kicked-out',
+  droneKickedOut: 'drone-task-queue:drone.kickout',
   /** Carries a `DroneReadmitted`. */
-  droneReadmitted: 'drone-task-queue:drone.readmitted',
+  droneReadmitted: 'drone-task-queue:drone.readmit',
   /** Carries a `FileProgress`. */
   fileProgress: 'drone-task-queue:file.progress',
   /** Carries a `LinkOpen`. */

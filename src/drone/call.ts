@@ -40,7 +40,7 @@ export interface CallOptions {
   timeoutMs?: number | undefined;
   /**
    * May run more than once: may be tried again within the round (see RetryOptions), and goes back to the drone's queue when
-   * it has had no answer, be it for a lost connection, a time-out or the end of the round. Default false.
+   * its outcome is unknown. Default false.
    */
   idempotent?: boolean | undefined;
   /** Ends the call when aborted: kind `cancelled`, and with it the rest of its batch. */

@@ -12,6 +12,8 @@ export interface Stop {
   readonly reason: unknown;
   /** The call at fault, where it is one call's. */
   readonly call?: QueuedCall | undefined;
+  /** It was the kills in front of the calls that took too long. */
+  readonly isOfKills?: boolean | undefined;
 }
 
 /** How a try of a batch ended without all answers. */
@@ -22,6 +24,9 @@ interface Ending {
   /** Whether trying again could run nothing twice that must not be. */
   readonly isSafeToRetry: boolean;
 }
+
+/** Code of the reason for which a round past its deadline is stopped. */
+export const ROUND_DEADLINE = 'ERR_ROUND_DEADLINE';
 
 /** Phases in which the batch is, or may be, with the drone. */
 const SENT: readonly Phase[] = ['call', 'reply'];
@@ -87,6 +92,11 @@ export class Batch {
     return this.settled ? this.#ending?.error : undefined;
   }
 
+  /** Whether anything was done for it: its drone has answered, or was connected to. */
+  get wasAsked(): boolean {
+    return this.attempts > 0 || this.phase !== 'waiting' || this.values.length > 0;
+  }
+
   /** How the try that was the last so far ended. */
   get lastError(): DroneError | undefined {
     return this.#ending?.error;
@@ -136,9 +146,20 @@ export class Batch {
     this.#stops = [...this.#stops, stop];
   }
 
-  /** The call's value was on its way already when its time was up. */
+  /** A call, or the kills, took too long, and is being ended. */
+  timeOut(index: number, callTimeoutMs: number): void {
+    const call = this.callAt(index);
+    const { timeoutMs = callTimeoutMs } = call?.options ?? {};
+    const reason = Object.assign(new Error(`no answer within ${String(timeoutMs)} ms`), { code: 'ERR_CALL_TIMEOUT' });
+    this.addStop({ kind: 'timeout', reason, call, isOfKills: this.isKill(index) });
+  }
+
+  /** The value of the call, undefined for the kills, was on its way already when its time was up. */
   answeredInTime(call: QueuedCall | undefined): void {
-    if (this.#stops.length > 0) this.#stops = this.#stops.filter(stop => stop.kind !== 'timeout' || stop.call !== call);
+    if (this.#stops.length === 0) return;
+    this.#stops = this.#stops.filter(
+      stop => stop.kind !== 'timeout' || (call === undefined ? !stop.isOfKills : stop.call !== call),
+    );
   }
 
   /** It is to end unless it was sent. */
@@ -210,6 +231,8 @@ export class Batch {
   failDown(report: DownReport, sent: boolean): void {
     this.phase = report.phase;
     const halt = !sent && report.kind === 'cancelled' ? this.#halt : undefined;
+    // Of a further try nothing was sent: how the one before it failed is what there is to tell.
+    if (halt !== undefined && this.#ending !== undefined) return;
     this.#failUnanswered(halt?.kind ?? report.kind, halt?.reason ?? report.error, sent, report.killed);
   }
 
@@ -228,7 +251,7 @@ export class Batch {
     // Who stopped the batch first names the failure, however it then ended.
     const { stop } = this;
     const named = stop?.kind ?? kind;
-    const reason = stop?.reason ?? this.#reasonToCancel(named, awaited) ?? cause;
+    const reason = this.#afterTry(stop?.reason ?? this.#reasonToCancel(named, awaited) ?? cause);
     const isOfOneCall = sent && (named === 'timeout' || named === 'cancelled' || named === 'callback');
     this.#fail(named, reason, {
       call: stop?.call ?? (isOfOneCall ? awaited : undefined),
@@ -237,6 +260,14 @@ export class Batch {
       kills: sent ? [] : this.#kills,
       killed,
     });
+  }
+
+  /** Between two tries the last one is what there is to tell: that there was no time for another is not the trouble. */
+  #afterTry(reason: unknown): unknown {
+    const last = this.phase === 'waiting' ? this.#ending?.error : undefined;
+    const { code } = (reason ?? {}) as { code?: unknown };
+    if (last === undefined || code !== ROUND_DEADLINE || !(reason instanceof Error)) return reason;
+    return Object.assign(new Error(reason.message, { cause: last }), { code });
   }
 
   /** A call's own signal was aborted. */
@@ -271,9 +302,9 @@ export class Batch {
     const mayHaveRun = unanswered.filter(each => !facts.isOver(each) && hasRun(each));
     const notStarted = unanswered.filter(each => !facts.isOver(each) && !hasRun(each));
     const certain = new Set(notStarted);
-    // A throw is an answer, whoever threw; and who cancelled a call does not want it any more.
+    // Who cancelled a call does not want it any more, and a caller's function that throws would throw again.
     const isDone = (each: QueuedCall): boolean =>
-      (each === call && ANSWERS.includes(kind)) || this.#cancelledCalls?.has(each) === true;
+      facts.isOver(each) || (each === call && kind === 'callback') || this.#cancelledCalls?.has(each) === true;
     this.#ending = {
       error: new DroneError({
         kind,
@@ -300,8 +331,11 @@ export class Batch {
 
   /** Whether its failure leaves it to others to try it again: nobody has stopped it, and nothing can run twice by it. */
   get mayBeTriedAgain(): boolean {
-    const isStopped = this.#halt !== undefined || this.#stops.some(({ call }) => call === undefined);
-    return !isStopped && this.#ending?.isSafeToRetry === true;
+    const isStopped = this.#halt !== undefined || this.#stops.some(({ call, isOfKills }) => !call && !isOfKills);
+    const isCancelled = this.workload.calls
+      .slice(this.values.length)
+      .some(({ options }) => options.signal?.aborted === true);
+    return !isStopped && !isCancelled && this.#ending?.isSafeToRetry === true;
   }
 
   /** It is to be tried again from where it failed, under this id. */
@@ -333,6 +367,3 @@ export class Batch {
     this.#resolve();
   }
 }
-
-/** Kinds of failure in which the call at fault has had its say. */
-const ANSWERS: readonly DroneErrorKind[] = ['call', 'not-cloneable', 'callback'];

@@ -147,7 +147,7 @@ export class KickOut {
       return undefined; // closed
     }
     try {
-      if (!this.#kickedOut.has(drone)) return undefined;
+      if (this.#closing.signal.aborted || !this.#kickedOut.has(drone)) return undefined;
       const endpoint = endpointOf(drone);
       const { connectTimeoutMs = this.#settings.connectTimeoutMs } = endpoint.spec;
       const failure = await this.#probes.ask(endpoint, Math.min(connectTimeoutMs, LONGEST_CONNECT_MS) + MARGIN_MS);

@@ -5,6 +5,7 @@
 import { setMaxListeners } from 'node:events';
 import { Answers } from './answers.js';
 import { Batch, type Stop } from './batch.js';
+import { systemClock } from '../clock.js';
 import type { QueuedCall } from '../drone/call.js';
 import { decode } from '../codec.js';
 import { encodeCredit } from '../credits.js';
@@ -14,7 +15,7 @@ import type { Endpoint } from '../drone/endpoint.js';
 import type { DroneError, DroneErrorKind } from '../drone-error.js';
 import { checkFailedReport } from './failed-report.js';
 import { survivors } from './survivors.js';
-import { OutputFlow } from './output-flow.js';
+import { OutputFlows } from './output-flows.js';
 import { Probes } from './probes.js';
 import { RelaySwitch } from './relay-switch.js';
 import { LeftBehind } from './left-behind.js';
@@ -22,7 +23,7 @@ import type { Reports } from './reports.js';
 import { Retry } from './retry.js';
 import type { QueueSettings } from '../task-queue.js';
 import type { Outgoing, Place, Runner, RunnerEvents } from '../runner.js';
-import { FrameReader, readF64 } from '../frames.js';
+import { FrameReader } from '../frames.js';
 import { type DownReport, EVERY_CALL, FrameType, type LinkReport, PHASES, UNLESS_SENT } from '../wire.js';
 
 /** After the kill grace, how long a stopped batch is waited for. Longer than the thread's own margin, which comes first. */
@@ -34,7 +35,7 @@ interface Entry {
   readonly batch: Batch;
   place: Place | undefined;
   /** By index on the wire, of calls that have put out something. */
-  readonly flows: Map<number, OutputFlow>;
+  readonly flows: OutputFlows;
   readonly release: (() => void)[];
 }
 
@@ -96,8 +97,8 @@ export class Ledger {
     return this.#lastBatch;
   }
 
-  #book(batch: Batch): Entry {
-    const entry: Entry = { batch, place: undefined, flows: new Map(), release: [] };
+  #book(batch: Batch, flows = this.#flowsOf(batch)): Entry {
+    const entry: Entry = { batch, place: undefined, flows, release: [] };
     this.#entries.set(batch.id, entry);
     // Whatever else the event loop still holds, a process must not end in mid-round.
     this.#keepAlive ??= setInterval(() => undefined, 2 ** 30);
@@ -136,7 +137,8 @@ export class Ledger {
         continue;
       }
       entry.place = placement;
-      this.#watchSignals(entry);
+      // Between two tries they are watched already.
+      if (batch.tries === 1) this.#watchSignals(entry);
     }
   }
 
@@ -154,11 +156,15 @@ export class Ledger {
       return;
     }
     entry.place.send(FrameType.Cancel, batch.id, EVERY_CALL);
-    const force = setTimeout(() => {
-      this.#abandon(batch, 'lost', new Error('stopped, and neither agent nor thread has reacted'));
-    }, withinMs);
+    const force = systemClock.setTimer(withinMs, () => {
+      // What has come meanwhile is read before: whether the batch was sent may be among it.
+      setImmediate(() => {
+        if (batch.settled || this.#entries.get(batch.id) !== entry) return;
+        this.#abandon(batch, 'lost', new Error('stopped, and neither agent nor thread has reacted'));
+      });
+    });
     entry.release.push(() => {
-      clearTimeout(force);
+      force.cancel();
     });
   }
 
@@ -228,16 +234,14 @@ export class Ledger {
         this.#takeOutput(entry, index, payload);
         return;
       case FrameType.Progress:
-        this.#tellProgress(batch, index, payload);
+        this.#reports.fileProgress(batch.drone.hostname, batch.callAt(index), payload);
         return;
       case FrameType.Warning:
         this.#reports.droneWarning(batch.drone.hostname, String(decode(payload)));
         return;
-      case FrameType.TimedOut: {
-        const call = batch.callAt(index);
-        batch.addStop({ kind: 'timeout', reason: timeoutError(call, this.#settings.callTimeoutMs), call });
+      case FrameType.TimedOut:
+        batch.timeOut(index, this.#settings.callTimeoutMs);
         return;
-      }
       case FrameType.Failed:
         batch.failAt(index, checkFailedReport(decode(payload)));
         this.#end(entry);
@@ -253,12 +257,14 @@ export class Ledger {
     const { batch } = entry;
     if (batch.isKill(index)) {
       batch.killsAnswered = true;
-      for (const pid of survivors(value))
-        this.#reports.droneWarning(batch.drone.hostname, `process ${pid} could not be killed`);
+      batch.answeredInTime(undefined);
+      const { hostname } = batch.drone;
+      for (const pid of survivors(value)) this.#reports.droneWarning(hostname, `process ${pid} could not be killed`);
     } else {
-      batch.answeredInTime(batch.callAt(index));
-      entry.flows.get(index)?.complete();
-      batch.callAt(index)?.reader?.end();
+      const call = batch.callAt(index);
+      batch.answeredInTime(call);
+      if (call) entry.flows.complete(call);
+      call?.reader?.end();
       batch.values.push(value);
       batch.phaseSinceMs = performance.now();
     }
@@ -267,8 +273,8 @@ export class Ledger {
 
   /** All calls have answered; a caller's function may still be at their output. */
   #settleAnswered(entry: Entry): void {
-    const { batch, flows } = entry;
-    const isBusy = [...flows.values()].some(flow => flow.isBusy);
+    const { batch } = entry;
+    const { isBusy } = entry.flows;
     if (batch.stop !== undefined && (isBusy || batch.stop.kind === 'callback')) {
       batch.failStopped(batch.stop);
       this.#end(entry);
@@ -284,20 +290,23 @@ export class Ledger {
     if (call?.streams !== true || call.options.signal?.aborted === true) return;
     // What a stopped batch still writes is for nobody; but a call whose time was up may yet turn out to have been in time.
     if (batch.stop !== undefined && batch.stop.call !== call) return;
-    let flow = entry.flows.get(index);
-    if (flow === undefined) {
-      flow = new OutputFlow(call, {
-        credit: bytes => entry.place?.send(FrameType.Credit, batch.id, index, encodeCredit(bytes)),
-        failed: reason => {
-          this.stop(batch, { kind: 'callback', reason, call });
-        },
-        idle: () => {
-          if (batch.answered) this.#settleAnswered(entry);
-        },
-      });
-      entry.flows.set(index, flow);
-    }
-    flow.take(payload);
+    entry.flows.take(call, payload);
+  }
+
+  #flowsOf(batch: Batch): OutputFlows {
+    return new OutputFlows({
+      credit: (call, bytes) => {
+        const place = this.#entries.get(batch.id)?.place;
+        place?.send(FrameType.Credit, batch.id, batch.indexOf(call), encodeCredit(bytes));
+      },
+      failed: (call, reason) => {
+        this.stop(batch, { kind: 'callback', reason, call });
+      },
+      idle: () => {
+        const entry = this.#entries.get(batch.id);
+        if (entry && batch.answered) this.#settleAnswered(entry);
+      },
+    });
   }
 
   /** Calls may bring a signal of their own; it ends the call, and its batch there. */
@@ -320,10 +329,11 @@ export class Ledger {
   #cancelCall(entry: Entry, call: QueuedCall, signal: AbortSignal): void {
     const { batch } = entry;
     batch.cancelCall(call, signal.reason);
-    const index = batch.indexOf(call);
-    entry.flows.get(index)?.close();
-    if (batch.answered) this.#settleAnswered(entry);
-    else entry.place?.send(FrameType.Cancel, batch.id, index);
+    entry.flows.close(call);
+    // It waits to be tried again, which it is not any more.
+    if (entry.place === undefined) this.#end(entry);
+    else if (batch.answered) this.#settleAnswered(entry);
+    else entry.place.send(FrameType.Cancel, batch.id, batch.indexOf(call));
   }
 
   #lose(place: Place, cause: unknown): void {
@@ -349,25 +359,30 @@ export class Ledger {
     this.#close(entry);
     const error = batch.lastError;
     const delayMs = error && batch.mayBeTriedAgain ? this.#retry.delayMs(error, batch.tries) : undefined;
-    if (error === undefined || delayMs === undefined) batch.settle();
-    else this.#tryAgain(batch, error, delayMs);
+    if (error !== undefined && delayMs !== undefined) {
+      this.#tryAgain(entry, error, delayMs);
+      return;
+    }
+    entry.flows.closeAll();
+    batch.settle();
   }
 
-  #tryAgain(batch: Batch, error: DroneError, delayMs: number): void {
+  #tryAgain({ batch, flows }: Entry, error: DroneError, delayMs: number): void {
     this.#reports.retrying(batch, error, delayMs);
     batch.tryAgain(this.#nextId());
-    const entry = this.#book(batch);
-    const timer = setTimeout(() => {
+    flows.endTry();
+    const entry = this.#book(batch, flows);
+    const timer = systemClock.setTimer(delayMs, () => {
       this.start([batch]);
-    }, delayMs);
-    entry.release.push(() => {
-      clearTimeout(timer);
     });
+    entry.release.push(() => {
+      timer.cancel();
+    });
+    this.#watchSignals(entry);
   }
 
   #close(entry: Entry): void {
     this.#entries.delete(entry.batch.id);
-    for (const flow of entry.flows.values()) flow.close();
     for (const release of entry.release) release();
     if (this.#entries.size === 0) {
       clearInterval(this.#keepAlive);
@@ -379,17 +394,4 @@ export class Ledger {
     if (report.state === 'closed') this.leftBehind.noteLink(place, report);
     this.#reports.link(report);
   }
-
-  #tellProgress(batch: Batch, index: number, payload: Uint8Array): void {
-    const call = batch.callAt(index);
-    if (call === undefined) return;
-    const totalBytes = readF64(payload, 8);
-    const known = Number.isNaN(totalBytes) ? undefined : totalBytes;
-    this.#reports.fileProgress(batch.drone.hostname, call, readF64(payload, 0), known);
-  }
-}
-
-function timeoutError(call: QueuedCall | undefined, callTimeoutMs: number): Error {
-  const limitMs = call?.options.timeoutMs ?? callTimeoutMs;
-  return Object.assign(new Error(`no answer within ${String(limitMs)} ms`), { code: 'ERR_CALL_TIMEOUT' });
 }

@@ -22,13 +22,29 @@ export class OutputFlow {
   readonly #window = new ReceiveWindow();
   readonly #held: OutputChunk[] = [];
   #isBusy = false;
+  #pending: Promise<void> | undefined;
   /** The call has answered: its drone needs no more credit. */
   #isComplete = false;
   #isClosed = false;
 
-  constructor(call: QueuedCall, events: OutputFlowEvents) {
+  /** `after` is what `onOutput` is still at: it gets nothing before that has ended. */
+  constructor(call: QueuedCall, events: OutputFlowEvents, after?: Promise<void>) {
     this.#call = call;
     this.#events = events;
+    if (after === undefined) return;
+    this.#isBusy = true;
+    void after.then(() => {
+      this.#goOn();
+    });
+  }
+
+  /** What `onOutput` is at, or was last; never rejects. */
+  get pending(): Promise<void> | undefined {
+    return this.#pending;
+  }
+
+  get isComplete(): boolean {
+    return this.#isComplete;
   }
 
   /** Whether `onOutput` is not done yet. A reading loop is never waited for: it may read on after the round. */
@@ -72,7 +88,7 @@ export class OutputFlow {
         const given: unknown = this.#call.options.onOutput?.(item.stream, item.chunk);
         if (isThenable(given)) {
           this.#isBusy = true;
-          void this.#await(given, item);
+          this.#pending = this.#await(given, item);
           return false;
         }
       } catch (reason) {
@@ -91,9 +107,13 @@ export class OutputFlow {
       this.#fail(reason);
       return;
     }
+    this.#consumed(item);
+    this.#goOn();
+  }
+
+  #goOn(): void {
     if (this.#isClosed) return;
     this.#isBusy = false;
-    this.#consumed(item);
     if (this.#deliverHeld()) this.#events.idle();
   }
 

@@ -2,6 +2,7 @@
 import type { Call } from '../drone/call.js';
 import { type DroneError, summarize } from '../drone-error.js';
 import { events, publish } from '../events.js';
+import { readF64 } from '../frames.js';
 import { type Log, safeLog } from '../log.js';
 import type { QueueSettings } from '../task-queue.js';
 import type { LinkReport } from '../wire.js';
@@ -100,7 +101,12 @@ export class Reports {
     else this.droneWarning(report.hostname, message ?? '');
   }
 
-  fileProgress(hostname: string, call: Call, bytes: number, totalBytes: number | undefined): void {
+  /** `payload` is a Progress frame's. */
+  fileProgress(hostname: string, call: Call | undefined, payload: Uint8Array): void {
+    if (call === undefined) return;
+    const bytes = readF64(payload, 0);
+    const inAll = readF64(payload, 8);
+    const totalBytes = Number.isNaN(inAll) ? undefined : inAll;
     publish(events.fileProgress, () => ({ queue: this.#queue, hostname, call, bytes, totalBytes }));
   }
 

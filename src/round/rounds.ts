@@ -8,7 +8,7 @@
  * Invariants: a drone's batch is taken out of it before anything of the round starts; every worker in the map settles;
  * whoever is told of failures by `execute` or `getResults` is given the results too, and nothing is recorded any more.
  */
-import type { Batch, Stop } from './batch.js';
+import { type Batch, ROUND_DEADLINE, type Stop } from './batch.js';
 import { checkSignal, QueuedCall } from '../drone/call.js';
 import { systemClock } from '../clock.js';
 import {
@@ -224,7 +224,7 @@ export class Rounds {
       seen.add(drone);
     }
     if (this.#closing) throw closed(this.name);
-    refuseTooManyFiles(drones);
+    refuseTooManyFiles(drones.filter(drone => !this.#kickOut.kickedOut.has(drone)));
   }
 
   #takeBatches(drones: readonly AnyDrone[]): Worker[] {
@@ -251,7 +251,7 @@ export class Rounds {
     const { roundDeadlineMs } = this.#settings;
     const deadline = systemClock.setTimer(roundDeadlineMs, () => {
       const reason = new Error(`the round did not end within ${String(roundDeadlineMs)} ms`);
-      const stop: Stop = { kind: 'timeout', reason: Object.assign(reason, { code: 'ERR_ROUND_DEADLINE' }) };
+      const stop: Stop = { kind: 'timeout', reason: Object.assign(reason, { code: ROUND_DEADLINE }) };
       // Who has not said anything by then is not waited for.
       this.#stop(round, stop, this.#settings.killGraceMs);
     });

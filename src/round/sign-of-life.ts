@@ -1,5 +1,5 @@
 /** What the end of a drone's batch tells of the drone itself: whether it can be connected to, and answers. */
-import type { DroneError } from '../drone-error.js';
+import { DroneError } from '../drone-error.js';
 
 /** `none`: nothing is known that was not before. */
 export type SignOfLife = 'answers' | 'silent' | 'none';
@@ -12,7 +12,7 @@ export function signOfLife(failure: DroneError | undefined): SignOfLife {
     case 'not-cloneable':
       return 'answers';
     case 'timeout':
-      if (failure.phase === 'waiting') return 'none';
+      if (failure.phase === 'waiting') return signOfLastTry(failure);
       return isReported(failure) ? 'answers' : 'silent';
     case 'lost':
       // With a call it is the agent's own word: what the call ran in died for another's sake.
@@ -37,7 +37,17 @@ function silentUnlessWaiting({ phase }: DroneError): SignOfLife {
   return phase === 'waiting' ? 'none' : 'silent';
 }
 
-/** The agent told how the call ended that was out of time; or all had answered, and it was the caller's `onOutput`. */
-function isReported({ killed, completed, mayHaveRun, notStarted }: DroneError): boolean {
-  return killed !== undefined || (completed.length > 0 && mayHaveRun.length === 0 && notStarted.length === 0);
+/** It waited to be tried again when the time was up. */
+function signOfLastTry({ cause }: DroneError): SignOfLife {
+  const last: unknown = cause instanceof Error ? cause.cause : undefined;
+  return last instanceof DroneError ? signOfLife(last) : 'none';
+}
+
+/**
+ * The agent told how the call ended that was out of time; or all had answered, and it was the caller's `onOutput`. Of an
+ * agent that was killed for its silence the call is among those that may have run.
+ */
+function isReported({ call, killed, completed, mayHaveRun, notStarted }: DroneError): boolean {
+  if (killed !== undefined) return call === undefined || !mayHaveRun.includes(call);
+  return completed.length > 0 && mayHaveRun.length === 0 && notStarted.length === 0;
 }

@@ -16,6 +16,7 @@ export class SlowWorkers {
   readonly #tell: (worker: Worker, othersMs: number) => void;
   readonly #told = new Set<Worker>();
   readonly #tookMs: number[] = [];
+  #unasked = 0;
   #timer: Timer | undefined;
 
   /** `tell` gets each slow worker once, with how long the others took. */
@@ -24,9 +25,12 @@ export class SlowWorkers {
     this.#tell = tell;
   }
 
+  /** Of a drone for which nothing was done, such as one that is kicked out, there is nothing to compare with. */
   finished(worker: Worker): void {
-    this.#tookMs.push(worker.tookMs);
-    if (this.#tookMs.length < QUORUM * this.#workers.length || this.#tookMs.length === this.#workers.length) return;
+    if (worker.batch.wasAsked) this.#tookMs.push(worker.tookMs);
+    else this.#unasked++;
+    const asked = this.#workers.length - this.#unasked;
+    if (this.#tookMs.length < QUORUM * asked || this.#tookMs.length === asked) return;
     this.#timer ??= systemClock.setTimer(LEAST_MS, this.#look);
   }
 

@@ -12,6 +12,9 @@ import { OptionReader } from '../option-reader.js';
  */
 export type StopOn = 'never' | 'first' | { readonly failures: number } | { readonly ratio: number };
 
+/** 7 % of 100 is 7, not a little more. */
+const ROUNDING = 1e-9;
+
 /** The number of failures that stops a round of so many drones. Throws TypeError (`ERR_INVALID_ARG`). */
 export type FailureLimit = (drones: number) => number;
 
@@ -23,7 +26,7 @@ export function readStopOn(stopOn: StopOn | undefined): FailureLimit {
   const failures = read.limit('failures', 'an integer above 0', value => Number.isInteger(value) && value > 0);
   const ratio = read.limit('ratio', 'a number above 0, at most 1', value => value > 0 && value <= 1);
   if (failures !== undefined && ratio === undefined) return () => failures;
-  if (ratio !== undefined && failures === undefined) return drones => ratio * drones;
+  if (ratio !== undefined && failures === undefined) return drones => Math.ceil(ratio * drones - ROUNDING);
   throw refused(stopOn);
 }
 

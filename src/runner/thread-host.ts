@@ -37,6 +37,8 @@ export interface ThreadHostOptions {
 
 export interface ThreadHostEvents {
   frames(host: ThreadHost, bytes: Uint8Array): void;
+  /** At once, also while the host is being made; `lost` follows. */
+  died(cause: unknown): void;
   lost(host: ThreadHost, cause: unknown): void;
 }
 
@@ -195,6 +197,7 @@ export class ThreadHost implements Place {
   #lose(cause: unknown): void {
     if (this.#dead) return;
     this.#bury();
+    this.#events.died(cause);
     // A thread that could not even start leaves a task in piscina whose promise nobody was given: destroy would reject it.
     if (this.#threadId !== NO_THREAD) void this.#pool.destroy();
     // Whoever is just giving it work must have noted to whom, before it is told that this one is gone.

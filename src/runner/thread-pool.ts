@@ -67,10 +67,10 @@ export class ThreadPool implements Runner {
     if (slot.host) this.#awaitEnd(slot.host);
     slot.host = new ThreadHost(this.#settings, this.#options, {
       frames: this.#events.frames,
-      lost: (host, cause) => {
+      died: cause => {
         slot.crashLimit.note(cause, performance.now());
-        this.#events.lost(host, cause);
       },
+      lost: this.#events.lost,
     });
     return slot.host;
   }

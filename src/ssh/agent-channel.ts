@@ -31,7 +31,7 @@ export class AgentChannel implements Channel {
       .on('exit', (exitCode: number | null, signal?: string) => {
         const exit = describeExit(exitCode, signal ?? null);
         this.#exit = exit;
-        if (this.#isOurEnd) connection.end();
+        if (this.#isOurEnd) this.#letGo();
         else
           this.#timer = setTimeout(() => {
             this.#end(exit);
@@ -40,7 +40,7 @@ export class AgentChannel implements Channel {
       // Tells the exit again: of a command that ended at once, the first telling came before we could listen.
       .on('close', (exitCode?: number | null, signal?: string) => {
         if (exitCode !== undefined) this.#exit ??= describeExit(exitCode, signal ?? null);
-        if (this.#isOurEnd) connection.end();
+        if (this.#isOurEnd) this.#letGo();
         else this.#end(this.#exit ?? new Error('the server closed the channel'));
       })
       .on('error', (error: Error) => {
@@ -89,6 +89,11 @@ export class AgentChannel implements Channel {
   destroy(): void {
     this.#isOurEnd = true;
     if (!this.#killer.isAtWork) this.#connection.destroy();
+  }
+
+  /** Its killer, who has yet to hear what became of it, ends the connection himself. */
+  #letGo(): void {
+    if (!this.#killer.isAtWork) this.#connection.end();
   }
 
   #end(cause: Error | undefined): void {

@@ -84,8 +84,9 @@ export class AgentSession {
   }
 
   /**
-   * Starts the agent; `held` tells whether that keeps the process alive. `onChannel` gets the channel as soon as there is one, `onReady` runs in the turn in which the agent
-   * says that it is: what it says next finds all in place. Rejects with a TransportError.
+   * Starts the agent; what is not `held` keeps no process alive. `onChannel` gets the channel as soon as there is one,
+   * `onReady` runs in the turn in which the agent says that it is: what it says next finds all in place. Rejects with a
+   * TransportError.
    */
   async start(
     held: boolean,

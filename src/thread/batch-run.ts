@@ -14,6 +14,9 @@ export class BatchRun {
   next = 0;
   sent = false;
   settled = false;
+  /** All of it was cancelled. */
+  isEnding = false;
+  #awaitsCancel = false;
   phase: Phase = 'waiting';
   /** Its cancel had no answer: what it ends with, whatever becomes of its link. */
   unheeded: { readonly kind: DownKind; readonly error: Error } | undefined;
@@ -42,14 +45,32 @@ export class BatchRun {
     return index >= this.next && index < this.count;
   }
 
+  /** The awaited call has answered; returns whether it was the last. */
+  advance(): boolean {
+    this.next++;
+    return this.next === this.count;
+  }
+
+  /** Whether the agent has yet to answer a cancel of the awaited call. */
+  get awaitsCancel(): boolean {
+    return this.#awaitsCancel;
+  }
+
   /** Starts the clock of the awaited call. */
   startCallClock(onTimeout: () => void): void {
+    this.#awaitsCancel = false;
     const at = this.#callAt[this.next];
-    if (at !== undefined) this.startTimer(callTimeoutAt(this.frames, at), onTimeout);
+    if (at !== undefined) this.#startTimer(callTimeoutAt(this.frames, at), onTimeout);
+  }
+
+  /** Gives the agent so long to answer a cancel of the awaited call. */
+  awaitCancel(delayMs: number, onTimeout: () => void): void {
+    this.#awaitsCancel = true;
+    this.#startTimer(delayMs, onTimeout);
   }
 
   /** A batch has one timer: for its awaited call, and once that is cancelled for the agent's answer to the cancel. */
-  startTimer(delayMs: number, onTimeout: () => void): void {
+  #startTimer(delayMs: number, onTimeout: () => void): void {
     clearTimeout(this.#timer);
     this.#timer = delayMs <= MAX_TIMER_MS ? setTimeout(onTimeout, delayMs) : undefined;
   }

@@ -117,8 +117,7 @@ export class Link {
   add(batch: BatchRun): boolean {
     this.#batches.set(batch.id, batch);
     if (this.#batches.size === 1) this.#channel?.hold();
-    const isSending = (this.#channel?.unsentBytes ?? 0) > 0;
-    if (this.#state === 'ready' && !isSending && this.#liveness.isDoubtful) this.#startProbe();
+    if (this.#state === 'ready' && this.#isDoubtful) this.#startProbe();
     if (this.#state !== 'ready') {
       this.#enter(batch, this.#phase);
       return false;
@@ -134,9 +133,7 @@ export class Link {
   send(batch: BatchRun): void {
     if (batch.settled || this.#state !== 'ready') return;
     batch.sent = true;
-    batch.startCallClock(() => {
-      this.#timeOut(batch);
-    });
+    this.#startCallClock(batch);
     // In front of the calls, none of which may then start before the agent knows.
     for (const index of batch.cancelledEarly) this.cancel(batch, index);
     this.#channel?.write(batch.frames);
@@ -147,7 +144,8 @@ export class Link {
     if (batch.settled || (batch.sent && index === UNLESS_SENT)) return;
     if (batch.sent) {
       this.#channel?.write(encodeFrame(FrameType.Cancel, batch.id, index));
-      if (index === EVERY_CALL || index === batch.next) {
+      batch.isEnding ||= index === EVERY_CALL;
+      if (!batch.awaitsCancel && (batch.isEnding || index === batch.next)) {
         this.#awaitCancel(batch, 'cancelled', 'the agent did not end the cancelled call');
       }
     } else if (index === EVERY_CALL || index === UNLESS_SENT) {
@@ -185,7 +183,7 @@ export class Link {
     if (!this.#isReady) return;
     const before = this.#unsentBytes;
     this.#unsentBytes = this.#channel?.unsentBytes ?? 0;
-    if (this.#unsentBytes !== before) this.#liveness.excuse();
+    if (this.#unsentBytes < before) this.#liveness.excuse();
     else this.#liveness.ping();
   }
 
@@ -260,6 +258,13 @@ export class Link {
     this.#owner.idle(this);
   }
 
+  /** It was silent for long though it has nothing else to read, or has yet to heed a cancel. */
+  get #isDoubtful(): boolean {
+    const isSending = (this.#channel?.unsentBytes ?? 0) > 0;
+    if (!isSending && this.#liveness.isDoubtful) return true;
+    return [...this.#batches.values()].some(batch => batch.awaitsCancel);
+  }
+
   /** Nothing is sent over a way that may be gone: whether it ran could not be told. */
   #startProbe(): void {
     this.#state = 'probing';
@@ -288,8 +293,8 @@ export class Link {
         }
         if (type === FrameType.Value) this.#transfers.answered(id);
         this.#owner.outbox.whole(frame);
-        if (type === FrameType.Failed) this.#settle(batch);
-        else if (type === FrameType.Value) this.#advance(batch);
+        if (type === FrameType.Failed || (type === FrameType.Value && batch.advance())) this.#settle(batch);
+        else if (type === FrameType.Value && !batch.isEnding) this.#startCallClock(batch);
         return;
       }
       case FrameType.Warning:
@@ -304,26 +309,18 @@ export class Link {
     }
   }
 
-  #advance(batch: BatchRun): void {
-    batch.next++;
-    if (batch.next === batch.count) this.#settle(batch);
-    else {
-      batch.startCallClock(() => {
-        this.#timeOut(batch);
-      });
-    }
-  }
-
-  #timeOut(batch: BatchRun): void {
-    this.#owner.outbox.frame(FrameType.TimedOut, batch.id, batch.next);
-    this.#channel?.write(encodeFrame(FrameType.Cancel, batch.id, batch.next));
-    this.#awaitCancel(batch, 'timeout', 'the agent did not end the call that timed out');
+  #startCallClock(batch: BatchRun): void {
+    batch.startCallClock(() => {
+      this.#owner.outbox.frame(FrameType.TimedOut, batch.id, batch.next);
+      this.#channel?.write(encodeFrame(FrameType.Cancel, batch.id, batch.next));
+      this.#awaitCancel(batch, 'timeout', 'the agent did not end the call that timed out');
+    });
   }
 
   /** An agent that answers no cancel is of no use to anybody: it is killed, and its connection cut. */
   #awaitCancel(batch: BatchRun, kind: DownKind, message: string): void {
     const waitMs = this.#owner.settings.killGraceMs + ANSWER_MARGIN_MS;
-    batch.startTimer(waitMs, () => {
+    batch.awaitCancel(waitMs, () => {
       const error = new Error(`${message} within ${String(waitMs)} ms`);
       batch.unheeded = { kind, error };
       void this.#cut('lost', new Error('the connection was cut: its agent no longer answers', { cause: error }));

@@ -18,7 +18,7 @@ for (const make of queues) {
     const gate = new Gate();
     const drone = new FakeDrone('web1', { ...ECHO, hang: () => gate.wait() });
     drone.queueCall('echo', 'before');
-    const late = drone.with({ timeoutMs: 50 }).queueCall('hang');
+    const late = drone.with({ timeoutMs: 50, idempotent: true }).queueCall('hang');
     const behind = drone.queueCall('echo', 'behind');
     const failure = failureOf(await exceptionOf(queue.execute([drone])), drone);
     assert.equal(failure.kind, 'timeout');

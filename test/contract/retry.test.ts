@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { type DroneError, events, type RetryOptions } from 'drone-task-queue';
-import { FakeDrone } from 'drone-task-queue/testing';
+import { FakeDrone, Gate } from 'drone-task-queue/testing';
 import { leakCheck } from '../leak-check.js';
 import { queues } from './queues.js';
 import { exceptionOf, failureOf } from './rejections.js';
@@ -129,7 +129,7 @@ for (const make of queues) {
     assert.equal(runs(), 3);
   });
 
-  test(`${make.name}: an idempotent call past its time is called again, and goes back when that was no use`, async () => {
+  test(`${make.name}: an idempotent call past its time is called again, but does not go back: it would block its queue for good`, async () => {
     await using queue = make({ retry: AT_ONCE, callTimeoutMs: 30 });
     const { drone } = flakyDrone(1, () => new Promise(() => undefined));
     drone.with({ idempotent: true, timeoutMs: 30 }).queueCall('flaky');
@@ -138,7 +138,7 @@ for (const make of queues) {
     const call = slow.drone.with({ idempotent: true, timeoutMs: 30 }).queueCall('flaky');
     const failure = failureOf(await queue.settle([slow.drone]), slow.drone);
     assert.deepEqual([failure.kind, failure.call, failure.mayHaveRun], ['timeout', call, []]);
-    assert.deepEqual(slow.drone.getCalls(), [call]);
+    assert.deepEqual(slow.drone.getCalls(), []);
     assert.equal(slow.runs(), 3);
   });
 
@@ -203,10 +203,56 @@ for (const make of queues) {
       await retries.first();
       if (cancel) stop.abort(new Error('enough'));
       const failure = failureOf(await round, drone);
+      if (!cancel) assert.equal((failure.cause as { cause?: DroneError }).cause?.kind, 'lost');
       // It ran before, and nobody knows how far.
       assert.deepEqual([failure.kind, failure.mayHaveRun, failure.notStarted], [kind, [call], []]);
       assert.deepEqual(drone.getCalls(), [call]);
     }
+  });
+
+  test(`${make.name}: a call that is cancelled while it waits to be tried again keeps the failure that it had`, async () => {
+    await using queue = make({ retry: { attempts: 2, backoffMs: 600_000 } });
+    const stop = new AbortController();
+    using retries = new Witness(events.droneRetry);
+    const { drone, runs } = flakyDrone(1, leave);
+    const call = drone.with({ idempotent: true, signal: stop.signal }).queueCall('flaky');
+    const round = queue.settle([drone]);
+    await retries.first();
+    stop.abort(new Error('enough'));
+    const failure = failureOf(await round, drone);
+    assert.deepEqual([failure.kind, failure.mayHaveRun, runs()], ['lost', [call], 1]);
+  });
+
+  test(`${make.name}: what a call has put out before it answered is all delivered when a later one is tried again`, async () => {
+    await using queue = make({ retry: AT_ONCE });
+    const gate = new Gate();
+    const heard: string[] = [];
+    let leaves = 0;
+    interface Speaker {
+      speak(): Promise<string>;
+      flaky(): unknown;
+    }
+    const drone: FakeDrone<Speaker> = new FakeDrone<Speaker>('web1', {
+      async speak() {
+        void drone.print('stdout', 'one');
+        void drone.print('stdout', 'two');
+        await gate.arrived();
+        return 'spoken';
+      },
+      flaky: () => (leaves++ === 0 ? leave(drone) : 'done'),
+    });
+    const onOutput = async (_stream: string, chunk: Uint8Array): Promise<void> => {
+      await gate.wait();
+      heard.push(Buffer.from(chunk).toString());
+    };
+    drone.with({ onOutput }).queueCall('speak');
+    drone.with({ idempotent: true }).queueCall('flaky');
+    using retries = new Witness(events.droneRetry);
+    const round = queue.execute([drone]);
+    await retries.first();
+    gate.open();
+    assert.deepEqual((await round).get(drone), ['spoken', 'done']);
+    assert.equal(heard.join(''), 'onetwo');
   });
 
   test(`${make.name}: who executes the failed drones again runs what is safe, and ever fewer drones`, async () => {

@@ -27,6 +27,8 @@ for (const make of queues) {
     ['first', [2, 5], 1],
     [{ failures: 2 }, [1, 3, 5], 2],
     [{ ratio: 0.3 }, [0, 1, 2, 3], 3],
+    // A little more than 7, in binary fractions.
+    [{ ratio: 0.7 }, [0, 1, 2, 3, 4, 5, 6, 7], 7],
   ];
   for (const [stopOn, bad, failures] of ends) {
     test(`${make.name}: a round with stopOn ${JSON.stringify(stopOn)} goes no further than that`, async () => {

@@ -19,6 +19,8 @@ function failure(facts: Pick<DroneErrorFacts, 'kind'> & Partial<DroneErrorFacts>
   });
 }
 
+const late = new Error('the round was over', { cause: failure({ kind: 'unreachable', phase: 'connect' }) });
+
 const cases: readonly [what: string, sign: string, error: DroneError | undefined][] = [
   ['results', 'answers', undefined],
   ['a call that threw', 'answers', failure({ kind: 'call', call })],
@@ -36,6 +38,17 @@ const cases: readonly [what: string, sign: string, error: DroneError | undefined
   ['a call out of time that was ended', 'answers', failure({ kind: 'timeout', call, killed: true })],
   ['a call out of time that would not end', 'answers', failure({ kind: 'timeout', call, killed: false })],
   ['an agent that ends no call', 'silent', failure({ kind: 'timeout', call, mayHaveRun: [call] })],
+  [
+    'an agent that was killed for its silence',
+    'silent',
+    failure({ kind: 'timeout', call, mayHaveRun: [call], killed: true }),
+  ],
+  [
+    'an agent that could not be killed',
+    'silent',
+    failure({ kind: 'timeout', call, mayHaveRun: [call], killed: false }),
+  ],
+  ['no time for another attempt', 'silent', failure({ kind: 'timeout', phase: 'waiting', cause: late })],
   ['kills without an answer', 'silent', failure({ kind: 'timeout' })],
   ['an onOutput that takes too long', 'answers', failure({ kind: 'timeout', completed: [1] })],
   ['a cancelled round', 'none', failure({ kind: 'cancelled', phase: 'connect', notStarted: [call] })],

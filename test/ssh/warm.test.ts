@@ -185,6 +185,46 @@ for (const make of queues) {
     assert.notEqual(next, agent);
   });
 
+  test(`${make.name}: a stopped agent is killed when its queue closes, and is then not left behind`, async () => {
+    using warnings = new Witness(events.droneWarning);
+    await using server = await startSshServer();
+    await using queue = make({ killGraceMs: 200 });
+    const drone = new SshDrone('stopped', server.droneOptions());
+    const agent = Number((await queue.call(drone, 'run', 'echo $PPID')).stdout);
+    process.kill(agent, 'SIGSTOP');
+    assert.deepEqual(await queue.close(), { abandoned: [] });
+    await allGone([agent]);
+    assert.deepEqual(warnings.seen, []);
+  });
+
+  test(`${make.name}: a stopped agent is noticed by its pings also when it is in the middle of being sent something`, async () => {
+    await using server = await startSshServer();
+    await using queue = make({ keepaliveIntervalMs: 200, keepaliveCount: 3, killGraceMs: 200 });
+    const drone = new SshDrone('stopped', server.droneOptions());
+    const agent = Number((await queue.call(drone, 'run', 'echo $PPID')).stdout);
+    process.kill(agent, 'SIGSTOP');
+    // More than the window of its channel and the pipe behind it take.
+    const call = drone.queueCall('run', 'cat > /dev/null', { stdin: Buffer.alloc(8 * 1024 * 1024) });
+    const failure = failureOf(await queue.settle([drone]), drone);
+    assert.deepEqual([failure.kind, failure.mayHaveRun], ['lost', [call]]);
+    await allGone([agent]);
+  });
+
+  test(`${make.name}: an agent that has yet to heed a cancel is sent no further batch`, async () => {
+    await using server = await startSshServer();
+    await using queue = make({ roundDeadlineMs: 2000, killGraceMs: 200 });
+    const drone = new SshDrone('stopped', server.droneOptions());
+    const agent = Number((await queue.call(drone, 'run', 'echo $PPID')).stdout);
+    process.kill(agent, 'SIGSTOP');
+    const first = drone.queueCall('run', 'true');
+    const failure = failureOf(await queue.settle([drone]), drone);
+    assert.deepEqual([failure.kind, failure.mayHaveRun], ['timeout', [first]]);
+    // Its connection stands until it is held for dead, 3 s after the kill grace.
+    const value = await queue.call(drone, 'run', 'echo $PPID');
+    assert.notEqual(Number(value.stdout), agent);
+    await allGone([agent]);
+  });
+
   test(`${make.name}: two controllers of one drone do not disturb each other`, async () => {
     await using server = await startSshServer();
     await using first = make({ name: 'first' });
