@@ -92,7 +92,12 @@ for (const { vice, cause, ...row } of DEATHS) {
     async ({ inTime }) => {
       await using sshd = await startSshd();
       using lost = new Witness(events.threadLost);
-      await using queue = new ThreadedTaskQueue({ threads: 2, threadHeapMb: 64, threadTimeoutMs: 6000, killGraceMs: 300 });
+      await using queue = new ThreadedTaskQueue({
+        threads: 2,
+        threadHeapMb: 64,
+        threadTimeoutMs: 6000,
+        killGraceMs: 300,
+      });
       let address = 0;
       const ssh = (): SshDrone => {
         const host = sshd.addresses[address++];
