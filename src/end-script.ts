@@ -36,8 +36,8 @@ const LONGEST_GRACE_MS = 2 ** 31 - 1;
 const FUNCTIONS = [
   // $l: who lives, as " pid/group pid/group "; $d: those that lead their group, as " parent/pid parent/pid".
   'look() { l=" "; d=; if [ -r /proc/self/stat ]; then for f in /proc/[0-9]*/stat; do',
-  '{ read -r s <$f; } 2>/dev/null || continue;',
-  // The name, in brackets, may hold anything; behind it stand state, parent and group.
+  '{ s=; while read -r r; do s="$s $r"; done <$f; [ -n "$s" ]; } 2>/dev/null || continue;',
+  // The name, in brackets, may hold anything, the end of a line too; behind it stand state, parent and group.
   'set -- ${s##*") "}; f=${f#/proc/}; note ${f%/stat} $2 $3 $1; done;',
   'else set -- $(ps -A -o pid= -o ppid= -o pgid= -o stat=); while [ $# -gt 3 ]; do',
   'note $1 $2 $3 $4; shift 4; done; fi; };',

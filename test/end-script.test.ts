@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import test, { type TestContext } from 'node:test';
 import { promisify } from 'node:util';
@@ -61,6 +61,30 @@ for (const shell of SHELLS) {
     );
     assert.deepEqual([leader, child, other, orphan].filter(isRunning), []);
   });
+}
+
+/** Ignores TERM under a name that reads like the end of one, and a second line. Its group is that of the shell before it. */
+const MISNAMED = [
+  'process.title = "a) S 1\\nb";',
+  'process.on("SIGTERM", () => undefined);',
+  'setInterval(() => undefined, 1000);',
+  'console.log(process.ppid, process.pid);',
+].join(' ');
+
+for (const shell of SHELLS) {
+  for (const table of Object.keys(TABLES)) {
+    test(`a line end in its name hides no process from its group: ${shell}, ${table}`, async t => {
+      const [pid = 0, misnamed = 0] = await start(t, `'${process.execPath}' -e '${MISNAMED}' & wait`);
+      t.after(() => {
+        if (isRunning(misnamed)) killGroup(pid);
+      });
+      assert.match(readFileSync(`/proc/${String(misnamed)}/comm`, 'utf8'), /\n./);
+      process.kill(pid, 'SIGKILL');
+      await allGone([pid]);
+      assert.deepEqual(await end(shell, table, [{ kind: 'command', pid }], 100), [`${String(pid)} gone`]);
+      assert(!isRunning(misnamed));
+    });
+  }
 }
 
 /** Stands for an agent, whose loader is of one line, too: what it starts leads groups of its own. */

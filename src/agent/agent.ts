@@ -110,9 +110,11 @@ export class Agent {
         Object.assign(process.env, this.#config.env);
         this.#silence.start(this.#config.linkSilenceMs);
         return;
-      case FrameType.Utility:
-        this.#addUtility(decode(payload) as UtilityModule);
+      case FrameType.Utility: {
+        const module = decode(payload) as UtilityModule;
+        this.#utilities.set(module.id, new UtilityHost(module, this.#bundle, this.#warnOf));
         return;
+      }
       case FrameType.Call:
         this.#batches.add(batch, index, payload);
         return;
@@ -136,18 +138,11 @@ export class Agent {
     }
   }
 
-  #addUtility(module: UtilityModule): void {
-    const known = this.#utilities.get(module.id);
-    if (known?.source === module.source) return;
-    this.#utilities.set(module.id, new UtilityHost(module, this.#bundle, this.#warnOf));
-    void known?.retire();
-  }
-
   async #execute(batch: number, index: number, call: CallHead, signal: AbortSignal): Promise<Outcome> {
     const { method, utility } = call;
     if (!isBuiltIn(method)) {
       const host = this.#utilities.get(utility);
-      if (host !== undefined) return await host.call(batch, method, call.args, signal);
+      if (host !== undefined) return await callIn(host, batch, call, signal);
       const why = utility === '' ? 'the drone has no utility module of its own' : `${utility} was never sent`;
       return failed('call', withCode(`there is no built-in method ${describe(method)}, and ${why}`, 'ERR_NO_METHOD'));
     }
@@ -210,6 +205,16 @@ export class Agent {
     // As above; whether a thread would let it exit is among what cannot be told.
     if (this.#utilities.size > 0) process.kill(process.pid, 'SIGKILL');
     process.exit(1);
+  }
+}
+
+/** Where no thread can be had, at the limit of a user's processes, it is the call that fails, as with a command. */
+async function callIn(host: UtilityHost, batch: number, call: CallHead, signal: AbortSignal): Promise<Outcome> {
+  try {
+    return await host.call(batch, call.method, call.args, signal);
+  } catch (error) {
+    if (error instanceof Cancelled) throw error;
+    return failed('call', error);
   }
 }
 

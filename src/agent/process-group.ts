@@ -44,6 +44,11 @@ function signalGroup(pgid: number, signal: NodeJS.Signals | 0): Signalled {
   }
 }
 
+/** Its number may then come to be that of another one. */
+export function isGroupGone(pgid: number): boolean {
+  return signalGroup(pgid, 0) === 'gone';
+}
+
 /** TERM, after `graceMs` KILL. Tells whether the group is gone; `refused` when it is not ours to signal. */
 export async function endGroup(pgid: number, graceMs: number): Promise<'gone' | 'alive' | 'refused'> {
   const signalled = signalGroup(pgid, 'SIGTERM');
@@ -58,7 +63,7 @@ async function vanishes(pgid: number, withinMs: number): Promise<boolean> {
   const endMs = startMs + withinMs;
   let tableLookMs = FIRST_TABLE_LOOK_MS;
   for (let lookMs = FIRST_LOOK_MS; ; lookMs = Math.min(2 * lookMs, LONGEST_LOOK_MS)) {
-    if (signalGroup(pgid, 0) === 'gone') return true;
+    if (isGroupGone(pgid)) return true;
     const nowMs = performance.now();
     const last = nowMs >= endMs;
     if (last || nowMs - startMs >= tableLookMs) {

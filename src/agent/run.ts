@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { RunResult } from '../utility.js';
 import { Cancelled, type CallContext } from './call-context.js';
-import { endGroup, startGroup } from './process-group.js';
+import { endGroup, isGroupGone, startGroup } from './process-group.js';
 import { KeptOutput } from './kept-output.js';
 import { runArguments } from './run-arguments.js';
 
@@ -47,7 +47,7 @@ export async function runProgram(
       resolve({ exitCode, signal, durationMs: Math.round(performance.now() - startedMs) });
     });
   });
-  const ended = endedBySignal(context, child.pid);
+  const ended = endedBySignal(context, child);
   try {
     const exit = await Promise.race([exited, ended.then(() => undefined)]);
     await output.finish();
@@ -88,11 +88,20 @@ function feed(child: ChildProcess, stdin: string | Uint8Array, context: CallCont
   child.stdin?.end(stdin);
 }
 
-/** Resolves once the call is cancelled and its group has been ended, as far as that goes. */
-function endedBySignal(context: CallContext, pid: number | undefined): Promise<'gone' | 'alive' | 'refused'> {
+/**
+ * Resolves once the call is cancelled and its group has been ended, as far as that goes. A group that was empty at the exit
+ * is signalled no more: its output may be waited for much longer, and who has its number then is somebody else.
+ */
+function endedBySignal(context: CallContext, child: ChildProcess): Promise<'gone' | 'alive' | 'refused'> {
+  const { pid } = child;
+  let isGone = false;
+  child.once('exit', () => {
+    isGone = pid !== undefined && isGroupGone(pid);
+  });
   return new Promise((resolve, reject) => {
     const end = (): void => {
-      if (pid !== undefined) endGroup(pid, context.killGraceMs).then(resolve, reject);
+      if (pid === undefined || isGone) resolve('gone');
+      else endGroup(pid, context.killGraceMs).then(resolve, reject);
     };
     if (context.signal.aborted) end();
     else context.signal.addEventListener('abort', end, { once: true });

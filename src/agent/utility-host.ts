@@ -29,7 +29,7 @@ interface Thread {
 }
 
 export class UtilityHost {
-  readonly source: string;
+  readonly #source: string;
   readonly #label: string;
   readonly #bundle: string;
   readonly #warn: (batch: number, message: string) => void;
@@ -40,13 +40,13 @@ export class UtilityHost {
   #retired = false;
 
   constructor(module: UtilityModule, bundle: string, warn: (batch: number, message: string) => void) {
-    this.source = module.source;
+    this.#source = module.source;
     this.#label = labelOf(module.id);
     this.#bundle = bundle;
     this.#warn = warn;
   }
 
-  /** Throws Cancelled when the signal ended the call. */
+  /** Throws Cancelled when the signal ended the call, and what kept the thread from starting. */
   async call(batch: number, method: string, args: Uint8Array, signal: AbortSignal): Promise<Outcome> {
     const thread = (this.#current ??= this.#start());
     const id = ++this.#lastId;
@@ -55,15 +55,18 @@ export class UtilityHost {
       void this.#cancel(thread, id, method);
     };
     signal.addEventListener('abort', cancel, { once: true });
-    // A copy, for a view would take the whole frame along.
-    const own = args.slice();
-    thread.worker.postMessage({ id, batch, method, args: own } satisfies ThreadCall, movable(own));
-    const outcome = await settled;
-    signal.removeEventListener('abort', cancel);
-    thread.pending.delete(id);
-    this.#endIfUnused(thread);
-    if (outcome instanceof Cancelled) throw outcome;
-    return outcome;
+    try {
+      // A copy, for a view would take the whole frame along.
+      const own = args.slice();
+      thread.worker.postMessage({ id, batch, method, args: own } satisfies ThreadCall, movable(own));
+      const outcome = await settled;
+      if (outcome instanceof Cancelled) throw outcome;
+      return outcome;
+    } finally {
+      signal.removeEventListener('abort', cancel);
+      thread.pending.delete(id);
+      this.#endIfUnused(thread);
+    }
   }
 
   /** No more calls will come: ends the thread once no call runs in it. Resolves to whether all threads have ended. */
@@ -76,7 +79,7 @@ export class UtilityHost {
   }
 
   #start(): Thread {
-    const workerData: UtilityThreadData = { role: 'utility', source: this.source, label: this.#label };
+    const workerData: UtilityThreadData = { role: 'utility', source: this.#source, label: this.#label };
     const worker = new Worker(this.#bundle, {
       eval: true,
       workerData,

@@ -10,7 +10,7 @@
  *
  * Invariants: a batch in `#batches` is unsettled; while opening none of them is sent; when ended there are none.
  */
-import { encode, decode } from '../codec.js';
+import { encode } from '../codec.js';
 import { encodeFrame, ProtocolError } from '../frames.js';
 import type { Outbox } from '../outbox.js';
 import { type Channel, TransportError } from '../transport.js';
@@ -31,6 +31,7 @@ import { ANSWER_MARGIN_MS, killAgent } from './agent-kill.js';
 import { AgentSession, type SessionOwner } from './agent-session.js';
 import type { BatchRun } from './batch-run.js';
 import { LinkProbes } from './link-probes.js';
+import { LinkWarnings } from './link-warnings.js';
 import { Liveness } from './liveness.js';
 import { isOfTransfer, Transfers } from './transfers.js';
 
@@ -53,6 +54,7 @@ export class Link {
   readonly #session: AgentSession;
   readonly #liveness: Liveness;
   readonly #probes: LinkProbes;
+  readonly #warnings: LinkWarnings;
   readonly #transfers = new Transfers({
     send: (type, batch, index, payload) => this.#channel?.write(encodeFrame(type, batch, index, payload)),
     tell: (type, batch, index, payload) => {
@@ -78,6 +80,7 @@ export class Link {
     this.spec = spec;
     this.#owner = owner;
     this.#probes = new LinkProbes(owner.outbox);
+    this.#warnings = new LinkWarnings(spec, owner.outbox);
     this.#session = new AgentSession(spec, owner, {
       phase: phase => {
         this.#moveTo(phase);
@@ -88,9 +91,7 @@ export class Link {
       frame: (type, batch, index, payload, frame) => {
         if (this.#state !== 'ended') this.#take(type, batch, index, payload, frame);
       },
-      diagnostics: message => {
-        if (this.#isReady) this.#report({ state: 'warning', message });
-      },
+      diagnostics: this.#warnings.tell,
       end: (kind, cause) => {
         // The end of the agent is what is being waited for, and its commands may still be on their way out.
         if (this.#state !== 'killing') this.#fail(kind, cause);
@@ -298,8 +299,7 @@ export class Link {
         return;
       }
       case FrameType.Warning:
-        if (this.#batches.has(id)) this.#owner.outbox.whole(frame);
-        else this.#report({ state: 'warning', message: String(decode(payload)) });
+        this.#warnings.take(payload, this.#batches.has(id) ? frame : undefined);
         return;
       case FrameType.Pong:
         this.#probes.succeed();
@@ -376,6 +376,7 @@ export class Link {
     this.#state = 'ended';
     this.#liveness.stop();
     this.#owner.ended(this);
+    this.#warnings.end();
     this.#probes.fail({ kind, phase: this.#phase, error });
     for (const batch of [...this.#batches.values()]) {
       if (batch.sent || !wasReady || this.#closed) this.#settleDown(batch, kind, error);

@@ -1,13 +1,17 @@
 import assert from 'node:assert/strict';
-import { readFileSync, realpathSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'node:test';
 import { execFileSync } from 'node:child_process';
+import type { Cancelled, OutputSink } from '../../src/agent/call-context.js';
+import { run } from '../../src/agent/run.js';
 import { LARGEST_PIECE_BYTES, WINDOW_BYTES } from '../../src/credits.js';
 import type { RunResult } from '../../src/utility.js';
 import { FrameType } from '../../src/wire.js';
 import { leakCheck } from '../leak-check.js';
+import { until } from '../faults/until.js';
 import { isRunning, temporaryFolder } from './processes-left.js';
 import { startAgent, type TestAgent } from './spawn-agent.js';
 
@@ -287,4 +291,31 @@ test('arguments that make no sense are refused by name', async () => {
   }
   const fields = { cwd: undefined, env: undefined, stdin: undefined, maxOutputBytes: undefined };
   assert.equal((await agent.call('run', 'true', fields)).exitCode, 0);
+});
+
+test('a command that has exited is not signalled by its number, however long its output is waited for', async t => {
+  const cancel = new AbortController();
+  const { signal } = cancel;
+  const aborted = once(signal, 'abort');
+  const kill = t.mock.method(process, 'kill');
+  const signals = (): unknown[] => kill.mock.calls.map(call => call.arguments[1]).filter(each => each !== 0);
+  let pid = 0;
+  const output: OutputSink = {
+    write: (_stream, bytes) => {
+      pid ||= Number.parseInt(Buffer.from(bytes).toString('latin1'));
+      return false;
+    },
+    drained: async () => {
+      await aborted;
+    },
+  };
+  const warn = (message: string): never => assert.fail(message);
+  // More than is read in one go, less than a pipe holds.
+  const running = run({ signal, killGraceMs: 100, output, warn }, 'echo $$; head -c 100000 /dev/zero');
+  await until(() => pid > 0);
+  // Not a zombie either: its end has been noticed here.
+  await until(() => !existsSync(`/proc/${String(pid)}`));
+  cancel.abort();
+  await assert.rejects(running, (error: Cancelled) => error.killed);
+  assert.deepEqual(signals(), []);
 });

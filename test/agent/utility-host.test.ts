@@ -1,10 +1,15 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import test from 'node:test';
+import { promisify } from 'node:util';
 import { FrameType } from '../../src/wire.js';
 import { leakCheck } from '../leak-check.js';
 import { startAgent, type TestAgent } from './spawn-agent.js';
 
 leakCheck();
+
+const execute = promisify(execFile);
 
 const ID = 'file:///home/me/mine.mjs?v=1';
 
@@ -250,12 +255,27 @@ test('a method that floods stdout costs a hundred warnings and one more', async 
   assert.match(String(agent.warnings(1).at(-1)), /and more, left out/);
 });
 
-test('a module sent again with other text replaces the first', async () => {
+/** A thread takes 4 MiB; something must be left for the agent itself. */
+const LESS_THAN_A_STACK_BYTES = 2 * 1024 * 1024;
+
+/** Sets how much memory a process may map, as at the limit of a drone or a user. */
+async function limitMemory(pid: number, bytes: number | 'unlimited'): Promise<void> {
+  await execute('prlimit', ['--pid', String(pid), `--as=${String(bytes)}:unlimited`]);
+}
+
+function mappedBytes(pid: number): number {
+  return Number(/VmSize:\s+(\d+) kB/.exec(readFileSync(`/proc/${String(pid)}/status`, 'utf8'))?.[1]) * 1024;
+}
+
+test('a thread that cannot be started is a failure of its call alone, and the next call starts one', async () => {
   await using agent = await startAgent();
-  agent.sendUtility(ID, 'export const version = () => 1');
-  send(agent, 1, 'version');
-  assert.equal(await agent.value(1, 0), 1);
-  agent.sendUtility(ID, 'export const version = () => 2');
-  send(agent, 2, 'version');
-  assert.equal(await agent.value(2, 0), 2);
+  agent.sendUtility(ID, 'export const fine = () => "fine"');
+  await limitMemory(agent.pid, mappedBytes(agent.pid) + LESS_THAN_A_STACK_BYTES);
+  send(agent, 2, 'fine');
+  const { kind, error } = await agent.failure(2, 0);
+  assert.equal(kind, 'call');
+  assert.equal(error.code, 'ERR_WORKER_INIT_FAILED');
+  await limitMemory(agent.pid, 'unlimited');
+  send(agent, 3, 'fine');
+  assert.equal(await agent.value(3, 0), 'fine');
 });
