@@ -32,9 +32,17 @@ export function signOfLife(failure: DroneError | undefined): SignOfLife {
   }
 }
 
+/** No file can be opened here, or no port is left: nothing that a drone could help. */
+const OWN_TROUBLE: readonly unknown[] = ['EMFILE', 'ENFILE', 'ENOBUFS', 'EADDRNOTAVAIL'];
+
 /** Before its turn to connect only what is on our side can fail, such as a utility module that cannot be read. */
-function silentUnlessWaiting({ phase }: DroneError): SignOfLife {
-  return phase === 'waiting' ? 'none' : 'silent';
+function silentUnlessWaiting({ phase, cause }: DroneError): SignOfLife {
+  return phase === 'waiting' || isOwnTrouble(cause) ? 'none' : 'silent';
+}
+
+function isOwnTrouble(error: unknown): boolean {
+  const { code, cause } = (error ?? {}) as { code?: unknown; cause?: unknown };
+  return OWN_TROUBLE.includes(code) || (cause !== undefined && cause !== error && isOwnTrouble(cause));
 }
 
 /** It waited to be tried again when the time was up. */

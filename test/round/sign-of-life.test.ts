@@ -19,6 +19,7 @@ function failure(facts: Pick<DroneErrorFacts, 'kind'> & Partial<DroneErrorFacts>
   });
 }
 
+const noFile = new Error('cannot connect', { cause: Object.assign(new Error('no file'), { code: 'EMFILE' }) });
 const late = new Error('the round was over', { cause: failure({ kind: 'unreachable', phase: 'connect' }) });
 
 const cases: readonly [what: string, sign: string, error: DroneError | undefined][] = [
@@ -26,6 +27,11 @@ const cases: readonly [what: string, sign: string, error: DroneError | undefined
   ['a call that threw', 'answers', failure({ kind: 'call', call })],
   ['a value that cannot be sent', 'answers', failure({ kind: 'not-cloneable', call })],
   ['a refused connection', 'silent', failure({ kind: 'unreachable', phase: 'connect', notStarted: [call] })],
+  [
+    'no file to be opened here',
+    'none',
+    failure({ kind: 'unreachable', phase: 'connect', notStarted: [call], cause: noFile }),
+  ],
   ['a refused login', 'silent', failure({ kind: 'auth', phase: 'auth', notStarted: [call] })],
   ['a changed host key', 'silent', failure({ kind: 'host-key', phase: 'handshake', notStarted: [call] })],
   ['no Node', 'silent', failure({ kind: 'bootstrap', phase: 'bootstrap', notStarted: [call] })],
