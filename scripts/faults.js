@@ -52,17 +52,22 @@ function page(table) {
 
 Each line of this table is a test that makes the fault happen: on a real OpenSSH server where SSH is concerned, and on this
 machine as a drone where that applies. Beside the drone at fault healthy ones are at work in the same round of the same
-queue, and in every line all of their results are complete and right. Each test holds the queue to what its line says,
-down to the calls in each list of the failure, and to five times the time that is promised.
+queue, and wherever the round goes on all of their results are complete and right. Each test holds the queue to what its
+line says, down to the calls in each list of the failure, and to five times the time that is promised.
 
 \`npm run faults\`, in a clone of the repository, runs them all, prints the table and writes this page.
 
-- "Back" is back at the front of the drone's queue, to run in the next round. "Not back" is left to the caller.
+- "Back" is back at the front of the drone's queue, to run in the next round. What is not is left to the caller.
 - \`completed\`, \`call\`, \`mayHaveRun\` and \`notStarted\` are fields of the drone's \`DroneError\`. The README says what each
   kind of failure means.
-- In brackets is the promised time with the limits of the test, which are shorter than the defaults. "Took" is what this
-  run took from the start of the wait to its end, starting and ending processes on the way; where no failure is to be
-  seen, it is the whole round.
+- "At once" is as soon as it has come to the scheduler. Times are until the drone's failure is known (event
+  \`workerException\`); \`execute\` tells of it when the round has ended.
+- In brackets is the promised time with the limits of the test, which are shorter than the defaults: connect time-out 10 s,
+  call time-out 600 s, round deadline 900 s, kill grace 2 s, keepalive 15 s × (3 + 1), thread watchdog 10 s and a quarter.
+  Where several could end a call, the first to pass names it: by default the call's own, and of a link that lets nothing
+  through the keepalive (\`lost\`).
+- "Took" is what this run took from the start of the wait to its end, starting and ending processes on the way; where no
+  failure is to be seen, it is the whole round.
 
 ${new Date().toISOString().slice(0, 10)}, ${machine}.
 

@@ -15,7 +15,8 @@ export type Told = Pick<Expected, 'kind' | 'says' | 'code'> & {
 };
 
 /** What the caller sees of it. */
-export const SEES_LIE = 'phase `call`; all unanswered `mayHaveRun`, not back; the connection is closed';
+export const SEES_LIE =
+  'phase `call`; all unanswered `mayHaveRun`, back only what is idempotent; the connection is closed';
 
 /** See lying-agent.mjs for the vices. */
 export async function lieOverSsh(vice: string, watch: FaultWatch, told: Told): Promise<void> {

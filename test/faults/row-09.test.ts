@@ -15,7 +15,7 @@ fault(
     row: 9,
     fault: 'the link is silently dropped in mid-call',
     injected: 'a TCP proxy in front of sshd that passes nothing on any more, not even the end',
-    sees: '`lost`, phase `call`; all unanswered `mayHaveRun`, not back',
+    sees: '`lost`, phase `call`; all unanswered `mayHaveRun`, back only what is idempotent',
     within: 'keepalive interval × (keepalive count + 1)',
     withinMs: KEEPALIVE.keepaliveIntervalMs * (KEEPALIVE.keepaliveCount + 1),
   },

@@ -20,7 +20,7 @@ for (const [where, makeDrone] of DRONES) {
       row: 12,
       fault: `the agent is killed in mid-call, ${where}`,
       injected: 'SIGKILL to its pid',
-      sees: '`lost`, phase `call`; all unanswered `mayHaveRun`, not back; the command may live on; the next round has a new agent',
+      sees: '`lost`, phase `call`; all unanswered `mayHaveRun`, back only what is idempotent; the command may live on; the next round has a new agent',
       within: 'at once',
       withinMs: 2000,
     },

@@ -54,7 +54,7 @@ const TALKERS = [
     says: /the agent ended before it was ready: "Maintenance until noon\." \(the agent ended with status 1\)/,
   },
   {
-    fault: 'an rc file asks, and waits for an answer',
+    fault: 'an rc file prints a question and never ends',
     injected: 'an rc file (`ForceCommand`) that prints a question and goes on for ever',
     sees: `\`timeout\`, ${FAILS}`,
     within: 'connect time-out',

@@ -69,7 +69,7 @@ fault(
     row: 22,
     fault: 'a link lets one byte per second through',
     injected: 'a TCP proxy in front of sshd, from the moment the call runs',
-    sees: '`timeout` in phase `call`; both calls in `mayHaveRun`, as the drone could not answer; not back. Its commands end with the connection',
+    sees: '`timeout` in phase `call`; both calls in `mayHaveRun`, as the drone could not answer; back only what is idempotent. Its commands end with the connection',
     ...WITHIN,
   },
   async ({ inTime }) => {

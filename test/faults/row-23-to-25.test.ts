@@ -87,7 +87,7 @@ for (const { vice, cause, ...row } of DEATHS) {
     {
       ...row,
       injected: 'in a thread that carries drones over SSH and localhost, while their commands run',
-      sees: '`worker-lost` for the drones of that thread, with the cause; unanswered calls in `mayHaveRun`, not back. The next round has a new thread, and of the commands nothing is left',
+      sees: '`worker-lost` for the drones of that thread, with the cause; unanswered calls in `mayHaveRun`, back only what is idempotent. The next round has a new thread, and of the commands nothing is left',
     },
     async ({ inTime }) => {
       await using sshd = await startSshd();

@@ -69,7 +69,7 @@ fault(
     row: 35,
     fault: 'a subscriber of an event throws',
     injected: 'at each start and end of round, worker and connection',
-    sees: 'an `uncaughtException` of the process for each, as on any diagnostics channel; the round is as ever',
+    sees: 'an `uncaughtException` of the process for each, as on any diagnostics channel (unhandled, its end); the round is as ever',
     within: 'no delay',
     withinMs: 5000,
   },
