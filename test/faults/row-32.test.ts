@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
-import { LocalDrone, type RunResult, SshDrone, ThreadedTaskQueue, type UtilityMethods } from 'drone-task-queue';
+import {
+  type Drone,
+  LocalDrone,
+  type RunResult,
+  SshDrone,
+  ThreadedTaskQueue,
+  type UtilityMethods,
+} from 'drone-task-queue';
 import { FakeDrone } from 'drone-task-queue/testing';
 import { failureOf } from '../contract/rejections.js';
 import { leakCheck } from '../leak-check.js';
@@ -74,11 +81,14 @@ fault(
     const hosts = sshd.addresses.slice(0, REAL - 1);
     const real = [...hosts.map(host => new SshDrone(host, sshd.droneOptions(host))), new LocalDrone()];
     // The round's deadline is for work; these have to connect first, on whatever machine.
-    await Promise.all(real.map(drone => queue.call(drone, 'run', 'true')));
+    const connect = (drones: readonly Drone<Pick<UtilityMethods, 'run'>>[]): Promise<unknown> =>
+      Promise.all(drones.map(drone => queue.call(drone, 'run', 'true')));
+    await connect(real);
     const played = Array.from(
       { length: DRONES - BLACK_HOLES - REAL },
       (_, at) => new FakeDrone<Pick<UtilityMethods, 'run'>>(`fake${String(at)}`, { run: play }),
     );
+    await connect(played);
     const others = new Others([...real, ...played]);
     const calls = lost.map(drone => drone.queueCall('run', 'true'));
     others.queueCalls();
