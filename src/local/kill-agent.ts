@@ -13,11 +13,16 @@ export async function killAgent(pid: number, marker: string, graceMs: number): P
   const text = endScript([{ kind: 'agent', pid, marker }], graceMs);
   // Detached, so that a Ctrl-C in the scheduler's terminal does not reach it.
   const script = spawn('/bin/sh', ['-c', text], { detached: true, stdio: ['ignore', 'pipe', 'ignore'] });
+  const late = new AbortController();
+  const timer = setTimeout(
+    () => {
+      late.abort(new Error('this machine did not say in time what became of it'));
+    },
+    Math.min(graceMs, LONGEST_GRACE_MS) + MARGIN_MS,
+  );
   let said = '';
   try {
-    const closed = once(script, 'close', {
-      signal: AbortSignal.timeout(Math.min(graceMs, LONGEST_GRACE_MS) + MARGIN_MS),
-    });
+    const closed = once(script, 'close', { signal: late.signal });
     // Without a process there may be no pipe, whatever its type says; the error follows.
     if (script.pid !== undefined) {
       script.stdout.on('data', (chunk: Buffer) => {
@@ -25,7 +30,10 @@ export async function killAgent(pid: number, marker: string, graceMs: number): P
       });
     }
     await closed;
+  } catch (error) {
+    throw late.signal.aborted ? (late.signal.reason as Error) : error;
   } finally {
+    clearTimeout(timer);
     if (script.pid !== undefined) script.stdout.destroy();
     script.unref();
   }

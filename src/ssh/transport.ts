@@ -11,6 +11,7 @@ import type { ConnectionSettings, SshConnection } from './connection.js';
 import type { SshEndpointSpec } from './endpoint.js';
 import { PlainAgent } from './plain/plain-agent.js';
 import type { Server } from './plain/server.js';
+import { secondConnection } from './second-connection.js';
 import { Trial } from './trial.js';
 import { connectThrough } from './way.js';
 
@@ -30,10 +31,11 @@ export const transport: Transport = {
     });
     try {
       context.phase('bootstrap');
-      if (spec.agent === 'none') return plainAgent(connection, spec, start, events, settings);
+      const connectAgain = secondConnection(spec, settings, context.killGraceMs);
+      if (spec.agent === 'none') return plainAgent(connection, spec, start, events, connectAgain);
       const killer = new AgentKiller({
         connection,
-        connectAgain: again(spec, settings),
+        connectAgain,
         marker: start.marker,
         killGraceMs: context.killGraceMs,
       });
@@ -55,7 +57,7 @@ export const transport: Transport = {
       const trial = new Trial(start.marker, ended);
       const channel = await startAgent(connection, spec, start, trial, killer, signal);
       const hasNode = await unlessAborted(signal, trial.hasNode);
-      return hasNode ? channel : plainAgent(connection, spec, start, events, settings);
+      return hasNode ? channel : plainAgent(connection, spec, start, events, connectAgain);
     } catch (error) {
       connection.destroy();
       throw error;
@@ -89,29 +91,16 @@ function plainAgent(
   spec: SshEndpointSpec,
   start: AgentStart,
   events: ChannelEvents,
-  settings: ConnectionSettings,
+  connectAgain: (signal: AbortSignal) => Promise<Server>,
 ): PlainAgent {
   return new PlainAgent({
     server: connection,
     start,
     events,
     reason: `${spec.hostname} ${spec.agent === 'none' ? "is set to agent: 'none'" : 'has no Node'}`,
-    connectAgain: again(spec, settings),
+    connectAgain,
   });
 }
-
-/** Opens a second connection: to end something with, for which nobody should have to wait. */
-function again(spec: SshEndpointSpec, settings: ConnectionSettings): (signal: AbortSignal) => Promise<Server> {
-  return signal => connectThrough(spec.hops, spec, { ...settings, ...UNNOTICED, signal });
-}
-
-/** A connection beside that of the link. */
-const UNNOTICED = {
-  phase: () => undefined,
-  awaits: () => undefined,
-  turn: () => Promise.resolve(),
-  rest: () => undefined,
-};
 
 /** It is not the drone that was slow when the time went by in waiting for a passphrase. */
 function unanswered(awaited: string, error: unknown): unknown {
