@@ -169,8 +169,11 @@ test('the demo ends at once on a second signal', async () => {
   const demo = await startWaitingDemo(silent);
   // Both wait for it until it goes on, so that the second finds it at what the first has begun.
   for (const name of ['SIGSTOP', 'SIGINT', 'SIGTERM', 'SIGCONT'] as const) demo.process.kill(name);
-  assert.equal(await demo.ended(), 128 + constants.signals.SIGTERM, demo.stdout + demo.stderr);
-  assertLines(demo.stdout, [/^demo: SIGINT, cancelling the round/]);
+  const status = await demo.ended();
+  // Which of the two comes first is the system's choice.
+  const second = demo.stdout.includes('demo: SIGINT, ') ? 'SIGTERM' : 'SIGINT';
+  assert.equal(status, 128 + constants.signals[second], demo.stdout + demo.stderr);
+  assertLines(demo.stdout, [/^demo: SIG(INT|TERM), cancelling the round/]);
 });
 
 test('the servers of the demo end with it even when it is killed', async () => {
