@@ -13,7 +13,7 @@ const SETTLE_MS = 500;
 const NS_PER_MS = 1e6;
 const OPTIONS = { connectTimeoutMs: 60_000 };
 
-/** @typedef {{ execute(drones: Iterable<import('drone-task-queue').AnyDrone>): Promise<unknown>, close(): Promise<void> }} Queue */
+/** @typedef {{ execute(drones: Iterable<import('drone-task-queue').AnyDrone>): Promise<unknown>, close(): Promise<unknown> }} Queue */
 
 /** Opens what the round needs besides connections. @type {Record<string, () => Promise<Queue>>} */
 const QUEUES = {
