@@ -1,4 +1,5 @@
 /** What is there that was not before: nothing, once all is closed. */
+import { readFileSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { childNames, descriptorNames } from '../test/leak-check.js';
 import type { Farm } from './farm.js';
@@ -17,7 +18,18 @@ export function ownThings(): ReadonlySet<string> {
 
 /** Of this process, since then; empties itself by waiting. */
 export function leftHere(before: ReadonlySet<string>): Promise<string[]> {
-  return last(async () => [...ownThings()].filter(name => !before.has(name)));
+  return last(async () => [...ownThings()].filter(name => !before.has(name)).map(withAddresses));
+}
+
+/** A socket with its two ends and its state, as the kernel lists them (in hexadecimal), where it is of TCP. */
+function withAddresses(name: string): string {
+  const inode = /^socket:\[(\d+)\]$/.exec(name)?.[1];
+  if (inode === undefined) return name;
+  for (const line of readFileSync('/proc/net/tcp', 'utf8').split('\n')) {
+    const [, local, remote, state, , , , , , of] = line.trim().split(/\s+/);
+    if (of === inode) return `${name} from ${local ?? ''} to ${remote ?? ''}, state ${state ?? ''}`;
+  }
+  return `${name}, of no connection`;
 }
 
 /** On the drones, of the queue's doing; empties itself by waiting. */
