@@ -1,0 +1,40 @@
+/** What a section's callback is given to work with. At run time both are a Kysely of the section's own. */
+import type { Expression, Kysely } from 'kysely';
+
+/** Belongs to the store: a section is one transaction, on one connection. */
+type OfTheStore =
+  | 'connection'
+  | 'destroy'
+  | 'isTransaction'
+  | 'startTransaction'
+  | 'transaction'
+  | 'withoutPlugins'
+  | 'withPlugin'
+  | 'withSchema'
+  | 'withTables'
+  | typeof Symbol.asyncDispose;
+
+/** Reads and writes in one transaction: Kysely without what begins, ends or leaves it. Raw SQL: ``sql`…`.execute(tx)``. */
+export interface ReadWriteDb<DB> extends Omit<Kysely<DB>, OfTheStore> {
+  /** As in Kysely. */
+  withSchema(schema: string): ReadWriteDb<DB>;
+}
+
+/** What can be read of tables `DB`, common table expressions among them. */
+export interface ReadCreator<DB> extends Pick<Kysely<DB>, 'selectFrom' | 'selectNoFrom'> {
+  /** As in Kysely, for expressions that read. */
+  with<N extends string, Row>(
+    name: N,
+    expression: (creator: ReadCreator<DB>) => Expression<Row>,
+  ): ReadCreator<DB & { [K in TableName<N>]: Row }>;
+}
+
+/** `person` of `person(id, name)`. */
+type TableName<N extends string> = N extends `${infer Table}(${string})` ? Table : N;
+
+/** Reads in one snapshot: no method of it writes, and the database refuses what would. Raw SQL: ``sql`…`.execute(db)``. */
+export interface ReadDb<DB>
+  extends ReadCreator<DB>, Pick<Kysely<DB>, 'case' | 'dynamic' | 'fn' | 'getExecutor' | 'introspection'> {
+  /** As in Kysely. */
+  withSchema(schema: string): ReadDb<DB>;
+}
