@@ -165,6 +165,43 @@ export interface TickEnd {
   readonly error?: unknown;
 }
 
+/** A section of a store has ended, well or not. */
+export interface SectionEnd {
+  /** Name of the store. */
+  readonly store: string;
+  /** The `why` of a section that writes, the `name` of one that reads. */
+  readonly section: string;
+  readonly writes: boolean;
+  /** From the begin of its transaction, ms. */
+  readonly tookMs: number;
+  /** Whether nothing of it was kept. */
+  readonly failed: boolean;
+  /** What it rejects with, an Error or not. */
+  readonly error?: unknown;
+}
+
+/** A section has been open for longer than the store's `slowSectionMs`. Told once per section. */
+export interface SectionSlow {
+  readonly store: string;
+  readonly section: string;
+  readonly writes: boolean;
+  /** Where it was opened: `file:line:column`. */
+  readonly openedAt: string;
+  /** So far, ms. */
+  readonly openMs: number;
+}
+
+/** A repeatable section has failed since other transactions were in the way, and is about to be tried again. */
+export interface SectionRetry {
+  readonly store: string;
+  readonly section: string;
+  readonly writes: boolean;
+  /** How often it was tried by now. */
+  readonly attempts: number;
+  /** The database's own. */
+  readonly error: unknown;
+}
+
 /** The messages, by the name of their channel. */
 export interface EventMessages {
   'drone-task-queue:round.start': RoundStart;
@@ -183,6 +220,9 @@ export interface EventMessages {
   'drone-task-queue:thread.lost': ThreadLost;
   'drone-task-queue:tick.start': TickStart;
   'drone-task-queue:tick.end': TickEnd;
+  'drone-task-queue:section.end': SectionEnd;
+  'drone-task-queue:section.slow': SectionSlow;
+  'drone-task-queue:section.retry': SectionRetry;
 }
 
 /** Name of an event's channel. */
@@ -226,6 +266,12 @@ export const events = {
   tickStart: 'drone-task-queue:tick.start',
   /** Carries a `TickEnd`. */
   tickEnd: 'drone-task-queue:tick.end',
+  /** Carries a `SectionEnd`. */
+  sectionEnd: 'drone-task-queue:section.end',
+  /** Carries a `SectionSlow`. */
+  sectionSlow: 'drone-task-queue:section.slow',
+  /** Carries a `SectionRetry`. */
+  sectionRetry: 'drone-task-queue:section.retry',
 } as const satisfies Record<string, EventName>;
 
 /** Node holds channels weakly: with no reference of ours, one without subscribers would be made anew each time. */

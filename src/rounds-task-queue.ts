@@ -3,6 +3,7 @@ import type { AnyDrone, Drone } from './drone/drone.js';
 import type { DroneResults } from './drone-error.js';
 import type { KickedOut } from './round/kick-out.js';
 import type { Rounds } from './round/rounds.js';
+import { outsideSections } from './section-guard.js';
 import type { CloseOptions, CloseReport, RoundOptions, RoundOutcome, TaskQueue } from './task-queue.js';
 import type { Args, MethodName, Result } from './utility.js';
 
@@ -35,27 +36,32 @@ export abstract class RoundsTaskQueue implements TaskQueue {
   execute(drones: Iterable<AnyDrone>, options: RoundOptions): Promise<DroneResults | void>;
 
   execute(drones: Iterable<AnyDrone>, options?: RoundOptions): Promise<DroneResults | void> {
-    return this.rounds.execute(drones, options);
+    return this.#outside('execute', () => this.rounds.execute(drones, options));
   }
 
   settle(drones: Iterable<AnyDrone>, options?: Omit<RoundOptions, 'wait'>): Promise<RoundOutcome> {
-    return this.rounds.settle(drones, options);
+    return this.#outside('settle', () => this.rounds.settle(drones, options));
   }
 
   waitOnDrones(): Promise<void> {
-    return this.rounds.waitOnDrones();
+    return this.#outside('waitOnDrones', () => this.rounds.waitOnDrones());
   }
 
   getResults(): Promise<DroneResults> {
-    return this.rounds.getResults();
+    return this.#outside('getResults', () => this.rounds.getResults());
   }
 
   call<M, K extends MethodName<M>>(drone: Drone<M>, method: K, ...args: Args<M, K>): Promise<Result<M, K>> {
-    return this.rounds.call(drone, method, ...args);
+    return this.#outside('call', () => this.rounds.call(drone, method, ...args));
   }
 
   close(options?: CloseOptions): Promise<CloseReport> {
-    return this.rounds.close(options);
+    return this.#outside('close', () => this.rounds.close(options));
+  }
+
+  /** Refused in a store's section that writes, before anything is taken or started. */
+  #outside<T>(method: string, work: () => Promise<T>): Promise<T> {
+    return outsideSections(`${method} of the queue '${this.name}'`, work);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -53,6 +53,12 @@ export function currentSection(): GuardedSection | undefined {
   return section;
 }
 
+/** As refuseInSection, by a rejection; settles as `work` does where nothing is to be refused. */
+export async function outsideSections<T>(what: string, work: () => Promise<T>): Promise<T> {
+  refuseInSection(what);
+  return work();
+}
+
 /**
  * Throws ContextSwitchError (`ERR_CONTEXT_SWITCH`) in a section that writes, or in one inside of it. `what` names what is
  * about to be waited for, as the subject of a sentence: "execute of the queue 'jobs'".

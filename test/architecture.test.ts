@@ -38,6 +38,7 @@ const LAYERS: readonly Layer[] = [
       'open-files.ts',
       'missing-node.ts',
       'under-way.ts',
+      'section-guard.ts',
     ],
     mayImport: [],
     because: 'every side stands on it, so it can know none of them',
@@ -177,6 +178,12 @@ const LAYERS: readonly Layer[] = [
     because: 'it is used on top of the core, as its users use it, and never by it',
   },
   {
+    name: 'store',
+    files: ['store/'],
+    mayImport: ['ground', 'reports'],
+    because: 'it knows nothing of drones, nor they of it: where both meet is the section guard',
+  },
+  {
     name: 'testing',
     files: ['testing/'],
     mayImport: ['ground', 'language', 'methods', 'agent', 'transport', 'ssh options', 'drones', 'core'],
@@ -185,6 +192,21 @@ const LAYERS: readonly Layer[] = [
 ];
 
 const PACKAGES: readonly PackageRule[] = [
+  {
+    name: 'kysely',
+    onlyIn: ['store/'],
+    because: 'who has no store need not install it',
+  },
+  {
+    name: 'pg',
+    onlyIn: ['store/postgres/'],
+    because: 'who has no store in PostgreSQL need not install it',
+  },
+  {
+    name: '@photostructure/sqlite',
+    onlyIn: ['store/sqlite/sqlite-thread.ts'],
+    because: 'who has a Node with SQLite in it, or no store, need not install it; and it would block the main thread',
+  },
   {
     name: 'ssh2',
     onlyIn: ['ssh/', 'testing/ssh-server.ts'],
@@ -218,11 +240,15 @@ const ENTRY_POINTS: Readonly<Record<string, string>> = {
     DroneResults DroneError DroneErrorFacts DroneErrorKind DroneTaskQueueException DroneTaskQueueExceptionCode
     Log StatsClient StatsServer StatsTarget
     RetryOptions StopOn
-    events EventName EventMessages RoundStart RoundEnd WorkerStart WorkerFinish WorkerException WorkerSlow DroneRetry
-    DroneWarning DroneKickedOut DroneReadmitted FileProgress LinkOpen LinkClose ThreadLost TickStart TickEnd`,
+    events EventName EventMessages RoundStart RoundEnd WorkerStart WorkerFinish WorkerException WorkerSlow DroneRetry SectionEnd SectionRetry
+    SectionSlow     DroneWarning DroneKickedOut DroneReadmitted FileProgress LinkOpen LinkClose ThreadLost TickStart TickEnd`,
   'scheduler/index.ts': `
     TickLoop TickLoopOptions TickLoopError Tick TickContext
     Clock Timer Log StatsClient StatsServer StatsTarget events TickStart TickEnd`,
+  'store/index.ts': `
+    Store StoreOptions ReadOptions ReadWriteOptions ReadCreator ReadDb ReadWriteDb TableName MigrationReport
+    StoreError StoreErrorCode ReadOnlyViolation ContextSwitchError ContextSwitchErrorCode
+    Log StatsClient StatsServer StatsTarget events SectionEnd SectionRetry SectionSlow`,
   'testing/index.ts': `
     FakeDrone FakeCall FakeFault startSshServer SshServer SshServerOptions ExecRequest Gate FakeClock`,
 };
@@ -278,7 +304,10 @@ for (const [path, names] of Object.entries(ENTRY_POINTS)) {
 test('the declarations that users compile against name no type of a dependency', () => {
   const declarations = readSources(new URL('dist/', ROOT), '.d.ts');
   const entries = Object.keys(ENTRY_POINTS).map(path => path.replace(/\.ts$/, '.d.ts'));
+  const [store] = entries.splice(entries.indexOf('store/index.d.ts'), 1);
   assert.deepEqual(packagesInTypes(declarations, entries), []);
+  // Its users write Kysely's queries, with a Kysely of their own: a peer.
+  assert.deepEqual(packagesInTypes(declarations, [store ?? '']), ['kysely']);
 });
 
 test('words in the source are those of the glossary', () => {

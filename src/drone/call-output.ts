@@ -1,4 +1,5 @@
 /** A call's output as it comes, for a reading loop. */
+import { outsideSections } from '../section-guard.js';
 
 /** A piece of what a running command has written. */
 export interface OutputChunk {
@@ -58,7 +59,7 @@ export class CallOutput implements AsyncIterableIterator<OutputChunk, undefined>
       return Promise.resolve({ done: false, value: next.item });
     }
     if (!this.#isOpen) return Promise.resolve({ done: true, value: undefined });
-    return new Promise(resolve => this.#waiting.push(resolve));
+    return outsideSections("a call's output", () => new Promise(resolve => this.#waiting.push(resolve)));
   }
 
   /** The reader leaves. */

@@ -4,6 +4,7 @@ import { type AnswerQuestion, Endpoint } from './endpoint.js';
 import { answererOf } from '../ssh/answers.js';
 import { resolveSshEndpoint, type SshOptions, type SshEndpointSpec } from '../ssh/endpoint.js';
 import type { UtilityMethods } from '../utility.js';
+import { refuseInSection } from '../section-guard.js';
 
 /** How an SshDrone is reached; hops on the way may be drones themselves. */
 export type SshDroneOptions = SshOptions<SshDrone>;
@@ -40,6 +41,7 @@ export class SshDrone<Own = {}> extends Drone<UtilityMethods & Own> {
    */
   // eslint-disable-next-line @typescript-eslint/no-empty-object-type -- no methods of one's own is the usual case
   static async fromSshConfig<Own = {}>(name: string, options: FromSshConfigOptions = {}): Promise<SshDrone<Own>> {
+    refuseInSection(`fromSshConfig of '${name}'`);
     // Loaded only here: it runs programs, which nothing else of a drone does.
     const { readSshConfig } = await import('../ssh/config.js');
     const { configFile, ...own } = options;

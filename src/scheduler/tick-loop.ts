@@ -13,6 +13,7 @@
 import { summarize } from '../drone-error.js';
 import { events, publish } from '../events.js';
 import { invalidArgument } from '../invalid-argument.js';
+import { refuseInSection } from '../section-guard.js';
 import { metricName, openStats, type Stats } from '../stats.js';
 import { readTickOptions, type Tick, type TickLoopOptions, type TickSettings } from './tick-options.js';
 
@@ -108,6 +109,7 @@ export class TickLoop {
    * running, or while a tick that an earlier run left behind has not ended.
    */
   async run(): Promise<void> {
+    refuseInSection(`run of the loop '${this.name}'`);
     if (this.#run !== undefined) throw new TickLoopError('ERR_TICK_LOOP_RUNNING', `${this.name} is running already`);
     if (this.#ticking) {
       throw new TickLoopError(
@@ -147,6 +149,7 @@ export class TickLoop {
    * rejects, and at once when the loop is not running. Inside a tick call it without awaiting it: it waits for the tick.
    */
   async stop(): Promise<void> {
+    refuseInSection(`stop of the loop '${this.name}'`);
     if (this.#run === undefined) return;
     askToStop(this.#run);
     await this.#run.settled;

@@ -26,11 +26,11 @@ export interface ReadCreator<DB> extends Pick<Kysely<DB>, 'selectFrom' | 'select
   with<N extends string, Row>(
     name: N,
     expression: (creator: ReadCreator<DB>) => Expression<Row>,
-  ): ReadCreator<DB & { [K in TableName<N>]: Row }>;
+  ): ReadCreator<DB & Record<TableName<N>, Row>>;
 }
 
 /** `person` of `person(id, name)`. */
-type TableName<N extends string> = N extends `${infer Table}(${string})` ? Table : N;
+export type TableName<N extends string> = N extends `${infer Table}(${string})` ? Table : N;
 
 /** Reads in one snapshot: no method of it writes, and the database refuses what would. Raw SQL: ``sql`…`.execute(db)``. */
 export interface ReadDb<DB>

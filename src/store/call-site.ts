@@ -1,0 +1,21 @@
+/** Where in the caller's code a section was opened. */
+import type { Policy } from './engine.js';
+
+const HERE = new URL('.', import.meta.url).href;
+
+/** Captured when it is made, which is cheap; read only when it is to be told. */
+export class CallSite {
+  readonly #stack = new Error();
+
+  /** `file:line:column` of the first frame outside of the store. */
+  get text(): string {
+    const frames = (this.#stack.stack ?? '').split('\n').slice(1);
+    const frame = frames.find(line => !line.includes(HERE) && !line.includes('node:internal')) ?? '';
+    return /\(?(?:file:\/\/)?([^()\s]+:\d+:\d+)\)?$/.exec(frame)?.[1] ?? 'an unknown place';
+  }
+}
+
+/** What messages call a section. */
+export function titleOf({ policy, name, callSite }: { policy: Policy; name: string; callSite: CallSite }): string {
+  return `${policy} section '${name}' (opened at ${callSite.text})`;
+}

@@ -1,0 +1,65 @@
+/** A connection to an SQLite file, as it is used from the store's side of its thread. */
+import { invalidArgument } from '../../invalid-argument.js';
+import type { Executed } from './messages.js';
+import type { ThreadHost } from './thread-host.js';
+
+let lastConnection = 0;
+
+export class Connection {
+  readonly #thread: ThreadHost;
+  readonly #id: number;
+
+  private constructor(thread: ThreadHost, id: number) {
+    this.#thread = thread;
+    this.#id = id;
+  }
+
+  static async open(thread: ThreadHost, file: string, readOnly: boolean, script: string): Promise<Connection> {
+    const connection = new Connection(thread, ++lastConnection);
+    await thread.ask({ op: 'open', connection: connection.#id, file, readOnly, script });
+    return connection;
+  }
+
+  get isLost(): boolean {
+    return this.#thread.isLost;
+  }
+
+  /** One statement; rejects with TypeError (`ERR_INVALID_ARG`) for a parameter that SQLite has no type for. */
+  async execute(sql: string, parameters: readonly unknown[]): Promise<Executed> {
+    for (const [at, value] of parameters.entries()) {
+      if (isSqliteValue(value)) continue;
+      const expected = 'null, a number, a bigint, a string or a Uint8Array, which are what SQLite stores';
+      throw invalidArgument(`parameter ${String(at + 1)} of the statement`, value, expected);
+    }
+    return (await this.#thread.ask({ op: 'execute', connection: this.#id, sql, parameters })) ?? { rows: [] };
+  }
+
+  async script(script: string): Promise<void> {
+    await this.#thread.ask({ op: 'script', connection: this.#id, script });
+  }
+
+  /** Undoes the open transaction, if there still is one. Never rejects: a connection that does not obey is closed. */
+  async endTransaction(): Promise<void> {
+    try {
+      await this.#thread.ask({ op: 'scriptUnlessIdle', connection: this.#id, script: 'ROLLBACK' });
+    } catch {
+      // What the caller is told is why the transaction is undone.
+      await this.close();
+    }
+  }
+
+  /** Never rejects. */
+  async close(): Promise<void> {
+    await this.#thread.ask({ op: 'close', connection: this.#id }).catch(() => undefined);
+  }
+}
+
+function isSqliteValue(value: unknown): boolean {
+  return (
+    value === null ||
+    typeof value === 'number' ||
+    typeof value === 'bigint' ||
+    typeof value === 'string' ||
+    value instanceof Uint8Array
+  );
+}

@@ -1,0 +1,146 @@
+/**
+ * SQLite as sections need it: a file in WAL mode, one connection that writes and several that were opened read-only, on two
+ * threads, so that neither the event loop nor a writer waits for somebody's long read.
+ */
+import { join, resolve } from 'node:path';
+import { SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } from 'kysely';
+import type { Log } from '../../log.js';
+import type { Engine, FailureKind, Policy, Transaction } from '../engine.js';
+import { StoreError } from '../store-error.js';
+import type { Place, StoreSettings } from '../store-options.js';
+import { MemoryFolder } from './memory-folder.js';
+import { ReadPool } from './read-pool.js';
+import { Connection } from './sqlite-connection.js';
+import { SqliteTransaction } from './sqlite-transaction.js';
+import { THREAD_LOST, ThreadHost } from './thread-host.js';
+
+/** Primary result codes, the low byte of the extended ones: https://sqlite.org/rescode.html */
+const BUSY = 5;
+const READONLY = 8;
+/** A reader that wants to write, and whose snapshot is old by now. */
+const BUSY_SNAPSHOT = 517;
+
+/** They would end the transaction, or outlive it in the connection. */
+const REFUSED = /^(BEGIN|COMMIT|END|ROLLBACK|SAVEPOINT|RELEASE|ATTACH|DETACH|PRAGMA|VACUUM|CREATE (TEMP|TEMPORARY))\b/;
+
+export async function openSqlite(place: Exclude<Place, { url: string }>, settings: StoreSettings): Promise<Engine> {
+  const memory = 'file' in place ? undefined : new MemoryFolder();
+  const file = 'file' in place ? resolve(place.file) : join(memory?.path ?? '', 'store.db');
+  const engine = new SqliteEngine(file, memory, settings);
+  try {
+    await engine.start();
+    return engine;
+  } catch (error) {
+    await engine.close();
+    if (error instanceof StoreError) throw error;
+    const { message } = error as Error;
+    throw new StoreError('ERR_STORE_OPEN', `the SQLite file ${file} could not be opened: ${message}`, { cause: error });
+  }
+}
+
+class SqliteEngine implements Engine {
+  readonly dialect = {
+    createAdapter: () => new SqliteAdapter(),
+    createQueryCompiler: () => new SqliteQueryCompiler(),
+    createIntrospector: (db: ConstructorParameters<typeof SqliteIntrospector>[0]) => new SqliteIntrospector(db),
+  };
+  readonly #file: string;
+  readonly #memory: MemoryFolder | undefined;
+  readonly #name: string;
+  readonly #log: Log;
+  readonly #writeScript: string;
+  readonly #readers: ReadPool;
+  readonly #threads = new Set<ThreadHost>();
+  #writeThread: ThreadHost | undefined;
+  #readThread: ThreadHost | undefined;
+  #writer: Connection | undefined;
+  #closed: Promise<void> | undefined;
+
+  constructor(file: string, memory: MemoryFolder | undefined, settings: StoreSettings) {
+    this.#file = file;
+    this.#memory = memory;
+    this.#name = settings.name;
+    this.#log = settings.log;
+    // On its thread waiting for other processes holds up nothing but this store's next writer.
+    this.#writeScript = [
+      `PRAGMA busy_timeout = ${String(Math.ceil(settings.busyTimeoutMs))}`,
+      'PRAGMA journal_mode = WAL',
+      // What was committed survives a power failure; what is in memory does not survive anything.
+      `PRAGMA synchronous = ${memory === undefined ? 'FULL' : 'OFF'}`,
+    ].join(';');
+    this.#readers = new ReadPool(settings.readConnections, () => this.#openReader(settings.busyTimeoutMs));
+  }
+
+  async start(): Promise<void> {
+    this.#writer = await this.#openWriter();
+  }
+
+  async begin(policy: Policy): Promise<Transaction> {
+    if (policy === 'readWrite') {
+      if (this.#writer?.isLost !== false) this.#writer = await this.#openWriter();
+      const connection = this.#writer;
+      await connection.script('BEGIN IMMEDIATE');
+      return new SqliteTransaction(connection, 'readWrite', () => undefined);
+    }
+    const connection = await this.#readers.take();
+    try {
+      // It is the first read that takes the snapshot.
+      await connection.script('BEGIN; SELECT 1 FROM sqlite_schema');
+    } catch (error) {
+      await connection.endTransaction();
+      this.#readers.giveBack(connection);
+      throw error;
+    }
+    return new SqliteTransaction(connection, 'read', () => {
+      this.#readers.giveBack(connection);
+    });
+  }
+
+  kindOf(error: unknown): FailureKind {
+    const { code, errcode } = error as { code?: unknown; errcode?: unknown };
+    if (code === THREAD_LOST) return 'lost';
+    if (typeof errcode !== 'number') return 'statement';
+    if (errcode === BUSY_SNAPSHOT) return 'conflict';
+    const primary = errcode & 0xff;
+    return primary === READONLY ? 'read-only' : primary === BUSY ? 'busy' : 'statement';
+  }
+
+  refuses(firstWords: string): boolean {
+    return REFUSED.test(firstWords);
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    await this.#readers.close();
+    // The last connection that closes moves the WAL's contents into the file.
+    await this.#writer?.close();
+    await Promise.all([...this.#threads].map(thread => thread.close()));
+    await this.#memory?.remove();
+  }
+
+  #openWriter(): Promise<Connection> {
+    this.#writeThread = this.#alive(this.#writeThread, 'writer');
+    return Connection.open(this.#writeThread, this.#file, false, this.#writeScript);
+  }
+
+  #openReader(busyTimeoutMs: number): Promise<Connection> {
+    this.#readThread = this.#alive(this.#readThread, 'readers');
+    // Only a WAL that is being recovered makes a reader wait.
+    const script = `PRAGMA busy_timeout = ${String(Math.ceil(busyTimeoutMs))}`;
+    return Connection.open(this.#readThread, this.#file, true, script);
+  }
+
+  #alive(thread: ThreadHost | undefined, what: string): ThreadHost {
+    if (thread?.isLost === false) return thread;
+    const started = new ThreadHost(`${this.#name}.${what}`, error => {
+      this.#threads.delete(started);
+      this.#log.error(`${this.#name}: the thread of the ${what} is gone`, { store: this.#name, error });
+    });
+    this.#threads.add(started);
+    return started;
+  }
+}

@@ -1,0 +1,148 @@
+/**
+ * A worker thread's side of an SQLite store: its connections, and one statement after the other. SQLite's calls are
+ * synchronous, and wait for the disk and for other processes: here they hold up nobody but the connections of this thread.
+ */
+import { isMainThread, parentPort } from 'node:worker_threads';
+import { loadPackage } from '../optional-package.js';
+import { holdsSeveral } from '../statements.js';
+import type { Answer, ErrorRecord, Executed, ExecuteRequest, Question, Request } from './messages.js';
+
+/** What is used of node:sqlite, which \@photostructure/sqlite offers as well. */
+interface Database {
+  readonly isTransaction: boolean;
+  prepare(sql: string): Statement;
+  exec(sql: string): void;
+  close(): void;
+}
+
+interface Statement {
+  columns(): readonly unknown[];
+  all(...parameters: readonly unknown[]): unknown[];
+  run(...parameters: readonly unknown[]): { changes: number | bigint; lastInsertRowid: number | bigint };
+}
+
+type DatabaseClass = new (file: string, options: { readOnly: boolean }) => Database;
+
+interface Connection {
+  readonly database: Database;
+  /** Prepared statements by their text, the least recently used first. */
+  readonly statements: Map<string, Statement>;
+}
+
+/** Per connection: enough for the statements of a program, few enough for one that writes values into its texts. */
+const MAX_STATEMENTS = 200;
+
+const connections = new Map<number, Connection>();
+let databaseClass: Promise<DatabaseClass> | undefined;
+
+async function loadDatabase(): Promise<DatabaseClass> {
+  const own = await ownDatabase();
+  if (own !== undefined) return own;
+  const { DatabaseSync } = await loadPackage(
+    '@photostructure/sqlite',
+    `an SQLite store on Node ${process.versions.node}`,
+    () => import('@photostructure/sqlite'),
+  );
+  return DatabaseSync;
+}
+
+const OWN = ['node', 'sqlite'].join(':');
+
+/** Node's own, from 22.16 on, where statements know their columns. */
+async function ownDatabase(): Promise<DatabaseClass | undefined> {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  if (major < 22 || (major === 22 && minor < 16)) return undefined;
+  // Not as a literal: the types of Node 20 do not know it.
+  const { DatabaseSync } = (await import(OWN)) as { DatabaseSync: DatabaseClass };
+  return DatabaseSync;
+}
+
+async function open(connection: number, file: string, readOnly: boolean, script: string): Promise<void> {
+  databaseClass ??= loadDatabase();
+  const database = new (await databaseClass)(file, { readOnly });
+  try {
+    database.exec(script);
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+  connections.set(connection, { database, statements: new Map() });
+}
+
+function execute({ connection, sql, parameters }: ExecuteRequest): Executed {
+  const statement = prepared(connectionOf(connection), sql);
+  if (statement.columns().length > 0) return { rows: statement.all(...parameters) };
+  const { changes, lastInsertRowid } = statement.run(...parameters);
+  return { rows: [], changes, insertId: lastInsertRowid };
+}
+
+function prepared({ database, statements }: Connection, sql: string): Statement {
+  const known = statements.get(sql);
+  const statement = known ?? database.prepare(sql);
+  if (known === undefined && holdsSeveral(sql)) {
+    throw Object.assign(new Error(`several statements in one text: ${sql}`), { code: 'ERR_SEVERAL_STATEMENTS' });
+  }
+  statements.delete(sql);
+  statements.set(sql, statement);
+  for (const oldest of statements.keys()) {
+    if (statements.size <= MAX_STATEMENTS) break;
+    statements.delete(oldest);
+  }
+  return statement;
+}
+
+function connectionOf(id: number): Connection {
+  const connection = connections.get(id);
+  if (connection === undefined) throw new Error(`no connection ${String(id)}`);
+  return connection;
+}
+
+async function answer(request: Request): Promise<Executed | undefined> {
+  switch (request.op) {
+    case 'open':
+      await open(request.connection, request.file, request.readOnly, request.script);
+      return undefined;
+    case 'execute':
+      return execute(request);
+    case 'script':
+      connectionOf(request.connection).database.exec(request.script);
+      return undefined;
+    case 'scriptUnlessIdle': {
+      const { database } = connectionOf(request.connection);
+      if (database.isTransaction) database.exec(request.script);
+      return undefined;
+    }
+    case 'close':
+      connections.get(request.connection)?.database.close();
+      connections.delete(request.connection);
+      return undefined;
+    default:
+      return request satisfies never;
+  }
+}
+
+function recordOf(thrown: unknown): ErrorRecord {
+  const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+  const { code, errcode } = error as { code?: unknown; errcode?: unknown };
+  return {
+    name: error.name,
+    message: error.message,
+    stack: error.stack,
+    code: typeof code === 'string' ? code : undefined,
+    errcode: typeof errcode === 'number' ? errcode : undefined,
+  };
+}
+
+if (isMainThread || parentPort === null) throw new Error('sqlite-thread is the entry of a worker thread');
+const port = parentPort;
+
+port.on('message', ({ id, request }: Question) => {
+  answer(request).then(
+    value => {
+      port.postMessage({ id, value } satisfies Answer);
+    },
+    (error: unknown) => {
+      port.postMessage({ id, error: recordOf(error) } satisfies Answer);
+    },
+  );
+});

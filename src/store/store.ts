@@ -1,0 +1,250 @@
+/** State for schedulers: read-only unless a section says otherwise. */
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Kysely, Migration } from 'kysely';
+import { invalidArgument } from '../invalid-argument.js';
+import { checkNames, OptionReader } from '../option-reader.js';
+import { currentSection, refuseInSection } from '../section-guard.js';
+import { UnderWay } from '../under-way.js';
+import { CallSite, titleOf } from './call-site.js';
+import type { Engine, Transaction } from './engine.js';
+import type { ReadDb, ReadWriteDb } from './handles.js';
+import { type MigrationReport, migrate } from './migrate.js';
+import { openEngine } from './open-engine.js';
+import { retryDelayMs } from './retry-delay.js';
+import { Section, type SectionFacts } from './section.js';
+import { SectionReports } from './section-reports.js';
+import { StoreError } from './store-error.js';
+import { readStoreOptions, type StoreOptions, type StoreSettings } from './store-options.js';
+import { Turns } from './turns.js';
+
+/** How one section goes. */
+export interface ReadOptions {
+  /** In errors, metrics and the warning of a slow section. Default `read`. */
+  name?: string | undefined;
+}
+
+/** How one section that writes goes. */
+export interface ReadWriteOptions {
+  /**
+   * Its callback may run more than once, each time in a transaction of its own after the one before was undone: when other
+   * transactions were in the way, it is tried again, up to the store's `attempts`. Default false: it fails with
+   * `ERR_CONFLICT`. Not for inner sections.
+   */
+  repeatable?: boolean | undefined;
+  /**
+   * Inside a section that reads: run in a transaction of its own, which that section's snapshot does not show. Default
+   * false: a section that writes is refused there.
+   */
+  ownTransaction?: boolean | undefined;
+}
+
+type Work<T> = (db: Kysely<unknown>) => Promise<T>;
+
+/**
+ * A database whose state is read in snapshots, and written only in sections that say why. `DB` is Kysely's interface of
+ * tables.
+ *
+ * ```ts
+ * await using store = await Store.open<Farm>({ file: 'farm.db' });
+ * const due = await store.read(db => db.selectFrom('job').selectAll().where('status', '=', 'queued').execute());
+ * await store.readWrite('start job', tx => tx.updateTable('job').set({ status: 'running' }).execute());
+ * ```
+ *
+ * A section is one transaction of one logical thread of execution: nobody else sees, commits or aborts what it does.
+ */
+export class Store<DB> {
+  readonly #engine: Engine;
+  readonly #settings: StoreSettings;
+  readonly #reports: SectionReports;
+  readonly #writers = new Turns();
+  /** Sections that are not inside another one of this store. */
+  readonly #open = new UnderWay();
+  #closed: Promise<void> | undefined;
+
+  private constructor(engine: Engine, settings: StoreSettings) {
+    this.#engine = engine;
+    this.#settings = settings;
+    this.#reports = new SectionReports(settings);
+  }
+
+  /**
+   * Opens a database. An open store that nobody uses does not keep the process alive.
+   *
+   * Rejects with TypeError (`ERR_INVALID_ARG`) for options out of range, and with StoreError: `ERR_PACKAGE_MISSING`, or
+   * `ERR_STORE_OPEN` with the database's own error as `cause`.
+   */
+  static async open<DB>(options: StoreOptions): Promise<Store<DB>> {
+    const settings = readStoreOptions(options);
+    return new Store<DB>(await openEngine(settings), settings);
+  }
+
+  /** As in the options: for log lines, events and metrics. */
+  get name(): string {
+    return this.#settings.name;
+  }
+
+  /**
+   * Runs `work` on a snapshot of this moment, which the database refuses to write in, and resolves with what it gives.
+   * Inside another section of this store it sees what that sees, writes that are not committed yet included.
+   *
+   * Rejects with what `work` throws; with ReadOnlyViolation for a write; and with StoreError.
+   */
+  async read<T>(work: (db: ReadDb<DB>) => Promise<T>, options: ReadOptions = {}): Promise<T> {
+    const callSite = new CallSite();
+    checkWork(work);
+    checkNames(options, ['name'] satisfies (keyof ReadOptions)[]);
+    const name = checkName('name', options.name ?? 'read');
+    return this.#run({ policy: 'read', name, callSite }, {}, db => work(db as unknown as ReadDb<DB>));
+  }
+
+  /**
+   * Runs `work` in a transaction, which is committed when it resolves and undone when it rejects, and resolves with what it
+   * gives once it is committed. One such section of a store runs at a time, first come first served; waiting for anything
+   * but the database is refused in it. Inside another section that writes, it is a part of that one's transaction: its
+   * failure undoes its own part only, and what it did is committed with the outer one.
+   *
+   * `why` names it in errors, metrics and the warning of a slow section: a few words, not different ones each time.
+   *
+   * Rejects with what `work` throws; with ContextSwitchError; and with StoreError.
+   */
+  async readWrite<T>(
+    why: string,
+    work: (tx: ReadWriteDb<DB>) => Promise<T>,
+    options: ReadWriteOptions = {},
+  ): Promise<T> {
+    const callSite = new CallSite();
+    checkWork(work);
+    const read = new OptionReader(options, ['repeatable', 'ownTransaction'] satisfies (keyof ReadWriteOptions)[]);
+    const ways = { repeatable: read.flag('repeatable'), ownTransaction: read.flag('ownTransaction') };
+    const facts: Facts = { policy: 'readWrite', name: checkName('why', why), callSite };
+    return this.#run(facts, ways, db => work(db as unknown as ReadWriteDb<DB>));
+  }
+
+  /**
+   * Brings the database's schema up to the last of `migrations`, by Kysely's migrator, in one transaction: all that were
+   * missing, in the order of their names, or none. Kysely's `Migration`s; `down` is never called.
+   *
+   * Rejects with StoreError (`ERR_MIGRATION`), whose `cause` is what the migration threw.
+   */
+  async migrate(migrations: Readonly<Record<string, Migration>>): Promise<MigrationReport> {
+    const callSite = new CallSite();
+    return migrate(migrations, this.#settings.attempts, {
+      read: work => this.#run({ policy: 'read', name: 'migrations', callSite }, {}, work),
+      readWrite: work => this.#run({ policy: 'readWrite', name: 'migrate', callSite }, { isWhole: true }, work),
+    });
+  }
+
+  /**
+   * Refuses further sections (`ERR_STORE_CLOSED`), waits for those that are open, and ends the connections. Idempotent.
+   * Rejects with StoreError (`ERR_SECTION_NESTING`) inside a section, which would wait for itself.
+   */
+  async close(): Promise<void> {
+    const inside = this.#sectionsAround()[0];
+    if (inside !== undefined) {
+      throw new StoreError('ERR_SECTION_NESTING', `close of the store '${this.name}' in its ${inside.title}`);
+    }
+    refuseInSection(`close of the store '${this.name}'`);
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #close(): Promise<void> {
+    await this.#open.over();
+    await this.#engine.close();
+    await this.#reports.close();
+  }
+
+  async #run<T>(facts: Facts, ways: Ways, work: Work<T>): Promise<T> {
+    const around = this.#sectionsAround();
+    const [inside] = around;
+    const whole: SectionFacts = { ...facts, outer: currentSection() };
+    if (inside === undefined) {
+      refuseInSection(`a section of the store '${this.name}'`);
+      if (this.#closed !== undefined) throw new StoreError('ERR_STORE_CLOSED', `the store '${this.name}' is closed`);
+      return this.#begin(whole, ways, work);
+    }
+    const { policy } = facts;
+    if (policy === 'read' || (inside.writes && ways.isWhole !== true && ways.ownTransaction !== true)) {
+      return inside.nest(whole, work);
+    }
+    const title = titleOf(facts);
+    const writer = around.find(section => section.writes);
+    if (writer !== undefined) {
+      const why = writer === inside ? 'in a transaction of its own would wait for it' : 'would write for a reader';
+      throw new StoreError('ERR_SECTION_NESTING', `the ${title} inside the ${inside.title}: it ${why}`);
+    }
+    if (ways.ownTransaction !== true) {
+      const way = 'end that one first, or say ownTransaction: true';
+      throw new StoreError('ERR_SECTION_NESTING', `the ${title} inside the ${inside.title}: ${way}`);
+    }
+    return inside.during(title, () => this.#begin(whole, ways, work));
+  }
+
+  /** The sections of this store that this logical thread is in, the innermost first. */
+  #sectionsAround(): Section[] {
+    const around: Section[] = [];
+    for (let section = currentSection(); section !== undefined; section = section.outer) {
+      if (section.isOpen && section instanceof Section && section.engine === this.#engine) around.push(section);
+    }
+    return around;
+  }
+
+  #begin<T>(facts: SectionFacts, ways: Ways, work: Work<T>): Promise<T> {
+    const attempts = (): Promise<T> => this.#attempts(facts, ways, work);
+    const done = facts.policy === 'readWrite' ? this.#writers.take(attempts) : attempts();
+    return this.#open.add(done);
+  }
+
+  async #attempts<T>(facts: SectionFacts, ways: Ways, work: Work<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      const transaction = await this.#beginTransaction(facts);
+      const section = new Section(this.#engine, transaction, facts);
+      try {
+        return await this.#reports.during(facts, () => section.run(work));
+      } catch (error) {
+        if (!section.hasConflict) throw error;
+        if (ways.repeatable !== true || attempt >= this.#settings.attempts) {
+          const tries = ways.repeatable === true ? `, ${String(attempt)} times` : '; it is not declared repeatable';
+          const text = `other transactions were in the way of the ${section.title}${tries}; nothing was kept`;
+          throw new StoreError('ERR_CONFLICT', text, { cause: error });
+        }
+        this.#reports.retry(facts, attempt, error);
+        await pause(retryDelayMs(attempt));
+      }
+    }
+  }
+
+  async #beginTransaction(facts: SectionFacts): Promise<Transaction> {
+    try {
+      return await this.#engine.begin(facts.policy);
+    } catch (error) {
+      const isBusy = this.#engine.kindOf(error) === 'busy';
+      const why = isBusy
+        ? `other processes held the database for ${String(this.#settings.busyTimeoutMs)} ms`
+        : 'see cause';
+      const text = `the ${titleOf(facts)} could not begin, nothing has run: ${why}`;
+      throw new StoreError(isBusy ? 'ERR_STORE_BUSY' : 'ERR_STORE_LOST', text, { cause: error });
+    }
+  }
+}
+
+type Facts = Omit<SectionFacts, 'outer'>;
+
+/** How a section is to be run, of both kinds. */
+interface Ways extends ReadWriteOptions {
+  /** It must not be a part of another one. */
+  readonly isWhole?: boolean;
+}
+
+function checkWork(work: unknown): void {
+  if (typeof work !== 'function') throw invalidArgument('work', work, 'a function that is given the handle');
+}
+
+function checkName(field: string, name: unknown): string {
+  if (typeof name === 'string' && name !== '') return name;
+  throw invalidArgument(field, name, 'a non-empty string');
+}
