@@ -8,44 +8,20 @@
 import { isDeepStrictEqual } from 'node:util';
 import { events, publish } from '../events.js';
 import { BranchReader, type ReadBranch } from './branch-reader.js';
-import { faultText, LayoutError, type LayoutFault } from './layout-error.js';
+import { faultText } from './layout-error.js';
+import {
+  problemsOf,
+  Report,
+  UnreadBranches,
+  type BranchFailure,
+  type LayoutOutcome,
+  type LayoutProblem,
+  type LayoutReport,
+} from './layout-report.js';
 import { readLoaderOptions, type ConfigFile, type ConfigLoaderOptions, type LoaderSettings } from './loader-options.js';
+import { readChanged, readSignal, type ChangedBranch, type ReconfigureOptions } from './reconfigure-options.js';
 import type { CheckedTenant } from './tenant-config.js';
 import type { LayoutState } from './tenant-registry.js';
-
-/**
- * What became of a tenant: `loaded`, it has a new layout; `failed`, it has the one that it had; `gone`, there is no such
- * tenant (any more); `busy`, somebody else has its lock and nothing was done.
- */
-export type LayoutOutcome = 'loaded' | 'failed' | 'gone' | 'busy';
-
-/** Something that kept a tenant from its new layout. */
-export interface LayoutProblem extends LayoutFault {
-  readonly tenant: string;
-  /** What was thrown. */
-  readonly cause: unknown;
-}
-
-/** What became of the tenants that were to get new layouts. */
-export interface LayoutReport {
-  /** By tenant. */
-  readonly outcomes: ReadonlyMap<string, LayoutOutcome>;
-  /** Of those that failed. */
-  readonly problems: readonly LayoutProblem[];
-}
-
-/** A branch, or all branches of a project, that has changed. */
-export interface ChangedBranch {
-  readonly project: string;
-  /** Default: all. */
-  readonly branch?: string | undefined;
-}
-
-/** How layouts are made. */
-export interface ReconfigureOptions {
-  /** Ends the wait for locks and files: it rejects with the signal's reason, and what is not done yet is not done. */
-  signal?: AbortSignal | undefined;
-}
 
 /** How old a branch's files may be at most; undefined when that is not known. */
 type MinLtime = (project: string, branch: string) => number | undefined;
@@ -68,7 +44,8 @@ export class ConfigLoader<L> {
    * taken over once. Rejects with what the source rejects with, and for a bad list with TypeError (`ERR_INVALID_ARG`); then
    * the old one stays.
    */
-  async updateSystem({ signal }: ReconfigureOptions = {}): Promise<boolean> {
+  async updateSystem(options: ReconfigureOptions = {}): Promise<boolean> {
+    const signal = readSignal(options);
     const { system, registry, locks } = this.#settings;
     if ((await system.ltime()) <= registry.snapshot.ltime) return false;
     return locks.withSystem(async () => {
@@ -81,10 +58,11 @@ export class ConfigLoader<L> {
 
   /** Everything anew: no file that was read before this call counts. One tenant after the other; one's failure is its own. */
   async reconfigureAll(options: ReconfigureOptions = {}): Promise<LayoutReport> {
+    const signal = readSignal(options);
     const { clock, registry } = this.#settings;
     const ltime = await clock.next();
     await this.updateSystem(options);
-    return this.#reconfigure([...registry.snapshot.tenants.keys()], () => ltime, options.signal);
+    return this.#reconfigure([...registry.snapshot.tenants.keys()], () => ltime, signal);
   }
 
   /**
@@ -96,29 +74,33 @@ export class ConfigLoader<L> {
     changed: readonly ChangedBranch[],
     options: ReconfigureOptions = {},
   ): Promise<LayoutReport> {
+    const signal = readSignal(options);
+    const branches = readChanged(changed);
     const ltime = await this.#settings.clock.next();
     await this.updateSystem(options);
     const hasChanged: MinLtime = (project, branch) =>
-      changed.some(one => one.project === project && (one.branch ?? branch) === branch) ? ltime : -1;
-    return this.#reconfigure([tenant], hasChanged, options.signal);
+      branches.some(one => one.project === project && (one.branch ?? branch) === branch) ? ltime : -1;
+    return this.#reconfigure([tenant], hasChanged, signal);
   }
 
   /** The tenants that the list of tenants has otherwise than when their layout was made, from files that were read before. */
   async reconfigureChanged(options: ReconfigureOptions = {}): Promise<LayoutReport> {
+    const signal = readSignal(options);
     await this.updateSystem(options);
     const changed = [...this.#settings.registry.snapshot.tenants.values()].filter(
       ({ config, layout }) => layout === undefined || !isDeepStrictEqual(config, layout.config),
     );
     const names = changed.map(({ config }) => config.name);
-    return this.#reconfigure(names, () => -1, options.signal);
+    return this.#reconfigure(names, () => -1, signal);
   }
 
   /**
    * Makes the layouts that other schedulers have, where those are later than ours: for the background. Passes over a tenant
    * whose lock is taken (`busy`); call it again, and that one comes up again. What is up to date is not in the report.
    */
-  async catchUp(states: ReadonlyMap<string, LayoutState>, { signal }: ReconfigureOptions = {}): Promise<LayoutReport> {
-    await this.updateSystem({ signal });
+  async catchUp(states: ReadonlyMap<string, LayoutState>, options: ReconfigureOptions = {}): Promise<LayoutReport> {
+    const signal = readSignal(options);
+    await this.updateSystem(options);
     const { registry, locks } = this.#settings;
     const report = new Report();
     for (const [tenant, state] of states) {
@@ -241,39 +223,4 @@ export class ConfigLoader<L> {
     const fields = { project, branch, used, unused };
     this.#settings.log.warn(`${project} ${branch}: ${String(used)} is used, ${unused.join(', ')} not`, fields);
   }
-}
-
-class Report implements LayoutReport {
-  readonly outcomes = new Map<string, LayoutOutcome>();
-  readonly problems: LayoutProblem[] = [];
-}
-
-interface BranchFailure {
-  readonly project: string;
-  readonly branch: string;
-  readonly error: unknown;
-}
-
-/** Carries what failed from where it did to the report. */
-class UnreadBranches extends Error {
-  readonly failures: readonly BranchFailure[];
-
-  constructor(failures: readonly BranchFailure[]) {
-    super('branches could not be read');
-    this.failures = failures;
-  }
-}
-
-function problemsOf(tenant: string, error: unknown): LayoutProblem[] {
-  if (error instanceof LayoutError) return error.faults.map(fault => ({ ...fault, tenant, cause: error }));
-  if (error instanceof UnreadBranches) {
-    return error.failures.map(({ project, branch, error: cause }) => {
-      return { tenant, project, branch, reason: `its files could not be read: ${messageOf(cause)}`, cause };
-    });
-  }
-  return [{ tenant, reason: messageOf(error), cause: error }];
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -6,7 +6,8 @@
  *     FileSource ─► BranchCache (SharedFileCache) ─► your makeLayout
  */
 export { ConfigLoader } from './config-loader.js';
-export type { ChangedBranch, LayoutOutcome, LayoutProblem, LayoutReport, ReconfigureOptions } from './config-loader.js';
+export type { ChangedBranch, ReconfigureOptions } from './reconfigure-options.js';
+export type { LayoutOutcome, LayoutProblem, LayoutReport } from './layout-report.js';
 export type { ConfigFile, ConfigLoaderOptions, MakeLayout } from './loader-options.js';
 export { LayoutError } from './layout-error.js';
 export type { LayoutFault } from './layout-error.js';

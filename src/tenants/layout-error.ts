@@ -1,4 +1,5 @@
 /** What is wrong with a tenant's configuration. */
+import { invalidArgument } from '../invalid-argument.js';
 
 /** One thing that is wrong, and where. What is not known is left out. */
 export interface LayoutFault {
@@ -16,7 +17,10 @@ export class LayoutError extends Error {
   readonly code = 'ERR_LAYOUT';
   readonly faults: readonly LayoutFault[];
 
+  /** Throws TypeError (`ERR_INVALID_ARG`) when nothing is wrong. */
   constructor(faults: readonly LayoutFault[]) {
+    if (!Array.isArray(faults) || faults.length === 0)
+      throw invalidArgument('faults', faults, 'a list of at least one');
     super(faults.map(faultText).join('\n'));
     this.faults = faults;
   }

@@ -420,3 +420,34 @@ test('what a loader cannot work with is refused by name', () => {
     assert.throws(() => setup(options), { code: 'ERR_INVALID_ARG', message });
   }
 });
+
+test('what cannot be reconfigured is refused, and nothing is read', async () => {
+  const { loader, published } = setup();
+  const refused = { code: 'ERR_INVALID_ARG' };
+  await assert.rejects(loader.reconfigureAll({ signal: 'now' } as never), refused);
+  await assert.rejects(loader.reconfigureChanged({ timeoutMs: 1 } as never), refused);
+  await assert.rejects(loader.reconfigureTenant('a', 'shared' as never), refused);
+  await assert.rejects(loader.reconfigureTenant('a', [{ branch: 'main' } as never]), refused);
+  await assert.rejects(loader.reconfigureTenant('a', [{ project: 'shared', branch: 1 } as never]), refused);
+  assert.equal(published.reads, 0);
+});
+
+test('whatever makeLayout throws is the reason why its tenant keeps its layout', async () => {
+  const thrown: readonly (readonly [value: unknown, reason: string])[] = [
+    [new Error('no room'), 'no room'],
+    ['no room', 'no room'],
+    [Object.create(null), '[Object: null prototype] {}'],
+    [undefined, 'undefined'],
+  ];
+  for (const [value, reason] of thrown) {
+    const makeLayout = (): never => {
+      throw value;
+    };
+    const { problems, outcomes } = await setup({ makeLayout }).loader.reconfigureTenant('a', []);
+    assert.deepEqual(
+      [outcomes.get('a'), problems.map(problem => [problem.reason, problem.cause])],
+      ['failed', [[reason, value]]],
+    );
+  }
+  assert.throws(() => new LayoutError([]), { code: 'ERR_INVALID_ARG' });
+});
