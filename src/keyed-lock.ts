@@ -6,6 +6,7 @@
  * wherever they meet. So the oldest claim is at the head of all its lines, and claims never wait for each other in a ring,
  * whatever keys they name. Who holds a lock and waits for another can still do that: take both at once.
  */
+import { setMaxListeners } from 'node:events';
 import { invalidArgument } from './invalid-argument.js';
 
 /** Gives a lock back; a second time nothing happens. Never throws. */
@@ -54,7 +55,11 @@ export class KeyedLock {
         resolve(this.#releaseOf(claim));
       };
       const claim: Claim = { keys: wanted, onHeld };
-      signal?.addEventListener('abort', giveUp);
+      if (signal !== undefined) {
+        // Many may wait with one signal; each takes its listener off when it waits no more.
+        setMaxListeners(0, signal);
+        signal.addEventListener('abort', giveUp, { once: true });
+      }
       this.#enter(claim);
     });
   }

@@ -91,6 +91,28 @@ test('who gives up waiting is skipped in every line and has no lock', async () =
   assert.equal(lock.size, 0);
 });
 
+test('many may wait with one signal, and all give up with it', async () => {
+  const lock = new KeyedLock();
+  const warnings: Error[] = [];
+  const listen = (warning: Error): void => {
+    warnings.push(warning);
+  };
+  process.on('warning', listen);
+  try {
+    const release = await lock.acquire('a');
+    const stop = new AbortController();
+    const waiting = Array.from({ length: 30 }, async () => lock.acquire('a', stop.signal));
+    stop.abort();
+    const ends = await Promise.allSettled(waiting);
+    assert(ends.every(({ status }) => status === 'rejected'));
+    release();
+    await settle();
+    assert.deepEqual([warnings, lock.size], [[], 0]);
+  } finally {
+    process.off('warning', listen);
+  }
+});
+
 test('an abort after the lock was taken changes nothing', async () => {
   const lock = new KeyedLock();
   const stop = new AbortController();

@@ -5,6 +5,7 @@
  * caches that only get newer, whoever else reads at the time. Its new layout takes the old one's place in one step, when
  * all of it is there and sound; otherwise the old one stays and the report says why.
  */
+import { setMaxListeners } from 'node:events';
 import { isDeepStrictEqual } from 'node:util';
 import { events, publish } from '../events.js';
 import { BranchReader, type ReadBranch } from './branch-reader.js';
@@ -25,8 +26,6 @@ import type { LayoutState } from './tenant-registry.js';
 
 /** How old a branch's files may be at most; undefined when that is not known. */
 type MinLtime = (project: string, branch: string) => number | undefined;
-
-const NEVER_ABORTED = new AbortController().signal;
 
 /** Waits for a tenant's lock, and so never gives `busy`, except in `catchUp`. */
 export class ConfigLoader<L> {
@@ -178,7 +177,7 @@ export class ConfigLoader<L> {
     const { registry, makeLayout } = this.#settings;
     const config = registry.tenant(name)?.config;
     if (config === undefined) return 'gone';
-    const { files, minLtimes } = await this.#readFiles(config, minLtime, signal ?? NEVER_ABORTED);
+    const { files, minLtimes } = await this.#readFiles(config, minLtime, signal ?? new AbortController().signal);
     const layout = await makeLayout(files, config);
     signal?.throwIfAborted();
     if (registry.setLayout(name, { ltime, minLtimes, layout, config })) return 'loaded';
@@ -195,6 +194,8 @@ export class ConfigLoader<L> {
     const wanted = config.projects.flatMap(({ project, branches, extraPaths }) =>
       branches.map(branch => ({ project, branch, extraPaths })),
     );
+    // One for each branch that waits for its turn, which is no leak.
+    setMaxListeners(0, signal);
     const reads = await Promise.allSettled(
       wanted.map(async ({ project, branch, extraPaths }) =>
         this.#branches.read({ project, branch }, extraPaths, minLtime(project, branch), signal),

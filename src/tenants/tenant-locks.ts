@@ -44,8 +44,6 @@ interface Hold {
   isHeld: boolean;
 }
 
-const NEVER_ABORTED = new AbortController().signal;
-
 /** Fair; made when needed, and gone when nobody has or wants them. */
 export class TenantLocks {
   readonly #locks = new KeyedLock();
@@ -108,12 +106,12 @@ export class TenantLocks {
     return giveBack !== undefined;
   }
 
-  async #wait<T>(tenant: string | undefined, work: () => T | Promise<T>, signal = NEVER_ABORTED): Promise<T> {
+  async #wait<T>(tenant: string | undefined, work: () => T | Promise<T>, signal?: AbortSignal): Promise<T> {
     this.#checkOrder(tenant);
     const name = lockName(tenant);
     const release = await this.#locks.acquire(name, signal);
     const giveBack = await orRelease(release, async () =>
-      this.#processLocks === undefined ? NOBODY : this.#processLocks.take(name, signal),
+      this.#processLocks === undefined ? NOBODY : this.#processLocks.take(name, signal ?? new AbortController().signal),
     );
     return this.#work(tenant, work, release, giveBack);
   }

@@ -451,3 +451,32 @@ test('whatever makeLayout throws is the reason why its tenant keeps its layout',
   }
   assert.throws(() => new LayoutError([]), { code: 'ERR_INVALID_ARG' });
 });
+
+test('so many branches are read at once as was said, and many more cause no warning', async () => {
+  const { loader, repositories, published, layoutOf } = setup({ parallelReads: 3 });
+  const warnings: Error[] = [];
+  const listen = (warning: Error): void => {
+    warnings.push(warning);
+  };
+  process.on('warning', listen);
+  try {
+    const gate = new Gate();
+    const projects = Array.from({ length: 40 }, (_, at) => ({ project: `p${at}` }));
+    for (const { project } of projects) {
+      repositories.branches.set(`${project} main`, { 'drones.yaml': project });
+      repositories.gates.set(`${project} main`, gate);
+    }
+    published.publish({ name: 'a', projects });
+    const all = loader.reconfigureAll({ signal: new AbortController().signal });
+    await gate.arrived(3);
+    assert.equal(repositories.asked.length, 3);
+    gate.open();
+    await all;
+    await loader.reconfigureAll();
+    assert.equal(layoutOf('a'), projects.map(({ project }) => project).join(' '));
+    await new Promise(setImmediate);
+    assert.deepEqual(warnings, []);
+  } finally {
+    process.off('warning', listen);
+  }
+});
