@@ -165,6 +165,16 @@ export interface TickEnd {
   readonly error?: unknown;
 }
 
+/** A tenant was to get a new layout, and has or has not. */
+export interface LayoutEnd {
+  readonly tenant: string;
+  /** `loaded`, `failed`, `gone` or `busy`: as in the loader's report. */
+  readonly outcome: string;
+  readonly tookMs: number;
+  /** How many problems the report has of it. */
+  readonly problems: number;
+}
+
 /** The messages, by the name of their channel. */
 export interface EventMessages {
   'drone-task-queue:round.start': RoundStart;
@@ -183,6 +193,7 @@ export interface EventMessages {
   'drone-task-queue:thread.lost': ThreadLost;
   'drone-task-queue:tick.start': TickStart;
   'drone-task-queue:tick.end': TickEnd;
+  'drone-task-queue:layout.end': LayoutEnd;
 }
 
 /** Name of an event's channel. */
@@ -226,6 +237,8 @@ export const events = {
   tickStart: 'drone-task-queue:tick.start',
   /** Carries a `TickEnd`. */
   tickEnd: 'drone-task-queue:tick.end',
+  /** Carries a `LayoutEnd`. */
+  layoutEnd: 'drone-task-queue:layout.end',
 } as const satisfies Record<string, EventName>;
 
 /** Node holds channels weakly: with no reference of ours, one without subscribers would be made anew each time. */

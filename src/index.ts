@@ -78,6 +78,7 @@ export {
   type RoundStart,
   type ThreadLost,
   type TickEnd,
+  type LayoutEnd,
   type TickStart,
   type WorkerException,
   type WorkerFinish,

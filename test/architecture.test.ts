@@ -38,6 +38,7 @@ const LAYERS: readonly Layer[] = [
       'open-files.ts',
       'missing-node.ts',
       'under-way.ts',
+      'keyed-lock.ts',
     ],
     mayImport: [],
     because: 'every side stands on it, so it can know none of them',
@@ -177,6 +178,12 @@ const LAYERS: readonly Layer[] = [
     because: 'it is used on top of the core, as its users use it, and never by it',
   },
   {
+    name: 'tenants',
+    files: ['tenants/'],
+    mayImport: ['ground', 'reports'],
+    because: 'whose configuration counts when is a matter of its own, whatever runs by it: it knows of no drone',
+  },
+  {
     name: 'testing',
     files: ['testing/'],
     mayImport: ['ground', 'language', 'methods', 'agent', 'transport', 'ssh options', 'drones', 'core'],
@@ -219,10 +226,19 @@ const ENTRY_POINTS: Readonly<Record<string, string>> = {
     Log StatsClient StatsServer StatsTarget
     RetryOptions StopOn
     events EventName EventMessages RoundStart RoundEnd WorkerStart WorkerFinish WorkerException WorkerSlow DroneRetry
-    DroneWarning DroneKickedOut DroneReadmitted FileProgress LinkOpen LinkClose ThreadLost TickStart TickEnd`,
+    DroneWarning DroneKickedOut DroneReadmitted FileProgress LinkOpen LinkClose ThreadLost TickStart TickEnd LayoutEnd`,
   'scheduler/index.ts': `
     TickLoop TickLoopOptions TickLoopError Tick TickContext
     Clock Timer Log StatsClient StatsServer StatsTarget events TickStart TickEnd`,
+  'tenants/index.ts': `
+    ConfigLoader ConfigLoaderOptions ConfigFile MakeLayout ChangedBranch ReconfigureOptions
+    LayoutOutcome LayoutProblem LayoutReport LayoutError LayoutFault
+    TenantRegistry TenantSnapshot Tenant TenantLayout LayoutState BranchLtimes ProjectUse
+    TenantConfig TenantProject SystemConfig SystemSource CheckedTenant CheckedProject
+    TenantLocks TenantLocksOptions ProcessLocks LockOrderError
+    BranchCache BranchLoad BranchFile PathState DEFAULT_ROOTS
+    FileSource SharedFileCache BranchName MemoryFileCache LogicalClock MemoryLogicalClock
+    events LayoutEnd Log`,
   'testing/index.ts': `
     FakeDrone FakeCall FakeFault startSshServer SshServer SshServerOptions ExecRequest Gate FakeClock`,
 };
