@@ -97,8 +97,9 @@ async function inStorm({ farm, queue, rounds, dice, timeline, tally }: Stage, st
   await using storm = new Storm(faults.list, dice.apart(), timeline, tally);
   while (performance.now() - startMs < stormMs) {
     await rounds.mixed();
-    if (performance.now() - startMs >= WARM_AFTER_MS) atFirstMb ??= memoryMb();
-    console.log(`${clock(startMs)} ${tally.line('batches')}`);
+    const nowMb = memoryMb();
+    if (performance.now() - startMs >= WARM_AFTER_MS) atFirstMb ??= nowMb;
+    console.log(`${clock(startMs)} ${nowMb.toFixed(0).padStart(4)} MB, ${tally.line('batches')}`);
   }
   await storm.calm();
   return atFirstMb;

@@ -202,6 +202,16 @@ export interface SectionRetry {
   readonly error: unknown;
 }
 
+/** A tenant was to get a new layout, and has or has not. */
+export interface LayoutEnd {
+  readonly tenant: string;
+  /** `loaded`, `failed`, `gone` or `busy`: as in the loader's report. */
+  readonly outcome: string;
+  readonly tookMs: number;
+  /** How many problems the report has of it. */
+  readonly problems: number;
+}
+
 /** The messages, by the name of their channel. */
 export interface EventMessages {
   'drone-task-queue:round.start': RoundStart;
@@ -223,6 +233,7 @@ export interface EventMessages {
   'drone-task-queue:section.end': SectionEnd;
   'drone-task-queue:section.slow': SectionSlow;
   'drone-task-queue:section.retry': SectionRetry;
+  'drone-task-queue:layout.end': LayoutEnd;
 }
 
 /** Name of an event's channel. */
@@ -272,6 +283,8 @@ export const events = {
   sectionSlow: 'drone-task-queue:section.slow',
   /** Carries a `SectionRetry`. */
   sectionRetry: 'drone-task-queue:section.retry',
+  /** Carries a `LayoutEnd`. */
+  layoutEnd: 'drone-task-queue:layout.end',
 } as const satisfies Record<string, EventName>;
 
 /** Node holds channels weakly: with no reference of ours, one without subscribers would be made anew each time. */

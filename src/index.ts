@@ -81,6 +81,7 @@ export {
   type SectionEnd,
   type SectionRetry,
   type SectionSlow,
+  type LayoutEnd,
   type TickStart,
   type WorkerException,
   type WorkerFinish,

@@ -39,6 +39,7 @@ const LAYERS: readonly Layer[] = [
       'missing-node.ts',
       'under-way.ts',
       'section-guard.ts',
+      'keyed-lock.ts',
     ],
     mayImport: [],
     because: 'every side stands on it, so it can know none of them',
@@ -182,6 +183,10 @@ const LAYERS: readonly Layer[] = [
     files: ['store/'],
     mayImport: ['ground', 'reports'],
     because: 'it knows nothing of drones, nor they of it: where both meet is the section guard',
+    name: 'tenants',
+    files: ['tenants/'],
+    mayImport: ['ground', 'reports'],
+    because: 'whose configuration counts when is a matter of its own, whatever runs by it: it knows of no drone',
   },
   {
     name: 'testing',
@@ -240,8 +245,9 @@ const ENTRY_POINTS: Readonly<Record<string, string>> = {
     DroneResults DroneError DroneErrorFacts DroneErrorKind DroneTaskQueueException DroneTaskQueueExceptionCode
     Log StatsClient StatsServer StatsTarget
     RetryOptions StopOn
-    events EventName EventMessages RoundStart RoundEnd WorkerStart WorkerFinish WorkerException WorkerSlow DroneRetry SectionEnd SectionRetry
-    SectionSlow     DroneWarning DroneKickedOut DroneReadmitted FileProgress LinkOpen LinkClose ThreadLost TickStart TickEnd`,
+    events EventName EventMessages RoundStart RoundEnd WorkerStart WorkerFinish WorkerException WorkerSlow DroneRetry
+    DroneWarning DroneKickedOut DroneReadmitted FileProgress LinkOpen LinkClose ThreadLost TickStart TickEnd
+    SectionEnd SectionRetry SectionSlow LayoutEnd`,
   'scheduler/index.ts': `
     TickLoop TickLoopOptions TickLoopError Tick TickContext
     Clock Timer Log StatsClient StatsServer StatsTarget events TickStart TickEnd`,
@@ -249,6 +255,15 @@ const ENTRY_POINTS: Readonly<Record<string, string>> = {
     Store StoreOptions ReadOptions ReadWriteOptions ReadCreator ReadDb ReadWriteDb TableName MigrationReport
     StoreError StoreErrorCode ReadOnlyViolation ContextSwitchError ContextSwitchErrorCode
     Log StatsClient StatsServer StatsTarget events SectionEnd SectionRetry SectionSlow`,
+  'tenants/index.ts': `
+    ConfigLoader ConfigLoaderOptions ConfigFile MakeLayout ChangedBranch ReconfigureOptions
+    LayoutOutcome LayoutProblem LayoutReport LayoutError LayoutFault
+    TenantRegistry TenantSnapshot Tenant TenantLayout LayoutState BranchLtimes ProjectUse
+    TenantConfig TenantProject SystemConfig SystemSource CheckedTenant CheckedProject
+    TenantLocks TenantLocksOptions ProcessLocks LockOrderError
+    BranchCache BranchLoad BranchFile PathState DEFAULT_ROOTS
+    FileSource SharedFileCache BranchName MemoryFileCache LogicalClock MemoryLogicalClock
+    events LayoutEnd Log`,
   'testing/index.ts': `
     FakeDrone FakeCall FakeFault startSshServer SshServer SshServerOptions ExecRequest Gate FakeClock`,
 };

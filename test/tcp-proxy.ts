@@ -78,7 +78,7 @@ export async function startTcpProxy(target: { readonly host: string; readonly po
     },
     [Symbol.asyncDispose]: async () => {
       await refuse(true);
-      for (const connection of open) connection.reset();
+      for (const connection of open) connection.end();
     },
   };
 }
@@ -125,7 +125,18 @@ class Connection {
 
   reset(): void {
     this.#over.abort();
-    for (const socket of this.#sockets) socket.resetAndDestroy();
+    for (const socket of this.#sockets) {
+      // A reset while the socket's own end is on the way fails with EINVAL and leaves the descriptor open for good (Node 20
+      // to 24); one of a socket that is connecting waits until it has connected.
+      if (socket.connecting || socket.writableEnded) socket.destroy();
+      else socket.resetAndDestroy();
+    }
+  }
+
+  /** At once, which a reset of a socket that is jammed is not. */
+  end(): void {
+    this.#over.abort();
+    for (const socket of this.#sockets) socket.destroy();
   }
 
   mute(): void {

@@ -25,6 +25,11 @@ interface Ending {
   readonly isSafeToRetry: boolean;
 }
 
+/** A call of it, or the kills, ran out of time: nobody has stopped the batch itself. */
+function isOwnTimeOut({ kind, call, isOfKills }: Stop): boolean {
+  return kind === 'timeout' && (call !== undefined || isOfKills === true);
+}
+
 /** Code of the reason for which a round past its deadline is stopped. */
 export const ROUND_DEADLINE = 'ERR_ROUND_DEADLINE';
 
@@ -331,7 +336,7 @@ export class Batch {
 
   /** Whether its failure leaves it to others to try it again: nobody has stopped it, and nothing can run twice by it. */
   get mayBeTriedAgain(): boolean {
-    const isStopped = this.#halt !== undefined || this.#stops.some(({ call, isOfKills }) => !call && !isOfKills);
+    const isStopped = this.#halt !== undefined || this.#stops.some(stop => !isOwnTimeOut(stop));
     const isCancelled = this.workload.calls
       .slice(this.values.length)
       .some(({ options }) => options.signal?.aborted === true);

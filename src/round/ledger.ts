@@ -34,8 +34,8 @@ export type LedgerSettings = Pick<QueueSettings, 'callTimeoutMs' | 'killGraceMs'
 interface Entry {
   readonly batch: Batch;
   place: Place | undefined;
-  /** By index on the wire, of calls that have put out something. */
-  readonly flows: OutputFlows;
+  /** Of calls that have put out something. */
+  flows: OutputFlows | undefined;
   readonly release: (() => void)[];
 }
 
@@ -97,7 +97,7 @@ export class Ledger {
     return this.#lastBatch;
   }
 
-  #book(batch: Batch, flows = this.#flowsOf(batch)): Entry {
+  #book(batch: Batch, flows?: OutputFlows): Entry {
     const entry: Entry = { batch, place: undefined, flows, release: [] };
     this.#entries.set(batch.id, entry);
     // Whatever else the event loop still holds, a process must not end in mid-round.
@@ -263,7 +263,7 @@ export class Ledger {
     } else {
       const call = batch.callAt(index);
       batch.answeredInTime(call);
-      if (call) entry.flows.complete(call);
+      if (call) entry.flows?.complete(call);
       call?.reader?.end();
       batch.values.push(value);
       batch.phaseSinceMs = performance.now();
@@ -274,7 +274,7 @@ export class Ledger {
   /** All calls have answered; a caller's function may still be at their output. */
   #settleAnswered(entry: Entry): void {
     const { batch } = entry;
-    const { isBusy } = entry.flows;
+    const isBusy = entry.flows?.isBusy === true;
     if (batch.stop !== undefined && (isBusy || batch.stop.kind === 'callback')) {
       batch.failStopped(batch.stop);
       this.#end(entry);
@@ -290,6 +290,7 @@ export class Ledger {
     if (call?.streams !== true || call.options.signal?.aborted === true) return;
     // What a stopped batch still writes is for nobody; but a call whose time was up may yet turn out to have been in time.
     if (batch.stop !== undefined && batch.stop.call !== call) return;
+    entry.flows ??= this.#flowsOf(batch);
     entry.flows.take(call, payload);
   }
 
@@ -329,7 +330,7 @@ export class Ledger {
   #cancelCall(entry: Entry, call: QueuedCall, signal: AbortSignal): void {
     const { batch } = entry;
     batch.cancelCall(call, signal.reason);
-    entry.flows.close(call);
+    entry.flows?.close(call);
     // It waits to be tried again, which it is not any more.
     if (entry.place === undefined) this.#end(entry);
     else if (batch.answered) this.#settleAnswered(entry);
@@ -363,14 +364,14 @@ export class Ledger {
       this.#tryAgain(entry, error, delayMs);
       return;
     }
-    entry.flows.closeAll();
+    entry.flows?.closeAll();
     batch.settle();
   }
 
   #tryAgain({ batch, flows }: Entry, error: DroneError, delayMs: number): void {
     this.#reports.retrying(batch, error, delayMs);
     batch.tryAgain(this.#nextId());
-    flows.endTry();
+    flows?.endTry();
     const entry = this.#book(batch, flows);
     const timer = systemClock.setTimer(delayMs, () => {
       this.start([batch]);

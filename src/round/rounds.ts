@@ -281,9 +281,7 @@ export class Rounds {
 
   /** A drone of the round has failed; when it is the last that the round bears, no further drone is contacted. */
   #countFailure(round: Round, { kind }: DroneError): void {
-    if (BORNE.includes(kind)) return;
-    round.failures++;
-    if (round.failures < round.failureLimit || round.failures - 1 >= round.failureLimit) return;
+    if (BORNE.includes(kind) || ++round.failures !== round.failureLimit) return;
     const reason = new Error(
       `stopped after ${String(round.failures)} of ${String(round.workers.length)} drones had failed`,
     );

@@ -26,7 +26,7 @@ export function readStopOn(stopOn: StopOn | undefined): FailureLimit {
   const failures = read.limit('failures', 'an integer above 0', value => Number.isInteger(value) && value > 0);
   const ratio = read.limit('ratio', 'a number above 0, at most 1', value => value > 0 && value <= 1);
   if (failures !== undefined && ratio === undefined) return () => failures;
-  if (ratio !== undefined && failures === undefined) return drones => Math.ceil(ratio * drones - ROUNDING);
+  if (ratio !== undefined && failures === undefined) return drones => Math.max(1, Math.ceil(ratio * drones - ROUNDING));
   throw refused(stopOn);
 }
 

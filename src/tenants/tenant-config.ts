@@ -1,0 +1,95 @@
+/** Which tenants there are, and of which projects each is made. */
+import { invalidArgument } from '../invalid-argument.js';
+import { checkNames } from '../option-reader.js';
+import { checkExtraPaths } from './config-path.js';
+
+/** A project whose configuration a tenant uses. */
+export interface TenantProject {
+  /** Name of the repository, as the FileSource knows it. */
+  readonly project: string;
+  /** Whose configuration counts, in this order. Default `['main']`. */
+  readonly branches?: readonly string[] | undefined;
+  /** Searched for configuration beside the roots: files, and folders with a slash at the end. Default: none. */
+  readonly extraPaths?: readonly string[] | undefined;
+}
+
+/** A tenant as the system's configuration has it. */
+export interface TenantConfig {
+  readonly name: string;
+  /** In the order in which their configuration is read. */
+  readonly projects: readonly TenantProject[];
+}
+
+/** The configuration of the whole system, as it was published at one ltime. */
+export interface SystemConfig {
+  readonly ltime: number;
+  readonly tenants: readonly TenantConfig[];
+}
+
+/** Where the configuration of the system comes from: a file, a database, another process. */
+export interface SystemSource {
+  /** Of what was published last. Asked often. */
+  ltime(): Promise<number>;
+  /** What was published last. */
+  read(): Promise<SystemConfig>;
+}
+
+/** A tenant's project with its defaults, checked. */
+export type CheckedProject = Required<{ readonly [K in keyof TenantProject]: NonNullable<TenantProject[K]> }>;
+
+/** A tenant with its defaults, checked. A copy, frozen. */
+export interface CheckedTenant {
+  readonly name: string;
+  readonly projects: readonly CheckedProject[];
+}
+
+const DEFAULT_BRANCHES: readonly string[] = ['main'];
+
+/** Throws TypeError (`ERR_INVALID_ARG`) that names the tenant and the field. */
+export function checkTenants(tenants: unknown, roots: readonly string[]): CheckedTenant[] {
+  if (!Array.isArray(tenants)) throw invalidArgument('tenants', tenants, 'a list of tenants');
+  const checked = tenants.map((tenant, at) => checkTenant(`tenants[${String(at)}]`, tenant, roots));
+  checkOnce(
+    'a tenant',
+    checked.map(({ name }) => name),
+  );
+  return checked;
+}
+
+function checkTenant(field: string, tenant: unknown, roots: readonly string[]): CheckedTenant {
+  checkNames(tenant, ['name', 'projects']);
+  const { name, projects } = tenant as Partial<TenantConfig>;
+  const checkedName = checkText(`${field}.name`, name);
+  const of = `projects of tenant ${checkedName}`;
+  if (!Array.isArray(projects)) throw invalidArgument(of, projects, 'a list of projects');
+  const checked = projects.map((project, at) => checkProject(`${of}[${String(at)}]`, project, roots));
+  checkOnce(
+    of,
+    checked.map(({ project }) => project),
+  );
+  return Object.freeze({ name: checkedName, projects: Object.freeze(checked) });
+}
+
+function checkProject(field: string, project: unknown, roots: readonly string[]): CheckedProject {
+  checkNames(project, ['project', 'branches', 'extraPaths']);
+  const { project: name, branches, extraPaths } = project as Partial<TenantProject>;
+  const given: unknown = branches ?? DEFAULT_BRANCHES;
+  if (!Array.isArray(given)) throw invalidArgument(`${field}.branches`, given, 'a list of names');
+  const checked = given.map((branch, at) => checkText(`${field}.branches[${String(at)}]`, branch));
+  checkOnce(`${field}.branches`, checked);
+  return Object.freeze({
+    project: checkText(`${field}.project`, name),
+    branches: Object.freeze(checked),
+    extraPaths: Object.freeze(checkExtraPaths(`${field}.extraPaths`, extraPaths ?? [], roots)),
+  });
+}
+
+function checkText(field: string, value: unknown): string {
+  if (typeof value === 'string' && value !== '') return value;
+  throw invalidArgument(field, value, 'a non-empty string');
+}
+
+function checkOnce(field: string, names: readonly string[]): void {
+  const twice = names.find((name, at) => names.indexOf(name) < at);
+  if (twice !== undefined) throw invalidArgument(field, twice, 'each name once');
+}

@@ -1,0 +1,482 @@
+/** How layouts are made, and what keeps them from being made. */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import {
+  ConfigLoader,
+  events,
+  LayoutError,
+  MemoryFileCache,
+  MemoryLogicalClock,
+  TenantLocks,
+  TenantRegistry,
+  type BranchName,
+  type ConfigLoaderOptions,
+  type FileSource,
+  type LayoutEnd,
+  type SharedFileCache,
+  type SystemSource,
+  type TenantConfig,
+} from 'drone-task-queue/tenants';
+import { Gate } from 'drone-task-queue/testing';
+import { PublishedConfig } from './published-config.js';
+
+/** Repositories in memory: their files by path, what is asked of them, and where they are slow or broken. */
+class Repositories implements FileSource {
+  readonly branches = new Map<string, Record<string, string>>();
+  readonly asked: string[] = [];
+  readonly askedPaths: (readonly string[])[] = [];
+  readonly gates = new Map<string, Gate>();
+  readonly broken = new Set<string>();
+
+  async files(
+    { project, branch }: BranchName,
+    paths: readonly string[],
+    signal: AbortSignal,
+  ): Promise<Map<string, string>> {
+    const name = `${project} ${branch}`;
+    this.asked.push(name);
+    this.askedPaths.push(paths);
+    const found = { ...this.branches.get(name) };
+    const gate = this.gates.get(name);
+    if (gate !== undefined) await Promise.race([gate.wait(), once(signal, 'abort')]);
+    signal.throwIfAborted();
+    if (this.broken.has(name)) throw new Error('remote gone');
+    const isWanted = (path: string): boolean =>
+      paths.some(one => (one.endsWith('/') ? path.startsWith(one) : path === one));
+    return new Map(Object.entries(found).filter(([path]) => isWanted(path)));
+  }
+
+  /** What was asked since the last time. */
+  askedSince(): string[] {
+    this.askedPaths.length = 0;
+    return this.asked.splice(0).sort();
+  }
+}
+
+class Published implements SystemSource {
+  #ltime = 0;
+  #tenants: readonly TenantConfig[] = [];
+  reads = 0;
+
+  publish(...tenants: readonly TenantConfig[]): void {
+    this.#ltime += 1;
+    this.#tenants = tenants;
+  }
+
+  async ltime(): Promise<number> {
+    return this.#ltime;
+  }
+
+  async read(): Promise<{ ltime: number; tenants: readonly TenantConfig[] }> {
+    this.reads += 1;
+    return { ltime: this.#ltime, tenants: this.#tenants };
+  }
+}
+
+interface Setup {
+  readonly repositories: Repositories;
+  readonly published: Published;
+  readonly registry: TenantRegistry<string>;
+  readonly locks: TenantLocks;
+  readonly loader: ConfigLoader<string>;
+  /** Warnings and errors. */
+  readonly lines: string[];
+  layoutOf(tenant: string): string | undefined;
+}
+
+/** Tenants `a` and `b` share a project and have one of their own each; a layout is the text of all files. */
+function setup(options: Partial<ConfigLoaderOptions<string>> = {}): Setup {
+  const repositories = new Repositories();
+  for (const project of ['shared', 'pa', 'pb'])
+    repositories.branches.set(`${project} main`, { 'drones.yaml': `${project}1` });
+  const published = new Published();
+  const registry = new TenantRegistry<string>();
+  const locks = new TenantLocks();
+  const lines: string[] = [];
+  const log = {
+    debug() {},
+    info() {},
+    warn: (line: string) => lines.push(line),
+    error: (line: string) => lines.push(line),
+  };
+  const loader = new ConfigLoader<string>({
+    registry,
+    locks,
+    clock: new MemoryLogicalClock(),
+    system: published,
+    files: repositories,
+    makeLayout: files => {
+      const faults = files
+        .filter(({ text }) => text.startsWith('broken'))
+        .map(({ project, branch, path }) => ({ project, branch, path, line: 3, reason: 'no such pipeline' }));
+      if (faults.length > 0) throw new LayoutError(faults);
+      return files.map(({ text }) => text).join(' ');
+    },
+    log,
+    ...options,
+  });
+  published.publish(tenant('a', 'pa'), tenant('b', 'pb'));
+  return {
+    repositories,
+    published,
+    registry,
+    locks,
+    loader,
+    lines,
+    layoutOf: name => registry.tenant(name)?.layout?.layout,
+  };
+}
+
+function tenant(name: string, own: string, extraPaths: readonly string[] = []): TenantConfig {
+  return { name, projects: [{ project: 'shared', extraPaths }, { project: own }] };
+}
+
+test('each tenant gets a layout of its files, and a branch of several tenants is read once', async () => {
+  const { loader, repositories, layoutOf } = setup();
+  const { outcomes, problems } = await loader.reconfigureAll();
+  assert.deepEqual(
+    [...outcomes],
+    [
+      ['a', 'loaded'],
+      ['b', 'loaded'],
+    ],
+  );
+  assert.deepEqual([problems, layoutOf('a'), layoutOf('b')], [[], 'shared1 pa1', 'shared1 pb1']);
+  assert.deepEqual(repositories.askedSince(), ['pa main', 'pb main', 'shared main']);
+  await loader.reconfigureAll();
+  assert.deepEqual(repositories.askedSince(), ['pa main', 'pb main', 'shared main'], 'and every time anew');
+});
+
+test('a search is for what all tenants want, whoever asks, and each sees his own', async () => {
+  const { loader, repositories, published, layoutOf } = setup();
+  published.publish(tenant('a', 'pa', ['ci-a/']), tenant('b', 'pb', ['ci-b.yaml']));
+  const files = { 'drones.yaml': 'root', 'ci-a/1.yaml': 'for-a', 'ci-b.yaml': 'for-b' };
+  repositories.branches.set('shared main', files);
+  await loader.reconfigureTenant('a', []);
+  const [paths] = repositories.askedPaths.filter(one => one.includes('ci-a/'));
+  assert.deepEqual(paths?.slice(-2), ['ci-a/', 'ci-b.yaml']);
+  repositories.askedSince();
+  await loader.reconfigureTenant('b', []);
+  assert.deepEqual(repositories.askedSince(), ['pb main']);
+  assert.deepEqual([layoutOf('a'), layoutOf('b')], ['root for-a pa1', 'root for-b pb1']);
+});
+
+test("a tenant's change reads what has changed anew and nothing else", async () => {
+  const { loader, repositories, layoutOf } = setup();
+  await loader.reconfigureAll();
+  repositories.askedSince();
+  repositories.branches.set('pa main', { '.drones.yaml': 'pa2' });
+  repositories.branches.set('shared main', { 'drones.yaml': 'shared2' });
+  await loader.reconfigureTenant('a', [{ project: 'pa' }, { project: 'shared', branch: 'next' }]);
+  assert.deepEqual(repositories.askedSince(), ['pa main']);
+  assert.deepEqual([layoutOf('a'), layoutOf('b')], ['shared1 pa2', 'shared1 pb1']);
+});
+
+test('a new list of tenants reconfigures those that it has otherwise, from what is known', async () => {
+  const { loader, repositories, published, registry, layoutOf } = setup();
+  await loader.reconfigureAll();
+  repositories.askedSince();
+  assert.equal((await loader.reconfigureChanged()).outcomes.size, 0);
+  published.publish(tenant('a', 'pa'), { name: 'b', projects: [{ project: 'shared' }] }, tenant('c', 'pa'));
+  const { outcomes } = await loader.reconfigureChanged();
+  assert.deepEqual(
+    [...outcomes],
+    [
+      ['b', 'loaded'],
+      ['c', 'loaded'],
+    ],
+  );
+  assert.deepEqual([repositories.askedSince(), layoutOf('b'), layoutOf('c')], [[], 'shared1', 'shared1 pa1']);
+  published.publish(tenant('c', 'pa'));
+  await loader.reconfigureAll();
+  assert.deepEqual([...registry.snapshot.tenants.keys()], ['c']);
+});
+
+test('one branch that cannot be read fails its tenants only, and nothing that was read is read again', async () => {
+  const { loader, repositories, layoutOf, lines } = setup();
+  await loader.reconfigureAll();
+  repositories.askedSince();
+  repositories.broken.add('pa main');
+  const changed = [{ project: 'pa' }, { project: 'shared' }];
+  const { outcomes, problems } = await loader.reconfigureTenant('a', changed);
+  assert.deepEqual([...outcomes], [['a', 'failed']]);
+  assert.equal(layoutOf('a'), 'shared1 pa1', 'its last good layout is in use');
+  const [problem] = problems;
+  assert.deepEqual(
+    [problem?.tenant, problem?.project, problem?.branch, problem?.reason],
+    ['a', 'pa', 'main', 'its files could not be read: remote gone'],
+  );
+  assert.match(lines.join('\n'), /tenant a keeps its layout: \(pa, main\): its files could not be read: remote gone/);
+  assert.deepEqual(repositories.askedSince(), ['pa main', 'shared main']);
+
+  repositories.broken.clear();
+  await loader.reconfigureTenant('a', [{ project: 'pa' }]);
+  assert.deepEqual(repositories.askedSince(), ['pa main']);
+});
+
+test('a broken configuration is reported with file, line and reason, and others get their layouts', async () => {
+  const { loader, repositories, layoutOf } = setup();
+  await loader.reconfigureAll();
+  repositories.branches.set('pa main', { 'drones.d/x.yaml': 'broken' });
+  repositories.branches.set('pb main', { 'drones.yaml': 'pb2' });
+  const { outcomes, problems } = await loader.reconfigureAll();
+  assert.deepEqual(
+    [...outcomes],
+    [
+      ['a', 'failed'],
+      ['b', 'loaded'],
+    ],
+  );
+  assert.deepEqual([layoutOf('a'), layoutOf('b')], ['shared1 pa1', 'shared1 pb2']);
+  const [problem] = problems;
+  assert(problem?.cause instanceof LayoutError);
+  assert.equal(problem.cause.message, 'drones.d/x.yaml:3 (pa, main): no such pipeline');
+  assert.deepEqual([problem.path, problem.line, problem.reason], ['drones.d/x.yaml', 3, 'no such pipeline']);
+});
+
+test('a tenant is reconfigured while another one is being loaded', async () => {
+  const { loader, repositories, layoutOf } = setup();
+  await loader.reconfigureAll();
+  const gate = new Gate();
+  repositories.gates.set('pa main', gate);
+  const slow = loader.reconfigureTenant('a', [{ project: 'pa' }, { project: 'shared' }]);
+  await gate.arrived();
+  repositories.branches.set('pb main', { 'drones.yaml': 'pb2' });
+  const { outcomes } = await loader.reconfigureTenant('b', [{ project: 'pb' }, { project: 'shared' }]);
+  assert.deepEqual([outcomes.get('b'), layoutOf('b')], ['loaded', 'shared1 pb2']);
+  gate.open();
+  assert.equal((await slow).outcomes.get('a'), 'loaded');
+});
+
+test('what was read more slowly does not take the place of what was asked for later', async () => {
+  const { loader, repositories, layoutOf } = setup();
+  await loader.reconfigureAll();
+  const gate = new Gate();
+  repositories.gates.set('shared main', gate);
+  const slow = loader.reconfigureTenant('a', [{ project: 'shared' }]);
+  await gate.arrived();
+  repositories.gates.clear();
+  repositories.branches.set('shared main', { 'drones.yaml': 'shared2' });
+  await loader.reconfigureTenant('b', [{ project: 'shared' }]);
+  gate.open();
+  await slow;
+  assert.deepEqual([layoutOf('a'), layoutOf('b')], ['shared2 pa1', 'shared2 pb1']);
+});
+
+test('a reconfiguration that is called off rejects, changes nothing and frees the lock', async () => {
+  const { loader, repositories, locks, layoutOf } = setup();
+  const gate = new Gate();
+  repositories.gates.set('pa main', gate);
+  const stop = new AbortController();
+  const all = loader.reconfigureAll({ signal: stop.signal });
+  await gate.arrived();
+  stop.abort(new Error('shutting down'));
+  await assert.rejects(all, /shutting down/);
+  assert.deepEqual([locks.size, layoutOf('a'), layoutOf('b')], [0, undefined, undefined]);
+});
+
+test('the background makes the layouts of others, passes over a locked tenant and comes back to it', async () => {
+  const cache = new MemoryFileCache();
+  const clock = new MemoryLogicalClock();
+  const first = setup({ cache, clock });
+  await first.loader.reconfigureAll();
+  const states = new Map([...first.registry.snapshot.tenants].map(([name, { layout }]) => [name, layout!]));
+
+  const second = setup({ cache, clock });
+  await second.loader.updateSystem();
+  const gate = new Gate();
+  const busy = second.locks.withTenant('a', () => gate.wait());
+  await gate.arrived();
+  const pass = await second.loader.catchUp(states);
+  assert.deepEqual(
+    [...pass.outcomes],
+    [
+      ['a', 'busy'],
+      ['b', 'loaded'],
+    ],
+  );
+  gate.open();
+  await busy;
+  assert.deepEqual([...(await second.loader.catchUp(states)).outcomes], [['a', 'loaded']]);
+  assert.equal((await second.loader.catchUp(states)).outcomes.size, 0);
+  assert.deepEqual(second.repositories.asked, [], 'all files were those that the first one has shared');
+  assert.equal(second.registry.tenant('a')?.layout?.ltime, states.get('a')?.ltime);
+  assert.deepEqual(second.registry.tenant('a')?.layout?.minLtimes, states.get('a')?.minLtimes);
+});
+
+test('of a branch whose age nobody tells, memory is not believed, but what is shared is', async () => {
+  const { loader, repositories, layoutOf } = setup();
+  await loader.reconfigureAll();
+  repositories.askedSince();
+  const { outcomes } = await loader.catchUp(new Map([['a', { ltime: 1000, minLtimes: new Map() }]]));
+  assert.deepEqual([outcomes.get('a'), layoutOf('a'), repositories.askedSince()], ['loaded', 'shared1 pa1', []]);
+});
+
+test('a shared cache that fails costs a line in the log and nothing else', async () => {
+  const fail = async (): Promise<never> => {
+    throw new Error('cache gone');
+  };
+  const cache: SharedFileCache = { read: fail, write: fail, projects: fail, drop: fail };
+  const { loader, lines } = setup({ cache });
+  const { outcomes } = await loader.reconfigureAll();
+  assert.deepEqual([...outcomes.values()], ['loaded', 'loaded']);
+  assert(lines.includes('files of pa main could not be shared'));
+  assert(lines.includes('shared files of pa main could not be read'));
+  await assert.rejects(loader.cleanup(), /cache gone/);
+});
+
+test('several roots in use are warned of, and the first one counts', async () => {
+  const { loader, repositories, layoutOf, lines } = setup();
+  repositories.branches.set('pa main', { '.drones.yaml': 'second', 'drones.d/a': 'first' });
+  await loader.reconfigureTenant('a', []);
+  assert.equal(layoutOf('a'), 'shared1 first');
+  assert.deepEqual(lines, ['pa main: drones.d/ is used, .drones.yaml not']);
+});
+
+test('a tenant that is unknown, or goes while it is loaded, is gone and stays so', async () => {
+  const { loader, repositories, published, registry } = setup();
+  assert.equal((await loader.reconfigureTenant('x', [])).outcomes.get('x'), 'gone');
+  const gate = new Gate();
+  repositories.gates.set('pa main', gate);
+  const slow = loader.reconfigureTenant('a', []);
+  await gate.arrived();
+  published.publish(tenant('b', 'pb'));
+  await loader.updateSystem();
+  gate.open();
+  assert.equal((await slow).outcomes.get('a'), 'gone');
+  assert.deepEqual([...registry.snapshot.tenants.keys()], ['b']);
+  assert.equal(registry.branchCache('pa', 'main'), undefined);
+  await loader.cleanup();
+});
+
+test('a bad list of tenants is refused and the one before it stays', async () => {
+  const { loader, published, registry } = setup();
+  await loader.updateSystem();
+  published.publish(tenant('a', 'shared'));
+  await assert.rejects(loader.reconfigureAll(), { code: 'ERR_INVALID_ARG' });
+  assert.deepEqual([...registry.snapshot.tenants.keys()], ['a', 'b']);
+});
+
+test('a change that another process has published is taken over once, however many ask', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'published-'));
+  try {
+    const path = join(folder, 'tenants.json');
+    const program = fileURLToPath(new URL('publisher-process.ts', import.meta.url));
+    const publish = async (ltime: number, ...names: string[]): Promise<void> => {
+      await promisify(execFile)(process.execPath, ['--import=tsx', program, path, String(ltime), ...names]);
+    };
+    await publish(1, 'a');
+    const system = new PublishedConfig(path);
+    const { loader, registry } = setup({ system });
+    const taken = async (): Promise<boolean[]> => Promise.all([1, 2, 3].map(async () => loader.updateSystem()));
+    assert.deepEqual([(await taken()).filter(Boolean).length, system.reads], [1, 1]);
+    assert.deepEqual(await taken(), [false, false, false]);
+    await publish(2, 'a', 'b');
+    assert.deepEqual([(await taken()).filter(Boolean).length, system.reads], [1, 2]);
+    assert.deepEqual([...registry.snapshot.tenants.keys()], ['a', 'b']);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+test('each layout that was made, or was not, is an event', async () => {
+  const seen: LayoutEnd[] = [];
+  const listen = (message: unknown): void => {
+    seen.push(message as LayoutEnd);
+  };
+  subscribe(events.layoutEnd, listen);
+  try {
+    const { loader, repositories } = setup();
+    repositories.broken.add('pb main');
+    await loader.reconfigureAll();
+  } finally {
+    unsubscribe(events.layoutEnd, listen);
+  }
+  const facts = seen.map(({ tenant: name, outcome, problems }) => [name, outcome, problems]);
+  assert.deepEqual(facts, [
+    ['a', 'loaded', 0],
+    ['b', 'failed', 1],
+  ]);
+  assert(seen.every(({ tookMs }) => tookMs >= 0));
+});
+
+test('what a loader cannot work with is refused by name', () => {
+  const bad: readonly (readonly [options: Partial<Record<string, unknown>>, message: RegExp])[] = [
+    [{ registry: {} }, /registry is \{\}, expected an object with the methods tenant/],
+    [{ cache: null }, /cache is null/],
+    [{ makeLayout: 'x' }, /makeLayout is 'x'/],
+    [{ parallelReads: 0 }, /parallelReads is 0, expected an integer of 1 or more/],
+    [{ paralelReads: 1 }, /an option is 'paralelReads'/],
+  ];
+  for (const [options, message] of bad) {
+    assert.throws(() => setup(options), { code: 'ERR_INVALID_ARG', message });
+  }
+});
+
+test('what cannot be reconfigured is refused, and nothing is read', async () => {
+  const { loader, published } = setup();
+  const refused = { code: 'ERR_INVALID_ARG' };
+  await assert.rejects(loader.reconfigureAll({ signal: 'now' } as never), refused);
+  await assert.rejects(loader.reconfigureChanged({ timeoutMs: 1 } as never), refused);
+  await assert.rejects(loader.reconfigureTenant('a', 'shared' as never), refused);
+  await assert.rejects(loader.reconfigureTenant('a', [{ branch: 'main' } as never]), refused);
+  await assert.rejects(loader.reconfigureTenant('a', [{ project: 'shared', branch: 1 } as never]), refused);
+  assert.equal(published.reads, 0);
+});
+
+test('whatever makeLayout throws is the reason why its tenant keeps its layout', async () => {
+  const thrown: readonly (readonly [value: unknown, reason: string])[] = [
+    [new Error('no room'), 'no room'],
+    ['no room', 'no room'],
+    [Object.create(null), '[Object: null prototype] {}'],
+    [undefined, 'undefined'],
+  ];
+  for (const [value, reason] of thrown) {
+    const makeLayout = (): never => {
+      throw value;
+    };
+    const { problems, outcomes } = await setup({ makeLayout }).loader.reconfigureTenant('a', []);
+    assert.deepEqual(
+      [outcomes.get('a'), problems.map(problem => [problem.reason, problem.cause])],
+      ['failed', [[reason, value]]],
+    );
+  }
+  assert.throws(() => new LayoutError([]), { code: 'ERR_INVALID_ARG' });
+});
+
+test('so many branches are read at once as was said, and many more cause no warning', async () => {
+  const { loader, repositories, published, layoutOf } = setup({ parallelReads: 3 });
+  const warnings: Error[] = [];
+  const listen = (warning: Error): void => {
+    warnings.push(warning);
+  };
+  process.on('warning', listen);
+  try {
+    const gate = new Gate();
+    const projects = Array.from({ length: 40 }, (_, at) => ({ project: `p${at}` }));
+    for (const { project } of projects) {
+      repositories.branches.set(`${project} main`, { 'drones.yaml': project });
+      repositories.gates.set(`${project} main`, gate);
+    }
+    published.publish({ name: 'a', projects });
+    const all = loader.reconfigureAll({ signal: new AbortController().signal });
+    await gate.arrived(3);
+    assert.equal(repositories.asked.length, 3);
+    gate.open();
+    await all;
+    await loader.reconfigureAll();
+    assert.equal(layoutOf('a'), projects.map(({ project }) => project).join(' '));
+    await new Promise(setImmediate);
+    assert.deepEqual(warnings, []);
+  } finally {
+    process.off('warning', listen);
+  }
+});
