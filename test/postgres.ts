@@ -197,8 +197,11 @@ class Server implements Postgres {
 
   /** Resolves with what it said when it has ended instead. */
   async #listen(args: readonly string[]): Promise<string | undefined> {
-    const options = { cwd: this.#folder, ...this.#identity, stdio: ['ignore', 'ignore', 'pipe'] } as const;
-    const server = spawn(join(this.#programs, 'postgres'), args, options);
+    const server = spawn(join(this.#programs, 'postgres'), args, {
+      cwd: this.#folder,
+      ...this.#identity,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
     const from = this.log.length;
     const lines = createInterface({ input: server.stderr });
     const isReady = await new Promise<boolean>((resolve, reject) => {
