@@ -37,14 +37,14 @@ const KINDS: Readonly<Record<string, FailureKind>> = {
   '57P03': 'busy',
 };
 
-/** 25001 is said of all that comes too late in a transaction; this is of the way from READ ONLY to READ WRITE. */
-const IS_TOO_LATE = '25001';
-const OF_READ_ONLY = /read_?only/i;
+/** Said of all that comes too late in a transaction, or is for none: of the way from READ ONLY to READ WRITE, by this one. */
+const TOO_LATE = '25001';
+const CHECKS_READ_ONLY = 'call_bool_check_hook';
 
 export function kindOf(error: unknown): FailureKind {
   if (error instanceof ConnectionLostError) return 'lost';
   const { code = '', routine = '' } = factsOf(error);
-  if (code === IS_TOO_LATE && OF_READ_ONLY.test(routine)) return 'read-only';
+  if (code === TOO_LATE && routine === CHECKS_READ_ONLY) return 'read-only';
   return KINDS[code] ?? 'statement';
 }
 

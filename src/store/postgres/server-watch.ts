@@ -5,7 +5,7 @@ import { isBusy } from './failure.js';
 /** An answer may be on its way while somebody looks. */
 const LOOKS_IN_VAIN = 2;
 
-/** Looks every so often, until that is ended by calling what this returns; `onGone` when two in a row were in vain. */
+/** Calls `look`, which never rejects, every so often, until that is ended by calling what this returns; `onGone` when two in a row were in vain. */
 export function watchServer(look: () => Promise<boolean>, everyMs: number, onGone: () => void): () => void {
   let isOver = false;
   let inVain = 0;
@@ -13,9 +13,9 @@ export function watchServer(look: () => Promise<boolean>, everyMs: number, onGon
     inVain = (await look()) ? 0 : inVain + 1;
     if (isOver) return;
     if (inVain === LOOKS_IN_VAIN) onGone();
-    else timer = setTimeout(next, everyMs);
+    else timer = setTimeout(() => void next(), everyMs);
   };
-  let timer = setTimeout(next, everyMs);
+  let timer = setTimeout(() => void next(), everyMs);
   return () => {
     isOver = true;
     clearTimeout(timer);

@@ -77,30 +77,32 @@ test('a stretch on a connection that is gone takes its transaction along', async
 });
 
 test('a server that is killed loses its sections, and the engine goes on with the next server', async () => {
-  const url = await server.database();
+  await using own = await startPostgres();
+  const url = await own.database();
   await using engine = await openEngine(url);
   await inTransaction(engine, 'readWrite', 'CREATE TABLE item (id int)');
   const writing = await engine.begin('readWrite');
   await rowsOf(writing, 'INSERT INTO item VALUES (1)');
   const reading = await engine.begin('read');
-  await server.signal('SIGKILL');
+  await own.signal('SIGKILL');
   await isLost(engine, writing.commit());
   await isLost(engine, rowsOf(reading, 'SELECT 1'));
   await reading.rollback();
   await isLost(engine, engine.begin('readWrite'));
-  await server.restart();
+  await own.restart();
   assert.deepEqual(await inTransaction(engine, 'read', 'SELECT * FROM item'), []);
   await inTransaction(engine, 'readWrite', 'INSERT INTO item VALUES (2)');
 });
 
 test('connections that broke while they were idle are told of and replaced', async () => {
+  await using own = await startPostgres();
   const warnings: string[] = [];
   const log: Log = { debug() {}, info() {}, warn: message => void warnings.push(message), error() {} };
-  await using engine = await openEngine(await server.database(), { log });
+  await using engine = await openEngine(await own.database(), { log });
   const readers = await Promise.all([1, 2, 3].map(() => engine.begin('read')));
   await Promise.all(readers.map(reader => reader.commit()));
   await inTransaction(engine, 'readWrite', 'SELECT 1');
-  await server.restart();
+  await own.restart();
   for (const policy of ['read', 'readWrite'] as const) {
     assert.deepEqual(await inTransaction(engine, policy, 'SELECT 1 AS one'), [{ one: 1 }]);
   }

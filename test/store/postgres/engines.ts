@@ -15,7 +15,31 @@ export async function openEngine(
   patience: Partial<Patience> = {},
 ): Promise<TestEngine> {
   const engine = await openPostgres(url, readStoreOptions({ url, ...options }), { ...PATIENCE, ...patience });
-  return Object.assign(engine, { [Symbol.asyncDispose]: () => engine.close() });
+  const open = new Set<Transaction>();
+  const begin = async (policy: Policy): Promise<Transaction> => {
+    const transaction = await engine.begin(policy);
+    open.add(transaction);
+    for (const end of ['commit', 'rollback'] as const) {
+      const original = transaction[end].bind(transaction);
+      transaction[end] = () => {
+        open.delete(transaction);
+        return original();
+      };
+    }
+    return transaction;
+  };
+  return {
+    dialect: engine.dialect,
+    begin,
+    kindOf: error => engine.kindOf(error),
+    refuses: words => engine.refuses(words),
+    close: () => engine.close(),
+    // A test that fails leaves its transaction open, and an engine does not close before its end.
+    [Symbol.asyncDispose]: async () => {
+      for (const transaction of open) await transaction.rollback();
+      await engine.close();
+    },
+  };
 }
 
 /** The rows of one statement. */
@@ -45,7 +69,7 @@ export interface Other extends AsyncDisposable {
 export async function connectOther(url: string): Promise<Other> {
   const client = new pg.Client(url);
   // It ends with its server.
-  client.on('error', () => {});
+  client.on('error', () => undefined);
   await client.connect();
   return { client, [Symbol.asyncDispose]: () => client.end() };
 }
