@@ -252,7 +252,7 @@ test('nothing that a transaction sets, locks or makes for its session meets the 
     const counts = await rowsOf(
       seen,
       `SELECT pg_backend_pid() AS pid, current_setting('search_path') AS path,
-        (SELECT count(*)::int FROM pg_cursors) AS cursors,
+        (SELECT count(*)::int FROM pg_cursors WHERE name = 'held') AS cursors,
         to_regclass('pg_temp.left_behind') AS temporary`,
     );
     const clean = { path: '"$user", public', cursors: 0, temporary: null };
