@@ -1,7 +1,6 @@
 /** A real OpenSSH server for tests: on loopback addresses only, with keys and a configuration of its own. */
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
 import { chmod, copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
@@ -9,6 +8,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import type { SshOptions } from '../src/ssh/endpoint.js';
+import { installPackage } from './debian-package.js';
 
 const run = promisify(execFile);
 
@@ -124,32 +124,16 @@ export async function startSshd(
 }
 
 async function install(): Promise<void> {
-  const missing = `test -x ${SSHD} ||`;
-  const steps = [
-    `${missing} apt-get -qq update`,
-    // RUNLEVEL=1: the package must not start a server of its own.
-    `${missing} RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends ${PACKAGE}`,
-    ...(isRoot
+  await installPackage(PACKAGE, {
+    program: SSHD,
+    afterwards: isRoot
       ? [
           'mkdir -p /run/sshd',
           // A locked password ('!') would lock the key out, too; '*' only means that no password fits.
           `id ${TEST_USER} >/dev/null 2>&1 || useradd --create-home --shell /bin/sh --password '*' ${TEST_USER}`,
         ]
-      : []),
-  ].join(' && ');
-  const mayInstall = process.env['CI'] || (isRoot && existsSync('/etc/debian_version'));
-  if (!existsSync(SSHD) && !mayInstall) {
-    throw new Error(`the sshd tests need the package ${PACKAGE}, which could not be installed by themselves`);
-  }
-  // Test files run side by side; one of them installs.
-  const locked = ['flock', join(tmpdir(), 'drone-sshd-install.lock'), 'sh', '-c', steps];
-  const [command = '', ...args] = isRoot || existsSync(SSHD) ? locked : ['sudo', '-n', ...locked];
-  try {
-    await run(command, args);
-  } catch (error) {
-    const said = (error as { stderr?: string }).stderr?.trim().split('\n').at(-1) ?? String(error);
-    throw new Error(`the sshd tests need the package ${PACKAGE}, whose installation failed: ${said}`, { cause: error });
-  }
+      : [],
+  });
 }
 
 async function generateKey(type: string, path: string): Promise<void> {

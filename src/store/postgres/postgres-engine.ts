@@ -1,5 +1,112 @@
-import type { Engine } from '../engine.js';
+/** Sections on PostgreSQL, by the package pg. */
+import { PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler } from 'kysely';
+import type { Client, ClientConfig, Pool } from 'pg';
+import type { Engine, Policy, Transaction } from '../engine.js';
+import { loadPackage } from '../optional-package.js';
+import { StoreError } from '../store-error.js';
 import type { StoreSettings } from '../store-options.js';
-export function openPostgres(url: string, settings: StoreSettings): Promise<Engine> {
-  return Promise.reject(new Error(url + settings.name));
+import type { ConnectionSettings } from './connection.js';
+import { Connections } from './connections.js';
+import { kindOf, said } from './failure.js';
+import { PATIENCE, type Patience } from './patience.js';
+import { refuses } from './refusal.js';
+import { isAtWork } from './server-watch.js';
+import { beginScript, WholeTransaction } from './stretch.js';
+
+/** So long a connection stays that nobody uses. */
+const IDLE_MS = 60_000;
+
+/**
+ * Connects to the database of the URL. Rejects with StoreError: `ERR_PACKAGE_MISSING`, or `ERR_STORE_OPEN` when there is
+ * no connection to be had.
+ */
+export async function openPostgres(
+  url: string,
+  settings: StoreSettings,
+  patience: Patience = PATIENCE,
+): Promise<Engine> {
+  const pg = await loadPackage('pg', 'a store in PostgreSQL', () => import('pg'));
+  const config: ClientConfig = {
+    connectionString: url,
+    fallback_application_name: `drone-task-queue ${settings.name}`,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: patience.keepAliveMs,
+  };
+  // A pool's own limit would also be one for the wait until a connection is idle.
+  class ImpatientClient extends pg.Client {
+    constructor(given?: ClientConfig) {
+      super({ connectionTimeoutMillis: patience.connectMs, ...given });
+    }
+  }
+  const makePool = (max: number): Pool =>
+    new pg.Pool({ ...config, Client: ImpatientClient, max, idleTimeoutMillis: IDLE_MS, allowExitOnIdle: true });
+  const makeLooker = (): Client =>
+    new pg.Client({ ...config, connectionTimeoutMillis: patience.lookMs, query_timeout: patience.lookMs });
+  const where = addressOf(() => new pg.Client(config));
+  const connectionSettings: ConnectionSettings = {
+    patience,
+    log: settings.log,
+    look: processId => isAtWork(makeLooker(), processId),
+  };
+  const connections = (max: number): Connections =>
+    new Connections(makePool(max), connectionSettings, settings.busyTimeoutMs);
+  const engine = new PostgresEngine(connections(settings.readConnections), connections(1), settings.busyTimeoutMs);
+  try {
+    const probe = await engine.begin('read');
+    await probe.rollback();
+  } catch (error) {
+    await engine.close();
+    throw new StoreError('ERR_STORE_OPEN', `cannot open ${where}: ${said(error)}`, { cause: error });
+  }
+  return engine;
+}
+
+/** For messages, which do not show passwords. Throws StoreError for a URL that pg cannot read. */
+function addressOf(makeClient: () => Client): string {
+  try {
+    const { user = '', host, port, database = '' } = makeClient();
+    return `the PostgreSQL database '${database}' at ${host}:${String(port)} as user '${user}'`;
+  } catch (error) {
+    throw new StoreError('ERR_STORE_OPEN', `the URL of the PostgreSQL database cannot be read: ${said(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+class PostgresEngine implements Engine {
+  readonly dialect: Engine['dialect'] = {
+    createAdapter: () => new PostgresAdapter(),
+    createQueryCompiler: () => new PostgresQueryCompiler(),
+    createIntrospector: db => new PostgresIntrospector(db),
+  };
+  readonly kindOf = kindOf;
+  readonly refuses = refuses;
+  /** Apart from each other, so that readers never keep the writer waiting. */
+  readonly #connections: Readonly<Record<Policy, Connections>>;
+  readonly #busyTimeoutMs: number;
+  #closed: Promise<unknown> | undefined;
+
+  constructor(readers: Connections, writer: Connections, busyTimeoutMs: number) {
+    this.#connections = { read: readers, readWrite: writer };
+    this.#busyTimeoutMs = busyTimeoutMs;
+  }
+
+  async begin(policy: Policy): Promise<Transaction> {
+    for (;;) {
+      const connection = await this.#connections[policy].take();
+      try {
+        await connection.script(beginScript(policy, this.#busyTimeoutMs));
+        return new WholeTransaction(connection);
+      } catch (error) {
+        connection.drop(error);
+        // Nothing has run yet: one that broke while it was idle is no reason to fail.
+        if (connection.isFresh || kindOf(error) !== 'lost') throw error;
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed ??= Promise.all(Object.values(this.#connections).map(connections => connections.close()));
+    await this.#closed;
+  }
 }
