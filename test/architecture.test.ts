@@ -183,6 +183,8 @@ const LAYERS: readonly Layer[] = [
     files: ['store/'],
     mayImport: ['ground', 'reports'],
     because: 'it knows nothing of drones, nor they of it: where both meet is the section guard',
+  },
+  {
     name: 'tenants',
     files: ['tenants/'],
     mayImport: ['ground', 'reports'],

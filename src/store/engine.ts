@@ -8,7 +8,7 @@ export type Policy = 'read' | 'readWrite';
  * What a failure means to a section:
  * - `read-only`: a write, or an attempt to become able to write, where the policy is `read`;
  * - `conflict`: another transaction was in the way; nothing was kept, and the same work may succeed when done again;
- * - `busy`: the transaction could not begin, as other processes held the database for too long;
+ * - `busy`: other processes held the database, or a lock in it, for too long; nothing was kept;
  * - `lost`: the connection, or the thread that holds it, is gone. At a commit it is not known whether that was done;
  * - `statement`: anything else: the statement is at fault.
  */
@@ -25,8 +25,8 @@ export interface Engine {
   begin(policy: Policy): Promise<Transaction>;
   /** What the failure of a transaction, or of `begin`, means. */
   kindOf(error: unknown): FailureKind;
-  /** Whether it sees a statement's first word (in capitals) end the transaction, or change the session beyond it. */
-  refuses(firstWords: string): boolean;
+  /** Whether the statement would, as far as its first words tell, end the transaction or change the session beyond it. */
+  refuses(sql: string): boolean;
   /** Ends the connections. Called when no transaction is open any more; idempotent; never rejects. */
   close(): Promise<void>;
 }

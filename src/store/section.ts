@@ -18,7 +18,6 @@ import { ContextSwitchError, currentSection, type GuardedSection, inSection } fr
 import type { Engine, FailureKind, Policy, Transaction } from './engine.js';
 import { type CallSite, titleOf } from './call-site.js';
 import { SectionDriver } from './section-driver.js';
-import { firstWords } from './statements.js';
 import { ReadOnlyViolation, shortened, StoreError } from './store-error.js';
 import { Turns } from './turns.js';
 
@@ -37,7 +36,9 @@ interface Failure {
 }
 
 /** After these the whole transaction has failed, not just the stretch in which it showed. */
-const OF_THE_TRANSACTION: readonly FailureKind[] = ['conflict', 'lost'];
+const OF_THE_TRANSACTION: readonly FailureKind[] = ['busy', 'conflict', 'lost'];
+/** Of others, who may have gone when it is done again. */
+const OF_OTHERS: readonly FailureKind[] = ['busy', 'conflict'];
 
 export class Section implements GuardedSection {
   /** Tells the sections of one store from another's. */
@@ -75,7 +76,7 @@ export class Section implements GuardedSection {
 
   /** Whether it failed since other transactions were in the way: done again, it may succeed. */
   get hasConflict(): boolean {
-    return this.#failure?.kind === 'conflict';
+    return this.#failure !== undefined && OF_OTHERS.includes(this.#failure.kind);
   }
 
   /** Runs the callback and ends the transaction. Once. */
@@ -119,7 +120,7 @@ export class Section implements GuardedSection {
         `${user} used the handle of the ${this.title}: ${shortened(sql)}`,
       );
     }
-    if (this.engine.refuses(firstWords(sql))) {
+    if (this.engine.refuses(sql)) {
       throw new StoreError(
         'ERR_STATEMENT_REFUSED',
         `${shortened(sql)}: the ${this.title} owns its transaction and leaves nothing behind in its connection`,
@@ -214,7 +215,7 @@ export class Section implements GuardedSection {
   #commitFailure(error: unknown): unknown {
     const kind = this.engine.kindOf(error);
     this.#failure = { kind, error };
-    if (kind === 'conflict') return error;
+    if (OF_OTHERS.includes(kind)) return error;
     if (kind === 'lost') {
       const text = `the database was lost in the commit of the ${this.title}: whether that was done is not known`;
       return new StoreError('ERR_COMMIT_UNKNOWN', text, { cause: error });

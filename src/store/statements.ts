@@ -1,13 +1,47 @@
 /** What a statement is, as far as its text tells. */
 
-/** Blanks, comments, empty statements and opening parentheses; a comment that does not end is none. */
-const BEFORE = /^(?:[\s(;]+|--[^\n]*(?:\n|$)|\/\*[^]*?\*\/)*/;
+/** Blanks, empty statements, opening parentheses, and comments to the end of their line. */
+const BLANK = /(?:[\s(;]|--[^\n]*(?:\n|$))*/y;
+const WORD = /\w*/y;
+
+/** How comments between slashes and asterisks go: those of PostgreSQL may hold further ones, whole. */
+export type Comments = 'flat' | 'nested';
 
 /** The first two words of a statement, in capitals, with one blank between them; empty for what has no words. */
-export function firstWords(sql: string): string {
-  const start = BEFORE.exec(sql)?.[0].length ?? 0;
-  const [, first = '', second = ''] = /^(\w+)(?:\s+(\w+))?/.exec(sql.slice(start, start + 200)) ?? [];
-  return `${first} ${second}`.trim().toUpperCase();
+export function firstWords(sql: string, comments: Comments): string {
+  let at = 0;
+  const word = (): string => {
+    at = afterBlanks(sql, at, comments);
+    WORD.lastIndex = at;
+    const found = WORD.exec(sql)?.[0] ?? '';
+    at += found.length;
+    return found;
+  };
+  return `${word()} ${word()}`.trim().toUpperCase();
+}
+
+function afterBlanks(sql: string, start: number, comments: Comments): number {
+  let at = start;
+  for (;;) {
+    BLANK.lastIndex = at;
+    at += BLANK.exec(sql)?.[0].length ?? 0;
+    if (!sql.startsWith('/*', at)) return at;
+    at = afterComment(sql, at, comments);
+  }
+}
+
+/** One that does not end goes to the end of the text. */
+function afterComment(sql: string, start: number, comments: Comments): number {
+  const borders = /\/\*|\*\//g;
+  borders.lastIndex = start + 2;
+  let depth = 1;
+  while (depth > 0) {
+    const border = borders.exec(sql)?.[0];
+    if (border === undefined) return sql.length;
+    if (border === '*/') depth--;
+    else if (comments === 'nested') depth++;
+  }
+  return borders.lastIndex;
 }
 
 /** Strings and names in their quotes, comments, and the ends of statements, for SQLite. */
@@ -16,9 +50,9 @@ const SQLITE_TOKENS = /'[^']*'|"[^"]*"|`[^`]*`|\[[^\]]*\]|--[^\n]*|\/\*[^]*?\*\/
 /** Whether an SQLite text holds more than one statement, of which SQLite runs the first without a word. */
 export function holdsSeveral(sql: string): boolean {
   // A trigger's body is made of statements.
-  if (/^CREATE (TRIGGER|TEMP|TEMPORARY)$/.test(firstWords(sql))) return false;
+  if (/^CREATE (TRIGGER|TEMP|TEMPORARY)$/.test(firstWords(sql, 'flat'))) return false;
   for (const { 0: token, index } of sql.matchAll(SQLITE_TOKENS)) {
-    if (token === ';') return firstWords(sql.slice(index)) !== '';
+    if (token === ';') return firstWords(sql.slice(index), 'flat') !== '';
   }
   return false;
 }

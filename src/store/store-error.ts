@@ -14,7 +14,7 @@
  * - `ERR_STORE_BUSY`: other processes held the database for longer than `busyTimeoutMs`; nothing has run.
  * - `ERR_COMMIT_FAILED`: the database refused the commit (`cause`), as with a deferred constraint; nothing is kept.
  * - `ERR_COMMIT_UNKNOWN`: the connection went away during the commit: whether it was done is not known.
- * - `ERR_STORE_LOST`: the connection went away before the commit (`cause`); nothing is kept.
+ * - `ERR_STORE_LOST`: the connection went away before the commit, or none was to be had (`cause`); nothing is kept.
  * - `ERR_STORE_CLOSED`: the store is closed, or about to be.
  * - `ERR_STORE_OPEN`: the database could not be opened (`cause`).
  * - `ERR_PACKAGE_MISSING`: a package that this kind of store needs is not installed; the message has the command.

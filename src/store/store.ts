@@ -130,7 +130,8 @@ export class Store<DB> {
     const callSite = new CallSite();
     return migrate(migrations, this.#settings.attempts, {
       read: work => this.#run({ policy: 'read', name: 'migrations', callSite }, {}, work),
-      readWrite: work => this.#run({ policy: 'readWrite', name: 'migrate', callSite }, { isWhole: true }, work),
+      readWrite: work =>
+        this.#run({ policy: 'readWrite', name: 'migrate', callSite }, { isWhole: true, repeatable: true }, work),
     });
   }
 
@@ -225,7 +226,7 @@ export class Store<DB> {
       const isBusy = this.#engine.kindOf(error) === 'busy';
       const why = isBusy
         ? `other processes held the database for ${String(this.#settings.busyTimeoutMs)} ms`
-        : 'see cause';
+        : (error as Error).message;
       const text = `the ${titleOf(facts)} could not begin, nothing has run: ${why}`;
       throw new StoreError(isBusy ? 'ERR_STORE_BUSY' : 'ERR_STORE_LOST', text, { cause: error });
     }

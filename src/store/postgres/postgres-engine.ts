@@ -3,6 +3,7 @@ import { PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler } from 'ky
 import type { Client, ClientConfig, Pool } from 'pg';
 import type { Engine, Policy, Transaction } from '../engine.js';
 import { loadPackage } from '../optional-package.js';
+import { firstWords } from '../statements.js';
 import { StoreError } from '../store-error.js';
 import type { StoreSettings } from '../store-options.js';
 import type { ConnectionSettings } from './connection.js';
@@ -80,7 +81,6 @@ class PostgresEngine implements Engine {
     createIntrospector: db => new PostgresIntrospector(db),
   };
   readonly kindOf = kindOf;
-  readonly refuses = refuses;
   /** Apart from each other, so that readers never keep the writer waiting. */
   readonly #connections: Readonly<Record<Policy, Connections>>;
   readonly #busyTimeoutMs: number;
@@ -103,6 +103,10 @@ class PostgresEngine implements Engine {
         if (connection.isFresh || kindOf(error) !== 'lost') throw error;
       }
     }
+  }
+
+  refuses(sql: string): boolean {
+    return refuses(firstWords(sql, 'nested'));
   }
 
   async close(): Promise<void> {

@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path';
 import { SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } from 'kysely';
 import type { Log } from '../../log.js';
 import type { Engine, FailureKind, Policy, Transaction } from '../engine.js';
+import { firstWords } from '../statements.js';
 import { StoreError } from '../store-error.js';
 import type { Place, StoreSettings } from '../store-options.js';
 import { MemoryFolder } from './memory-folder.js';
@@ -105,8 +106,8 @@ class SqliteEngine implements Engine {
     return primary === READONLY ? 'read-only' : primary === BUSY ? 'busy' : 'statement';
   }
 
-  refuses(firstWords: string): boolean {
-    return REFUSED.test(firstWords);
+  refuses(sql: string): boolean {
+    return REFUSED.test(firstWords(sql, 'flat'));
   }
 
   close(): Promise<void> {
