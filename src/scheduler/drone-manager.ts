@@ -252,8 +252,8 @@ export class DroneManager {
     const folder = this.#requireInitialized();
     const processes = [...this.#states.snapshots.values()].flatMap(snapshot => [...snapshot.processes]);
     return processes.flatMap(process => {
-      const path = orphanIn(folder, process, this.#pidfiles);
-      return path === undefined ? [] : [{ ...process, pidfile: { hostname: process.hostname, path } }];
+      const pidfile = orphanIn(folder, process, this.#pidfiles);
+      return pidfile ? [{ ...process, pidfile }] : [];
     });
   }
 

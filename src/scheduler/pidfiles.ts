@@ -2,7 +2,7 @@
 import { posix } from 'node:path';
 import { invalidArgument } from '../invalid-argument.js';
 import { DroneManagerError } from './drone-manager-error.js';
-import { leads, pidfileLedBy } from './leader.js';
+import { pidfileLedBy } from './leader.js';
 import type { ManagedDrone } from './managed-drone.js';
 import type { PidfileOptions } from './manager-options.js';
 import { Pidfile, type PidfileId, type PidfileWriter } from './pidfile.js';
@@ -10,6 +10,7 @@ import type { DroneProcess } from './snapshot.js';
 
 export class Pidfiles implements Iterable<Pidfile> {
   readonly #byKey = new Map<string, Pidfile>();
+  readonly #byDrone = new Map<ManagedDrone, Set<Pidfile>>();
 
   [Symbol.iterator](): Iterator<Pidfile> {
     return this.#byKey.values();
@@ -32,6 +33,8 @@ export class Pidfiles implements Iterable<Pidfile> {
   add(id: PidfileId, drone: ManagedDrone, processCount: number, writtenBy: PidfileWriter): Pidfile {
     const pidfile = new Pidfile(id, drone, processCount, writtenBy);
     this.#byKey.set(keyOf(id), pidfile);
+    const ofDrone = this.#byDrone.get(drone) ?? new Set();
+    this.#byDrone.set(drone, ofDrone.add(pidfile));
     return pidfile;
   }
 
@@ -55,40 +58,32 @@ export class Pidfiles implements Iterable<Pidfile> {
 
   delete(pidfile: Pidfile): void {
     this.#byKey.delete(keyOf(pidfile.id));
+    this.#byDrone.get(pidfile.drone)?.delete(pidfile);
   }
 
   of(drone: ManagedDrone): Pidfile[] {
-    return [...this].filter(pidfile => pidfile.drone === drone);
+    return [...(this.#byDrone.get(drone) ?? [])];
   }
 
   /** Processes that the drone's registered pidfiles stand for. */
   countOn(drone: ManagedDrone): number {
     let count = 0;
-    for (const pidfile of this) if (pidfile.drone === drone && pidfile.takesRoom) count += pidfile.processCount;
+    for (const { processCount, takesRoom } of this.of(drone)) if (takesRoom) count += processCount;
     return count;
   }
 
-  /** Another refresh has come: drops, and gives, those that nobody has read or registered for more than `maxAge` of them. */
+  /**
+   * Another refresh has come: drops, and gives, those that nobody has read or registered for more than `maxAge` of them. Not
+   * those of queued commands, which would start unwatched.
+   */
   growOlder(maxAge: number): Pidfile[] {
     const dropped: Pidfile[] = [];
     for (const pidfile of this) {
-      if (pidfile.age > maxAge) dropped.push(pidfile);
+      if (pidfile.age > maxAge && pidfile.state.kind !== 'queued') dropped.push(pidfile);
       else pidfile.age += 1;
     }
     for (const pidfile of dropped) this.delete(pidfile);
     return dropped;
-  }
-
-  /**
-   * Whether a leader's command is one that is registered. Of two that run with the same pidfile, the one that it names.
-   */
-  claims(process: DroneProcess): boolean {
-    const { hostname, pid } = process;
-    for (const { id, state } of this) {
-      if (id.hostname !== hostname || !leads(process, id.path)) continue;
-      if (state.kind !== 'running' || state.pid === pid) return true;
-    }
-    return false;
   }
 }
 
@@ -96,10 +91,14 @@ export class Pidfiles implements Iterable<Pidfile> {
  * The pidfile of a command that runs and that no registered pidfile stands for. Only of those in the folder: others may
  * have commands of their own on the same host.
  */
-export function orphanIn(folder: string, process: DroneProcess, pidfiles: Pidfiles): string | undefined {
+export function orphanIn(folder: string, process: DroneProcess, pidfiles: Pidfiles): PidfileId | undefined {
   const path = pidfileLedBy(process);
-  const isInside = path?.startsWith(folder.endsWith('/') ? folder : `${folder}/`) === true;
-  return isInside && !pidfiles.claims(process) ? path : undefined;
+  if (path?.startsWith(folder.endsWith('/') ? folder : `${folder}/`) !== true) return undefined;
+  const id = { hostname: process.hostname, path };
+  const state = pidfiles.get(id)?.state;
+  // Of two that run with the same pidfile, the other one than it names.
+  const isClaimed = state && (state.kind !== 'running' || state.pid === process.pid);
+  return isClaimed ? undefined : id;
 }
 
 /** As the drone's agent will write it. Throws TypeError (`ERR_INVALID_ARG`). */

@@ -141,6 +141,16 @@ test('a command whose drone is down stays queued, and starts once when the drone
   assert.equal(host.started.length, 1);
 });
 
+test('the pidfile of a queued command does not grow too old, however long its drone is down', async () => {
+  const host = new Host('one');
+  await using farm = await farmOf([host], { maxPidfileAge: 0 });
+  const { manager } = farm;
+  const id = manager.executeCommand(['job'], inFolder('/results/1'));
+  host.drone.misbehave('refuse');
+  for (let tick = 0; tick < 3; tick++) await manager.refresh();
+  assert.deepEqual(manager.pidfiles, [id]);
+});
+
 test('a command that cannot start is told, unregistered, and keeps neither its drone nor the others from work', async () => {
   const host = new Host('one');
   const told: unknown[] = [];
@@ -319,6 +329,28 @@ test('results are copied on one host by the host itself', async () => {
       ['/results/1/log.old', 'copy of /results/1/log'],
     ],
   );
+});
+
+test('results go from host to host once the results drone answers, and once', async () => {
+  const [host, results] = [new Host('one'), new Host('archive')];
+  await using farm = await farmOf([host], { resultsDrone: results.drone });
+  const { manager } = farm;
+  manager.copyToResultsRepository({ hostname: 'one', pid: 7 }, '/results/1/log', '/archive/1.log');
+  results.drone.misbehave('refuse');
+  assert.deepEqual((await manager.executeActions()).failedCopies, []);
+  results.drone.behave();
+  await manager.executeActions();
+  await manager.executeActions();
+  const copied = results.drone.batches.flat().filter(({ method }) => method === 'putFile');
+  assert.deepEqual(
+    copied.map(({ args }) => args[1]),
+    ['/archive/1.log'],
+  );
+
+  results.broken.set('putFile', new Error('disk full'));
+  manager.copyToResultsRepository(host.drone, '/results/2/log', '/archive/2.log');
+  const { failedCopies } = await manager.executeActions();
+  assert.match(String(failedCopies[0]?.error), /disk full/);
 });
 
 test('aborted actions leave queued what was not sent', async () => {

@@ -104,7 +104,10 @@ export class Host {
       },
       getFile: () => transfer,
       getDirectory: () => transfer,
-      putFile: () => transfer,
+      putFile: () => {
+        check('putFile');
+        return transfer;
+      },
       putDirectory: () => transfer,
     };
   }

@@ -3,7 +3,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import test from 'node:test';
 import { DroneTaskQueueException, ThreadedTaskQueue } from 'drone-task-queue';
 import { type DroneFresh, DroneManager, DroneManagerError, type DroneStale, events } from 'drone-task-queue/scheduler';
-import { FakeClock, Gate } from 'drone-task-queue/testing';
+import { Gate } from 'drone-task-queue/testing';
 import { leakCheck } from '../../leak-check.js';
 import { codeOf, farmOf, Host, leader, names } from './hosts.js';
 
@@ -326,12 +326,17 @@ test('bad arguments and options are refused by name', async () => {
   assert.throws(() => new DroneManager(7 as never), /queue is 7, expected a task queue/);
   assert.throws(() => new DroneManager(queue, { age: 3 } as never), /an option is 'age'/);
   assert.throws(() => new DroneManager(queue, { doubtMs: -1 }), /doubtMs is -1/);
-  assert.throws(() => new DroneManager(queue, { clock: {} as FakeClock }), /clock is/);
+  assert.throws(() => new DroneManager(queue, { clock: 7 as never }), /clock is/);
   assert.throws(
     () => new DroneManager(queue, { resultsDrone: 'one' as never }),
     /resultsDrone is 'one', expected a drone/,
   );
   await assert.rejects(manager.initialize('results', []), /resultsDir is 'results', expected an absolute path/);
+  const twice = [new Host('two').drone].flatMap(drone => [drone, drone]);
+  await assert.rejects(
+    manager.initialize('/results', twice),
+    /drones\[1\] is .*, expected a drone that is listed once/,
+  );
   await assert.rejects(manager.refresh({ wait: false } as never), /an option is 'wait'/);
   assert.throws(() => {
     manager.registerPidfile({ hostname: 'one', path: 'pid' });
