@@ -46,7 +46,7 @@ export class Actions {
     this.results = new ResultsRepository(settings.resultsDrone);
   }
 
-  /** Rejects with the queue's refusal only, which leaves every call where it was. */
+  /** Rejects with the queue's refusal of a round only, which leaves its calls where they were. */
   async run(drones: readonly ManagedDrone[], signal: AbortSignal | undefined): Promise<ActionReport> {
     const work = new ActionWork(this.#queue, this.executions, this.results, signal, this.#settings.clock);
     try {

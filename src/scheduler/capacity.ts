@@ -31,8 +31,9 @@ export class Capacity {
 
   /** The least loaded with enough room, else the least loaded; undefined when none may be used. */
   choose(processCount: number, choice: DroneChoice): ManagedDrone | undefined {
-    const [first, ...others] = this.#candidates(choice);
-    const withRoom = [first, ...others].find(drone => drone && this.roomOn(drone) >= processCount);
+    const sorted = this.#candidates(choice);
+    const withRoom = sorted.find(drone => roomOn(drone) >= processCount);
+    const [first] = sorted;
     if (withRoom || !first) return withRoom;
     const { log, name } = this.#settings;
     const { activeProcesses, hostname, maxProcesses } = first;
@@ -50,11 +51,7 @@ export class Capacity {
 
   /** How many processes the one with the most room can take. */
   mostRoom(choice: DroneChoice): number {
-    return Math.max(0, ...this.#candidates(choice).map(drone => this.roomOn(drone)));
-  }
-
-  roomOn({ activeProcesses, maxProcesses }: ManagedDrone): number {
-    return maxProcesses - activeProcesses;
+    return this.#candidates(choice).reduce((most, drone) => Math.max(most, roomOn(drone)), 0);
   }
 
   /** Counts anew what its registered pidfiles stand for. */
@@ -86,6 +83,10 @@ export class Capacity {
       .filter(drone => drone.usableBy(user) && (allowed?.has(drone.hostname) ?? true))
       .sort((a, b) => compareLoad(a, b));
   }
+}
+
+function roomOn({ activeProcesses, maxProcesses }: ManagedDrone): number {
+  return maxProcesses - activeProcesses;
 }
 
 /** A string is iterable, too, and would be taken for a set of letters. */

@@ -163,7 +163,7 @@ export class DroneManager {
   /**
    * Runs all that is queued on the drones, then on the results drone where that is another one, and tells what became of
    * it. A drone that failed is stale. Waits for a refresh that is in flight, and leaves what that finds to `syncRefresh`.
-   * Rejects with the queue's refusal only (DroneTaskQueueException): then all calls are where they were.
+   * Rejects with the queue's refusal only (DroneTaskQueueException): what has not run then is where it was.
    */
   async executeActions(options: ManagerRoundOptions = {}): Promise<ActionReport> {
     const signal = readRoundSignal(options);

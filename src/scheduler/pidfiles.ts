@@ -105,8 +105,9 @@ export function orphanIn(folder: string, process: DroneProcess, pidfiles: Pidfil
 export function checkPidfileId(id: PidfileId): PidfileId {
   if (typeof id !== 'object' || id === null) throw invalidArgument('id', id, 'an object { hostname, path }');
   const { hostname, path } = id;
-  if (typeof hostname !== 'string' || hostname === '')
+  if (typeof hostname !== 'string' || hostname === '') {
     throw invalidArgument('id.hostname', hostname, 'a non-empty string');
+  }
   return { hostname, path: absolutePath('id.path', path) };
 }
 

@@ -38,13 +38,11 @@ export class RefreshRound {
   readonly askedAtMs: number;
   /** When all drones have answered or failed. */
   readonly ended: Promise<RefreshAnswer[]>;
-  readonly #asked: readonly Asked[];
 
   private constructor(askedAtMs: number, asked: readonly Asked[], outcome: Promise<RoundOutcome>) {
     this.askedAtMs = askedAtMs;
-    this.#asked = asked;
     this.ended = outcome.then(({ results, failures }) =>
-      this.#asked.map(each => answerOf(each, results.get(each.order.drone), failures.get(each.order.drone))),
+      asked.map(each => answerOf(each, results.get(each.order.drone), failures.get(each.order.drone))),
     );
     // It may be a while until somebody asks.
     this.ended.catch(() => undefined);
