@@ -212,6 +212,37 @@ export interface LayoutEnd {
   readonly problems: number;
 }
 
+/** A drone manager has initialized a drone. */
+export interface DroneInitialized {
+  /** Name of the drone manager. */
+  readonly manager: string;
+  readonly hostname: string;
+}
+
+/** A drone of a drone manager has failed: what is known of it grows old, and it takes no new work. Told once. */
+export interface DroneStale {
+  readonly manager: string;
+  readonly hostname: string;
+  /** As a rule the drone's DroneError. */
+  readonly error: Error;
+}
+
+/** A stale drone has answered a refresh. */
+export interface DroneFresh {
+  readonly manager: string;
+  readonly hostname: string;
+}
+
+/** A command that was ordered of a drone manager has certainly not started, and will not. */
+export interface CommandNotStarted {
+  readonly manager: string;
+  readonly hostname: string;
+  /** Path of its pidfile. */
+  readonly pidfile: string;
+  /** Why; absent where the drone never got it. */
+  readonly error?: Error | undefined;
+}
+
 /** The messages, by the name of their channel. */
 export interface EventMessages {
   'drone-task-queue:round.start': RoundStart;
@@ -234,6 +265,10 @@ export interface EventMessages {
   'drone-task-queue:section.slow': SectionSlow;
   'drone-task-queue:section.retry': SectionRetry;
   'drone-task-queue:layout.end': LayoutEnd;
+  'drone-task-queue:drone.initialized': DroneInitialized;
+  'drone-task-queue:drone.stale': DroneStale;
+  'drone-task-queue:drone.fresh': DroneFresh;
+  'drone-task-queue:command.notstarted': CommandNotStarted;
 }
 
 /** Name of an event's channel. */
@@ -285,6 +320,14 @@ export const events = {
   sectionRetry: 'drone-task-queue:section.retry',
   /** Carries a `LayoutEnd`. */
   layoutEnd: 'drone-task-queue:layout.end',
+  /** Carries a `DroneInitialized`. */
+  droneInitialized: 'drone-task-queue:drone.initialized',
+  /** Carries a `DroneStale`. */
+  droneStale: 'drone-task-queue:drone.stale',
+  /** Carries a `DroneFresh`. */
+  droneFresh: 'drone-task-queue:drone.fresh',
+  /** Carries a `CommandNotStarted`. */
+  commandNotStarted: 'drone-task-queue:command.notstarted',
 } as const satisfies Record<string, EventName>;
 
 /** Node holds channels weakly: with no reference of ours, one without subscribers would be made anew each time. */

@@ -64,9 +64,13 @@ export {
 export type { Log } from './log.js';
 export type { StatsClient, StatsServer, StatsTarget } from './stats.js';
 export {
+  type CommandNotStarted,
+  type DroneFresh,
+  type DroneInitialized,
   type DroneKickedOut,
   type DroneReadmitted,
   type DroneRetry,
+  type DroneStale,
   type DroneWarning,
   type EventMessages,
   type EventName,

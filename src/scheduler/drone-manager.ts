@@ -1,0 +1,392 @@
+/**
+ * Between a scheduler and its drones: who can take work, what runs where, and what became of it.
+ *
+ * One task queue does it all, as warm connections belong to a queue. Its rounds follow one another: whoever wants one
+ * waits for the turn, `executeActions` also for the refresh that is in flight. What that has found is kept until somebody
+ * takes it over, by `syncRefresh` or the next `triggerRefresh`; it is never mixed up with what was started since, as it
+ * tells only of pidfiles that stand as they stood when it was asked for.
+ */
+import { type AnyDrone, checkDrone } from '../drone/drone.js';
+import { summarize } from '../drone-error.js';
+import { invalidArgument } from '../invalid-argument.js';
+import { checkNames } from '../option-reader.js';
+import { openStats, type Stats } from '../stats.js';
+import type { TaskQueue } from '../task-queue.js';
+import type { ProcessId } from '../utility.js';
+import { type ActionReport, Actions } from './actions.js';
+import { Capacity, type DroneChoice } from './capacity.js';
+import { type ManagedCommandOptions, readCommand } from './command-options.js';
+import { DroneManagerError } from './drone-manager-error.js';
+import { DroneStates, type StaleDrone } from './drone-states.js';
+import type { WORKING_DIRECTORY } from './executions.js';
+import { initializeDrones } from './initialization.js';
+import type { ManagedDrone } from './managed-drone.js';
+import {
+  checkPidfileOptions,
+  type DroneManagerOptions,
+  type ManagerRoundOptions,
+  type ManagerSettings,
+  type PidfileOptions,
+  readManagerOptions,
+  readRoundSignal,
+} from './manager-options.js';
+import type { PidfileContents } from './pidfile-contents.js';
+import type { Pidfile, PidfileId, PidfileState } from './pidfile.js';
+import { absolutePath, checkPidfileId, checkProcessCount, orphanIn, Pidfiles } from './pidfiles.js';
+import { type RefreshReport, Refreshes } from './refreshes.js';
+import type { DroneProcess } from './snapshot.js';
+
+/** A command of ours that no registered pidfile stands for. */
+export interface OrphanedProcess extends DroneProcess {
+  /** Its pidfile: to be registered, if it is wanted. */
+  readonly pidfile: PidfileId;
+}
+
+/**
+ * What a scheduler's tick asks of its drones, and orders from them.
+ *
+ * ```ts
+ * const manager = new DroneManager(queue);
+ * await manager.initialize('/srv/results', drones);
+ * const loop = new TickLoop(async ({ signal }) => {
+ *   await manager.triggerRefresh({ signal }); // the drones are asked, and the scheduler goes on
+ *   await manager.syncRefresh();
+ *   for (const job of jobsDue()) {
+ *     const options = { workingDirectory: `/srv/results/${job.name}`, pidfileName: 'pid' };
+ *     job.pidfile = manager.executeCommand(job.command, options);
+ *   }
+ *   await manager.executeActions({ signal });
+ * });
+ * ```
+ *
+ * No drone's failure is ever thrown: it makes the drone stale. All that is refused is refused before anything is queued:
+ * with TypeError (`ERR_INVALID_ARG`), or DroneManagerError, whose `code` says why.
+ */
+export class DroneManager {
+  readonly #queue: TaskQueue;
+  readonly #settings: ManagerSettings;
+  readonly #stats: Stats;
+  readonly #states: DroneStates;
+  readonly #pidfiles = new Pidfiles();
+  readonly #actions: Actions;
+  readonly #capacity: Capacity;
+  readonly #refreshes: Refreshes;
+  readonly #shutDown = new AbortController();
+  #drones: readonly ManagedDrone[] = [];
+  #resultsDir: string | undefined;
+  #turn: Promise<unknown> = Promise.resolve();
+  #ending: Promise<void> | undefined;
+
+  /** The queue stays yours, also to close. Throws TypeError (`ERR_INVALID_ARG`) that names the option at fault. */
+  constructor(queue: TaskQueue, options: DroneManagerOptions = {}) {
+    if (typeof queue !== 'object' || queue === null || typeof queue.settle !== 'function') {
+      throw invalidArgument('queue', queue, 'a task queue');
+    }
+    this.#queue = queue;
+    this.#settings = readManagerOptions(options);
+    const { log, name, stats } = this.#settings;
+    this.#stats = openStats(stats, (error, problems) => {
+      log.warn(`${name}: metrics are being lost: ${summarize(error)}`, { manager: name, problems, error });
+    });
+    this.#states = new DroneStates(this.#settings);
+    const parts = [this.#settings, this.#stats, this.#states, this.#pidfiles] as const;
+    this.#capacity = new Capacity(...parts);
+    this.#refreshes = new Refreshes(queue, ...parts);
+    this.#actions = new Actions(queue, ...parts);
+  }
+
+  /** All of them, also those that could not be initialized yet. */
+  get drones(): readonly ManagedDrone[] {
+    return this.#drones;
+  }
+
+  /** Those that may be given work: enabled, and the last refresh was answered. None before the first refresh. */
+  get usable(): readonly AnyDrone[] {
+    return this.#states.usable;
+  }
+
+  /** Those that are given none, as they failed. They keep what was last known of them. */
+  get stale(): ReadonlyMap<AnyDrone, StaleDrone> {
+    return this.#states.stale;
+  }
+
+  /** What is registered. */
+  get pidfiles(): readonly PidfileId[] {
+    return [...this.#pidfiles].map(({ id }) => id);
+  }
+
+  /**
+   * Runs `initialize(resultsDir)` on each drone, beside its queue: calls that are queued on it stay there. One that fails is
+   * stale, and tried again with each refresh. `resultsDir` is an absolute path on every drone.
+   *
+   * Rejects with a DroneManagerError: `ERR_NO_DRONES` with all `failures` when none could be initialized, and it may then be
+   * called again; `ERR_INITIALIZED` after it has succeeded.
+   */
+  async initialize(resultsDir: string, drones: Iterable<ManagedDrone>): Promise<void> {
+    const folder = absolutePath('resultsDir', resultsDir);
+    const list = [...drones];
+    for (const [at, drone] of list.entries()) {
+      checkDrone(`drones[${String(at)}]`, drone);
+      if (list.indexOf(drone) < at)
+        throw invalidArgument(`drones[${String(at)}]`, drone, 'a drone that is listed once');
+    }
+    return this.#inTurn(() => this.#initialize(folder, list));
+  }
+
+  /**
+   * Asks all drones for their pidfiles and processes, and does not wait for their answers (on a DroneTaskQueue, which runs
+   * a round to its end, it does). A drone on which calls of others are queued is left out, and stale. What an earlier
+   * refresh has found, and nobody has taken over, is taken over first. Rejects with the queue's refusal only
+   * (DroneTaskQueueException), and nothing is queued then.
+   */
+  async triggerRefresh(options: ManagerRoundOptions = {}): Promise<void> {
+    const signal = readRoundSignal(options);
+    await this.#inTurn(async () => {
+      const resultsDir = this.#requireInitialized();
+      await this.#sync();
+      const signals = signal ? [signal, this.#shutDown.signal] : [this.#shutDown.signal];
+      await this.#refreshes.start(this.#drones, resultsDir, AbortSignal.any(signals));
+    });
+  }
+
+  /** Waits for the refresh that was triggered, and takes over what it has found. */
+  async syncRefresh(): Promise<RefreshReport> {
+    return this.#inTurn(() => this.#sync());
+  }
+
+  /** `triggerRefresh`, then `syncRefresh`. */
+  async refresh(options: ManagerRoundOptions = {}): Promise<RefreshReport> {
+    await this.triggerRefresh(options);
+    return this.syncRefresh();
+  }
+
+  /**
+   * Runs all that is queued on the drones, then on the results drone where that is another one, and tells what became of
+   * it. A drone that failed is stale. Waits for a refresh that is in flight, and leaves what that finds to `syncRefresh`.
+   * Rejects with the queue's refusal only (DroneTaskQueueException): what has not run then is where it was.
+   */
+  async executeActions(options: ManagerRoundOptions = {}): Promise<ActionReport> {
+    const signal = readRoundSignal(options);
+    return this.#inTurn(async () => {
+      this.#requireInitialized();
+      await this.#refreshes.ended();
+      try {
+        return await this.#actions.run(this.#drones, signal);
+      } finally {
+        this.#capacity.countAll(this.#drones);
+      }
+    });
+  }
+
+  /**
+   * Ends the refresh that is in flight, waits for `executeActions`, and sends the last metrics. Detached commands live on;
+   * what is queued on drones stays there; the queue is yours to close. A second call gives the same promise.
+   */
+  shutdown(): Promise<void> {
+    this.#ending ??= this.#end();
+    return this.#ending;
+  }
+
+  /**
+   * Watches a pidfile from now on, whoever started its command. Until a refresh has seen it, its state is `unsure`. Of one
+   * that is registered already the age begins anew, and its process count is replaced if one is given.
+   */
+  registerPidfile(id: PidfileId, options: PidfileOptions = {}): void {
+    checkPidfileOptions(options);
+    const wanted = checkPidfileId(id);
+    this.#pidfiles.register(wanted, options, this.#named(wanted.hostname), this.#settings.clock.nowMs());
+  }
+
+  /**
+   * Forgets a pidfile. A command that is still queued is withdrawn: true when it is thereby certain that it never starts.
+   */
+  unregisterPidfile(id: PidfileId): boolean {
+    const pidfile = this.#pidfiles.get(checkPidfileId(id));
+    if (!pidfile) return false;
+    this.#pidfiles.delete(pidfile);
+    const isWithdrawn = this.#actions.executions.withdraw(pidfile);
+    this.#capacity.count(pidfile.drone);
+    return isWithdrawn;
+  }
+
+  /** Throws DroneManagerError (`ERR_UNKNOWN_PIDFILE`). */
+  declareProcessCount(id: PidfileId, processCount: number): void {
+    const pidfile = this.#registered(id);
+    pidfile.processCount = checkProcessCount('processCount', processCount);
+    this.#capacity.count(pidfile.drone);
+  }
+
+  /** What became of its command; undefined when it is not registered. Whoever asks keeps it from being forgotten. */
+  pidfileState(id: PidfileId): PidfileState | undefined {
+    const pidfile = this.#pidfiles.get(checkPidfileId(id));
+    if (pidfile) pidfile.age = 0;
+    return pidfile?.state;
+  }
+
+  /**
+   * What the last refresh has read: before it looked at the processes, or after (`secondRead`). Undefined when it is not
+   * registered, or no refresh has asked for it yet. Whoever asks keeps it from being forgotten.
+   */
+  pidfileContents(id: PidfileId, options: { secondRead?: boolean | undefined } = {}): PidfileContents | undefined {
+    checkNames(options, ['secondRead']);
+    const pidfile = this.#pidfiles.get(checkPidfileId(id));
+    if (pidfile) pidfile.age = 0;
+    return pidfile?.contents(options.secondRead ?? false);
+  }
+
+  /** The drone that it is on; undefined when it is not registered. */
+  droneOf(id: PidfileId): ManagedDrone | undefined {
+    return this.#pidfiles.get(checkPidfileId(id))?.drone;
+  }
+
+  /** As of the last refresh that its drone answered. */
+  isProcessRunning({ hostname, pid }: ProcessId): boolean {
+    return this.#states.snapshots.get(hostname)?.process(pid) !== undefined;
+  }
+
+  /**
+   * The leaders of commands that were started by `executeCommand`, of whatever process, with a pidfile somewhere in
+   * `resultsDir` that is not registered; as of the last refresh.
+   */
+  orphanedProcesses(): OrphanedProcess[] {
+    const folder = this.#requireInitialized();
+    const processes = [...this.#states.snapshots.values()].flatMap(snapshot => [...snapshot.processes]);
+    return processes.flatMap(process => {
+      const pidfile = orphanIn(folder, process, this.#pidfiles);
+      return pidfile ? [{ ...process, pidfile }] : [];
+    });
+  }
+
+  /** Queues its end, with its process group, for `executeActions`. Throws DroneManagerError (`ERR_UNKNOWN_HOST`). */
+  killProcess(process: ProcessId): void {
+    this.#droneIn(process).queueKillProcess(process);
+  }
+
+  /**
+   * The least loaded of the usable drones that has room for so many processes more; if none has, the least loaded, with an
+   * error in the log; undefined when none may be used.
+   */
+  chooseDrone(processCount: number, choice: DroneChoice = {}): ManagedDrone | undefined {
+    checkNames(choice, ['user', 'allowedHostnames'] satisfies (keyof DroneChoice)[]);
+    return this.#capacity.choose(checkProcessCount('processCount', processCount), choice);
+  }
+
+  /** How many processes the usable drone with the most room can take; 0 when none may be used. */
+  maxRunnableProcesses(user?: DroneChoice['user'], allowedHostnames?: DroneChoice['allowedHostnames']): number {
+    return this.#capacity.mostRoom({ user, allowedHostnames });
+  }
+
+  /**
+   * Keeps a file for the next command that is run in this working directory; it is appended to what is there. Gives its
+   * path. Throws DroneManagerError (`ERR_ATTACHED_TWICE`).
+   */
+  attachFile(workingDirectory: string, name: string, contents: string | Uint8Array): string {
+    return this.#actions.executions.attach(absolutePath('workingDirectory', workingDirectory), name, contents);
+  }
+
+  /**
+   * Orders a command, which lives on by itself, of the drone that `chooseDrone` gives: `executeActions` starts it, and from
+   * now on its pidfile is registered. `WORKING_DIRECTORY` in it stands for the working directory.
+   *
+   * Throws DroneManagerError: `ERR_NO_USABLE_DRONE`; `ERR_UNKNOWN_PIDFILE` for the one of `pairedWith`;
+   * `ERR_PIDFILE_REGISTERED` when a command with this pidfile was ordered before and not unregistered.
+   */
+  executeCommand(command: readonly (string | typeof WORKING_DIRECTORY)[], options: ManagedCommandOptions): PidfileId {
+    const { order, processCount, pairedWith } = readCommand(command, options);
+    this.#requireInitialized();
+    const drone = pairedWith ? this.#registered(pairedWith).drone : this.#capacity.choose(processCount, options);
+    if (!drone) {
+      throw new DroneManagerError('ERR_NO_USABLE_DRONE', `no drone may run ${order.command.map(String).join(' ')}`);
+    }
+    const id = {
+      hostname: drone.hostname,
+      path: absolutePath('path', `${order.workingDirectory}/${order.pidfileName}`),
+    };
+    this.#pidfiles.refuseRegistered(id);
+    const pidfile = this.#pidfiles.add(id, drone, processCount, 'executeCommand');
+    try {
+      this.#actions.executions.queue(drone, pidfile, order);
+    } catch (error) {
+      this.#pidfiles.delete(pidfile);
+      throw error;
+    }
+    this.#capacity.count(drone);
+    return id;
+  }
+
+  /**
+   * Queues a copy from a drone, or a process's drone, to the results drone. To the controller, a `source` with a slash at
+   * its end is a folder, of which the contents are copied; without, it is a file.
+   */
+  copyToResultsRepository(from: ManagedDrone | ProcessId, source: string, destination: string): void {
+    this.#actions.results.copyFrom(this.#droneIn(from), source, destination);
+  }
+
+  /** Queues a copy on one drone, as `copyFileOrDirectory` does it. */
+  copyResultsOnDrone(on: ManagedDrone | ProcessId, source: string, destination: string): void {
+    this.#droneIn(on).queueCall('copyFileOrDirectory', source, destination);
+  }
+
+  /** Queues the appending of lines to a file of the results drone, or of the drone of `pairedWith`. */
+  writeLinesToFile(path: string, lines: readonly string[], pairedWith?: PidfileId): void {
+    const drone = pairedWith ? this.#registered(pairedWith).drone : this.#actions.results.drone;
+    this.#actions.results.writeLines(drone, path, lines);
+  }
+
+  async #initialize(resultsDir: string, drones: readonly ManagedDrone[]): Promise<void> {
+    this.#requireRunning();
+    if (this.#resultsDir !== undefined) throw new DroneManagerError('ERR_INITIALIZED', 'the manager is initialized');
+    await initializeDrones(this.#queue, resultsDir, drones, this.#states);
+    this.#drones = drones;
+    this.#resultsDir = resultsDir;
+  }
+
+  async #sync(): Promise<RefreshReport> {
+    const report = await this.#refreshes.take();
+    this.#capacity.countAll(this.#drones);
+    return report;
+  }
+
+  async #end(): Promise<void> {
+    this.#shutDown.abort(new DroneManagerError('ERR_SHUT_DOWN', 'the drone manager was shut down'));
+    await this.#inTurn(() => this.#refreshes.ended());
+    await this.#stats.close();
+  }
+
+  /** One at a time, in the order they were asked for, whatever becomes of those before. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(work);
+    this.#turn = done.catch(() => undefined);
+    return done;
+  }
+
+  #registered(id: PidfileId): Pidfile {
+    const pidfile = this.#pidfiles.get(checkPidfileId(id));
+    if (pidfile) return pidfile;
+    throw new DroneManagerError('ERR_UNKNOWN_PIDFILE', `pidfile ${id.path} of ${id.hostname} is not registered`);
+  }
+
+  /** At least one. Of several that are one host, any will do: those that answer come first. */
+  #named(hostname: string): [ManagedDrone, ...ManagedDrone[]] {
+    this.#requireInitialized();
+    const [first, ...others] = this.#drones
+      .filter(drone => drone.hostname === hostname)
+      .sort((a, b) => Number(this.#states.isFresh(b)) - Number(this.#states.isFresh(a)));
+    if (first) return [first, ...others];
+    throw new DroneManagerError('ERR_UNKNOWN_HOST', `no drone of the manager is ${hostname}`);
+  }
+
+  #droneIn(where: ManagedDrone | ProcessId): ManagedDrone {
+    return 'queueCall' in where ? where : this.#named(where.hostname)[0];
+  }
+
+  #requireRunning(): void {
+    if (this.#ending) throw new DroneManagerError('ERR_SHUT_DOWN', 'the drone manager was shut down');
+  }
+
+  #requireInitialized(): string {
+    this.#requireRunning();
+    if (this.#resultsDir !== undefined) return this.#resultsDir;
+    throw new DroneManagerError('ERR_NOT_INITIALIZED', 'the drone manager is not initialized');
+  }
+}

@@ -1,0 +1,116 @@
+/**
+ * What the manager knows of each drone. A drone is initialized, or not yet; and fresh, stale or neither. Fresh is one whose
+ * last refresh was answered; only such a one is given work. It becomes stale by a failure, and keeps what was last known
+ * of it; an answered refresh makes it fresh again.
+ */
+import type { Clock } from '../clock.js';
+import type { AnyDrone } from '../drone/drone.js';
+import { summarize } from '../drone-error.js';
+import { events, publish } from '../events.js';
+import type { Log } from '../log.js';
+import type { ManagedDrone } from './managed-drone.js';
+import type { Snapshot } from './snapshot.js';
+
+/** A drone that takes no new work, since it failed. */
+export interface StaleDrone {
+  /** When it failed first. */
+  readonly since: Date;
+  /** What it failed with last. */
+  readonly error: Error;
+  /** Age of what is known of it, from the start of the last refresh that it answered, ms; `Infinity` if there was none. */
+  readonly ageMs: number;
+}
+
+interface DroneState {
+  initialized: boolean;
+  snapshot: Snapshot | undefined;
+  fresh: boolean;
+}
+
+export class DroneStates {
+  readonly stale = new Map<AnyDrone, StaleDrone>();
+  readonly #states = new Map<ManagedDrone, DroneState>();
+  readonly #manager: string;
+  readonly #clock: Clock;
+  readonly #log: Log;
+
+  constructor({ name, clock, log }: { name: string; clock: Clock; log: Log }) {
+    this.#manager = name;
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  get usable(): ManagedDrone[] {
+    return [...this.#states].filter(([drone, { fresh }]) => fresh && drone.enabled).map(([drone]) => drone);
+  }
+
+  add(drone: ManagedDrone): void {
+    this.#states.set(drone, { initialized: false, snapshot: undefined, fresh: false });
+  }
+
+  clear(): void {
+    this.#states.clear();
+    this.stale.clear();
+  }
+
+  isFresh(drone: ManagedDrone): boolean {
+    return this.#stateOf(drone).fresh;
+  }
+
+  isInitialized(drone: ManagedDrone): boolean {
+    return this.#stateOf(drone).initialized;
+  }
+
+  /** The youngest of each host: several drones may be one host. */
+  get snapshots(): ReadonlyMap<string, Snapshot> {
+    const youngest = new Map<string, Snapshot>();
+    for (const [{ hostname }, { snapshot }] of this.#states) {
+      if (snapshot && snapshot.askedAtMs >= (youngest.get(hostname)?.askedAtMs ?? -Infinity)) {
+        youngest.set(hostname, snapshot);
+      }
+    }
+    return youngest;
+  }
+
+  initialized(drone: ManagedDrone): void {
+    this.#stateOf(drone).initialized = true;
+    const { hostname } = drone;
+    this.#log.info(`${this.#manager}: drone ${hostname} is initialized`, { manager: this.#manager, hostname });
+    publish(events.droneInitialized, () => ({ manager: this.#manager, hostname }));
+  }
+
+  refreshed(drone: ManagedDrone, snapshot: Snapshot): void {
+    const state = this.#stateOf(drone);
+    state.snapshot = snapshot;
+    state.fresh = true;
+    if (!this.stale.delete(drone)) return;
+    const { hostname } = drone;
+    this.#log.info(`${this.#manager}: drone ${hostname} is fresh again`, { manager: this.#manager, hostname });
+    publish(events.droneFresh, () => ({ manager: this.#manager, hostname }));
+  }
+
+  /** Told once, and after that each failure on level debug. */
+  failed(drone: ManagedDrone, error: Error): void {
+    const state = this.#stateOf(drone);
+    const known = this.stale.get(drone);
+    state.fresh = false;
+    const clock = this.#clock;
+    this.stale.set(drone, {
+      since: known?.since ?? new Date(),
+      error,
+      get ageMs() {
+        return state.snapshot ? clock.nowMs() - state.snapshot.askedAtMs : Infinity;
+      },
+    });
+    const { hostname } = drone;
+    const message = `${this.#manager}: drone ${hostname} is stale: ${summarize(error)}`;
+    this.#log[known ? 'debug' : 'warn'](message, { manager: this.#manager, hostname, error });
+    if (!known) publish(events.droneStale, () => ({ manager: this.#manager, hostname, error }));
+  }
+
+  #stateOf(drone: ManagedDrone): DroneState {
+    const state = this.#states.get(drone);
+    if (!state) throw new Error(`drone ${drone.hostname} is none of ${this.#manager}`);
+    return state;
+  }
+}

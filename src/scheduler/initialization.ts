@@ -1,0 +1,40 @@
+/** The first contact with each drone. */
+import type { AnyDrone } from '../drone/drone.js';
+import { summarize } from '../drone-error.js';
+import type { TaskQueue } from '../task-queue.js';
+import { DroneManagerError, errorOf } from './drone-manager-error.js';
+import type { DroneStates } from './drone-states.js';
+import type { ManagedDrone } from './managed-drone.js';
+import { sideBySide } from './side-by-side.js';
+
+/** Enough for hosts that are down not to add up; the queue has its own bounds for connections. */
+const AT_ONCE = 16;
+
+/**
+ * By `queue.call`, beside the drones' queues: a round would run, and lose, what users have queued already.
+ * Rejects with DroneManagerError (`ERR_NO_DRONES`) when all fail, and then knows none of them.
+ */
+export async function initializeDrones(
+  queue: TaskQueue,
+  resultsDir: string,
+  drones: readonly ManagedDrone[],
+  states: DroneStates,
+): Promise<void> {
+  const failures = new Map<AnyDrone, Error>();
+  for (const drone of drones) states.add(drone);
+  await sideBySide(drones, AT_ONCE, async drone => {
+    try {
+      await queue.call(drone, 'initialize', resultsDir);
+      states.initialized(drone);
+    } catch (thrown) {
+      const error = errorOf(thrown);
+      failures.set(drone, error);
+      states.failed(drone, error);
+    }
+  });
+  if (failures.size < drones.length) return;
+  states.clear();
+  const lines = [...failures].map(([{ hostname }, error]) => `Drone ${hostname}: ${summarize(error)}`);
+  const message = drones.length === 0 ? 'there are no drones' : `no drone could be initialized\n${lines.join('\n')}`;
+  throw new DroneManagerError('ERR_NO_DRONES', message, { failures });
+}

@@ -1,0 +1,14 @@
+/** Commands that did not start are told in one way, whoever finds out. */
+import { summarize } from '../drone-error.js';
+import { events, publish } from '../events.js';
+import { metricName, type Stats } from '../stats.js';
+import type { ManagerSettings } from './manager-options.js';
+import type { PidfileId } from './pidfile.js';
+
+export function tellNotStarted({ log, name }: ManagerSettings, stats: Stats, id: PidfileId, error?: Error): void {
+  const { hostname, path: pidfile } = id;
+  const why = error ? summarize(error) : 'the drone never got it';
+  log.warn(`${name}: the command of ${pidfile} on ${hostname} is not started: ${why}`, { manager: name, ...id, error });
+  stats.increment(metricName('drone_task_queue', name, 'not_started'));
+  publish(events.commandNotStarted, () => ({ manager: name, hostname, pidfile, error }));
+}

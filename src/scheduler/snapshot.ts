@@ -1,0 +1,72 @@
+/** What one refresh found on a drone: pidfiles, then processes, then the same pidfiles once more. */
+import { invalidArgument } from '../invalid-argument.js';
+import type { ProcessInfo } from '../utility.js';
+import { parsePidfile, type PidfileContents } from './pidfile-contents.js';
+
+/** A process of a drone. */
+export interface DroneProcess extends ProcessInfo {
+  readonly hostname: string;
+}
+
+export class Snapshot {
+  /** When the refresh was asked for, on the manager's clock: what is in it is younger. */
+  readonly askedAtMs: number;
+  readonly #processes = new Map<number, DroneProcess>();
+  readonly #firstRead: ReadonlyMap<string, string>;
+  readonly #secondRead: ReadonlyMap<string, string>;
+
+  /** Throws TypeError (`ERR_INVALID_ARG`) for a value that is no result of `refresh`: it comes from a drone. */
+  constructor(hostname: string, askedAtMs: number, value: unknown) {
+    const { pidfiles, processes, pidfilesSecondRead } = objectIn('what refresh returned', value);
+    this.askedAtMs = askedAtMs;
+    this.#firstRead = textsIn('pidfiles', pidfiles);
+    this.#secondRead = textsIn('pidfilesSecondRead', pidfilesSecondRead);
+    if (!Array.isArray(processes)) throw invalidArgument('processes', processes, 'a list');
+    for (const entry of processes as readonly unknown[]) {
+      const process = processIn(hostname, entry);
+      this.#processes.set(process.pid, process);
+    }
+  }
+
+  get processes(): Iterable<DroneProcess> {
+    return this.#processes.values();
+  }
+
+  process(pid: number): DroneProcess | undefined {
+    return this.#processes.get(pid);
+  }
+
+  contents(path: string, secondRead: boolean): PidfileContents {
+    return parsePidfile((secondRead ? this.#secondRead : this.#firstRead).get(path));
+  }
+
+  /** Whether the pidfile said one thing before the processes were looked at, and another after. */
+  changedMeanwhile(path: string): boolean {
+    return this.#firstRead.get(path) !== this.#secondRead.get(path);
+  }
+}
+
+function objectIn(field: string, value: unknown): Record<string, unknown> {
+  if (typeof value !== 'object' || value === null) throw invalidArgument(field, value, 'an object');
+  return value as Record<string, unknown>;
+}
+
+function textsIn(field: string, value: unknown): Map<string, string> {
+  const texts = new Map<string, string>();
+  for (const [path, text] of Object.entries(objectIn(field, value))) {
+    if (typeof text !== 'string') throw invalidArgument(`${field}[${JSON.stringify(path)}]`, text, 'a string');
+    texts.set(path, text);
+  }
+  return texts;
+}
+
+function processIn(hostname: string, value: unknown): DroneProcess {
+  const { pid, ppid, pgid, comm, args } = objectIn('a process', value);
+  for (const [field, number] of Object.entries({ pid, ppid, pgid })) {
+    if (!Number.isSafeInteger(number)) throw invalidArgument(`a process's ${field}`, number, 'an integer');
+  }
+  for (const [field, text] of Object.entries({ comm, args })) {
+    if (typeof text !== 'string') throw invalidArgument(`a process's ${field}`, text, 'a string');
+  }
+  return { hostname, pid, ppid, pgid, comm, args } as DroneProcess;
+}
