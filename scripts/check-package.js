@@ -23,6 +23,7 @@ const MUST_HAVE = [
   'README.md',
   'ARCHITECTURE.md',
   'CHANGELOG.md',
+  'docs/decisions.md',
   'docs/faults.md',
   'package.json',
   'dist/agent.bundle',
