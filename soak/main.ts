@@ -21,9 +21,9 @@ import { Tally } from './tally.js';
 import { Timeline } from './timeline.js';
 
 const MS_PER_MINUTE = 60_000;
-/** After so long memory is measured for the first time. */
-const WARM_AFTER_MS = MS_PER_MINUTE;
-/** Memory may have grown by so much, MB: the threads' own garbage, which nobody collects on demand, comes and goes. */
+/** What memory was at most until then is what a farm in a storm takes: a third of the time, and a minute at least. */
+const WARM_SHARE = 1 / 3;
+/** Memory may have grown by so much, MB: the threads' own garbage, which nobody collects on demand, comes and goes by 40. */
 const MEMORY_MARGIN_MB = 64;
 /** After a storm, until all that it broke has been found out, and threads and drones that were given up are taken again. */
 const CLEARING_MS = 90_000;
@@ -44,14 +44,14 @@ async function soak({ minutes, seed }: SoakArguments): Promise<void> {
   const before = ownThings();
   const { memory, stories, leftOver } = await onFarm(new Dice(seed), minutes * MS_PER_MINUTE, tally);
   leftOver.push(...(await leftHere(before)));
-  const grownMb = memory.atEndMb - (memory.atFirstMb ?? memory.atEndMb);
+  const grownMb = memory.atEndMb - memory.warmMb;
   if (grownMb > MEMORY_MARGIN_MB) leftOver.push(`${grownMb.toFixed(0)} MB of memory`);
   printReport({ minutes, seed, tally, ...memory, stories, leftOver, tookMs: performance.now() - startMs });
   if (tally.breaches.length > 0 || leftOver.length > 0) process.exitCode = 1;
 }
 
 interface OnFarm {
-  readonly memory: { readonly atFirstMb: number | undefined; readonly atEndMb: number };
+  readonly memory: { readonly warmMb: number; readonly atEndMb: number };
   readonly stories: readonly string[];
   readonly leftOver: string[];
 }
@@ -64,7 +64,7 @@ async function onFarm(dice: Dice, stormMs: number, tally: Tally): Promise<OnFarm
   await using queue = new ThreadedTaskQueue(QUEUE);
   const rounds = new Rounds({ farm, queue, calls, dice: dice.apart(), timeline, tally });
   await rounds.plain();
-  const atFirstMb = await inStorm({ farm, queue, rounds, dice, timeline, tally }, stormMs);
+  const warmMb = await inStorm({ farm, queue, rounds, dice, timeline, tally }, stormMs);
 
   const clearByMs = performance.now() + CLEARING_MS;
   while ((await rounds.plain()) > 0 && performance.now() < clearByMs) await wait(CLEARING_PAUSE_MS);
@@ -77,7 +77,7 @@ async function onFarm(dice: Dice, stormMs: number, tally: Tally): Promise<OnFarm
   for (const { proxy } of farm.proxies) proxy.cut();
   const leftOver = await leftOnDrones(farm);
   await compare(farm, timeline, tally);
-  return { memory: { atFirstMb, atEndMb }, stories: await tellStories(timeline, tally), leftOver };
+  return { memory: { warmMb, atEndMb }, stories: await tellStories(timeline, tally), leftOver };
 }
 
 interface Stage {
@@ -89,20 +89,21 @@ interface Stage {
   readonly tally: Tally;
 }
 
-/** Rounds with faults. Returns the memory after the first minute, MB. */
+/** Rounds with faults. Returns the most memory that was taken while the farm got warm, MB. */
 async function inStorm({ farm, queue, rounds, dice, timeline, tally }: Stage, stormMs: number) {
-  let atFirstMb: number | undefined;
+  let warmMb = 0;
+  const warmAfterMs = Math.max(MS_PER_MINUTE, stormMs * WARM_SHARE);
   const startMs = performance.now();
   await using faults = makeFaults(farm, queue);
   await using storm = new Storm(faults.list, dice.apart(), timeline, tally);
   while (performance.now() - startMs < stormMs) {
     await rounds.mixed();
     const nowMb = memoryMb();
-    if (performance.now() - startMs >= WARM_AFTER_MS) atFirstMb ??= nowMb;
+    if (warmMb === 0 || performance.now() - startMs <= warmAfterMs) warmMb = Math.max(warmMb, nowMb);
     console.log(`${clock(startMs)} ${nowMb.toFixed(0).padStart(4)} MB, ${tally.line('batches')}`);
   }
   await storm.calm();
-  return atFirstMb;
+  return warmMb;
 }
 
 function clock(startMs: number): string {

@@ -5,8 +5,8 @@ export interface SoakReport {
   readonly minutes: number;
   readonly seed: number;
   readonly tally: Tally;
-  /** After the first minute, and at the end; undefined where the soak was shorter. */
-  readonly atFirstMb: number | undefined;
+  /** At most in the first third, and at the end. */
+  readonly warmMb: number;
   readonly atEndMb: number;
   /** Of the calls that breaches are about. */
   readonly stories: readonly string[];
@@ -14,7 +14,7 @@ export interface SoakReport {
   readonly tookMs: number;
 }
 
-export function printReport({ minutes, seed, tally, atFirstMb, atEndMb, stories, leftOver, tookMs }: SoakReport): void {
+export function printReport({ minutes, seed, tally, warmMb, atEndMb, stories, leftOver, tookMs }: SoakReport): void {
   const { breaches } = tally;
   for (const { what } of breaches) console.log(`BREACH ${what}`);
   for (const story of stories) console.log(story);
@@ -29,7 +29,7 @@ export function printReport({ minutes, seed, tally, atFirstMb, atEndMb, stories,
     ['kills', tally.line('kills')],
     ['starts in ledgers', tally.line('ledger')],
     ['faults', `${String(tally.total('faults'))}: ${tally.line('faults')}`],
-    ['memory', `${atFirstMb?.toFixed(0) ?? '–'} MB after a minute, ${atEndMb.toFixed(0)} MB at the end`],
+    ['memory', `${warmMb.toFixed(0)} MB at most in the first third, ${atEndMb.toFixed(0)} MB at the end`],
     ['breaches', String(breaches.length)],
     ['left over', String(leftOver.length)],
   ];
