@@ -49,7 +49,11 @@ async function last(look: () => Promise<string[]>): Promise<string[]> {
   }
 }
 
-/** Resident memory of this process, threads included, with no garbage of this thread in it. */
+/**
+ * Resident memory of this process, threads included, with no garbage of this thread in it. Two arenas are all that the
+ * allocator may have here (`MALLOC_ARENA_MAX`): of sixteen each one grows to its own peak as threads come and go, for half
+ * an hour and by 100 MB, which would hide a leak.
+ */
 export function memoryMb(): number {
   if (!globalThis.gc) throw new Error('the soak measures memory, and needs node --expose-gc');
   globalThis.gc();
