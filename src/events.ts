@@ -180,15 +180,17 @@ export interface SectionEnd {
   readonly error?: unknown;
 }
 
-/** A section has been open for longer than the store's `slowSectionMs`. Told once per section. */
+/** A section has been open, or has waited for its turn to write, for longer than the store's `slowSectionMs`. Told once of each. */
 export interface SectionSlow {
   readonly store: string;
   readonly section: string;
   readonly writes: boolean;
   /** Where it was opened: `file:line:column`. */
   readonly openedAt: string;
+  /** Whether it still waits for its turn. */
+  readonly waits: boolean;
   /** So far, ms. */
-  readonly openMs: number;
+  readonly tookMs: number;
 }
 
 /** A repeatable section has failed since other transactions were in the way, and is about to be tried again. */

@@ -39,24 +39,36 @@ export class ContextSwitchError extends Error {
   }
 }
 
-const sections = new AsyncLocalStorage<GuardedSection>();
+const sections = new AsyncLocalStorage<GuardedSection | undefined>();
 
 /** Runs `work`, and all that it calls and awaits, in `section`. */
 export function inSection<T>(section: GuardedSection, work: () => T): T {
   return sections.run(section, work);
 }
 
-/** The innermost section of this logical thread that is open. */
-export function currentSection(): GuardedSection | undefined {
-  let section = sections.getStore();
-  while (section !== undefined && !section.isOpen) section = section.outer;
-  return section;
+/**
+ * Runs `work`, and all that it calls and awaits, in no section: what it makes for long (threads, pools, timers) would
+ * otherwise do its own work in the section that happened to be first to need it.
+ */
+export function inNoSection<T>(work: () => T): T {
+  return sections.run(undefined, work);
 }
 
-/** As refuseInSection, by a rejection; settles as `work` does where nothing is to be refused. */
+/** The sections of this logical thread, the innermost first, those among them that have ended. */
+export function* sectionsAround(): Generator<GuardedSection, undefined> {
+  for (let section = sections.getStore(); section !== undefined; section = section.outer) yield section;
+}
+
+/** The innermost section of this logical thread that is open. */
+export function currentSection(): GuardedSection | undefined {
+  for (const section of sectionsAround()) if (section.isOpen) return section;
+  return undefined;
+}
+
+/** As refuseInSection, by a rejection; settles as `work` does, run in no section, where nothing is to be refused. */
 export async function outsideSections<T>(what: string, work: () => Promise<T>): Promise<T> {
   refuseInSection(what);
-  return work();
+  return inNoSection(work);
 }
 
 /**
@@ -64,7 +76,7 @@ export async function outsideSections<T>(what: string, work: () => Promise<T>): 
  * about to be waited for, as the subject of a sentence: "execute of the queue 'jobs'".
  */
 export function refuseInSection(what: string): void {
-  for (let section = currentSection(); section !== undefined; section = section.outer) {
+  for (const section of sectionsAround()) {
     if (!section.isOpen || !section.writes) continue;
     throw new ContextSwitchError(
       'ERR_CONTEXT_SWITCH',

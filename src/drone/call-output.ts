@@ -59,7 +59,13 @@ export class CallOutput implements AsyncIterableIterator<OutputChunk, undefined>
       return Promise.resolve({ done: false, value: next.item });
     }
     if (!this.#isOpen) return Promise.resolve({ done: true, value: undefined });
-    return outsideSections("a call's output", () => new Promise(resolve => this.#waiting.push(resolve)));
+    const waited = outsideSections(
+      "a call's output",
+      () => new Promise<IteratorResult<OutputChunk, undefined>>(resolve => this.#waiting.push(resolve)),
+    );
+    // A loop that ends by a rejection does not say that it leaves, and the command would wait for it.
+    waited.catch(() => this.return());
+    return waited;
   }
 
   /** The reader leaves. */

@@ -10,9 +10,10 @@ export type Policy = 'read' | 'readWrite';
  * - `conflict`: another transaction was in the way; nothing was kept, and the same work may succeed when done again;
  * - `busy`: other processes held the database, or a lock in it, for too long; nothing was kept;
  * - `lost`: the connection, or the thread that holds it, is gone. At a commit it is not known whether that was done;
+ * - `undone`: an earlier error made the database undo the whole transaction; nothing was kept;
  * - `statement`: anything else: the statement is at fault.
  */
-export type FailureKind = 'read-only' | 'conflict' | 'busy' | 'lost' | 'statement';
+export type FailureKind = 'read-only' | 'conflict' | 'busy' | 'lost' | 'undone' | 'statement';
 
 /** An open database. */
 export interface Engine {

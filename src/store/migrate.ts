@@ -29,7 +29,9 @@ export async function migrate(
     try {
       return await readWrite(db => migrateToLatest(db, migrations));
     } catch (error) {
-      if (attempt >= attempts || (await read(db => countExecuted(db, migrations))) === before) throw error;
+      // What cannot be looked at counts as unchanged: it is the first error that tells why.
+      const now = await read(db => countExecuted(db, migrations)).catch(() => before);
+      if (attempt >= attempts || now === before) throw error;
     }
   }
 }

@@ -26,10 +26,7 @@ export class SectionReports {
   /** Runs a section whose transaction has begun. */
   async during<T>(facts: SectionFacts, run: () => Promise<T>): Promise<T> {
     const startMs = systemClock.nowMs();
-    const slow = systemClock.setTimer(this.#slowSectionMs, () => {
-      this.#slow(facts, systemClock.nowMs() - startMs);
-    });
-    slow.unref();
+    const notSlow = this.#watch(facts, 'has been open');
     let failure: { readonly error: unknown } | undefined;
     try {
       return await run();
@@ -37,7 +34,7 @@ export class SectionReports {
       failure = { error };
       throw error;
     } finally {
-      slow.cancel();
+      notSlow();
       const tookMs = systemClock.nowMs() - startMs;
       this.#stats.timing(this.#metric('section', facts), tookMs);
       if (failure !== undefined) this.#stats.increment(this.#metric('section_failures', facts));
@@ -48,6 +45,16 @@ export class SectionReports {
         ...failure,
       }));
     }
+  }
+
+  /** It waits for its turn to write. Returns what is called when it has that. */
+  waiting(facts: SectionFacts): () => void {
+    return this.#watch(facts, 'has waited for its turn');
+  }
+
+  /** Its transaction could not begin. */
+  notBegun(facts: SectionFacts): void {
+    this.#stats.increment(this.#metric('section_failures', facts));
   }
 
   /** Other transactions were in its way; it is about to be tried again. */
@@ -61,15 +68,25 @@ export class SectionReports {
     return this.#stats.close();
   }
 
-  #slow(facts: SectionFacts, openMs: number): void {
-    const openedAt = facts.callSite.text;
-    this.#stats.increment(this.#metric('section_slow', facts));
-    this.#log.warn(`${this.#store}: ${titleOf(facts)} has been open for ${String(Math.round(openMs))} ms`, {
-      ...this.#message(facts),
-      openedAt,
-      openMs,
+  /** Tells of what goes on for too long, once; returns what ends the watch. */
+  #watch(facts: SectionFacts, what: 'has been open' | 'has waited for its turn'): () => void {
+    const startMs = systemClock.nowMs();
+    const timer = systemClock.setTimer(this.#slowSectionMs, () => {
+      const tookMs = systemClock.nowMs() - startMs;
+      const message = {
+        ...this.#message(facts),
+        openedAt: facts.callSite.text,
+        waits: what !== 'has been open',
+        tookMs,
+      };
+      this.#stats.increment(this.#metric('section_slow', facts));
+      this.#log.warn(`${this.#store}: the ${titleOf(facts)} ${what} for ${String(Math.round(tookMs))} ms`, message);
+      publish(events.sectionSlow, () => message);
     });
-    publish(events.sectionSlow, () => ({ ...this.#message(facts), openedAt, openMs }));
+    timer.unref();
+    return () => {
+      timer.cancel();
+    };
   }
 
   #message({ policy, name }: SectionFacts) {

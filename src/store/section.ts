@@ -28,6 +28,8 @@ export interface SectionFacts {
   readonly name: string;
   readonly callSite: CallSite;
   readonly outer: GuardedSection | undefined;
+  /** It is a transaction of its own, and not a stretch of an outer section's. */
+  readonly isWhole: boolean;
 }
 
 interface Failure {
@@ -36,7 +38,7 @@ interface Failure {
 }
 
 /** After these the whole transaction has failed, not just the stretch in which it showed. */
-const OF_THE_TRANSACTION: readonly FailureKind[] = ['busy', 'conflict', 'lost'];
+const OF_THE_TRANSACTION: readonly FailureKind[] = ['busy', 'conflict', 'lost', 'undone'];
 /** Of others, who may have gone when it is done again. */
 const OF_OTHERS: readonly FailureKind[] = ['busy', 'conflict'];
 
@@ -46,8 +48,8 @@ export class Section implements GuardedSection {
   readonly #transaction: Transaction;
   readonly #facts: SectionFacts;
   readonly #turns = new Turns();
-  /** Statements and inner sections that have begun and not ended: what they are called, and a promise of their end. */
-  readonly #running = new Map<Promise<unknown>, string>();
+  /** Statements and inner sections that have begun and not ended: a promise of their end, and what they are called. */
+  readonly #running = new Map<Promise<unknown>, () => string>();
   #state: 'open' | 'ending' | 'over' = 'open';
   #failure: Failure | undefined;
   #leftBehind: string | undefined;
@@ -60,6 +62,11 @@ export class Section implements GuardedSection {
 
   get isOpen(): boolean {
     return this.#state === 'open';
+  }
+
+  /** Its callback has ended, and it waits for what was left behind. */
+  get isEnding(): boolean {
+    return this.#state === 'ending';
   }
 
   get writes(): boolean {
@@ -126,7 +133,8 @@ export class Section implements GuardedSection {
         `${shortened(sql)}: the ${this.title} owns its transaction and leaves nothing behind in its connection`,
       );
     }
-    return this.#inTurn(shortened(sql), async () => {
+    const what = (): string => shortened(sql);
+    return this.#inTurn(what, async () => {
       this.#refuseIfBroken();
       try {
         return await this.#transaction.execute(query);
@@ -138,10 +146,11 @@ export class Section implements GuardedSection {
 
   /** Runs an inner section as a stretch of this one's transaction. */
   nest<T>(facts: SectionFacts, work: (db: Kysely<unknown>) => Promise<T>): Promise<T> {
-    return this.#inTurn(titleOf(facts), async () => {
+    const what = (): string => titleOf(facts);
+    return this.#inTurn(what, async () => {
       this.#refuseIfBroken();
       const stretch = await this.#transaction.nest(facts.policy).catch((error: unknown) => {
-        throw this.#broken(error, `begin of the ${titleOf(facts)}`);
+        throw this.#broken(error, `begin of the ${what()}`);
       });
       const inner = new Section(this.engine, stretch, { ...facts, outer: this });
       try {
@@ -154,8 +163,8 @@ export class Section implements GuardedSection {
   }
 
   /** Work that is begun in this section, beside its statements, and must have ended when the callback does. */
-  during<T>(what: string, work: () => Promise<T>): Promise<T> {
-    if (this.#state === 'ending') this.#leftBehind ??= what;
+  during<T>(what: () => string, work: () => Promise<T>): Promise<T> {
+    if (this.#state === 'ending') this.leaveBehind(what);
     const running = work();
     const forget = (): boolean => this.#running.delete(ended);
     const ended: Promise<unknown> = running.then(forget, forget);
@@ -163,12 +172,17 @@ export class Section implements GuardedSection {
     return running;
   }
 
-  #inTurn<T>(what: string, work: () => Promise<T>): Promise<T> {
+  /** Something was begun in it and not awaited. */
+  leaveBehind(what: () => string): void {
+    this.#leftBehind ??= what();
+  }
+
+  #inTurn<T>(what: () => string, work: () => Promise<T>): Promise<T> {
     return this.during(what, () => this.#turns.take(work));
   }
 
   async #end(): Promise<void> {
-    for (const what of this.#running.values()) this.#leftBehind ??= what;
+    for (const what of this.#running.values()) this.leaveBehind(what);
     this.#state = 'ending';
     await nextTurn();
     while (this.#running.size > 0) await Promise.all(this.#running.keys());
@@ -200,29 +214,37 @@ export class Section implements GuardedSection {
   /** What a statement is told that has failed. */
   #broken(error: unknown, sql: string): unknown {
     const kind = this.engine.kindOf(error);
-    const told =
-      kind === 'read-only'
-        ? new ReadOnlyViolation(sql, this.title, this.#facts.callSite.text, error)
-        : kind === 'lost'
-          ? new StoreError('ERR_STORE_LOST', `the database was lost in the ${this.title}; nothing was kept`, {
-              cause: error,
-            })
-          : error;
+    const told = this.#told(kind, error, sql);
     this.#failure ??= { kind, error: told };
     return told;
+  }
+
+  #told(kind: FailureKind, error: unknown, sql: string): unknown {
+    if (kind === 'lost') return this.#lost(error);
+    if (kind === 'undone') return this.#brokenError(error);
+    // A disk may be read-only, too.
+    if (kind === 'read-only' && !this.writes) {
+      return new ReadOnlyViolation(sql, this.title, this.#facts.callSite.text, error);
+    }
+    return error;
   }
 
   #commitFailure(error: unknown): unknown {
     const kind = this.engine.kindOf(error);
     this.#failure = { kind, error };
     if (OF_OTHERS.includes(kind)) return error;
-    if (kind === 'lost') {
-      const text = `the database was lost in the commit of the ${this.title}: whether that was done is not known`;
-      return new StoreError('ERR_COMMIT_UNKNOWN', text, { cause: error });
+    if (kind !== 'lost') {
+      const text = `the commit of the ${this.title} was refused; nothing was kept`;
+      return new StoreError('ERR_COMMIT_FAILED', text, { cause: error });
     }
-    return new StoreError('ERR_COMMIT_FAILED', `the commit of the ${this.title} was refused; nothing was kept`, {
-      cause: error,
-    });
+    // Of a snapshot, or of a part of what is not committed yet, nothing can have been kept.
+    if (!this.writes || !this.#facts.isWhole) return this.#lost(error);
+    const text = `the database was lost in the commit of the ${this.title}: whether that was done is not known`;
+    return new StoreError('ERR_COMMIT_UNKNOWN', text, { cause: error });
+  }
+
+  #lost(cause: unknown): StoreError {
+    return new StoreError('ERR_STORE_LOST', `the database was lost in the ${this.title}; nothing was kept`, { cause });
   }
 }
 

@@ -1,10 +1,13 @@
 /** What a statement is, as far as its text tells. */
 
-/** Blanks, empty statements, opening parentheses, and comments to the end of their line. */
-const BLANK = /(?:[\s(;]|--[^\n]*(?:\n|$))*/y;
+/** Blanks, empty statements, opening parentheses, and comments to the end of their line, which each database knows its own. */
+const BLANK: Readonly<Record<Comments, RegExp>> = {
+  flat: /(?:[\s(;]|--[^\n]*(?:\n|$))*/y,
+  nested: /(?:[\s(;]|--[^\n\r]*(?:[\n\r]|$))*/y,
+};
 const WORD = /\w*/y;
 
-/** How comments between slashes and asterisks go: those of PostgreSQL may hold further ones, whole. */
+/** How comments go: `flat` in SQLite; `nested` in PostgreSQL, where one may hold further ones, whole. */
 export type Comments = 'flat' | 'nested';
 
 /** The first two words of a statement, in capitals, with one blank between them; empty for what has no words. */
@@ -20,11 +23,17 @@ export function firstWords(sql: string, comments: Comments): string {
   return `${word()} ${word()}`.trim().toUpperCase();
 }
 
+/** An SQLite text, blanks in place of its comments. */
+export function withoutComments(sql: string): string {
+  return sql.replace(SQLITE_TOKENS, token => (/^(--|\/\*)/.test(token) ? ' ' : token)).trim();
+}
+
 function afterBlanks(sql: string, start: number, comments: Comments): number {
   let at = start;
   for (;;) {
-    BLANK.lastIndex = at;
-    at += BLANK.exec(sql)?.[0].length ?? 0;
+    const blank = BLANK[comments];
+    blank.lastIndex = at;
+    at += blank.exec(sql)?.[0].length ?? 0;
     if (!sql.startsWith('/*', at)) return at;
     at = afterComment(sql, at, comments);
   }

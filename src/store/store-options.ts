@@ -25,8 +25,8 @@ export interface StoreOptions {
   /** How often a `repeatable` section is tried in all when other transactions are in the way. Default 5. */
   attempts?: number | undefined;
   /**
-   * A section that is open for longer, from its begin, is told in the log and as an event, ms. Default 1,000; with
-   * NODE_ENV `production` it is `Infinity`, never.
+   * A section that is open for longer, or waits for longer for its turn to write, is told in the log and as an event, ms.
+   * Default 1,000; with NODE_ENV `production` 60,000.
    */
   slowSectionMs?: number | undefined;
   /** Where metrics go: a hot-shots client, or a StatsD server. Default: nowhere. */
@@ -64,6 +64,7 @@ const NAMES = [
 ] satisfies (keyof StoreOptions)[];
 
 const SLOW_SECTION_MS = 1_000;
+const SLOW_IN_PRODUCTION_MS = 60_000;
 /** SQLite counts them in 32 bits. */
 const LONGEST_MS = 2 ** 30;
 
@@ -85,7 +86,7 @@ export function readStoreOptions(options: StoreOptions): StoreSettings {
     attempts: read.limit('attempts', 'an integer from 1 to 100', isCount(100)) ?? 5,
     slowSectionMs:
       read.limit('slowSectionMs', 'milliseconds above 0, or Infinity', value => value > 0) ??
-      (process.env.NODE_ENV === 'production' ? Infinity : SLOW_SECTION_MS),
+      (process.env.NODE_ENV === 'production' ? SLOW_IN_PRODUCTION_MS : SLOW_SECTION_MS),
     stats: options.stats,
     log: safeLog(options.log),
   };

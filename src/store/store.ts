@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Kysely, Migration } from 'kysely';
 import { invalidArgument } from '../invalid-argument.js';
 import { checkNames, OptionReader } from '../option-reader.js';
-import { currentSection, refuseInSection } from '../section-guard.js';
+import { ContextSwitchError, currentSection, inNoSection, refuseInSection, sectionsAround } from '../section-guard.js';
 import { UnderWay } from '../under-way.js';
 import { CallSite, titleOf } from './call-site.js';
 import type { Engine, Transaction } from './engine.js';
@@ -128,6 +128,9 @@ export class Store<DB> {
    */
   async migrate(migrations: Readonly<Record<string, Migration>>): Promise<MigrationReport> {
     const callSite = new CallSite();
+    if (typeof migrations !== 'object' || migrations === null) {
+      throw invalidArgument('migrations', migrations, 'an object of migrations by their names');
+    }
     return migrate(migrations, this.#settings.attempts, {
       read: work => this.#run({ policy: 'read', name: 'migrations', callSite }, {}, work),
       readWrite: work =>
@@ -136,7 +139,8 @@ export class Store<DB> {
   }
 
   /**
-   * Refuses further sections (`ERR_STORE_CLOSED`), waits for those that are open, and ends the connections. Idempotent.
+   * Refuses further sections (`ERR_STORE_CLOSED`), waits for those that are open or have asked for their turn, however long
+   * that takes, and ends the connections. Idempotent.
    * Rejects with StoreError (`ERR_SECTION_NESTING`) inside a section, which would wait for itself.
    */
   async close(): Promise<void> {
@@ -160,17 +164,18 @@ export class Store<DB> {
   }
 
   async #run<T>(facts: Facts, ways: Ways, work: Work<T>): Promise<T> {
+    this.#refuseLate(facts);
     const around = this.#sectionsAround();
     const [inside] = around;
-    const whole: SectionFacts = { ...facts, outer: currentSection() };
+    const whole: SectionFacts = { ...facts, outer: currentSection(), isWhole: true };
     if (inside === undefined) {
-      refuseInSection(`a section of the store '${this.name}'`);
       if (this.#closed !== undefined) throw new StoreError('ERR_STORE_CLOSED', `the store '${this.name}' is closed`);
       return this.#begin(whole, ways, work);
     }
     const { policy } = facts;
     if (policy === 'read' || (inside.writes && ways.isWhole !== true && ways.ownTransaction !== true)) {
-      return inside.nest(whole, work);
+      const part = { ...whole, isWhole: false };
+      return this.#reports.during(part, () => inside.nest(part, work));
     }
     const title = titleOf(facts);
     const writer = around.find(section => section.writes);
@@ -179,30 +184,55 @@ export class Store<DB> {
       throw new StoreError('ERR_SECTION_NESTING', `the ${title} inside the ${inside.title}: it ${why}`);
     }
     if (ways.ownTransaction !== true) {
-      const way = 'end that one first, or say ownTransaction: true';
+      const way = ways.isWhole === true ? 'end that one first' : 'end that one first, or say ownTransaction: true';
       throw new StoreError('ERR_SECTION_NESTING', `the ${title} inside the ${inside.title}: ${way}`);
     }
-    return inside.during(title, () => this.#begin(whole, ways, work));
+    return inside.during(
+      () => title,
+      () => this.#begin(whole, ways, work),
+    );
   }
 
-  /** The sections of this store that this logical thread is in, the innermost first. */
+  /** Work that a section has left behind, as a statement of it that comes too late, is no section of its own. */
+  #refuseLate(facts: Facts): void {
+    for (const section of sectionsAround()) {
+      if (section.isOpen) return;
+      if (!(section instanceof Section) || section.engine !== this.#engine || !section.isEnding) continue;
+      const title = titleOf(facts);
+      section.leaveBehind(() => title);
+      throw new ContextSwitchError('ERR_SECTION_ENDED', `the ${title} was opened when the ${section.title} had ended`);
+    }
+  }
+
+  /**
+   * The open sections of this store that this logical thread is in, the innermost first. Throws ContextSwitchError when
+   * one of another store is among them, or around them, that writes: that store would wait for this one's database.
+   */
   #sectionsAround(): Section[] {
     const around: Section[] = [];
-    for (let section = currentSection(); section !== undefined; section = section.outer) {
-      if (section.isOpen && section instanceof Section && section.engine === this.#engine) around.push(section);
+    for (const section of sectionsAround()) {
+      if (!section.isOpen) continue;
+      if (section instanceof Section && section.engine === this.#engine) around.push(section);
+      else if (section.writes) refuseInSection(`a section of the store '${this.name}'`);
     }
     return around;
   }
 
   #begin<T>(facts: SectionFacts, ways: Ways, work: Work<T>): Promise<T> {
     const attempts = (): Promise<T> => this.#attempts(facts, ways, work);
-    const done = facts.policy === 'readWrite' ? this.#writers.take(attempts) : attempts();
-    return this.#open.add(done);
+    if (facts.policy === 'read') return this.#open.add(attempts());
+    const hasTurn = this.#reports.waiting(facts);
+    return this.#open.add(
+      this.#writers.take(() => {
+        hasTurn();
+        return attempts();
+      }),
+    );
   }
 
   async #attempts<T>(facts: SectionFacts, ways: Ways, work: Work<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
-      const transaction = await this.#beginTransaction(facts);
+      const transaction = await this.#beginTransaction(facts, attempt);
       const section = new Section(this.#engine, transaction, facts);
       try {
         return await this.#reports.during(facts, () => section.run(work));
@@ -219,21 +249,22 @@ export class Store<DB> {
     }
   }
 
-  async #beginTransaction(facts: SectionFacts): Promise<Transaction> {
+  async #beginTransaction(facts: SectionFacts, attempt: number): Promise<Transaction> {
     try {
-      return await this.#engine.begin(facts.policy);
+      return await inNoSection(() => this.#engine.begin(facts.policy));
     } catch (error) {
+      this.#reports.notBegun(facts);
       const isBusy = this.#engine.kindOf(error) === 'busy';
       const why = isBusy
         ? `other processes held the database for ${String(this.#settings.busyTimeoutMs)} ms`
         : (error as Error).message;
-      const text = `the ${titleOf(facts)} could not begin, nothing has run: ${why}`;
+      const text = `the ${titleOf(facts)} could not begin, ${attempt === 1 ? 'nothing has run' : 'nothing was kept'}: ${why}`;
       throw new StoreError(isBusy ? 'ERR_STORE_BUSY' : 'ERR_STORE_LOST', text, { cause: error });
     }
   }
 }
 
-type Facts = Omit<SectionFacts, 'outer'>;
+type Facts = Omit<SectionFacts, 'outer' | 'isWhole'>;
 
 /** How a section is to be run, of both kinds. */
 interface Ways extends ReadWriteOptions {

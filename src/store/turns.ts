@@ -5,7 +5,9 @@ export class Turns {
   /** Runs `work` when all that came before has ended, well or not, and settles as it does. */
   take<T>(work: () => Promise<T>): Promise<T> {
     const turn = this.#last.then(work);
-    this.#last = turn.catch(() => undefined);
+    // Of what it gave nothing is kept.
+    const over = (): undefined => undefined;
+    this.#last = turn.then(over, over);
     return turn;
   }
 }

@@ -5,6 +5,7 @@
  * caches that only get newer, whoever else reads at the time. Its new layout takes the old one's place in one step, when
  * all of it is there and sound; otherwise the old one stays and the report says why.
  */
+import { refuseInSection } from '../section-guard.js';
 import { setMaxListeners } from 'node:events';
 import { isDeepStrictEqual } from 'node:util';
 import { events, publish } from '../events.js';
@@ -98,6 +99,7 @@ export class ConfigLoader<L> {
    * whose lock is taken (`busy`); call it again, and that one comes up again. What is up to date is not in the report.
    */
   async catchUp(states: ReadonlyMap<string, LayoutState>, options: ReconfigureOptions = {}): Promise<LayoutReport> {
+    refuseInSection('the making of layouts');
     const signal = readSignal(options);
     await this.updateSystem(options);
     const { registry, locks } = this.#settings;
@@ -120,6 +122,7 @@ export class ConfigLoader<L> {
 
   /** As `TenantRegistry.cleanup`, of the cache that this loader shares. Under no lock. */
   async cleanup(): Promise<string[]> {
+    refuseInSection('the cleanup of the shared cache');
     return this.#settings.registry.cleanup(this.#settings.cache);
   }
 
@@ -128,6 +131,7 @@ export class ConfigLoader<L> {
     minLtime: MinLtime,
     signal: AbortSignal | undefined,
   ): Promise<LayoutReport> {
+    refuseInSection('the making of layouts');
     const { locks, clock } = this.#settings;
     const report = new Report();
     for (const tenant of tenants) {

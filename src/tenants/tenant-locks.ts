@@ -10,6 +10,7 @@ import { invalidArgument } from '../invalid-argument.js';
 import { KeyedLock, type Release } from '../keyed-lock.js';
 import { type Log, safeLog } from '../log.js';
 import { checkNames } from '../option-reader.js';
+import { refuseInSection } from '../section-guard.js';
 
 /**
  * Keeps out other processes. Taken when the lock of this process is held, given back before that is; so at most one of
@@ -96,6 +97,7 @@ export class TenantLocks {
    */
   async tryWithTenant(tenant: string, work: () => unknown): Promise<boolean> {
     this.#checkOrder(checkTenantName(tenant));
+    refuseInSection(`the lock of the tenant '${tenant}'`);
     const release = this.#locks.tryAcquire(lockName(tenant));
     if (release === undefined) return false;
     const giveBack = await orRelease(release, async () =>
@@ -109,6 +111,7 @@ export class TenantLocks {
   async #wait<T>(tenant: string | undefined, work: () => T | Promise<T>, signal?: AbortSignal): Promise<T> {
     this.#checkOrder(tenant);
     const name = lockName(tenant);
+    refuseInSection(`the ${name} lock`);
     const release = await this.#locks.acquire(name, signal);
     const giveBack = await orRelease(release, async () =>
       this.#processLocks === undefined ? NOBODY : this.#processLocks.take(name, signal ?? new AbortController().signal),

@@ -1,7 +1,7 @@
 /** One connection to PostgreSQL, as the one transaction knows it that is on it. */
 import type { PoolClient, QueryConfig, QueryResult } from 'pg';
 import type { Log } from '../../log.js';
-import { ConnectionLostError, endsConnection, said } from './failure.js';
+import { ConnectionLostError, endsConnection, isOfServer, said } from './failure.js';
 import type { Patience } from './patience.js';
 import { watchServer } from './server-watch.js';
 
@@ -53,6 +53,17 @@ export class Connection {
       throw this.#failureOf(error);
     } finally {
       stopWatch();
+    }
+  }
+
+  /** A COMMIT of which the server itself has not said that it failed may have been done, or may yet be. */
+  async commit(): Promise<QueryResult> {
+    try {
+      return await this.statement('COMMIT');
+    } catch (error) {
+      if (error instanceof ConnectionLostError || isOfServer(error)) throw error;
+      this.cut(`no answer to COMMIT: ${said(error)}`);
+      throw new ConnectionLostError('the connection to PostgreSQL was given up', error);
     }
   }
 

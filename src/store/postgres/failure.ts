@@ -53,6 +53,11 @@ export function isBusy(error: unknown): boolean {
   return kindOf(error) === 'busy';
 }
 
+/** Whether the server has said it. */
+export function isOfServer(error: unknown): boolean {
+  return factsOf(error).severity !== undefined;
+}
+
 /** Whether nothing comes over this connection after this complaint. */
 export function endsConnection(error: unknown): boolean {
   const { code = '', severity = '' } = factsOf(error);

@@ -47,7 +47,7 @@ export async function openPostgres(
   const connectionSettings: ConnectionSettings = {
     patience,
     log: settings.log,
-    look: processId => isAtWork(makeLooker(), processId),
+    look: processId => isAtWork(makeLooker, processId),
   };
   const connections = (max: number): Connections =>
     new Connections(makePool(max), connectionSettings, settings.busyTimeoutMs);

@@ -1,6 +1,9 @@
 /** Whether a server that is silent is at work, or gone: no time limit can tell, as statements may take hours. */
 import type { Client } from 'pg';
-import { isBusy } from './failure.js';
+import { isOfServer } from './failure.js';
+
+/** This process has too many open files: that tells nothing of the server. */
+const OUR_OWN = new Set(['EMFILE', 'ENFILE']);
 
 /** An answer may be on its way while somebody looks. */
 const LOOKS_IN_VAIN = 2;
@@ -24,9 +27,16 @@ export function watchServer(look: () => Promise<boolean>, everyMs: number, onGon
 
 /**
  * Asks the server, over a new connection, whether it works for the connection with this process id. Behind a pooler
- * nobody knows the id; that the server answers is then enough.
+ * nobody knows the id; that the server answers, be it by a refusal, is then enough.
  */
-export async function isAtWork(client: Client, processId: number): Promise<boolean> {
+export async function isAtWork(makeClient: () => Client, processId: number): Promise<boolean> {
+  let client: Client;
+  try {
+    client = makeClient();
+  } catch {
+    // A file that the URL names cannot be read for now: that tells nothing of the server.
+    return true;
+  }
   let failure: unknown;
   // Comes as the rejection of what is awaited, too.
   client.on('error', error => {
@@ -39,7 +49,7 @@ export async function isAtWork(client: Client, processId: number): Promise<boole
     ]);
     return failure === undefined && rows[0]?.state?.startsWith('idle') !== true;
   } catch (error) {
-    return isBusy(error);
+    return isOfServer(error) || OUR_OWN.has(String((error as NodeJS.ErrnoException).code));
   } finally {
     // Without a goodbye, which a server that is gone would not hear.
     client.connection.stream.destroy();

@@ -54,7 +54,7 @@ abstract class Stretch implements Transaction {
 export class WholeTransaction extends Stretch {
   async commit(): Promise<void> {
     try {
-      const { command } = await this.connection.statement('COMMIT');
+      const { command } = await this.connection.commit();
       // So the server answers, and no error, where a statement had failed before.
       if (command !== 'COMMIT') throw new Error(`the server answered COMMIT with ${command}: nothing was kept`);
     } finally {

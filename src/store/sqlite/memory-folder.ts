@@ -7,21 +7,26 @@ import { join } from 'node:path';
 /** Memory, as far as files go, on Linux. */
 const SHARED_MEMORY = '/dev/shm';
 
+/** Those that are there; one listener removes them all when the process ends without closing their stores. */
+const folders = new Set<string>();
+
+function removeAll(): void {
+  for (const path of folders) rmSync(path, { recursive: true, force: true });
+}
+
 export class MemoryFolder {
   readonly path = mkdtempSync(join(isWritable(SHARED_MEMORY) ? SHARED_MEMORY : tmpdir(), 'drone-store-'));
 
   constructor() {
-    process.once('exit', this.#removeNow);
+    if (folders.size === 0) process.on('exit', removeAll);
+    folders.add(this.path);
   }
 
   async remove(): Promise<void> {
-    process.off('exit', this.#removeNow);
     await rm(this.path, { recursive: true, force: true });
+    folders.delete(this.path);
+    if (folders.size === 0) process.off('exit', removeAll);
   }
-
-  readonly #removeNow = (): void => {
-    rmSync(this.path, { recursive: true, force: true });
-  };
 }
 
 function isWritable(folder: string): boolean {

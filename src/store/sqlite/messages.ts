@@ -16,9 +16,12 @@ export interface ExecuteRequest {
   readonly parameters: readonly unknown[];
 }
 
-/** Statements of our own, several in one text. `unlessIdle`: only while a transaction is open, which errors may end. */
+/**
+ * Statements of our own, several in one text. Some errors make SQLite undo the whole transaction: `inside` fails then,
+ * and `end` has nothing to do.
+ */
 export interface ScriptRequest {
-  readonly op: 'script' | 'scriptUnlessIdle';
+  readonly op: 'begin' | 'inside' | 'end';
   readonly connection: number;
   readonly script: string;
 }
@@ -41,6 +44,9 @@ export interface Executed {
   readonly changes?: number | bigint;
   readonly insertId?: number | bigint;
 }
+
+/** Code of a failure by which nothing was run: there is no transaction any more, and each statement would be its own. */
+export const UNDONE = 'ERR_SQLITE_TRANSACTION_UNDONE';
 
 /** An error, since of one only message and stack would come across. */
 export interface ErrorRecord {

@@ -8,6 +8,7 @@ let lastConnection = 0;
 export class Connection {
   readonly #thread: ThreadHost;
   readonly #id: number;
+  #isClosed = false;
 
   private constructor(thread: ThreadHost, id: number) {
     this.#thread = thread;
@@ -20,28 +21,36 @@ export class Connection {
     return connection;
   }
 
+  /** It, or its thread, is gone. */
   get isLost(): boolean {
-    return this.#thread.isLost;
+    return this.#isClosed || this.#thread.isLost;
   }
 
   /** One statement; rejects with TypeError (`ERR_INVALID_ARG`) for a parameter that SQLite has no type for. */
   async execute(sql: string, parameters: readonly unknown[]): Promise<Executed> {
-    for (const [at, value] of parameters.entries()) {
-      if (isSqliteValue(value)) continue;
+    const values = parameters.map((value, at) => {
+      // Of a view into a larger buffer all of that would be copied to the thread.
+      if (value instanceof Uint8Array) return value.byteLength < value.buffer.byteLength ? value.slice() : value;
+      if (isSqliteValue(value)) return value;
       const expected = 'null, a number, a bigint, a string or a Uint8Array, which are what SQLite stores';
       throw invalidArgument(`parameter ${String(at + 1)} of the statement`, value, expected);
-    }
-    return (await this.#thread.ask({ op: 'execute', connection: this.#id, sql, parameters })) ?? { rows: [] };
+    });
+    return (await this.#thread.ask({ op: 'execute', connection: this.#id, sql, parameters: values })) ?? { rows: [] };
   }
 
+  async begin(script: string): Promise<void> {
+    await this.#thread.ask({ op: 'begin', connection: this.#id, script });
+  }
+
+  /** Statements of our own in the open transaction; rejects where that was undone. */
   async script(script: string): Promise<void> {
-    await this.#thread.ask({ op: 'script', connection: this.#id, script });
+    await this.#thread.ask({ op: 'inside', connection: this.#id, script });
   }
 
   /** Undoes the open transaction, if there still is one. Never rejects: a connection that does not obey is closed. */
   async endTransaction(): Promise<void> {
     try {
-      await this.#thread.ask({ op: 'scriptUnlessIdle', connection: this.#id, script: 'ROLLBACK' });
+      await this.#thread.ask({ op: 'end', connection: this.#id, script: 'ROLLBACK' });
     } catch {
       // What the caller is told is why the transaction is undone.
       await this.close();
@@ -50,16 +59,11 @@ export class Connection {
 
   /** Never rejects. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     await this.#thread.ask({ op: 'close', connection: this.#id }).catch(() => undefined);
   }
 }
 
 function isSqliteValue(value: unknown): boolean {
-  return (
-    value === null ||
-    typeof value === 'number' ||
-    typeof value === 'bigint' ||
-    typeof value === 'string' ||
-    value instanceof Uint8Array
-  );
+  return value === null || typeof value === 'number' || typeof value === 'bigint' || typeof value === 'string';
 }

@@ -3,12 +3,15 @@
  * threads, so that neither the event loop nor a writer waits for somebody's long read.
  */
 import { join, resolve } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } from 'kysely';
+import { systemClock } from '../../clock.js';
 import type { Log } from '../../log.js';
 import type { Engine, FailureKind, Policy, Transaction } from '../engine.js';
-import { firstWords } from '../statements.js';
+import { firstWords, withoutComments } from '../statements.js';
 import { StoreError } from '../store-error.js';
 import type { Place, StoreSettings } from '../store-options.js';
+import { UNDONE } from './messages.js';
 import { MemoryFolder } from './memory-folder.js';
 import { ReadPool } from './read-pool.js';
 import { Connection } from './sqlite-connection.js';
@@ -22,7 +25,12 @@ const READONLY = 8;
 const BUSY_SNAPSHOT = 517;
 
 /** They would end the transaction, or outlive it in the connection. */
-const REFUSED = /^(BEGIN|COMMIT|END|ROLLBACK|SAVEPOINT|RELEASE|ATTACH|DETACH|PRAGMA|VACUUM|CREATE (TEMP|TEMPORARY))\b/;
+const REFUSED =
+  /^(BEGIN|COMMIT|END|ROLLBACK|SAVEPOINT|RELEASE|ATTACH|DETACH|PRAGMA(?! DEFER_FOREIGN_KEYS)|VACUUM|CREATE (TEMP|TEMPORARY))\b/;
+/** `CREATE TABLE temp.job` is a temporary table too. */
+const CREATES_TEMPORARY = /^\w+\s+(UNIQUE\s+|VIRTUAL\s+)?\w+\s+(IF\s+NOT\s+EXISTS\s+)?["'`[]?temp["'`\]]?\s*\./i;
+
+const START_PAUSE_MS = 20;
 
 export async function openSqlite(place: Exclude<Place, { url: string }>, settings: StoreSettings): Promise<Engine> {
   const memory = 'file' in place ? undefined : new MemoryFolder();
@@ -50,6 +58,7 @@ class SqliteEngine implements Engine {
   readonly #name: string;
   readonly #log: Log;
   readonly #writeScript: string;
+  readonly #busyTimeoutMs: number;
   readonly #readers: ReadPool;
   readonly #threads = new Set<ThreadHost>();
   #writeThread: ThreadHost | undefined;
@@ -61,6 +70,7 @@ class SqliteEngine implements Engine {
     this.#file = file;
     this.#memory = memory;
     this.#name = settings.name;
+    this.#busyTimeoutMs = settings.busyTimeoutMs;
     this.#log = settings.log;
     // On its thread waiting for other processes holds up nothing but this store's next writer.
     this.#writeScript = [
@@ -69,24 +79,34 @@ class SqliteEngine implements Engine {
       // What was committed survives a power failure; what is in memory does not survive anything.
       `PRAGMA synchronous = ${memory === undefined ? 'FULL' : 'OFF'}`,
     ].join(';');
-    this.#readers = new ReadPool(settings.readConnections, () => this.#openReader(settings.busyTimeoutMs));
+    this.#readers = new ReadPool(settings.readConnections, () => this.#openReader());
   }
 
   async start(): Promise<void> {
-    this.#writer = await this.#openWriter();
+    const untilMs = systemClock.nowMs() + this.#busyTimeoutMs;
+    for (;;) {
+      try {
+        this.#writer = await this.#openWriter();
+        return;
+      } catch (error) {
+        // Another process makes the same file a WAL: SQLite does not wait for that by itself, whatever its busy_timeout.
+        if (this.kindOf(error) !== 'busy' || systemClock.nowMs() >= untilMs) throw error;
+        await pause(START_PAUSE_MS);
+      }
+    }
   }
 
   async begin(policy: Policy): Promise<Transaction> {
     if (policy === 'readWrite') {
       if (this.#writer?.isLost !== false) this.#writer = await this.#openWriter();
       const connection = this.#writer;
-      await connection.script('BEGIN IMMEDIATE');
+      await connection.begin('BEGIN IMMEDIATE');
       return new SqliteTransaction(connection, 'readWrite', () => undefined);
     }
     const connection = await this.#readers.take();
     try {
       // It is the first read that takes the snapshot.
-      await connection.script('BEGIN; SELECT 1 FROM sqlite_schema');
+      await connection.begin('BEGIN; SELECT 1 FROM sqlite_schema');
     } catch (error) {
       await connection.endTransaction();
       this.#readers.giveBack(connection);
@@ -100,6 +120,7 @@ class SqliteEngine implements Engine {
   kindOf(error: unknown): FailureKind {
     const { code, errcode } = error as { code?: unknown; errcode?: unknown };
     if (code === THREAD_LOST) return 'lost';
+    if (code === UNDONE) return 'undone';
     if (typeof errcode !== 'number') return 'statement';
     if (errcode === BUSY_SNAPSHOT) return 'conflict';
     const primary = errcode & 0xff;
@@ -107,7 +128,8 @@ class SqliteEngine implements Engine {
   }
 
   refuses(sql: string): boolean {
-    return REFUSED.test(firstWords(sql, 'flat'));
+    const words = firstWords(sql, 'flat');
+    return REFUSED.test(words) || (words.startsWith('CREATE') && CREATES_TEMPORARY.test(withoutComments(sql)));
   }
 
   close(): Promise<void> {
@@ -128,10 +150,10 @@ class SqliteEngine implements Engine {
     return Connection.open(this.#writeThread, this.#file, false, this.#writeScript);
   }
 
-  #openReader(busyTimeoutMs: number): Promise<Connection> {
+  #openReader(): Promise<Connection> {
     this.#readThread = this.#alive(this.#readThread, 'readers');
-    // Only a WAL that is being recovered makes a reader wait.
-    const script = `PRAGMA busy_timeout = ${String(Math.ceil(busyTimeoutMs))}`;
+    // Only a WAL that is being recovered makes a reader wait. What is read-only could still write temporary tables.
+    const script = `PRAGMA busy_timeout = ${String(Math.ceil(this.#busyTimeoutMs))}; PRAGMA query_only = 1`;
     return Connection.open(this.#readThread, this.#file, true, script);
   }
 

@@ -5,7 +5,15 @@
 import { isMainThread, parentPort } from 'node:worker_threads';
 import { loadPackage } from '../optional-package.js';
 import { holdsSeveral } from '../statements.js';
-import type { Answer, ErrorRecord, Executed, ExecuteRequest, Question, Request } from './messages.js';
+import {
+  type Answer,
+  type ErrorRecord,
+  type Executed,
+  type ExecuteRequest,
+  type Question,
+  type Request,
+  UNDONE,
+} from './messages.js';
 
 /** What is used of node:sqlite, which \@photostructure/sqlite offers as well. */
 interface Database {
@@ -17,7 +25,8 @@ interface Database {
 
 interface Statement {
   columns(): readonly unknown[];
-  all(...parameters: readonly unknown[]): unknown[];
+  all(...parameters: readonly unknown[]): Record<string, unknown>[];
+  setReadBigInts(enabled: boolean): void;
   run(...parameters: readonly unknown[]): { changes: number | bigint; lastInsertRowid: number | bigint };
 }
 
@@ -48,10 +57,10 @@ async function loadDatabase(): Promise<DatabaseClass> {
 
 const OWN = ['node', 'sqlite'].join(':');
 
-/** Node's own, from 22.16 on, where statements know their columns. */
+/** Node's own, where connections know whether they are in a transaction, and statements their columns. */
 async function ownDatabase(): Promise<DatabaseClass | undefined> {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
-  if (major < 22 || (major === 22 && minor < 16)) return undefined;
+  if (major < 24 && !(major === 22 && minor >= 16)) return undefined;
   // Not as a literal: the types of Node 20 do not know it.
   const { DatabaseSync } = (await import(OWN)) as { DatabaseSync: DatabaseClass };
   return DatabaseSync;
@@ -70,18 +79,27 @@ async function open(connection: number, file: string, readOnly: boolean, script:
 }
 
 function execute({ connection, sql, parameters }: ExecuteRequest): Executed {
-  const statement = prepared(connectionOf(connection), sql);
-  if (statement.columns().length > 0) return { rows: statement.all(...parameters) };
+  const statement = prepared(inTransaction(connection), sql);
+  if (statement.columns().length > 0) return { rows: statement.all(...parameters).map(withNumbers) };
   const { changes, lastInsertRowid } = statement.run(...parameters);
   return { rows: [], changes, insertId: lastInsertRowid };
 }
 
+/** Integers as numbers where those hold them exactly. */
+function withNumbers(row: Record<string, unknown>): Record<string, unknown> {
+  for (const [column, value] of Object.entries(row)) {
+    if (typeof value === 'bigint' && Number.isSafeInteger(Number(value))) row[column] = Number(value);
+  }
+  return row;
+}
+
 function prepared({ database, statements }: Connection, sql: string): Statement {
   const known = statements.get(sql);
-  const statement = known ?? database.prepare(sql);
   if (known === undefined && holdsSeveral(sql)) {
     throw Object.assign(new Error(`several statements in one text: ${sql}`), { code: 'ERR_SEVERAL_STATEMENTS' });
   }
+  const statement = known ?? database.prepare(sql);
+  statement.setReadBigInts(true);
   statements.delete(sql);
   statements.set(sql, statement);
   for (const oldest of statements.keys()) {
@@ -104,21 +122,32 @@ async function answer(request: Request): Promise<Executed | undefined> {
       return undefined;
     case 'execute':
       return execute(request);
-    case 'script':
+    case 'begin':
       connectionOf(request.connection).database.exec(request.script);
       return undefined;
-    case 'scriptUnlessIdle': {
+    case 'inside':
+      inTransaction(request.connection).database.exec(request.script);
+      return undefined;
+    case 'end': {
       const { database } = connectionOf(request.connection);
       if (database.isTransaction) database.exec(request.script);
       return undefined;
     }
-    case 'close':
-      connections.get(request.connection)?.database.close();
+    case 'close': {
+      const known = connections.get(request.connection);
       connections.delete(request.connection);
+      known?.database.close();
       return undefined;
+    }
     default:
       return request satisfies never;
   }
+}
+
+function inTransaction(id: number): Connection {
+  const connection = connectionOf(id);
+  if (connection.database.isTransaction) return connection;
+  throw Object.assign(new Error('an earlier error has made SQLite undo the transaction'), { code: UNDONE });
 }
 
 function recordOf(thrown: unknown): ErrorRecord {

@@ -29,6 +29,10 @@ export class ThreadHost {
     this.#worker.on('message', (answer: Answer) => {
       this.#settle(answer);
     });
+    this.#worker.on('messageerror', error => {
+      this.#end(error);
+      void this.#worker.terminate();
+    });
     this.#worker.on('error', error => {
       this.#end(error);
     });
