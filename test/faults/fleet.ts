@@ -50,8 +50,13 @@ export class Fleet implements AsyncDisposable {
   /** With warm connections to the healthy drones. */
   static async start(options: ThreadedTaskQueueOptions = {}): Promise<Fleet> {
     const fleet = new Fleet(await startSshd({}, ADDRESSES), options);
-    await fleet.others.warm(fleet.queue);
-    return fleet;
+    try {
+      await fleet.others.warm(fleet.queue);
+      return fleet;
+    } catch (error) {
+      await fleet[Symbol.asyncDispose]();
+      throw error;
+    }
   }
 
   /** For a drone on the healthy server, at an address that no other has. */

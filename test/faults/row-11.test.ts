@@ -12,9 +12,9 @@ leakCheck();
 
 /** A connection that was silent for so long is probed, and none is given up for its silence. */
 const IDLE = { keepaliveIntervalMs: 100, keepaliveCount: Infinity };
-/** As long as a probe takes at most. */
-const PROBE_MS = 2000;
-const CONNECT_MS = 2000;
+/** As long as a probe takes at most; an agent's start takes as long as that on a machine with ten other things to do. */
+const PROBE_MS = 5000;
+const CONNECT_MS = 5000;
 
 fault(
   {
