@@ -37,7 +37,7 @@ test('a text of several SQLite statements is told from one whose quotes, comment
     'select 1',
     'select 1;',
     'select 1; -- and no more; really',
-    "select 'a;b', \"c;d\", `e;f`, [g;h]",
+    'select \'a;b\', "c;d", `e;f`, [g;h]',
     "select 'it''s; fine'",
     'select 1 /* ; select 2 */',
     'create trigger t after insert on a begin delete from b; delete from c; end',
