@@ -1,26 +1,31 @@
 /** `executeCommand`: a command that lives on by itself, known by its pidfile. */
 import { constants } from 'node:fs';
 import { access, mkdir, open, rename, stat, writeFile, type FileHandle } from 'node:fs/promises';
-import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { basename, dirname, resolve } from 'node:path';
 import { LIVES_ON } from '../end-script.js';
 import { invalidArgument } from '../invalid-argument.js';
 import { envArg, fieldsArg, listArg, optionalTextArg, textArg } from './arguments.js';
-import type { CallContext } from './call-context.js';
+import { Cancelled, type CallContext } from './call-context.js';
 import { started } from './run.js';
 
 /**
  * Somebody must wait for the command and write down its status, and the agent may be gone by then: so a small shell
  * leads the process group, and its pid is the command's name. It waits for a line on stdin, until the pidfile is
- * written; should the agent end before that, nothing runs. The trap lets it outlive a TERM to the group (unlike
- * ignoring the signal, a trap is not passed on to the command); `"$@"` is a path, so it cannot be a word of the shell.
+ * written; should the agent end before that, or the call, nothing runs, and no pidfile claims that something did. The
+ * trap lets it outlive a TERM to the group (unlike ignoring the signal, a trap is not passed on to the command); `"$@"`
+ * is a path, so it cannot be a word of the shell.
  */
-const LEADER = [
+export const LEADER = [
   LIVES_ON,
-  'read -r go || exit 125',
-  'exec </dev/null',
   'pidfile=$1',
   'shift',
+  'if ! read -r go; then',
+  '[ -f "$pidfile" ] && read -r pid <"$pidfile" && [ "$pid" = $$ ] && rm -f -- "$pidfile"',
+  'exit 125',
+  'fi 2>/dev/null',
+  'exec </dev/null',
   'trap : HUP INT TERM',
   '"$@"',
   'status=$?',
@@ -30,7 +35,7 @@ const LEADER = [
 const DEFAULT_PATH = '/usr/local/bin:/usr/bin:/bin';
 
 export async function executeCommand(
-  _context: CallContext,
+  context: CallContext,
   command: unknown,
   options: unknown,
 ): Promise<{ pid: number }> {
@@ -46,6 +51,8 @@ export async function executeCommand(
   const program = await findProgram(name, folder, env.PATH);
   const log = logFile === undefined ? undefined : await openLog(resolve(folder, logFile), program);
   try {
+    // The folder or the log may have kept us waiting, and who has given up by now must be able to count on that.
+    if (context.signal.aborted) throw new Cancelled(true);
     const stdio = log?.fd ?? 'ignore';
     const child = await started(program, folder, () =>
       spawn('/bin/sh', ['-c', LEADER, 'sh', pidfile, program, ...args], {
@@ -60,9 +67,10 @@ export async function executeCommand(
     child.stdin?.on('error', () => undefined);
     try {
       await writeWhole(pidfile, `${String(pid)}\n`);
+      context.signal.throwIfAborted();
     } catch (error) {
-      child.stdin?.destroy();
-      throw error;
+      await endLeader(child);
+      throw context.signal.aborted ? new Cancelled(true) : error;
     }
     child.stdin?.end('go\n');
     child.unref();
@@ -70,6 +78,13 @@ export async function executeCommand(
   } finally {
     await log?.close();
   }
+}
+
+/** Before it was told to go. */
+async function endLeader(child: ChildProcess): Promise<void> {
+  const exited = child.exitCode === null && child.signalCode === null ? once(child, 'exit') : undefined;
+  child.stdin?.destroy();
+  await exited;
 }
 
 function commandArg(value: unknown): string[] {

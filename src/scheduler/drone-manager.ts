@@ -10,6 +10,7 @@ import { type AnyDrone, checkDrone } from '../drone/drone.js';
 import { summarize } from '../drone-error.js';
 import { invalidArgument } from '../invalid-argument.js';
 import { checkNames } from '../option-reader.js';
+import { refuseInSection } from '../section-guard.js';
 import { openStats, type Stats } from '../stats.js';
 import type { TaskQueue } from '../task-queue.js';
 import type { ProcessId } from '../utility.js';
@@ -60,7 +61,8 @@ export interface OrphanedProcess extends DroneProcess {
  * ```
  *
  * No drone's failure is ever thrown: it makes the drone stale. All that is refused is refused before anything is queued:
- * with TypeError (`ERR_INVALID_ARG`), or DroneManagerError, whose `code` says why.
+ * with TypeError (`ERR_INVALID_ARG`), or DroneManagerError, whose `code` says why; and in a section of a store that writes,
+ * whatever waits for drones, with ContextSwitchError.
  */
 export class DroneManager {
   readonly #queue: TaskQueue;
@@ -349,12 +351,14 @@ export class DroneManager {
 
   async #end(): Promise<void> {
     this.#shutDown.abort(new DroneManagerError('ERR_SHUT_DOWN', 'the drone manager was shut down'));
-    await this.#inTurn(() => this.#refreshes.ended());
+    await this.#turn;
+    await this.#refreshes.ended();
     await this.#stats.close();
   }
 
   /** One at a time, in the order they were asked for, whatever becomes of those before. */
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    refuseInSection(`a round of the drone manager '${this.#settings.name}'`);
     const done = this.#turn.then(work);
     this.#turn = done.catch(() => undefined);
     return done;

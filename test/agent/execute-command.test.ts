@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { chmod, mkdir, open, readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ExecuteCommandOptions } from '../../src/utility.js';
+import { LEADER } from '../../src/agent/execute-command.js';
 import { leakCheck } from '../leak-check.js';
-import { isRunning, killGroup, temporaryFolder } from './processes-left.js';
+import { allGone, isRunning, killGroup, temporaryFolder } from './processes-left.js';
 import { startAgent } from './spawn-agent.js';
 
 leakCheck();
@@ -132,6 +133,53 @@ test('nothing runs when the pidfile cannot be written', async t => {
   const error = await agent.fail('executeCommand', ['touch', 'ran'], options(folder));
   assert.match(String(error.code), /EISDIR|ENOTEMPTY|EEXIST/);
   assert.ok(!(await readdir(folder)).includes('ran'));
+});
+
+function fifo(path: string): string {
+  execFileSync('mkfifo', [path]);
+  return path;
+}
+
+test('a call that was given up while its log hung never starts', async t => {
+  const folder = await temporaryFolder(t);
+  const log = fifo(join(folder, 'log'));
+  await using agent = await startAgent({ config: { killGraceMs: 10 } });
+  const batch = agent.newBatch();
+  agent.sendCall(batch, 0, 'executeCommand', [['touch', 'ran'], options(folder)]);
+  agent.cancel(batch, 0);
+  assert.equal((await agent.failure(batch, 0)).kind, 'cancelled');
+  // To the end: when nobody holds the log any more, whatever was started has ended.
+  assert.match(await readFile(log, 'utf8'), /touch ---\n$/);
+  assert.deepEqual(await readdir(folder), ['log']);
+});
+
+test('a call that was given up while its pidfile hung never starts', async t => {
+  const folder = await temporaryFolder(t);
+  await using agent = await startAgent({ config: { killGraceMs: 10 } });
+  const draft = fifo(join(folder, `pid.${String(agent.pid)}.new`));
+  const batch = agent.newBatch();
+  agent.sendCall(batch, 0, 'executeCommand', [['touch', 'ran'], options(folder)]);
+  const hasLeader = async (): Promise<boolean> => {
+    const { processes } = await agent.call('refresh', []);
+    return processes.some(({ args }) => args.includes(` sh ${join(folder, 'pid')} `));
+  };
+  while (!(await hasLeader()));
+  agent.cancel(batch, 0);
+  assert.equal((await agent.failure(batch, 0)).kind, 'cancelled');
+  await allGone([Number(await readFile(draft, 'utf8'))]);
+  assert.ok(!(await readdir(folder)).includes('ran'));
+});
+
+test('a leader that is never told to go takes its own pidfile along, and no other', async t => {
+  const folder = await temporaryFolder(t);
+  const end = (pid: string): Promise<string[]> => {
+    // The agent writes the pidfile; here the shell that becomes the leader does.
+    const script = `echo ${pid} >pid; exec /bin/sh -c "$0" sh pid /usr/bin/touch ran`;
+    assert.equal(spawnSync('sh', ['-c', script, LEADER], { cwd: folder, stdio: 'ignore' }).status, 125);
+    return readdir(folder);
+  };
+  assert.deepEqual(await end('1'), ['pid']);
+  assert.deepEqual(await end('$$'), []);
 });
 
 const BAD_ARGUMENTS: readonly (readonly [args: unknown[], message: RegExp])[] = [

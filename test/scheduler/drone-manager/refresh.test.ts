@@ -3,6 +3,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import test from 'node:test';
 import { DroneTaskQueueException, ThreadedTaskQueue } from 'drone-task-queue';
 import { type DroneFresh, DroneManager, DroneManagerError, type DroneStale, events } from 'drone-task-queue/scheduler';
+import { Store } from 'drone-task-queue/store';
 import { Gate } from 'drone-task-queue/testing';
 import { leakCheck } from '../../leak-check.js';
 import { codeOf, farmOf, Host, leader, names } from './hosts.js';
@@ -414,4 +415,22 @@ test('a process that ended while the processes were looked at is told from one t
   host.vanish(removedPid);
   await manager.refresh();
   assert.deepEqual(manager.pidfileState(removed), { kind: 'lost', pid: removedPid, survivors: [] });
+});
+
+test('in a section that writes no round is begun or waited for', async () => {
+  const host = new Host('one');
+  await using farm = await farmOf([host]);
+  const { manager } = farm;
+  host.refreshGate = new Gate();
+  const { length } = host.asked;
+  await using store = await Store.open({ memory: true });
+  const refuses = (what: () => Promise<unknown>): Promise<void> =>
+    store.readWrite('wait', () => assert.rejects(what, { name: 'ContextSwitchError', code: 'ERR_CONTEXT_SWITCH' }));
+  await refuses(() => manager.triggerRefresh());
+  assert.equal(host.asked.length, length);
+  await manager.triggerRefresh();
+  await refuses(() => manager.syncRefresh());
+  await refuses(() => manager.executeActions());
+  host.refreshGate.open();
+  assert.deepEqual((await manager.syncRefresh()).refreshed, [host.drone]);
 });
