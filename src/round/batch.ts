@@ -241,9 +241,12 @@ export class Batch {
     this.#failUnanswered(halt?.kind ?? report.kind, halt?.reason ?? report.error, sent, report.killed);
   }
 
-  /** Ends here and now, whatever the drone may still say: the thread died, or nobody reacts. */
-  abandon(kind: DroneErrorKind, cause: unknown): void {
-    this.#failUnanswered(kind, cause, SENT.includes(this.phase));
+  /**
+   * Ends here and now, whatever the drone may still say: the thread died, or nobody reacts. A thread that does not react
+   * may be held up, and send the batch before it gets to hear of this (`mayYetBeSent`): so that counts as sent.
+   */
+  abandon(kind: DroneErrorKind, cause: unknown, mayYetBeSent = false): void {
+    this.#failUnanswered(kind, cause, mayYetBeSent || SENT.includes(this.phase));
   }
 
   /** The last call has answered, but its caller's function threw, or was not done when the batch was stopped. */

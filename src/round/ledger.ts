@@ -160,7 +160,7 @@ export class Ledger {
       // What has come meanwhile is read before: whether the batch was sent may be among it.
       setImmediate(() => {
         if (batch.settled || this.#entries.get(batch.id) !== entry) return;
-        this.#abandon(batch, 'lost', new Error('stopped, and neither agent nor thread has reacted'));
+        this.#abandon(batch, 'lost', new Error('stopped, and neither agent nor thread has reacted'), true);
       });
     });
     entry.release.push(() => {
@@ -347,10 +347,10 @@ export class Ledger {
     this.#reports.threadLost(place.threadId, cause);
   }
 
-  #abandon(batch: Batch, kind: DroneErrorKind, cause: unknown): void {
+  #abandon(batch: Batch, kind: DroneErrorKind, cause: unknown, mayYetBeSent = false): void {
     const entry = this.#entries.get(batch.id);
     if (!entry) return;
-    batch.abandon(kind, cause);
+    batch.abandon(kind, cause, mayYetBeSent);
     this.#end(entry);
   }
 

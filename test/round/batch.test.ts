@@ -1,4 +1,4 @@
-/** Which failed batches may be tried again. */
+/** What a batch makes of its ends: which of its calls may have run, and whether it may be tried again. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { LocalDrone } from '../../src/drone/local-drone.js';
@@ -31,4 +31,19 @@ test('a batch whose onOutput threw while its call was being ended for its time i
 
 test('a batch that is stopped with its round while its call was being ended for its time is not tried again', () => {
   assert.equal(endedBatch({ kind: 'cancelled', reason: new Error('enough') }).mayBeTriedAgain, false);
+});
+
+test('what was not sent when its thread died has not started; when the thread only does not react it may yet be sent', () => {
+  const abandoned = (...held: [] | [true]): Batch => {
+    const drone = new LocalDrone();
+    drone.queueCall('run', 'true');
+    const batch = new Batch(1, drone, takeWorkload(drone), () => undefined);
+    batch.enter('auth');
+    batch.abandon('lost', new Error('nobody reacts'), ...held);
+    return batch;
+  };
+  const dead = abandoned().lastError;
+  assert.deepEqual([dead?.notStarted.length, dead?.mayHaveRun.length], [1, 0]);
+  const heldUp = abandoned(true).lastError;
+  assert.deepEqual([heldUp?.notStarted.length, heldUp?.mayHaveRun.length], [0, 1]);
 });

@@ -12,7 +12,7 @@ import { decode, encode } from '../../codec.js';
 import { decodeCredit } from '../../credits.js';
 import { encodeFrame, FrameReader } from '../../frames.js';
 import { framesBehindBundle } from '../../loader.js';
-import { type AgentStart, type Channel, type ChannelEvents, NO_NODE } from '../../transport.js';
+import { type AgentStart, type Channel, type ChannelEvents, NO_NODE, TransportError } from '../../transport.js';
 import {
   type AgentConfig,
   type CallHead,
@@ -180,7 +180,9 @@ export class PlainAgent implements Channel {
       return returned(await (call.method === 'run' ? this.#run(context, args) : this.#kill(context, args)));
     } catch (error) {
       if (error instanceof Cancelled) throw error;
-      if (error instanceof CommandLost) return failed('lost', error);
+      // Whether the command was started before the connection went is not known.
+      const isLost = error instanceof TransportError && error.kind === 'unreachable';
+      if (isLost || error instanceof CommandLost) return failed('lost', error);
       if (!call.isKill) return failed('call', error);
       context.warn(`processes could not be killed: ${messageOf(error)}`);
       return returned([]);
