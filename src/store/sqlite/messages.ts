@@ -9,6 +9,7 @@ export interface OpenRequest {
   readonly script: string;
 }
 
+/** Fails while no transaction is open. */
 export interface ExecuteRequest {
   readonly op: 'execute';
   readonly connection: number;
@@ -16,9 +17,12 @@ export interface ExecuteRequest {
   readonly parameters: readonly unknown[];
 }
 
-/** Statements of our own, several in one text. `unlessIdle`: only while a transaction is open, which errors may end. */
+/**
+ * Statements of our own, several in one text. Errors may end a transaction: while none is open `scriptInside` fails, and
+ * `scriptUnlessIdle` does nothing.
+ */
 export interface ScriptRequest {
-  readonly op: 'script' | 'scriptUnlessIdle';
+  readonly op: 'script' | 'scriptInside' | 'scriptUnlessIdle';
   readonly connection: number;
   readonly script: string;
 }

@@ -8,6 +8,7 @@ let lastConnection = 0;
 export class Connection {
   readonly #thread: ThreadHost;
   readonly #id: number;
+  #isClosed = false;
 
   private constructor(thread: ThreadHost, id: number) {
     this.#thread = thread;
@@ -21,7 +22,7 @@ export class Connection {
   }
 
   get isLost(): boolean {
-    return this.#thread.isLost;
+    return this.#isClosed || this.#thread.isLost;
   }
 
   /** One statement; rejects with TypeError (`ERR_INVALID_ARG`) for a parameter that SQLite has no type for. */
@@ -38,6 +39,11 @@ export class Connection {
     await this.#thread.ask({ op: 'script', connection: this.#id, script });
   }
 
+  /** Rejects when no transaction is open, which an error may have ended. */
+  async scriptInside(script: string): Promise<void> {
+    await this.#thread.ask({ op: 'scriptInside', connection: this.#id, script });
+  }
+
   /** Undoes the open transaction, if there still is one. Never rejects: a connection that does not obey is closed. */
   async endTransaction(): Promise<void> {
     try {
@@ -50,6 +56,7 @@ export class Connection {
 
   /** Never rejects. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     await this.#thread.ask({ op: 'close', connection: this.#id }).catch(() => undefined);
   }
 }

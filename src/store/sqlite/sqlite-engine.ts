@@ -21,6 +21,9 @@ const READONLY = 8;
 /** A reader that wants to write, and whose snapshot is old by now. */
 const BUSY_SNAPSHOT = 517;
 
+/** Of which SQLite obeys many a PRAGMA as soon as it is to explain it. */
+const EXPLAIN = /^EXPLAIN (QUERY PLAN )?/;
+const EXPLAIN_WORDS = 3;
 /** They would end the transaction, or outlive it in the connection. */
 const REFUSED = /^(BEGIN|COMMIT|END|ROLLBACK|SAVEPOINT|RELEASE|ATTACH|DETACH|PRAGMA|VACUUM|CREATE (TEMP|TEMPORARY))\b/;
 
@@ -107,7 +110,7 @@ class SqliteEngine implements Engine {
   }
 
   refuses(sql: string): boolean {
-    return REFUSED.test(firstWords(sql, 'flat'));
+    return REFUSED.test(firstWords(sql, 'flat', EXPLAIN_WORDS + 2).replace(EXPLAIN, ''));
   }
 
   close(): Promise<void> {

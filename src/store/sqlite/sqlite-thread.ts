@@ -70,7 +70,7 @@ async function open(connection: number, file: string, readOnly: boolean, script:
 }
 
 function execute({ connection, sql, parameters }: ExecuteRequest): Executed {
-  const statement = prepared(connectionOf(connection), sql);
+  const statement = prepared(inTransaction(connection), sql);
   if (statement.columns().length > 0) return { rows: statement.all(...parameters) };
   const { changes, lastInsertRowid } = statement.run(...parameters);
   return { rows: [], changes, insertId: lastInsertRowid };
@@ -97,6 +97,13 @@ function connectionOf(id: number): Connection {
   return connection;
 }
 
+/** Outside of one a statement would be kept at once, and a savepoint would begin one. */
+function inTransaction(id: number): Connection {
+  const connection = connectionOf(id);
+  if (connection.database.isTransaction) return connection;
+  throw new Error('the transaction has been ended, and undone, by an error in it');
+}
+
 async function answer(request: Request): Promise<Executed | undefined> {
   switch (request.op) {
     case 'open':
@@ -106,6 +113,9 @@ async function answer(request: Request): Promise<Executed | undefined> {
       return execute(request);
     case 'script':
       connectionOf(request.connection).database.exec(request.script);
+      return undefined;
+    case 'scriptInside':
+      inTransaction(request.connection).database.exec(request.script);
       return undefined;
     case 'scriptUnlessIdle': {
       const { database } = connectionOf(request.connection);
@@ -121,9 +131,15 @@ async function answer(request: Request): Promise<Executed | undefined> {
   }
 }
 
+/** Result codes by SQLite's messages: of a statement that gives rows, \@photostructure/sqlite tells no more. */
+const ERRCODES: ReadonlyMap<string, number> = new Map([
+  ['database is locked', 5],
+  ['attempt to write a readonly database', 8],
+]);
+
 function recordOf(thrown: unknown): ErrorRecord {
   const error = thrown instanceof Error ? thrown : new Error(String(thrown));
-  const { code, errcode } = error as { code?: unknown; errcode?: unknown };
+  const { code, errcode = ERRCODES.get(error.message) } = error as { code?: unknown; errcode?: unknown };
   return {
     name: error.name,
     message: error.message,

@@ -56,7 +56,7 @@ class Stretch implements Transaction {
   static async begin(connection: Connection, outer: Policy, policy: Policy, depth: number): Promise<Stretch> {
     const stretch = new Stretch(connection, outer, policy, depth);
     const change = outer === policy ? '' : 'PRAGMA query_only = 1;';
-    await connection.script(`SAVEPOINT ${stretch.#name}; ${change}`);
+    await connection.scriptInside(`SAVEPOINT ${stretch.#name}; ${change}`);
     return stretch;
   }
 
@@ -76,7 +76,7 @@ class Stretch implements Transaction {
     try {
       await this.#connection.script(`${this.#restore} ROLLBACK TO ${this.#name}; RELEASE ${this.#name}`);
     } catch {
-      // An error that ended the whole transaction has ended this stretch too; what comes next will fail by it.
+      // An error that ended the whole transaction has ended this stretch too; what comes next is refused.
       await this.#connection.endTransaction();
     }
   }
