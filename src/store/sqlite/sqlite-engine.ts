@@ -120,7 +120,7 @@ class SqliteEngine implements Engine {
 
   async #close(): Promise<void> {
     await this.#readers.close();
-    // The last connection that closes moves the WAL's contents into the file.
+    await this.#writer?.checkpoint();
     await this.#writer?.close();
     await Promise.all([...this.#threads].map(thread => thread.close()));
     await this.#memory?.remove();
