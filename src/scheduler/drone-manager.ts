@@ -10,7 +10,7 @@ import { type AnyDrone, checkDrone } from '../drone/drone.js';
 import { summarize } from '../drone-error.js';
 import { invalidArgument } from '../invalid-argument.js';
 import { checkNames } from '../option-reader.js';
-import { refuseInSection } from '../section-guard.js';
+import { refusalInSection, refuseInSection } from '../section-guard.js';
 import { openStats, type Stats } from '../stats.js';
 import type { TaskQueue } from '../task-queue.js';
 import type { ProcessId } from '../utility.js';
@@ -185,6 +185,8 @@ export class DroneManager {
    * what is queued on drones stays there; the queue is yours to close. A second call gives the same promise.
    */
   shutdown(): Promise<void> {
+    const refusal = refusalInSection(`shutdown of the manager '${this.#settings.name}'`);
+    if (refusal) return Promise.reject(refusal);
     this.#ending ??= this.#end();
     return this.#ending;
   }

@@ -120,7 +120,8 @@ export class Section implements GuardedSection {
       throw new ContextSwitchError('ERR_SECTION_ENDED', `${shortened(sql)}: the ${this.title} has ended`);
     }
     const current = currentSection();
-    if (this.#state === 'open' && current !== this) {
+    // While it ends its own flow of execution is in no section any more; one inside of it would wait for itself.
+    if (this.#state === 'open' ? current !== this : this.#isAround(current)) {
       const user = current === undefined ? 'another logical thread' : `the ${current.title}`;
       throw new ContextSwitchError(
         'ERR_OTHER_SECTION',
@@ -175,6 +176,10 @@ export class Section implements GuardedSection {
   /** Something was begun in it and not awaited. */
   leaveBehind(what: () => string): void {
     this.#leftBehind ??= what();
+  }
+
+  #isAround(section: GuardedSection | undefined): boolean {
+    return section !== undefined && (section === this || this.#isAround(section.outer));
   }
 
   #inTurn<T>(what: () => string, work: () => Promise<T>): Promise<T> {

@@ -10,8 +10,8 @@ const WORD = /\w*/y;
 /** How comments go: `flat` in SQLite; `nested` in PostgreSQL, where one may hold further ones, whole. */
 export type Comments = 'flat' | 'nested';
 
-/** The first two words of a statement, in capitals, with one blank between them; empty for what has no words. */
-export function firstWords(sql: string, comments: Comments): string {
+/** The first words of a statement, in capitals, with one blank between them; empty for what has no words. */
+export function firstWords(sql: string, comments: Comments, count = 2): string {
   let at = 0;
   const word = (): string => {
     at = afterBlanks(sql, at, comments);
@@ -20,7 +20,7 @@ export function firstWords(sql: string, comments: Comments): string {
     at += found.length;
     return found;
   };
-  return `${word()} ${word()}`.trim().toUpperCase();
+  return Array.from({ length: count }, word).join(' ').trim().toUpperCase();
 }
 
 /** An SQLite text, blanks in place of its comments. */

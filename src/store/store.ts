@@ -75,6 +75,7 @@ export class Store<DB> {
    */
   static async open<DB>(options: StoreOptions): Promise<Store<DB>> {
     const settings = readStoreOptions(options);
+    refuseInSection(`open of the store '${settings.name}'`);
     return new Store<DB>(await openEngine(settings), settings);
   }
 

@@ -9,6 +9,7 @@ export interface OpenRequest {
   readonly script: string;
 }
 
+/** Fails while no transaction is open. */
 export interface ExecuteRequest {
   readonly op: 'execute';
   readonly connection: number;

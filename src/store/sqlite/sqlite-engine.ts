@@ -24,6 +24,9 @@ const READONLY = 8;
 /** A reader that wants to write, and whose snapshot is old by now. */
 const BUSY_SNAPSHOT = 517;
 
+/** Of which SQLite obeys many a PRAGMA as soon as it is to explain it. */
+const EXPLAIN = /^EXPLAIN (QUERY PLAN )?/;
+const EXPLAIN_WORDS = 3;
 /** They would end the transaction, or outlive it in the connection. */
 const REFUSED =
   /^(BEGIN|COMMIT|END|ROLLBACK|SAVEPOINT|RELEASE|ATTACH|DETACH|PRAGMA(?! DEFER_FOREIGN_KEYS)|VACUUM|CREATE (TEMP|TEMPORARY))\b/;
@@ -128,8 +131,9 @@ class SqliteEngine implements Engine {
   }
 
   refuses(sql: string): boolean {
-    const words = firstWords(sql, 'flat');
-    return REFUSED.test(words) || (words.startsWith('CREATE') && CREATES_TEMPORARY.test(withoutComments(sql)));
+    const text = withoutComments(sql);
+    const words = firstWords(text, 'flat', EXPLAIN_WORDS + 2).replace(EXPLAIN, '');
+    return REFUSED.test(words) || (words.startsWith('CREATE') && CREATES_TEMPORARY.test(text));
   }
 
   close(): Promise<void> {
@@ -139,7 +143,7 @@ class SqliteEngine implements Engine {
 
   async #close(): Promise<void> {
     await this.#readers.close();
-    // The last connection that closes moves the WAL's contents into the file.
+    await this.#writer?.checkpoint();
     await this.#writer?.close();
     await Promise.all([...this.#threads].map(thread => thread.close()));
     await this.#memory?.remove();

@@ -115,6 +115,13 @@ function connectionOf(id: number): Connection {
   return connection;
 }
 
+/** Outside of one a statement would be kept at once, and a savepoint would begin one. */
+function inTransaction(id: number): Connection {
+  const connection = connectionOf(id);
+  if (connection.database.isTransaction) return connection;
+  throw Object.assign(new Error('an earlier error has made SQLite undo the transaction'), { code: UNDONE });
+}
+
 async function answer(request: Request): Promise<Executed | undefined> {
   switch (request.op) {
     case 'open':
@@ -144,15 +151,15 @@ async function answer(request: Request): Promise<Executed | undefined> {
   }
 }
 
-function inTransaction(id: number): Connection {
-  const connection = connectionOf(id);
-  if (connection.database.isTransaction) return connection;
-  throw Object.assign(new Error('an earlier error has made SQLite undo the transaction'), { code: UNDONE });
-}
+/** Result codes by SQLite's messages: of a statement that gives rows, \@photostructure/sqlite tells no more. */
+const ERRCODES: ReadonlyMap<string, number> = new Map([
+  ['database is locked', 5],
+  ['attempt to write a readonly database', 8],
+]);
 
 function recordOf(thrown: unknown): ErrorRecord {
   const error = thrown instanceof Error ? thrown : new Error(String(thrown));
-  const { code, errcode } = error as { code?: unknown; errcode?: unknown };
+  const { code, errcode = ERRCODES.get(error.message) } = error as { code?: unknown; errcode?: unknown };
   return {
     name: error.name,
     message: error.message,

@@ -76,7 +76,7 @@ class Stretch implements Transaction {
     try {
       await this.#connection.script(`${this.#restore} ROLLBACK TO ${this.#name}; RELEASE ${this.#name}`);
     } catch {
-      // An error that ended the whole transaction has ended this stretch too; what comes next will fail by it.
+      // An error that ended the whole transaction has ended this stretch too; what comes next is refused.
       await this.#connection.endTransaction();
     }
   }

@@ -1,0 +1,46 @@
+/** Processes beside the test's own that use a database. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import type { Place } from './databases.js';
+
+const PROGRAM = fileURLToPath(new URL('./store-process.js', import.meta.url));
+
+export interface Program extends AsyncDisposable {
+  /** The next line that it prints. Rejects when it ends instead. */
+  line(): Promise<string>;
+  /** Tells it to go on. */
+  go(): void;
+  /** Resolves with its exit code, or the signal that it died of, and what it said on stderr. */
+  ended(): Promise<string>;
+}
+
+/** Starts store-process.js, which says what the ways are. */
+export function startProgram(way: string, place: Place): Program {
+  const child = spawn(process.execPath, [PROGRAM, way, JSON.stringify(place)], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+  let stderr = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const ended = endOf(child).then(end => [end, stderr].filter(text => text !== '').join(': '));
+  return {
+    async line() {
+      const { done, value } = await lines.next();
+      if (done === true) throw new Error(`the process ended: ${await ended}`);
+      return value;
+    },
+    go: () => child.stdin.end(),
+    ended: () => ended,
+    async [Symbol.asyncDispose]() {
+      child.kill('SIGKILL');
+      await ended;
+    },
+  };
+}
+
+async function endOf(child: ChildProcess): Promise<string> {
+  const [code, signal] = (await once(child, 'close')) as [number | null, string | null];
+  return String(code ?? signal);
+}
