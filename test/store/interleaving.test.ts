@@ -58,11 +58,8 @@ async function interleave(place: StoreOptions): Promise<void> {
       new LogicalThread(store, committed, at, value => queue.call(drones[at]!, 'echo', value)).run(each),
     );
     // The others come to their end, too, before the next try.
-    for (const { reason } of (await Promise.allSettled(runs)).filter(
-      ({ status }) => status === 'rejected',
-    ) as PromiseRejectedResult[]) {
-      throw reason;
-    }
+    const ends = await Promise.allSettled(runs);
+    for (const end of ends) if (end.status === 'rejected') throw end.reason;
     const left = await store.read(db => db.selectFrom('row').select('id').execute());
     assert.deepEqual(new Set(left.map(({ id }) => id)), committed.now);
   };

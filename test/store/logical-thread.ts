@@ -13,7 +13,6 @@ import {
   ReadOnlyViolation,
   type ReadWriteDb,
   type Store,
-  StoreError,
 } from 'drone-task-queue/store';
 import { rejectionOf } from '../contract/rejections.js';
 
@@ -131,19 +130,12 @@ export class LogicalThread {
       if (fails) await (db as ReadWriteDb<Rows>).deleteFrom('row').execute();
       if (writes && !isPart) this.#committed.pending = open.view;
     });
-    const error = await section.then(
-      () => undefined,
-      (thrown: unknown) => thrown,
-    );
     if (!isAllowed(kind, around)) {
-      assert.ok(error instanceof StoreError && error.code === 'ERR_SECTION_NESTING', String(error));
+      await assert.rejects(section, { code: 'ERR_SECTION_NESTING' });
       return;
     }
-    if (fails) {
-      if (!(kind === 'read' ? error instanceof ReadOnlyViolation : error instanceof AsTold)) throw error;
-    } else if (error !== undefined) {
-      throw error;
-    }
+    if (!fails) await section;
+    else await assert.rejects(section, kind === 'read' ? ReadOnlyViolation : AsTold);
     if (isPart) {
       // One that reads has seen the snapshot of the one around it.
       if (kind === 'read' ? around.view === undefined : !fails) around.view = done?.view;
