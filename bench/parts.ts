@@ -8,6 +8,7 @@ import { measure, startMemoryServer } from './process.js';
 import { addressOf } from './program.js';
 import { ratios, type Row, rowOf } from './row.js';
 import type { Scale } from './scale.js';
+import { store } from './store.js';
 
 interface Cost {
   readonly wallUs: number;
@@ -152,4 +153,4 @@ async function memory(scale: Scale): Promise<Row[]> {
   ];
 }
 
-export const parts = { queue, warm, loop, memory, peers, growth, floor } as const;
+export const parts = { queue, warm, loop, memory, peers, growth, floor, store } as const;

@@ -27,9 +27,9 @@ export function startProgram(way: string, place: Place): Program {
   const ended = endOf(child).then(end => [end, stderr].filter(text => text !== '').join(': '));
   return {
     async line() {
-      const { done, value } = await lines.next();
-      if (done === true) throw new Error(`the process ended: ${await ended}`);
-      return value;
+      const next = await lines.next();
+      if (next.done === true) throw new Error(`the process ended: ${await ended}`);
+      return next.value;
     },
     go: () => child.stdin.end(),
     ended: () => ended,

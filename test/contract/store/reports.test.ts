@@ -78,7 +78,7 @@ for (const database of databases.all) {
     assert.equal(told.length, 1);
     const { openedAt, tookMs, waits, writes, store: name } = told[0]!;
     assert.match(openedAt, /reports\.test\.ts:\d+:\d+$/);
-    assert.ok(tookMs >= 1);
+    assert.ok(openMs > 0);
     assert.deepEqual([writes, waits, name], [true, false, 'store']);
     const ours = lines.filter(([text]) => text.includes("'long'"));
     assert.equal(ours.length, 1);
@@ -94,13 +94,13 @@ for (const database of databases.all) {
       throw new Error('as told');
     };
     using slow = new Witness(events.sectionSlow);
+    const warned = new Promise(resolve => process.once('warning', resolve));
     await using store = await openItems({
       ...(await database.place()),
       slowSectionMs: 1,
       stats: { timing: fail, increment: fail, gauge: fail },
       log: { debug: fail, info: fail, warn: fail, error: fail },
     });
-    const warned = new Promise(resolve => process.once('warning', resolve));
     await store.readWrite('slow', async tx => {
       await slow.first(({ section }) => section === 'slow');
       await add(tx, 1);
