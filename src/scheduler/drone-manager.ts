@@ -360,7 +360,7 @@ export class DroneManager {
 
   /** One at a time, in the order they were asked for, whatever becomes of those before. */
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    refuseInSection(`a round of the drone manager '${this.#settings.name}'`);
+    refuseInSection(`the manager '${this.#settings.name}'`);
     const done = this.#turn.then(work);
     this.#turn = done.catch(() => undefined);
     return done;

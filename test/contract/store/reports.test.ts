@@ -78,7 +78,7 @@ for (const database of databases.all) {
     assert.equal(told.length, 1);
     const { openedAt, tookMs, waits, writes, store: name } = told[0]!;
     assert.match(openedAt, /reports\.test\.ts:\d+:\d+$/);
-    assert.ok(openMs > 0);
+    assert.ok(tookMs > 0);
     assert.deepEqual([writes, waits, name], [true, false, 'store']);
     const ours = lines.filter(([text]) => text.includes("'long'"));
     assert.equal(ours.length, 1);
