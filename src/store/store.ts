@@ -145,11 +145,11 @@ export class Store<DB> {
    * Rejects with StoreError (`ERR_SECTION_NESTING`) inside a section, which would wait for itself.
    */
   async close(): Promise<void> {
-    const inside = this.#sectionsAround()[0];
+    const what = `close of the store '${this.name}'`;
+    const [inside] = this.#sectionsAround(what);
     if (inside !== undefined) {
-      throw new StoreError('ERR_SECTION_NESTING', `close of the store '${this.name}' in its ${inside.title}`);
+      throw new StoreError('ERR_SECTION_NESTING', `${what} in its ${inside.title}`);
     }
-    refuseInSection(`close of the store '${this.name}'`);
     this.#closed ??= this.#close();
     return this.#closed;
   }
@@ -166,7 +166,7 @@ export class Store<DB> {
 
   async #run<T>(facts: Facts, ways: Ways, work: Work<T>): Promise<T> {
     this.#refuseLate(facts);
-    const around = this.#sectionsAround();
+    const around = this.#sectionsAround(`a section of the store '${this.name}'`);
     const [inside] = around;
     const whole: SectionFacts = { ...facts, outer: currentSection(), isWhole: true };
     if (inside === undefined) {
@@ -209,12 +209,12 @@ export class Store<DB> {
    * The open sections of this store that this logical thread is in, the innermost first. Throws ContextSwitchError when
    * one of another store is among them, or around them, that writes: that store would wait for this one's database.
    */
-  #sectionsAround(): Section[] {
+  #sectionsAround(what: string): Section[] {
     const around: Section[] = [];
     for (const section of sectionsAround()) {
       if (!section.isOpen) continue;
       if (section instanceof Section && section.engine === this.#engine) around.push(section);
-      else if (section.writes) refuseInSection(`a section of the store '${this.name}'`);
+      else if (section.writes) refuseInSection(what);
     }
     return around;
   }

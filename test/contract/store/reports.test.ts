@@ -46,6 +46,7 @@ for (const database of databases.all) {
     assert.deepEqual(
       ends.seen.map(({ store: name, section, writes, failed }) => [name, section, writes, failed]),
       [
+        ['my farm', 'inner', true, false],
         ['my farm', 'start job', true, false],
         ['my farm', 'read', false, false],
         ['my farm', 'due/jobs', false, false],
@@ -53,11 +54,11 @@ for (const database of databases.all) {
       ],
     );
     for (const { tookMs } of ends.seen) assert.ok(tookMs >= 0);
-    assert.equal(ends.seen[3]?.error, failure);
+    assert.equal(ends.seen[4]?.error, failure);
     assert.ok(!('error' in (ends.seen[0] ?? {})));
     assert.deepEqual(
       stats.take().map(name => name.replace('drone_task_queue.my_farm.', '')),
-      ['section.start_job', 'section.read', 'section.due_jobs', 'section.fail', 'section_failures.fail'],
+      ['inner', 'start_job', 'read', 'due_jobs', 'fail'].map(name => `section.${name}`).concat('section_failures.fail'),
     );
   });
 
