@@ -5,7 +5,7 @@ import { processGroupOf } from '../../src/agent/processes.js';
 const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? String(error);
 for (let code; code !== 'EMFILE';) {
   try {
-    openSync('/dev/null');
+    openSync('/dev/null', 'r');
   } catch (error) {
     code = codeOf(error);
   }
