@@ -54,8 +54,8 @@ import { Turns } from './turns.js';
  * ```
  *
  * No drone's failure is ever thrown: it makes the drone stale. All that is refused is refused before anything is queued:
- * with TypeError (`ERR_INVALID_ARG`), or DroneManagerError, whose `code` says why; and what waits, inside a section of a
- * store that writes, with ContextSwitchError.
+ * with TypeError (`ERR_INVALID_ARG`), or DroneManagerError, whose `code` says why; and in a section of a store that writes,
+ * whatever waits for drones, with ContextSwitchError.
  */
 export class DroneManager {
   readonly #queue: TaskQueue;
@@ -113,8 +113,8 @@ export class DroneManager {
 
   /**
    * Runs `initialize(resultsDir)` on each drone, beside its queue: calls that are queued on it stay there. One that fails is
-   * stale, and tried again with each refresh; so is one that takes longer than `refreshTimeoutMs`. `resultsDir` is an absolute
-   * path on every drone.
+   * stale, and tried again with each refresh; so is one that takes longer than `refreshTimeoutMs`. `resultsDir` is an
+   * absolute path on every drone.
    *
    * Rejects with a DroneManagerError: `ERR_NO_DRONES` with all `failures` when none could be initialized, and it may then be
    * called again; `ERR_INITIALIZED` after it has succeeded.
@@ -176,8 +176,9 @@ export class DroneManager {
   }
 
   /**
-   * Ends the refresh or `initialize` that is in flight, waits for `executeActions`, and sends the last metrics. Detached commands live on;
-   * what is queued on drones stays there; the queue is yours to close. A second call gives the same promise.
+   * Ends the refresh or `initialize` that is in flight, waits for `executeActions`, and sends the last metrics. Detached
+   * commands live on; what is queued on drones stays there; copies under way end with the queue, which is yours to close.
+   * A second call gives the same promise.
    */
   shutdown(): Promise<void> {
     // Before there is a promise to keep, which would reject for ever.
@@ -286,7 +287,7 @@ export class DroneManager {
     return this.#actions.executions.attach(absolutePath('workingDirectory', workingDirectory), name, contents);
   }
 
-  /** Forgets the files that are kept for this working directory, of which no command is wanted any more: whether there were any. */
+  /** Forgets the files that are kept for this working directory, where no command is wanted any more: whether there were any. */
   detachFiles(workingDirectory: string): boolean {
     return this.#actions.executions.detach(absolutePath('workingDirectory', workingDirectory));
   }
