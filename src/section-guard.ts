@@ -71,23 +71,16 @@ export async function outsideSections<T>(what: string, work: () => Promise<T>): 
   return inNoSection(work);
 }
 
-/** Throws ContextSwitchError (`ERR_CONTEXT_SWITCH`) where there is a refusal. */
-export function refuseInSection(what: string): void {
-  const refusal = refusalInSection(what);
-  if (refusal) throw refusal;
-}
-
 /**
- * The refusal in a section that writes, or in one inside of it; elsewhere undefined. `what` names what is about to be
- * waited for, as the subject of a sentence: "execute of the queue 'jobs'".
+ * Throws ContextSwitchError (`ERR_CONTEXT_SWITCH`) in a section that writes, or in one inside of it. `what` names what is
+ * about to be waited for, as the subject of a sentence: "execute of the queue 'jobs'".
  */
-export function refusalInSection(what: string): ContextSwitchError | undefined {
+export function refuseInSection(what: string): void {
   for (const section of sectionsAround()) {
     if (!section.isOpen || !section.writes) continue;
-    return new ContextSwitchError(
+    throw new ContextSwitchError(
       'ERR_CONTEXT_SWITCH',
       `${what} waits for something other than the database, inside the ${section.title}: nothing was started`,
     );
   }
-  return undefined;
 }

@@ -66,12 +66,14 @@ export interface ExecuteCommandOptions {
 
 /** What `refresh` found on a drone. */
 export interface RefreshResult {
-  /** Contents by path; files that are missing or unreadable are left out. */
+  /** Contents by path, of a file of more than 4 KiB the first 4,097 bytes; what is missing or no plain file is left out. */
   readonly pidfiles: Record<string, string>;
   /** All that run; those that have ended and were not waited for (zombies) are left out. */
   readonly processes: ProcessInfo[];
   /** Read again after the processes, so that a process that ended in between is told from one that vanished. */
   readonly pidfilesSecondRead: Record<string, string>;
+  /** Paths of which one of the reads failed, with its code, such as `EIO`: nothing is known of what is there. */
+  readonly unreadable?: Readonly<Record<string, string>> | undefined;
 }
 
 /** How a transfer runs. */

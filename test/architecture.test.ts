@@ -254,7 +254,8 @@ const ENTRY_POINTS: Readonly<Record<string, string>> = {
   'scheduler/index.ts': `
     TickLoop TickLoopOptions TickLoopError Tick TickContext
     DroneManager DroneManagerOptions DroneManagerError DroneManagerErrorCode ManagedDrone StaleDrone DroneChoice
-    ManagerRoundOptions RefreshReport ActionReport ActionFailure ExecutionReport FailedCopy ManagedCommandOptions
+    ManagerRoundOptions RefreshReport ActionReport ActionFailure ExecutionReport FailedCopy PendingCopy
+    ManagedCommandOptions
     WORKING_DIRECTORY PidfileId PidfileOptions PidfileState PidfileContents PidfileWriter DroneProcess OrphanedProcess
     DroneInitialized DroneStale DroneFresh CommandNotStarted
     Clock Timer Log StatsClient StatsServer StatsTarget events TickStart TickEnd`,

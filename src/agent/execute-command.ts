@@ -66,6 +66,8 @@ export async function executeCommand(
     // A leader killed this early leaves its pidfile without a status, as at any later time.
     child.stdin?.on('error', () => undefined);
     try {
+      // The leader has the log. What goes wrong with ours must be known while it can still keep the command from starting.
+      await log?.close();
       await writeWhole(pidfile, `${String(pid)}\n`);
       context.signal.throwIfAborted();
     } catch (error) {

@@ -10,6 +10,8 @@ type ProcessStat = Omit<ProcessInfo, 'args'>;
 const execute = promisify(execFile);
 /** Reads of /proc are fast and never wait, so they are not worth a thread; but the event loop gets a turn in between. */
 const PROCESSES_PER_TURN = 100;
+/** A /proc that hides the processes of others (`hidepid=1`) lists them, and refuses to tell of them. */
+const ENDED_OR_HIDDEN: ReadonlySet<string | undefined> = new Set(['ENOENT', 'ENOTDIR', 'ESRCH', 'EPERM', 'EACCES']);
 const PS_OUTPUT_BYTES = 64 * 1024 * 1024;
 
 const hasProc = (): boolean => existsSync('/proc/self/stat');
@@ -64,12 +66,13 @@ function readStat(pid: number): ProcessStat | undefined {
   return { pid, ppid: Number(ppid), pgid: Number(pgid), comm: text.slice(text.indexOf('(') + 1, commEnd) };
 }
 
-/** Undefined when the process has ended meanwhile, or is hidden from us. */
+/** Undefined when the process has ended meanwhile, or is hidden from us. Throws what says neither, such as EMFILE. */
 function readProc(pid: number, file: string): string | undefined {
   try {
     return readFileSync(`/proc/${String(pid)}/${file}`, 'utf8');
-  } catch {
-    return undefined;
+  } catch (error) {
+    if (ENDED_OR_HIDDEN.has((error as NodeJS.ErrnoException).code)) return undefined;
+    throw error;
   }
 }
 

@@ -1,16 +1,20 @@
 /** Runs what is queued on the drones, and tells what became of it. */
 import type { Clock } from '../clock.js';
 import type { AnyDrone } from '../drone/drone.js';
-import { type DroneError, type DroneErrorKind, summarize } from '../drone-error.js';
+import { type DroneError, DroneTaskQueueException, summarize } from '../drone-error.js';
 import type { Stats } from '../stats.js';
 import type { RoundOutcome, TaskQueue } from '../task-queue.js';
+import type { FailedCopy, PendingCopy } from './copy.js';
 import type { DroneStates } from './drone-states.js';
 import { type ExecutionNotes, type ExecutionReport, Executions } from './executions.js';
+import { Kills } from './kills.js';
+import { Limit } from './limit.js';
 import type { ManagedDrone } from './managed-drone.js';
 import type { ManagerSettings } from './manager-options.js';
 import { tellNotStarted } from './not-started.js';
 import type { Pidfiles } from './pidfiles.js';
-import { type FailedCopy, ResultsRepository } from './results-repository.js';
+import { ResultsRepository } from './results-repository.js';
+import { isCallsFault, isDronesFault } from './whose-fault.js';
 
 /** A drone's failure in a round of `executeActions`. */
 export interface ActionFailure {
@@ -24,49 +28,58 @@ export interface ActionReport extends ExecutionReport {
   readonly outcomes: readonly RoundOutcome[];
   /** All failures of these rounds, in order; a drone of which several calls threw has several. */
   readonly failures: readonly ActionFailure[];
-  /** Copies to the results repository that failed and are not tried again. */
+  /** Copies to the results repository that failed and are not tried again. Those in neither list are made. */
   readonly failedCopies: readonly FailedCopy[];
+  /** Copies to the results repository that are left for the next `executeActions`. */
+  readonly pendingCopies: readonly PendingCopy[];
+  /** Why the queue has refused a round after the first: what that would have run is still queued. */
+  readonly refused: DroneTaskQueueException | undefined;
 }
 
 export class Actions {
-  readonly executions = new Executions();
+  readonly executions: Executions;
+  readonly kills: Kills;
   readonly results: ResultsRepository;
   readonly #queue: TaskQueue;
   readonly #settings: ManagerSettings;
   readonly #stats: Stats;
   readonly #states: DroneStates;
-  readonly #pidfiles: Pidfiles;
+  /** Of copies that are still to be made: a drone that is away is told once. */
+  readonly #toldErrors = new WeakSet<Error>();
 
   constructor(queue: TaskQueue, settings: ManagerSettings, stats: Stats, states: DroneStates, pidfiles: Pidfiles) {
     this.#queue = queue;
     this.#settings = settings;
     this.#stats = stats;
     this.#states = states;
-    this.#pidfiles = pidfiles;
+    this.executions = new Executions(pidfiles);
+    this.kills = new Kills(settings, states, pidfiles);
     this.results = new ResultsRepository(settings.resultsDrone);
   }
 
-  /** Rejects with the queue's refusal of a round only, which leaves its calls where they were. */
+  /** Rejects with the queue's refusal of the first round only, which leaves its calls where they were. */
   async run(drones: readonly ManagedDrone[], signal: AbortSignal | undefined): Promise<ActionReport> {
-    const work = new ActionWork(this.#queue, this.executions, this.results, signal, this.#settings.clock);
+    const { clock, refreshTimeoutMs } = this.#settings;
+    const work = new ActionWork(this.#queue, this.executions, this.results, signal);
+    this.kills.queue(drones);
     try {
       await work.runCalls(drones);
-      await work.runCopies();
+      await work.runCopies(clock, refreshTimeoutMs);
       if (!drones.includes(this.results.drone)) await work.runCalls([this.results.drone]);
+    } catch (error) {
+      if (!(error instanceof DroneTaskQueueException) || work.told.outcomes.length === 0) throw error;
+      work.told.refused = error;
     } finally {
-      // Also when a later round is refused: what the earlier ones did must not be lost.
+      this.kills.settle(drones);
+      // Whatever is thrown: what was done by then must not be lost.
       this.#take(work, drones);
     }
-    return { ...work.notes, ...work.told, queued: this.executions.queued };
+    return { ...work.notes, ...work.told, queued: this.executions.queued, pendingCopies: this.results.pending };
   }
 
   #take({ notes, told }: ActionWork, drones: readonly ManagedDrone[]): void {
     const { log, name } = this.#settings;
-    for (const { id, error } of notes.failedToStart) {
-      const pidfile = this.#pidfiles.get(id);
-      if (pidfile) this.#pidfiles.delete(pidfile);
-      tellNotStarted(this.#settings, this.#stats, id, error);
-    }
+    for (const { id, error } of notes.failedToStart) tellNotStarted(this.#settings, this.#stats, id, error);
     for (const { drone, error } of told.failures) {
       const { hostname } = drone;
       log.error(`${name}: actions on drone ${hostname} failed: ${summarize(error)}`, {
@@ -84,6 +97,18 @@ export class Actions {
         error,
       });
     }
+    for (const { error, hostname, source } of this.results.pending) {
+      if (!error || this.#toldErrors.has(error)) continue;
+      this.#toldErrors.add(error);
+      log.warn(`${name}: ${source} of ${hostname} is not copied yet: ${summarize(error)}`, {
+        manager: name,
+        hostname,
+        error,
+      });
+    }
+    const { refused } = told;
+    if (refused)
+      log.error(`${name}: a round of actions was refused: ${refused.message}`, { manager: name, error: refused });
   }
 }
 
@@ -94,60 +119,59 @@ class ActionWork {
     outcomes: [] as RoundOutcome[],
     failures: [] as ActionFailure[],
     failedCopies: [] as FailedCopy[],
+    refused: undefined as DroneTaskQueueException | undefined,
   };
   readonly #queue: TaskQueue;
   readonly #executions: Executions;
   readonly #results: ResultsRepository;
   readonly #signal: AbortSignal | undefined;
-  readonly #clock: Clock;
 
-  constructor(
-    queue: TaskQueue,
-    executions: Executions,
-    results: ResultsRepository,
-    signal: AbortSignal | undefined,
-    clock: Clock,
-  ) {
+  constructor(queue: TaskQueue, executions: Executions, results: ResultsRepository, signal: AbortSignal | undefined) {
     this.#queue = queue;
     this.#executions = executions;
     this.#results = results;
     this.#signal = signal;
-    this.#clock = clock;
   }
 
+  /** A call that failed has ended its batch: those behind it must not wait for the next tick. */
   async runCalls(drones: readonly ManagedDrone[]): Promise<void> {
-    // A call that threw has ended its batch: the others must not wait for the next tick. Each round has one fewer.
-    for (let left = drones; left.length > 0 && this.#signal?.aborted !== true;) {
-      const { failures } = await this.#round(left);
-      left = left.filter(drone => failures.get(drone)?.kind === 'call' && drone.getCalls().length > 0);
+    for (let left = drones; left.length > 0 && this.#signal?.aborted !== true;) left = await this.#round(left);
+  }
+
+  async runCopies(clock: Clock, limitMs: number): Promise<void> {
+    if (this.#signal?.aborted === true) return;
+    const away = this.told.failures.filter(({ error }) => isDronesFault(error)).map(({ drone }) => drone.hostname);
+    const limit = new Limit([this.#signal], { clock, limitMs });
+    try {
+      this.told.failedCopies.push(...(await this.#results.runCopies(this.#queue, new Set(away), limit)));
+    } finally {
+      limit.release();
     }
   }
 
-  async runCopies(): Promise<void> {
-    if (this.#signal?.aborted === true) return;
-    const away = new Set(this.told.failures.filter(({ error }) => isDronesFault(error)).map(({ drone }) => drone));
-    this.told.failedCopies.push(...(await this.#results.runCopies(this.#queue, away)));
-  }
-
-  async #round(drones: readonly ManagedDrone[]): Promise<RoundOutcome> {
-    const batches = drones.map(drone => ({ drone, batch: drone.getCalls() }));
-    const outcome = await this.#queue.settle(drones, { signal: this.#signal });
+  /** Gives the drones that can go on: one call has failed, and others are left. Each time there are fewer calls. */
+  async #round(drones: readonly ManagedDrone[]): Promise<ManagedDrone[]> {
+    const batches = drones.map(drone => ({ drone, batch: this.#executions.send(drone) }));
+    let outcome: RoundOutcome;
+    try {
+      // A drone that fails is no reason to leave the others alone, whatever the queue's own rule is.
+      outcome = await this.#queue.settle(drones, { signal: this.#signal, stopOn: 'never' });
+    } catch (error) {
+      for (const each of batches) this.#executions.settle({ ...each, values: [], failure: undefined }, this.notes);
+      throw error;
+    }
     this.told.outcomes.push(outcome);
+    const left: ManagedDrone[] = [];
     for (const { drone, batch } of batches) {
       const failure = outcome.failures.get(drone);
-      if (failure) this.told.failures.push({ drone, error: failure });
       const batchOutcome = { drone, batch, values: outcome.results.get(drone) ?? failure?.completed ?? [], failure };
-      this.#executions.settle(batchOutcome, this.#clock.nowMs(), this.notes);
+      this.#executions.settle(batchOutcome, this.notes);
       this.told.failedCopies.push(...this.#results.settle(batchOutcome));
+      if (!failure) continue;
+      this.told.failures.push({ drone, error: failure });
+      const calls = new Set(drone.getCalls());
+      if (isCallsFault(failure) && calls.size > 0 && batch.some(call => !calls.has(call))) left.push(drone);
     }
-    return outcome;
+    return left;
   }
-}
-
-/** Failures that say nothing of the drone: it answered, or was not asked. */
-const OF_THE_CALLER: readonly DroneErrorKind[] = ['call', 'not-cloneable', 'callback', 'cancelled', 'not-contacted'];
-
-/** Whether a drone that failed so may not be what it was. */
-function isDronesFault({ kind }: DroneError): boolean {
-  return !OF_THE_CALLER.includes(kind);
 }

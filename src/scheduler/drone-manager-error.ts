@@ -14,6 +14,8 @@ import type { AnyDrone } from '../drone/drone.js';
  * | `ERR_CALLS_LEFT` | the drone was left out of the refresh: calls of others were queued on it |
  * | `ERR_BAD_REFRESH` | what the drone answered to `refresh` made no sense |
  * | `ERR_NOT_ATTACHED` | the command was not started, since an attached file could not be written |
+ * | `ERR_COPY_TAKEN` | a copy's call was run, or cleared from its drone's queue, by somebody else: its outcome is not known |
+ * | `ERR_NO_ANSWER` | the drone has not answered to `initialize` within `refreshTimeoutMs` |
  */
 export type DroneManagerErrorCode =
   | 'ERR_NO_DRONES'
@@ -27,7 +29,9 @@ export type DroneManagerErrorCode =
   | 'ERR_ATTACHED_TWICE'
   | 'ERR_CALLS_LEFT'
   | 'ERR_BAD_REFRESH'
-  | 'ERR_NOT_ATTACHED';
+  | 'ERR_NOT_ATTACHED'
+  | 'ERR_COPY_TAKEN'
+  | 'ERR_NO_ANSWER';
 
 /** What a drone manager refuses, or says of a drone. */
 export class DroneManagerError extends Error {

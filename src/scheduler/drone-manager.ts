@@ -10,14 +10,13 @@ import { type AnyDrone, checkDrone } from '../drone/drone.js';
 import { summarize } from '../drone-error.js';
 import { invalidArgument } from '../invalid-argument.js';
 import { checkNames } from '../option-reader.js';
-import { refusalInSection, refuseInSection } from '../section-guard.js';
 import { openStats, type Stats } from '../stats.js';
 import type { TaskQueue } from '../task-queue.js';
 import type { ProcessId } from '../utility.js';
 import { type ActionReport, Actions } from './actions.js';
 import { Capacity, type DroneChoice } from './capacity.js';
 import { type ManagedCommandOptions, readCommand } from './command-options.js';
-import { DroneManagerError } from './drone-manager-error.js';
+import { DroneManagerError, errorOf } from './drone-manager-error.js';
 import { DroneStates, type StaleDrone } from './drone-states.js';
 import type { WORKING_DIRECTORY } from './executions.js';
 import { initializeDrones } from './initialization.js';
@@ -33,15 +32,9 @@ import {
 } from './manager-options.js';
 import type { PidfileContents } from './pidfile-contents.js';
 import type { Pidfile, PidfileId, PidfileState } from './pidfile.js';
-import { absolutePath, checkPidfileId, checkProcessCount, orphanIn, Pidfiles } from './pidfiles.js';
+import { absolutePath, checkPidfileId, checkProcessCount, type OrphanedProcess, Pidfiles } from './pidfiles.js';
 import { type RefreshReport, Refreshes } from './refreshes.js';
-import type { DroneProcess } from './snapshot.js';
-
-/** A command of ours that no registered pidfile stands for. */
-export interface OrphanedProcess extends DroneProcess {
-  /** Its pidfile: to be registered, if it is wanted. */
-  readonly pidfile: PidfileId;
-}
+import { Turns } from './turns.js';
 
 /**
  * What a scheduler's tick asks of its drones, and orders from them.
@@ -74,9 +67,9 @@ export class DroneManager {
   readonly #capacity: Capacity;
   readonly #refreshes: Refreshes;
   readonly #shutDown = new AbortController();
+  readonly #turns: Turns;
   #drones: readonly ManagedDrone[] = [];
   #resultsDir: string | undefined;
-  #turn: Promise<unknown> = Promise.resolve();
   #ending: Promise<void> | undefined;
 
   /** The queue stays yours, also to close. Throws TypeError (`ERR_INVALID_ARG`) that names the option at fault. */
@@ -90,10 +83,11 @@ export class DroneManager {
     this.#stats = openStats(stats, (error, problems) => {
       log.warn(`${name}: metrics are being lost: ${summarize(error)}`, { manager: name, problems, error });
     });
+    this.#turns = new Turns(`drone manager '${name}'`);
     this.#states = new DroneStates(this.#settings);
     const parts = [this.#settings, this.#stats, this.#states, this.#pidfiles] as const;
     this.#capacity = new Capacity(...parts);
-    this.#refreshes = new Refreshes(queue, ...parts);
+    this.#refreshes = new Refreshes(queue, ...parts, this.#shutDown.signal);
     this.#actions = new Actions(queue, ...parts);
   }
 
@@ -119,7 +113,8 @@ export class DroneManager {
 
   /**
    * Runs `initialize(resultsDir)` on each drone, beside its queue: calls that are queued on it stay there. One that fails is
-   * stale, and tried again with each refresh. `resultsDir` is an absolute path on every drone.
+   * stale, and tried again with each refresh; so is one that takes longer than `refreshTimeoutMs`. `resultsDir` is an
+   * absolute path on every drone.
    *
    * Rejects with a DroneManagerError: `ERR_NO_DRONES` with all `failures` when none could be initialized, and it may then be
    * called again; `ERR_INITIALIZED` after it has succeeded.
@@ -132,7 +127,7 @@ export class DroneManager {
       if (list.indexOf(drone) < at)
         throw invalidArgument(`drones[${String(at)}]`, drone, 'a drone that is listed once');
     }
-    return this.#inTurn(() => this.#initialize(folder, list));
+    return this.#turns.take('initialize', () => this.#initialize(folder, list));
   }
 
   /**
@@ -143,17 +138,16 @@ export class DroneManager {
    */
   async triggerRefresh(options: ManagerRoundOptions = {}): Promise<void> {
     const signal = readRoundSignal(options);
-    await this.#inTurn(async () => {
+    await this.#turns.take('triggerRefresh', async () => {
       const resultsDir = this.#requireInitialized();
       await this.#sync();
-      const signals = signal ? [signal, this.#shutDown.signal] : [this.#shutDown.signal];
-      await this.#refreshes.start(this.#drones, resultsDir, AbortSignal.any(signals));
+      await this.#refreshes.start(this.#drones, resultsDir, signal);
     });
   }
 
   /** Waits for the refresh that was triggered, and takes over what it has found. */
   async syncRefresh(): Promise<RefreshReport> {
-    return this.#inTurn(() => this.#sync());
+    return this.#turns.take('syncRefresh', () => this.#sync());
   }
 
   /** `triggerRefresh`, then `syncRefresh`. */
@@ -164,12 +158,13 @@ export class DroneManager {
 
   /**
    * Runs all that is queued on the drones, then on the results drone where that is another one, and tells what became of
-   * it. A drone that failed is stale. Waits for a refresh that is in flight, and leaves what that finds to `syncRefresh`.
-   * Rejects with the queue's refusal only (DroneTaskQueueException): what has not run then is where it was.
+   * it. A drone that failed is stale. Waits for a refresh that is in flight, and leaves what that finds to `syncRefresh`; and
+   * for copies from drone to drone, but no longer than `refreshTimeoutMs`: they go on meanwhile. Rejects with the queue's
+   * refusal only (DroneTaskQueueException), when nothing has run: it is where it was.
    */
   async executeActions(options: ManagerRoundOptions = {}): Promise<ActionReport> {
     const signal = readRoundSignal(options);
-    return this.#inTurn(async () => {
+    return this.#turns.take('executeActions', async () => {
       this.#requireInitialized();
       await this.#refreshes.ended();
       try {
@@ -181,12 +176,17 @@ export class DroneManager {
   }
 
   /**
-   * Ends the refresh that is in flight, waits for `executeActions`, and sends the last metrics. Detached commands live on;
-   * what is queued on drones stays there; the queue is yours to close. A second call gives the same promise.
+   * Ends the refresh or `initialize` that is in flight, waits for `executeActions`, and sends the last metrics. Detached
+   * commands live on; what is queued on drones stays there; copies under way end with the queue, which is yours to close.
+   * A second call gives the same promise.
    */
   shutdown(): Promise<void> {
-    const refusal = refusalInSection(`shutdown of the manager '${this.#settings.name}'`);
-    if (refusal) return Promise.reject(refusal);
+    // Before there is a promise to keep, which would reject for ever.
+    try {
+      this.#turns.refuse('shutdown');
+    } catch (error) {
+      return Promise.reject(errorOf(error));
+    }
     this.#ending ??= this.#end();
     return this.#ending;
   }
@@ -198,7 +198,7 @@ export class DroneManager {
   registerPidfile(id: PidfileId, options: PidfileOptions = {}): void {
     checkPidfileOptions(options);
     const wanted = checkPidfileId(id);
-    this.#pidfiles.register(wanted, options, this.#named(wanted.hostname), this.#settings.clock.nowMs());
+    this.#pidfiles.register(wanted, options, this.#named(wanted.hostname));
   }
 
   /**
@@ -254,16 +254,15 @@ export class DroneManager {
    */
   orphanedProcesses(): OrphanedProcess[] {
     const folder = this.#requireInitialized();
-    const processes = [...this.#states.snapshots.values()].flatMap(snapshot => [...snapshot.processes]);
-    return processes.flatMap(process => {
-      const pidfile = orphanIn(folder, process, this.#pidfiles);
-      return pidfile ? [{ ...process, pidfile }] : [];
-    });
+    return this.#pidfiles.orphansIn(folder, this.#states.snapshots);
   }
 
-  /** Queues its end, with its process group, for `executeActions`. Throws DroneManagerError (`ERR_UNKNOWN_HOST`). */
+  /**
+   * Orders its end, with its process group, of the next `executeActions` for which its drone is not stale; of none when a
+   * refresh has meanwhile shown that it is gone, or that its pid is another's. Throws DroneManagerError (`ERR_UNKNOWN_HOST`).
+   */
   killProcess(process: ProcessId): void {
-    this.#droneIn(process).queueKillProcess(process);
+    this.#actions.kills.order(this.#named(process.hostname)[0], process);
   }
 
   /**
@@ -286,6 +285,11 @@ export class DroneManager {
    */
   attachFile(workingDirectory: string, name: string, contents: string | Uint8Array): string {
     return this.#actions.executions.attach(absolutePath('workingDirectory', workingDirectory), name, contents);
+  }
+
+  /** Forgets the files that are kept for this working directory, where no command is wanted any more: whether there were any. */
+  detachFiles(workingDirectory: string): boolean {
+    return this.#actions.executions.detach(absolutePath('workingDirectory', workingDirectory));
   }
 
   /**
@@ -340,7 +344,9 @@ export class DroneManager {
   async #initialize(resultsDir: string, drones: readonly ManagedDrone[]): Promise<void> {
     this.#requireRunning();
     if (this.#resultsDir !== undefined) throw new DroneManagerError('ERR_INITIALIZED', 'the manager is initialized');
-    await initializeDrones(this.#queue, resultsDir, drones, this.#states);
+    const patience = { ...this.#settings, signal: this.#shutDown.signal };
+    await initializeDrones(this.#queue, resultsDir, drones, this.#states, patience);
+    this.#requireRunning();
     this.#drones = drones;
     this.#resultsDir = resultsDir;
   }
@@ -353,17 +359,8 @@ export class DroneManager {
 
   async #end(): Promise<void> {
     this.#shutDown.abort(new DroneManagerError('ERR_SHUT_DOWN', 'the drone manager was shut down'));
-    await this.#turn;
-    await this.#refreshes.ended();
+    await this.#turns.take('shutdown', () => this.#refreshes.ended());
     await this.#stats.close();
-  }
-
-  /** One at a time, in the order they were asked for, whatever becomes of those before. */
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    refuseInSection(`the manager '${this.#settings.name}'`);
-    const done = this.#turn.then(work);
-    this.#turn = done.catch(() => undefined);
-    return done;
   }
 
   #registered(id: PidfileId): Pidfile {

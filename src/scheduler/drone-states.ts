@@ -1,7 +1,7 @@
 /**
  * What the manager knows of each drone. A drone is initialized, or not yet; and fresh, stale or neither. Fresh is one whose
  * last refresh was answered; only such a one is given work. It becomes stale by a failure, and keeps what was last known
- * of it; an answered refresh makes it fresh again.
+ * of it; a refresh that is asked for after that, and answered, makes it fresh again.
  */
 import type { Clock } from '../clock.js';
 import type { AnyDrone } from '../drone/drone.js';
@@ -25,6 +25,8 @@ interface DroneState {
   initialized: boolean;
   snapshot: Snapshot | undefined;
   fresh: boolean;
+  /** When it failed last, on the manager's clock. */
+  failedAtMs: number;
 }
 
 export class DroneStates {
@@ -45,7 +47,7 @@ export class DroneStates {
   }
 
   add(drone: ManagedDrone): void {
-    this.#states.set(drone, { initialized: false, snapshot: undefined, fresh: false });
+    this.#states.set(drone, { initialized: false, snapshot: undefined, fresh: false, failedAtMs: -Infinity });
   }
 
   clear(): void {
@@ -82,6 +84,8 @@ export class DroneStates {
   refreshed(drone: ManagedDrone, snapshot: Snapshot): void {
     const state = this.#stateOf(drone);
     state.snapshot = snapshot;
+    // What it answered before it failed says nothing of it since.
+    if (state.failedAtMs > snapshot.askedAtMs) return;
     state.fresh = true;
     if (!this.stale.delete(drone)) return;
     const { hostname } = drone;
@@ -93,8 +97,9 @@ export class DroneStates {
   failed(drone: ManagedDrone, error: Error): void {
     const state = this.#stateOf(drone);
     const known = this.stale.get(drone);
-    state.fresh = false;
     const clock = this.#clock;
+    state.fresh = false;
+    state.failedAtMs = clock.nowMs();
     this.stale.set(drone, {
       since: known?.since ?? new Date(),
       error,

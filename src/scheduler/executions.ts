@@ -2,7 +2,8 @@
  * Commands that were ordered, from the queueing of their calls until a round has told what became of them.
  *
  * A command's calls are those that write its attached files, then `executeCommand` itself, and they stay together: should
- * one of the files not be written for certain, the command is withdrawn, as it must not start without it.
+ * one of the files not be written for certain, the command is withdrawn, as it must not start without it. One that is given
+ * up while a round has it stays here, as the round may put it back, and is withdrawn then.
  */
 import { posix } from 'node:path';
 import type { Call } from '../drone/call.js';
@@ -10,6 +11,7 @@ import type { DroneError } from '../drone-error.js';
 import { invalidArgument } from '../invalid-argument.js';
 import { DroneManagerError } from './drone-manager-error.js';
 import type { Pidfile, PidfileId } from './pidfile.js';
+import type { Pidfiles } from './pidfiles.js';
 import type { ManagedDrone } from './managed-drone.js';
 import { withdraw } from './withdraw.js';
 
@@ -51,6 +53,8 @@ interface Execution {
   /** Those that are not known to be written. */
   files: readonly Call[];
   readonly command: Call;
+  /** It shall not start any more, and nobody wants to know. */
+  isGivenUp: boolean;
 }
 
 type Fate =
@@ -65,9 +69,14 @@ export type ExecutionNotes = {
 };
 
 export class Executions {
+  readonly #pidfiles: Pidfiles;
   readonly #waiting = new Map<Pidfile, Execution>();
   /** Contents by name, by working directory. */
   readonly #attached = new Map<string, Map<string, string | Uint8Array>>();
+
+  constructor(pidfiles: Pidfiles) {
+    this.#pidfiles = pidfiles;
+  }
 
   /** Gives the path that the file will have. */
   attach(folder: string, name: string, contents: string | Uint8Array): string {
@@ -82,6 +91,11 @@ export class Executions {
     return path;
   }
 
+  /** Forgets the files that wait for a command in this folder: whether there were any. */
+  detach(folder: string): boolean {
+    return this.#attached.delete(folder);
+  }
+
   /** Queues all of its calls, or none: throws what one of them was refused with. */
   queue(drone: ManagedDrone, pidfile: Pidfile, order: CommandOrder): void {
     const { workingDirectory, pidfileName, logFile, env } = order;
@@ -92,7 +106,7 @@ export class Executions {
         files.push(drone.queueCall('writeToFile', path, contents));
       }
       const call = drone.queueCall('executeCommand', command, { workingDirectory, pidfileName, logFile, env });
-      this.#waiting.set(pidfile, { pidfile, drone, files, command: call });
+      this.#waiting.set(pidfile, { pidfile, drone, files, command: call, isGivenUp: false });
     } catch (error) {
       withdraw(drone, files);
       throw error;
@@ -104,35 +118,70 @@ export class Executions {
   withdraw(pidfile: Pidfile): boolean {
     const execution = this.#waiting.get(pidfile);
     if (!execution) return false;
-    this.#waiting.delete(pidfile);
-    return withdraw(execution.drone, [...execution.files, execution.command]).has(execution.command);
+    execution.isGivenUp = true;
+    return this.#takeBack(execution);
   }
 
   /** Of commands that have not been sent. */
   get queued(): PidfileId[] {
-    return [...this.#waiting.keys()].map(({ id }) => id);
+    return [...this.#waiting.values()].flatMap(({ isGivenUp, pidfile }) => (isGivenUp ? [] : [pidfile.id]));
+  }
+
+  /** A round is about to take what is queued on the drone; to be followed by `settle`. Gives its batch. */
+  send(drone: ManagedDrone): readonly Call[] {
+    const queued = new Set(drone.getCalls());
+    for (const execution of this.#on(drone)) {
+      // Put back by a round of somebody else's.
+      if (execution.isGivenUp) this.#takeBack(execution);
+      else if (queued.has(execution.command)) execution.pidfile.mayHaveStarted();
+    }
+    return drone.getCalls();
   }
 
   /** Tells the pidfiles what became of their commands in a drone's batch, and notes it. */
-  settle(outcome: BatchOutcome, nowMs: number, notes: ExecutionNotes): void {
-    for (const execution of [...this.#waiting.values()]) {
-      if (execution.drone !== outcome.drone) continue;
-      const { pidfile, drone } = execution;
-      const { id } = pidfile;
+  settle(outcome: BatchOutcome, notes: ExecutionNotes): void {
+    for (const execution of this.#on(outcome.drone)) {
+      const { pidfile, isGivenUp } = execution;
       const fate = fateOf(execution, outcome);
-      if (fate.kind === 'queued') continue;
+      if (fate.kind === 'queued') {
+        if (isGivenUp) this.#takeBack(execution);
+        else pidfile.isQueuedAgain();
+        continue;
+      }
       this.#waiting.delete(pidfile);
-      if (fate.kind === 'started') {
+      if (fate.kind === 'failed') this.#takeBack(execution);
+      if (!isGivenUp) this.#note(pidfile, fate, notes);
+    }
+  }
+
+  #note(pidfile: Pidfile, fate: Exclude<Fate, { kind: 'queued' }>, notes: ExecutionNotes): void {
+    const { id } = pidfile;
+    switch (fate.kind) {
+      case 'started':
         pidfile.hasStarted(fate.pid);
         notes.started.push({ id, pid: fate.pid });
-      } else if (fate.kind === 'unsure') {
-        pidfile.mayHaveStarted(nowMs);
+        return;
+      case 'unsure':
+        pidfile.mayHaveStarted();
         notes.unsure.push(id);
-      } else {
-        withdraw(drone, [...execution.files, execution.command]);
+        return;
+      case 'failed':
+        // At once: its name may be given to another while the rounds go on.
+        this.#pidfiles.delete(pidfile);
         notes.failedToStart.push({ id, error: fate.error });
-      }
+        return;
     }
+  }
+
+  #on(drone: ManagedDrone): Execution[] {
+    return [...this.#waiting.values()].filter(execution => execution.drone === drone);
+  }
+
+  /** Takes its calls out of the drone's queue: whether the command was among them. */
+  #takeBack({ drone, pidfile, files, command }: Execution): boolean {
+    const isBack = withdraw(drone, [...files, command]).has(command);
+    if (isBack) this.#waiting.delete(pidfile);
+    return isBack;
   }
 }
 

@@ -6,7 +6,7 @@
  */
 export { TickLoop, TickLoopError } from './tick-loop.js';
 export type { Tick, TickContext, TickLoopOptions } from './tick-options.js';
-export { DroneManager, type OrphanedProcess } from './drone-manager.js';
+export { DroneManager } from './drone-manager.js';
 export { DroneManagerError, type DroneManagerErrorCode } from './drone-manager-error.js';
 export type { DroneManagerOptions, ManagerRoundOptions, PidfileOptions } from './manager-options.js';
 export type { ManagedDrone } from './managed-drone.js';
@@ -15,11 +15,12 @@ export type { DroneChoice } from './capacity.js';
 export type { RefreshReport } from './refreshes.js';
 export type { PidfileId, PidfileState, PidfileWriter } from './pidfile.js';
 export type { PidfileContents } from './pidfile-contents.js';
+export type { OrphanedProcess } from './pidfiles.js';
 export type { DroneProcess } from './snapshot.js';
 export type { ManagedCommandOptions } from './command-options.js';
 export { WORKING_DIRECTORY, type ExecutionReport } from './executions.js';
 export type { ActionFailure, ActionReport } from './actions.js';
-export type { FailedCopy } from './results-repository.js';
+export type { FailedCopy, PendingCopy } from './copy.js';
 export { events } from '../events.js';
 export type { CommandNotStarted, DroneFresh, DroneInitialized, DroneStale, TickEnd, TickStart } from '../events.js';
 export type { Clock, Timer } from '../clock.js';

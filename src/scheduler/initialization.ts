@@ -1,14 +1,24 @@
 /** The first contact with each drone. */
 import type { AnyDrone } from '../drone/drone.js';
+import type { Clock } from '../clock.js';
 import { summarize } from '../drone-error.js';
 import type { TaskQueue } from '../task-queue.js';
 import { DroneManagerError, errorOf } from './drone-manager-error.js';
 import type { DroneStates } from './drone-states.js';
+import { Limit } from './limit.js';
 import type { ManagedDrone } from './managed-drone.js';
 import { sideBySide } from './side-by-side.js';
 
 /** Enough for hosts that are down not to add up; the queue has its own bounds for connections. */
 const AT_ONCE = 16;
+
+/** How long to wait for a drone. */
+interface Patience {
+  readonly clock: Clock;
+  readonly refreshTimeoutMs: number;
+  /** The end of the manager. */
+  readonly signal: AbortSignal;
+}
 
 /**
  * By `queue.call`, beside the drones' queues: a round would run, and lose, what users have queued already.
@@ -19,12 +29,13 @@ export async function initializeDrones(
   resultsDir: string,
   drones: readonly ManagedDrone[],
   states: DroneStates,
+  patience: Patience,
 ): Promise<void> {
   const failures = new Map<AnyDrone, Error>();
   for (const drone of drones) states.add(drone);
   await sideBySide(drones, AT_ONCE, async drone => {
     try {
-      await queue.call(drone, 'initialize', resultsDir);
+      await initialized(queue, resultsDir, drone, patience);
       states.initialized(drone);
     } catch (thrown) {
       const error = errorOf(thrown);
@@ -37,4 +48,26 @@ export async function initializeDrones(
   const lines = [...failures].map(([{ hostname }, error]) => `Drone ${hostname}: ${summarize(error)}`);
   const message = drones.length === 0 ? 'there are no drones' : `no drone could be initialized\n${lines.join('\n')}`;
   throw new DroneManagerError('ERR_NO_DRONES', message, { failures });
+}
+
+/** Rejects when its time is over. What the drone answers later counts for nothing: the next refresh asks it again. */
+async function initialized(
+  queue: TaskQueue,
+  resultsDir: string,
+  drone: ManagedDrone,
+  { clock, refreshTimeoutMs, signal }: Patience,
+): Promise<void> {
+  const message = `drone ${drone.hostname} has not answered to initialize for ${String(refreshTimeoutMs)} ms`;
+  const reason = new DroneManagerError('ERR_NO_ANSWER', message);
+  const limit = new Limit([signal], { clock, limitMs: refreshTimeoutMs, reason });
+  try {
+    await Promise.race([
+      queue.call(drone, 'initialize', resultsDir),
+      limit.ended.then(() => {
+        throw errorOf(limit.signal.reason);
+      }),
+    ]);
+  } finally {
+    limit.release();
+  }
 }

@@ -19,11 +19,16 @@ export interface DroneManagerOptions {
   /** A pidfile that was neither read nor registered for more refreshes than this is forgotten. Default 2000. */
   maxPidfileAge?: number | undefined;
   /**
-   * For how long a command may still start of which nobody knows whether the drone got it, ms: as long as an agent outlives
-   * its connection, the queue's `linkSilenceMs` and `killGraceMs`. Default 125,000.
+   * For how long a command may still start of which nobody knows whether the drone got it, ms, from the first refresh that
+   * has found nothing of it: as long as an agent outlives its connection, the queue's `linkSilenceMs` and `killGraceMs`.
+   * Default 125,000.
    */
   doubtMs?: number | undefined;
-  /** A drone that has not answered a refresh after so long is stale, ms: the tick goes on without it. Default 60,000. */
+  /**
+   * A drone that has not answered a refresh after so long is stale, ms: the tick goes on without it. Per attempt of the
+   * queue, from when the refresh may start on the drone; the way there comes on top. Of `initialize`, from when it is asked
+   * for; and so long `executeActions` waits for copies from drone to drone. Default 60,000.
+   */
   refreshTimeoutMs?: number | undefined;
   /**
    * Where metrics go: the timing `drone_task_queue.<name>.refresh`, the gauges `active_processes`, `max_processes` (of usable

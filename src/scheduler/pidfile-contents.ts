@@ -6,8 +6,9 @@
 
 /** What a pidfile said at one moment. */
 export type PidfileContents =
-  /** Not there, or unreadable. */
   | { readonly kind: 'missing' }
+  /** Nothing is known of what is there: reading it failed with this code, such as `EIO` or `EACCES`. */
+  | { readonly kind: 'unreadable'; readonly code: string }
   | { readonly kind: 'empty' }
   /** A pid and nothing more: it says that the process runs. */
   | { readonly kind: 'running'; readonly pid: number }
@@ -18,9 +19,13 @@ export type PidfileContents =
 
 const MAX_LINES = 3;
 
+/** The drone reads no more of it, and one byte to tell by. */
+const MAX_BYTES = 4096;
+
 export function parsePidfile(text: string | undefined): PidfileContents {
   if (text === undefined) return { kind: 'missing' };
   if (text === '') return { kind: 'empty' };
+  if (Buffer.byteLength(text) > MAX_BYTES) return corrupt(`it has more than ${String(MAX_BYTES)} bytes`);
   const isWhole = text.endsWith('\n');
   const lines = (isWhole ? text.slice(0, -1) : text).split('\n');
   if (lines.length > MAX_LINES)

@@ -2,21 +2,21 @@
  * One registered pidfile, and the command that it stands for.
  *
  * A command is in one of these stations:
- * - queued: its call is in the drone's queue, so it has certainly not started. A round that could not send it puts it back
- *   there, and it stays queued.
- * - unsure: the call was sent and nobody knows what became of it; or the pidfile was registered by whoever started the
- *   command in an earlier life. Only its pidfile can tell, and that may take a while: an agent whose connection is gone
- *   can still get to the call.
+ * - queued: its call is in the drone's queue, so it has certainly not started.
+ * - unsure: a round has taken the call, and has not ended, or nobody knows what became of it; or the pidfile was registered
+ *   by whoever started the command in an earlier life. Only its pidfile can tell, and that may take a while: an agent
+ *   whose connection is gone can still get to the call.
  * - started: the drone has said so, or its pidfile was seen.
  *
- * Queued becomes started or unsure by a round, unsure becomes started by a refresh; nothing leads back, as what may have
- * started must not be sent again. Who wants to try again registers anew. A call that threw, and so did not start the
- * command, ends the registration.
+ * Queued becomes unsure by a round, and that started by what the round has come to or by a refresh. Back to queued leads
+ * only a round that has put the call back, as what may have started must not be sent again. Who wants to try again
+ * registers anew. A call that threw, and so did not start the command, ends the registration.
  *
- * Each refresh that asked for the pidfile tells what it stands for. `lost` takes a pidfile that said the same before and
- * after the processes were looked at, and a process that was not among them: one that ends by itself writes its status
- * first, so in between it would have been seen. `not-started` takes a refresh that was asked for `doubtMs` after the doubt
- * began, and found neither pidfile nor process.
+ * Each refresh that asked for the pidfile, and could read it, tells what it stands for. What has finished stays so, also
+ * when its folder is cleared. `lost` takes a pidfile that said the same before and after the processes were looked at, and a
+ * process that was not among them: one that ends by itself writes its status first, so in between it would have been seen.
+ * `not-started` takes two refreshes, the second asked for `doubtMs` after the first, that found neither pidfile nor process:
+ * time alone proves nothing, as it goes on while a drone stands still.
  */
 import { isGroupLeader, leads } from './leader.js';
 import type { ManagedDrone } from './managed-drone.js';
@@ -50,6 +50,8 @@ export type PidfileState =
 /** Who writes the pidfile, and so how its process is recognized. */
 export type PidfileWriter = 'executeCommand' | 'other';
 
+const QUEUED: PidfileState = { kind: 'queued' };
+
 export class Pidfile {
   readonly id: PidfileId;
   readonly drone: ManagedDrone;
@@ -60,7 +62,8 @@ export class Pidfile {
   #state: PidfileState;
   /** Whether it is known to have started. */
   #started = false;
-  #unsureSinceMs = 0;
+  /** When the first refresh was asked for that has found nothing since the doubt began. */
+  #absentSinceMs: number | undefined;
   #snapshot: Snapshot | undefined;
 
   constructor(id: PidfileId, drone: ManagedDrone, processCount: number, writtenBy: PidfileWriter) {
@@ -68,7 +71,7 @@ export class Pidfile {
     this.drone = drone;
     this.processCount = processCount;
     this.writtenBy = writtenBy;
-    this.#state = { kind: 'queued' };
+    this.#state = QUEUED;
   }
 
   get state(): PidfileState {
@@ -92,9 +95,14 @@ export class Pidfile {
     this.#state = { kind: 'running', pid };
   }
 
-  mayHaveStarted(nowMs: number): void {
-    this.#unsureSinceMs = nowMs;
+  mayHaveStarted(): void {
+    this.#absentSinceMs = undefined;
     this.#state = { kind: 'unsure' };
+  }
+
+  /** Its call is back in the drone's queue, and was certainly not run. */
+  isQueuedAgain(): void {
+    this.#state = QUEUED;
   }
 
   /** A refresh has looked for it. Gives the kind of its state if that is another one now. */
@@ -109,6 +117,8 @@ export class Pidfile {
     if (this.#state.kind === 'queued') return;
     const after = snapshot.contents(this.id.path, true);
     switch (after.kind) {
+      case 'unreadable':
+        return;
       case 'missing':
       case 'empty':
         this.#observeAbsence(snapshot, doubtMs, after.kind);
@@ -136,6 +146,7 @@ export class Pidfile {
   }
 
   #observeAbsence(snapshot: Snapshot, doubtMs: number, how: 'missing' | 'empty'): void {
+    if (this.#state.kind === 'finished') return;
     const leader = this.#findLeader(snapshot);
     if (this.#started) {
       const pid = 'pid' in this.#state ? this.#state.pid : undefined;
@@ -144,7 +155,9 @@ export class Pidfile {
       return;
     }
     // A leader without pidfile waits for it, and goes when none comes.
-    if (leader || snapshot.askedAtMs < this.#unsureSinceMs + doubtMs) return;
+    if (leader) return;
+    this.#absentSinceMs ??= snapshot.askedAtMs;
+    if (snapshot.askedAtMs < this.#absentSinceMs + doubtMs) return;
     // Somebody has made the empty one, so something has started.
     this.#state = how === 'missing' ? { kind: 'not-started' } : { kind: 'corrupt', problem: 'it stays empty' };
   }

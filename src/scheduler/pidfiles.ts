@@ -6,7 +6,13 @@ import { pidfileLedBy } from './leader.js';
 import type { ManagedDrone } from './managed-drone.js';
 import type { PidfileOptions } from './manager-options.js';
 import { Pidfile, type PidfileId, type PidfileWriter } from './pidfile.js';
-import type { DroneProcess } from './snapshot.js';
+import type { DroneProcess, Snapshot } from './snapshot.js';
+
+/** A command of ours that no registered pidfile stands for. */
+export interface OrphanedProcess extends DroneProcess {
+  /** Its pidfile: to be registered, if it is wanted. */
+  readonly pidfile: PidfileId;
+}
 
 export class Pidfiles implements Iterable<Pidfile> {
   readonly #byKey = new Map<string, Pidfile>();
@@ -42,7 +48,7 @@ export class Pidfiles implements Iterable<Pidfile> {
    * Registers what somebody else has started, on the drone of `drones` with the most room: several may be one host. Of one
    * that is registered the age begins anew.
    */
-  register(id: PidfileId, options: PidfileOptions, drones: readonly ManagedDrone[], nowMs: number): void {
+  register(id: PidfileId, options: PidfileOptions, drones: readonly ManagedDrone[]): void {
     const { processCount, writtenBy = 'executeCommand' } = options;
     const known = this.get(id);
     if (known) {
@@ -53,11 +59,16 @@ export class Pidfiles implements Iterable<Pidfile> {
     const room = (drone: ManagedDrone): number => drone.maxProcesses - this.countOn(drone);
     const [drone] = [...drones].sort((a, b) => room(b) - room(a));
     if (!drone) throw new DroneManagerError('ERR_UNKNOWN_HOST', `no drone of the manager is ${id.hostname}`);
-    this.add(id, drone, processCount ?? 1, writtenBy).mayHaveStarted(nowMs);
+    this.add(id, drone, processCount ?? 1, writtenBy).mayHaveStarted();
   }
 
+  has(pidfile: Pidfile): boolean {
+    return this.get(pidfile.id) === pidfile;
+  }
+
+  /** Not another one that was registered in its place. */
   delete(pidfile: Pidfile): void {
-    this.#byKey.delete(keyOf(pidfile.id));
+    if (this.has(pidfile)) this.#byKey.delete(keyOf(pidfile.id));
     this.#byDrone.get(pidfile.drone)?.delete(pidfile);
   }
 
@@ -85,13 +96,19 @@ export class Pidfiles implements Iterable<Pidfile> {
     for (const pidfile of dropped) this.delete(pidfile);
     return dropped;
   }
+
+  /** Only of those in the folder: others may have commands of their own on the same host. */
+  orphansIn(folder: string, snapshots: ReadonlyMap<string, Snapshot>): OrphanedProcess[] {
+    const processes = [...snapshots.values()].flatMap(snapshot => [...snapshot.processes]);
+    return processes.flatMap(process => {
+      const pidfile = orphanIn(folder, process, this);
+      return pidfile ? [{ ...process, pidfile }] : [];
+    });
+  }
 }
 
-/**
- * The pidfile of a command that runs and that no registered pidfile stands for. Only of those in the folder: others may
- * have commands of their own on the same host.
- */
-export function orphanIn(folder: string, process: DroneProcess, pidfiles: Pidfiles): PidfileId | undefined {
+/** The pidfile of a command that runs and that no registered pidfile stands for. */
+function orphanIn(folder: string, process: DroneProcess, pidfiles: Pidfiles): PidfileId | undefined {
   const path = pidfileLedBy(process);
   if (path?.startsWith(folder.endsWith('/') ? folder : `${folder}/`) !== true) return undefined;
   const id = { hostname: process.hostname, path };

@@ -23,14 +23,13 @@ export interface RefreshAnswer {
   /** The value of `refresh`, as it came. */
   readonly value: unknown;
   readonly failure: DroneError | undefined;
-  /** Of which nothing has changed since it was asked for. */
-  readonly pidfiles: readonly Pidfile[];
+  /** What was asked for, as it stood then. */
+  readonly states: ReadonlyMap<Pidfile, PidfileState>;
 }
 
 interface Asked {
   readonly order: RefreshOrder;
   readonly calls: readonly Call[];
-  /** As they were then. */
   readonly states: ReadonlyMap<Pidfile, PidfileState>;
 }
 
@@ -106,6 +105,6 @@ function answerOf(
     initialized: resultsDir === undefined || answered.length === calls.length,
     value: answered[0],
     failure,
-    pidfiles: [...states].filter(([pidfile, state]) => pidfile.state === state).map(([pidfile]) => pidfile),
+    states,
   };
 }

@@ -4,6 +4,7 @@ import { metricName, type Stats } from '../stats.js';
 import type { TaskQueue } from '../task-queue.js';
 import { DroneManagerError } from './drone-manager-error.js';
 import type { DroneStates } from './drone-states.js';
+import { Limit } from './limit.js';
 import type { ManagerSettings } from './manager-options.js';
 import { tellNotStarted } from './not-started.js';
 import type { PidfileId } from './pidfile.js';
@@ -14,7 +15,7 @@ import { Snapshot } from './snapshot.js';
 
 /** What a refresh has come to. Empty when none was triggered. */
 export interface RefreshReport {
-  /** What is known of them is new. */
+  /** What is known of them is new. One that has failed since the refresh was triggered is stale all the same. */
   readonly refreshed: readonly AnyDrone[];
   /** They keep what was known of them, and are stale. */
   readonly failures: ReadonlyMap<AnyDrone, Error>;
@@ -34,10 +35,19 @@ export class Refreshes {
   readonly #stats: Stats;
   readonly #states: DroneStates;
   readonly #pidfiles: Pidfiles;
+  readonly #shutDown: AbortSignal;
   #refresh: Refresh | undefined;
 
-  constructor(queue: TaskQueue, settings: ManagerSettings, stats: Stats, states: DroneStates, pidfiles: Pidfiles) {
+  constructor(
+    queue: TaskQueue,
+    settings: ManagerSettings,
+    stats: Stats,
+    states: DroneStates,
+    pidfiles: Pidfiles,
+    shutDown: AbortSignal,
+  ) {
     this.#queue = queue;
+    this.#shutDown = shutDown;
     this.#settings = settings;
     this.#stats = stats;
     this.#states = states;
@@ -50,7 +60,7 @@ export class Refreshes {
   }
 
   /** Only when the one before was taken over. All or nothing, but for drones on which others have left calls. */
-  async start(drones: readonly ManagedDrone[], resultsDir: string, signal: AbortSignal): Promise<void> {
+  async start(drones: readonly ManagedDrone[], resultsDir: string, signal: AbortSignal | undefined): Promise<void> {
     const leftOut = new Map<ManagedDrone, Error>();
     const { refreshTimeoutMs: timeoutMs } = this.#settings;
     const orders: RefreshOrder[] = [];
@@ -67,7 +77,20 @@ export class Refreshes {
         });
       }
     }
-    const round = await RefreshRound.start(this.#queue, orders, signal, this.#settings.clock.nowMs());
+    const limit = new Limit([signal, this.#shutDown]);
+    const askedAtMs = this.#settings.clock.nowMs();
+    let round;
+    try {
+      round = await RefreshRound.start(this.#queue, orders, limit.signal, askedAtMs);
+    } catch (error) {
+      limit.release();
+      throw error;
+    }
+    // Before whoever takes it over: that it rejects is theirs to tell.
+    const release = (): void => {
+      limit.release();
+    };
+    round.ended.then(release, release);
     this.#refresh = { round, leftOut };
     for (const [drone, error] of leftOut) this.#states.failed(drone, error);
     this.#growOlder();
@@ -91,7 +114,7 @@ export class Refreshes {
     const failures = new Map<AnyDrone, Error>(leftOut);
     const notStarted: PidfileId[] = [];
     for (const answer of answers) {
-      const { drone, pidfiles } = answer;
+      const { drone, states } = answer;
       if (answer.initialized && !this.#states.isInitialized(drone)) this.#states.initialized(drone);
       const snapshot = snapshotIn(answer, round.askedAtMs);
       if (snapshot instanceof Error) {
@@ -101,7 +124,9 @@ export class Refreshes {
       }
       this.#states.refreshed(drone, snapshot);
       refreshed.push(drone);
-      for (const pidfile of pidfiles) {
+      for (const [pidfile, state] of states) {
+        // Of those that are gone, or of which more has become known meanwhile, it has nothing to tell.
+        if (!this.#pidfiles.has(pidfile) || pidfile.state !== state) continue;
         if (pidfile.observe(snapshot, doubtMs) !== 'not-started') continue;
         notStarted.push(pidfile.id);
         tellNotStarted(this.#settings, this.#stats, pidfile.id);

@@ -3,61 +3,51 @@
  * the controller or one machine is all that is involved; from drone to drone it goes by way of the controller, once the
  * drones have run their calls.
  */
-import { copyBetweenDrones } from '../copy-between-drones.js';
 import type { Call } from '../drone/call.js';
-import type { AnyDrone } from '../drone/drone.js';
 import { LocalDrone } from '../drone/local-drone.js';
-import { DroneError } from '../drone-error.js';
 import { invalidArgument } from '../invalid-argument.js';
 import type { TaskQueue } from '../task-queue.js';
 import type { FileTransferResult } from '../utility.js';
-import { errorOf } from './drone-manager-error.js';
+import { CopiesBetween } from './copies-between.js';
+import { Copy, type FailedCopy, type PendingCopy } from './copy.js';
+import { DroneManagerError } from './drone-manager-error.js';
 import type { BatchOutcome } from './executions.js';
+import type { Limit } from './limit.js';
 import type { ManagedDrone } from './managed-drone.js';
-import { sideBySide } from './side-by-side.js';
-
-/** A copy to the results repository that failed, and is not tried again. */
-export interface FailedCopy {
-  readonly hostname: string;
-  readonly source: string;
-  readonly destination: string;
-  readonly error: Error;
-}
-
-interface Copy {
-  readonly drone: ManagedDrone;
-  readonly source: string;
-  readonly destination: string;
-}
-
-/** Copies from drone to drone at once. */
-const AT_ONCE = 8;
+import { withdraw } from './withdraw.js';
 
 export class ResultsRepository {
   readonly drone: ManagedDrone;
   readonly #isController: boolean;
-  /** Calls that fail by what they return. */
-  readonly #transfers = new Map<Call<FileTransferResult>, Copy>();
-  #between: Copy[] = [];
+  /** In the queues of drones. */
+  readonly #queued = new Map<Call, Copy>();
+  readonly #between: CopiesBetween;
 
   /** Without a drone, the controller. */
   constructor(drone: ManagedDrone | undefined) {
     this.drone = drone ?? new LocalDrone();
     this.#isController = this.drone instanceof LocalDrone;
+    this.#between = new CopiesBetween(this.drone);
+  }
+
+  /** Those that are still to be made, or under way. */
+  get pending(): PendingCopy[] {
+    return [...this.#queued.values(), ...this.#between.pending].map(({ pending }) => pending);
   }
 
   copyFrom(drone: ManagedDrone, source: string, destination: string): void {
     checkPath('source', source);
     checkPath('destination', destination);
+    const copy = new Copy(drone, source, destination);
     if (drone === this.drone || drone.hostname === this.drone.hostname) {
-      drone.queueCall('copyFileOrDirectory', source, destination);
+      this.#queued.set(drone.queueCall('copyFileOrDirectory', source, destination), copy);
     } else if (this.#isController) {
       const method = source.endsWith('/') ? 'getDirectory' : 'getFile';
       // A file takes its place whole, so a transfer may run twice.
       const call = drone.with({ idempotent: true }).queueCall(method, source, destination, { canFail: true });
-      this.#transfers.set(call, { drone, source, destination });
+      this.#queued.set(call, copy);
     } else {
-      this.#between.push({ drone, source, destination });
+      this.#between.add(copy);
     }
   }
 
@@ -69,43 +59,42 @@ export class ResultsRepository {
     drone.queueCall('writeToFile', path, lines.map(line => `${line}\n`).join(''));
   }
 
-  /** What a drone's batch says of copies that may fail. */
-  settle({ drone, batch, values }: BatchOutcome): FailedCopy[] {
+  /** What a drone's batch says of the copies in it. Those that have failed for good are not left in its queue. */
+  settle(outcome: BatchOutcome): FailedCopy[] {
+    const { drone, batch } = outcome;
+    const back = new Set(drone.getCalls());
     const failed: FailedCopy[] = [];
-    const queued = new Set(drone.getCalls());
-    for (const [call, copy] of this.#transfers) {
-      if (copy.drone !== drone || queued.has(call)) continue;
-      this.#transfers.delete(call);
-      const at = batch.indexOf(call);
-      const { failure } = at >= 0 ? ((values[at] ?? {}) as Partial<FileTransferResult>) : {};
-      if (failure) failed.push(failedCopy(copy, Object.assign(new Error(failure.message), { code: failure.code })));
+    for (const [call, copy] of this.#queued) {
+      if (copy.drone !== drone || (back.has(call) && !batch.includes(call))) continue;
+      const failure = back.has(call) ? missed(call, copy, outcome) : ended(call, copy, outcome);
+      if (failure) failed.push(failure);
+      else if (back.has(call)) continue;
+      withdraw(drone, [call]);
+      this.#queued.delete(call);
     }
     return failed;
   }
 
-  /**
-   * Runs the copies from drone to drone. Those from drones that are `away`, or do not answer, are left for the next time.
-   */
-  async runCopies(queue: TaskQueue, away: ReadonlySet<AnyDrone>): Promise<FailedCopy[]> {
-    const copies = this.#between.filter(({ drone }) => !away.has(drone));
-    this.#between = this.#between.filter(({ drone }) => away.has(drone));
-    const failed: FailedCopy[] = [];
-    await sideBySide(copies, AT_ONCE, async copy => {
-      const { drone, source: path, destination } = copy;
-      try {
-        await copyBetweenDrones(queue, { drone, path }, { drone: this.drone, path: destination });
-      } catch (thrown) {
-        const error = errorOf(thrown);
-        if (error instanceof DroneError && error.kind !== 'call') this.#between.push(copy);
-        else failed.push(failedCopy(copy, error));
-      }
-    });
-    return failed;
+  /** Runs the copies from drone to drone, and waits for them up to the limit; see {@link CopiesBetween}. */
+  async runCopies(queue: TaskQueue, away: Set<string>, limit: Limit): Promise<FailedCopy[]> {
+    return this.#between.run(queue, away, limit);
   }
 }
 
-function failedCopy({ drone, source, destination }: Copy, error: Error): FailedCopy {
-  return { hostname: drone.hostname, source, destination, error };
+/** It is back in the queue. All that were sent may have run, but only the first without an answer was under way. */
+function missed(call: Call, copy: Copy, { batch, values, failure }: BatchOutcome): FailedCopy | undefined {
+  return failure && copy.missed(failure, batch[values.length] === call && failure.mayHaveRun.includes(call));
+}
+
+function ended(call: Call, copy: Copy, { batch, values, failure }: BatchOutcome): FailedCopy | undefined {
+  const at = batch.indexOf(call);
+  if (at < 0) {
+    const message = `whether ${copy.source} was copied is not known: its call was run, or cleared, by somebody else`;
+    return copy.failed(new DroneManagerError('ERR_COPY_TAKEN', message));
+  }
+  if (at >= values.length) return failure && copy.failed(failure);
+  const { failure: told } = (values[at] ?? {}) as Partial<FileTransferResult>;
+  return told && copy.failed(Object.assign(new Error(told.message), { code: told.code }));
 }
 
 function checkPath(field: string, path: unknown): void {

@@ -14,13 +14,15 @@ export class Snapshot {
   readonly #processes = new Map<number, DroneProcess>();
   readonly #firstRead: ReadonlyMap<string, string>;
   readonly #secondRead: ReadonlyMap<string, string>;
+  readonly #unreadable: ReadonlyMap<string, string>;
 
   /** Throws TypeError (`ERR_INVALID_ARG`) for a value that is no result of `refresh`: it comes from a drone. */
   constructor(hostname: string, askedAtMs: number, value: unknown) {
-    const { pidfiles, processes, pidfilesSecondRead } = objectIn('what refresh returned', value);
+    const { pidfiles, processes, pidfilesSecondRead, unreadable = {} } = objectIn('what refresh returned', value);
     this.askedAtMs = askedAtMs;
     this.#firstRead = textsIn('pidfiles', pidfiles);
     this.#secondRead = textsIn('pidfilesSecondRead', pidfilesSecondRead);
+    this.#unreadable = textsIn('unreadable', unreadable);
     if (!Array.isArray(processes)) throw invalidArgument('processes', processes, 'a list');
     for (const entry of processes as readonly unknown[]) {
       const process = processIn(hostname, entry);
@@ -37,7 +39,9 @@ export class Snapshot {
   }
 
   contents(path: string, secondRead: boolean): PidfileContents {
-    return parsePidfile((secondRead ? this.#secondRead : this.#firstRead).get(path));
+    const text = (secondRead ? this.#secondRead : this.#firstRead).get(path);
+    const code = this.#unreadable.get(path);
+    return text === undefined && code !== undefined ? { kind: 'unreadable', code } : parsePidfile(text);
   }
 
   /** Whether the pidfile said one thing before the processes were looked at, and another after. */

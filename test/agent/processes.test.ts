@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import test from 'node:test';
+import { promisify } from 'node:util';
+import { fileURLToPath } from 'node:url';
 import { hasLiveMember, processesFromProc, processesFromPs, processGroupOf } from '../../src/agent/processes.js';
 import { leakCheck } from '../leak-check.js';
 
@@ -58,4 +60,11 @@ test('a group lives as long as one of its members', async () => {
   await sleeper[Symbol.asyncDispose]();
   assert.ok(!(await hasLiveMember(sleeper.pid)));
   assert.equal(await processGroupOf(sleeper.pid), undefined);
+});
+
+test('a process that cannot be read for want of files is not taken for one that has ended', async () => {
+  const script = fileURLToPath(new URL('./out-of-files.ts', import.meta.url));
+  const limited = ['-c', 'ulimit -n 200; exec "$@"', 'sh', process.execPath, '--import', 'tsx', script];
+  const { stdout } = await promisify(execFile)('/bin/sh', limited);
+  assert.equal(stdout, 'EMFILE\n');
 });

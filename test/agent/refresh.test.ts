@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'node:test';
 import { leakCheck } from '../leak-check.js';
@@ -27,8 +27,28 @@ test('what is missing, a folder, a pipe or a device is left out', async t => {
   await writeFile(join(folder, 'empty'), '');
   const paths = ['missing', 'folder', 'pipe', 'empty'].map(name => join(folder, name));
   await using agent = await startAgent();
-  const { pidfiles } = await agent.call('refresh', [...paths, '/dev/zero', '__proto__']);
+  const inFile = join(folder, 'empty', 'pid');
+  const { pidfiles, unreadable } = await agent.call('refresh', [...paths, inFile, '/dev/zero', '__proto__']);
   assert.deepEqual(pidfiles, { [join(folder, 'empty')]: '' });
+  assert.deepEqual(unreadable, {});
+});
+
+test('what cannot be read is told with its code, and is not taken for missing', async t => {
+  const loop = join(await temporaryFolder(t), 'loop');
+  await symlink(loop, loop);
+  await using agent = await startAgent();
+  const { pidfiles, pidfilesSecondRead, unreadable } = await agent.call('refresh', [loop]);
+  assert.deepEqual([pidfiles, pidfilesSecondRead, unreadable], [{}, {}, { [loop]: 'ELOOP' }]);
+});
+
+test('of a file that is no pidfile by its length, only the start is read', async t => {
+  const folder = await temporaryFolder(t);
+  const [long, longest] = [join(folder, 'long'), join(folder, 'longest')];
+  await writeFile(long, 'x'.repeat(4096));
+  await writeFile(longest, 'x'.repeat(100_000));
+  await using agent = await startAgent();
+  const { pidfiles } = await agent.call('refresh', [long, longest]);
+  assert.deepEqual([pidfiles[long]?.length, pidfiles[longest]?.length], [4096, 4097]);
 });
 
 test('processes have what ps shows of them', async () => {

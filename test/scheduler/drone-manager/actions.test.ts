@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import test from 'node:test';
+import type { DroneError } from 'drone-task-queue';
 import { type CommandNotStarted, events, WORKING_DIRECTORY } from 'drone-task-queue/scheduler';
 import { Gate } from 'drone-task-queue/testing';
 import { leakCheck } from '../../leak-check.js';
@@ -209,6 +210,9 @@ test('a command that was sent to a drone that died is unsure until its pidfile t
   host.drone.behave();
   host.started.length = 0;
   const pid = host.run(runs.path);
+  // While the drone stands still, the time that goes by says nothing: the doubt ends by what it answers.
+  await clock.advance(600_000);
+  assert.deepEqual((await manager.refresh()).notStarted, []);
   await clock.advance(124_999);
   assert.deepEqual((await manager.refresh()).notStarted, []);
   assert.deepEqual(manager.pidfileState(runs), { kind: 'running', pid });
@@ -288,7 +292,8 @@ test('kills go with the actions, also alone, and only to a host that is known', 
   const { manager } = farm;
   manager.killProcess({ hostname: 'one', pid: 4711 });
   await manager.executeActions();
-  assert.deepEqual(host.drone.kills, [{ hostname: 'one', pid: 4711 }]);
+  await manager.executeActions();
+  assert.deepEqual(host.drone.kills, [{ hostname: 'one', pid: 4711 }], 'once');
   assert.throws(() => {
     manager.killProcess({ hostname: 'two', pid: 4711 });
   }, codeOf('ERR_UNKNOWN_HOST'));
@@ -337,9 +342,14 @@ test('results go from host to host once the results drone answers, and once', as
   const { manager } = farm;
   manager.copyToResultsRepository({ hostname: 'one', pid: 7 }, '/results/1/log', '/archive/1.log');
   results.drone.misbehave('refuse');
-  assert.deepEqual((await manager.executeActions()).failedCopies, []);
+  const away = await manager.executeActions();
+  assert.deepEqual(away.failedCopies, []);
+  assert.deepEqual(
+    away.pendingCopies.map(({ source, error }) => [source, (error as DroneError).kind]),
+    [['/results/1/log', 'unreachable']],
+  );
   results.drone.behave();
-  await manager.executeActions();
+  assert.deepEqual((await manager.executeActions()).pendingCopies, []);
   await manager.executeActions();
   const copied = results.drone.batches.flat().filter(({ method }) => method === 'putFile');
   assert.deepEqual(

@@ -30,6 +30,13 @@ export class Host {
   /** Thrown by the method of this name. */
   readonly broken = new Map<keyof Methods, Error>();
   refreshGate: Gate | undefined;
+  /** Before a command starts. */
+  startGate: Gate | undefined;
+  /** What copies return. */
+  transfer: object = { bytes: 0, files: 1, folders: 0, links: 0, leftOut: [] };
+  transferGate: Gate | undefined;
+  /** Why pidfiles cannot be read, by path. */
+  readonly unreadable = new Map<string, string>();
   /** Returned in place of what `refresh` found. */
   refreshValue: unknown;
   readonly drone: FakeDrone<Methods>;
@@ -64,7 +71,11 @@ export class Host {
       const error = this.broken.get(method);
       if (error) throw error;
     };
-    const transfer = { bytes: 0, files: 1, folders: 0, links: 0, leftOut: [] };
+    const transfer = async (method: keyof Methods): Promise<unknown> => {
+      await this.transferGate?.wait();
+      check(method);
+      return this.transfer;
+    };
     const refresh = async (paths: readonly string[]): Promise<unknown> => {
       this.asked.push(paths);
       await this.refreshGate?.wait();
@@ -80,20 +91,26 @@ export class Host {
           pidfiles: Object.fromEntries(of(this.pidfiles)),
           processes: this.processes,
           pidfilesSecondRead: Object.fromEntries(of(second)),
+          unreadable: Object.fromEntries(of(this.unreadable)),
         }
       );
+    };
+    const executeCommand = async (
+      command: readonly string[],
+      { workingDirectory, pidfileName }: { workingDirectory: string; pidfileName: string },
+    ): Promise<unknown> => {
+      await this.startGate?.wait();
+      check('executeCommand');
+      const pidfile = `${workingDirectory}/${pidfileName}`;
+      this.started.push({ command, pidfile });
+      return { pid: this.run(pidfile) };
     };
     return {
       initialize: () => {
         check('initialize');
       },
       refresh: refresh as unknown as Methods['refresh'],
-      executeCommand: (command, { workingDirectory, pidfileName }) => {
-        check('executeCommand');
-        const pidfile = `${workingDirectory}/${pidfileName}`;
-        this.started.push({ command, pidfile });
-        return { pid: this.run(pidfile) };
-      },
+      executeCommand: executeCommand as unknown as Methods['executeCommand'],
       writeToFile: (path, contents) => {
         check('writeToFile');
         this.files.set(path, (this.files.get(path) ?? '') + String(contents));
@@ -102,13 +119,10 @@ export class Host {
         check('copyFileOrDirectory');
         this.files.set(destination, `copy of ${source}`);
       },
-      getFile: () => transfer,
-      getDirectory: () => transfer,
-      putFile: () => {
-        check('putFile');
-        return transfer;
-      },
-      putDirectory: () => transfer,
+      getFile: (() => transfer('getFile')) as unknown as Methods['getFile'],
+      getDirectory: (() => transfer('getDirectory')) as unknown as Methods['getDirectory'],
+      putFile: (() => transfer('putFile')) as unknown as Methods['putFile'],
+      putDirectory: (() => transfer('putDirectory')) as unknown as Methods['putDirectory'],
     };
   }
 }

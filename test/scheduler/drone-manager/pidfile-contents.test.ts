@@ -60,3 +60,10 @@ test('whenever a pidfile is read while it is being written, it names no other st
     ),
   );
 });
+
+test('a file that is too long for a pidfile is none, whatever it begins with', () => {
+  const start = '4711\n0\n';
+  assert.equal(parsePidfile(start + 'x'.repeat(4096 - start.length)).kind, 'writing');
+  const problem = 'it has more than 4096 bytes';
+  assert.deepEqual(parsePidfile(start + 'x'.repeat(4097 - start.length)), { kind: 'corrupt', problem });
+});

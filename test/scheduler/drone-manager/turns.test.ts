@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { DroneTaskQueue } from '../../../src/drone-task-queue.js';
+import { DroneManager } from '../../../src/scheduler/drone-manager.js';
+import { Turns } from '../../../src/scheduler/turns.js';
+import { type GuardedSection, inSection } from '../../../src/section-guard.js';
+import { leakCheck } from '../../leak-check.js';
+import { codeOf } from './hosts.js';
+
+leakCheck();
+
+const writes: GuardedSection = { isOpen: true, writes: true, title: "readWrite section 'test'", outer: undefined };
+
+test('a turn waits for those before it, whatever becomes of them', async () => {
+  const turns = new Turns('test');
+  const order: string[] = [];
+  const first = turns.take('first', async () => {
+    await Promise.resolve();
+    order.push('first');
+    throw new Error('failed');
+  });
+  const second = turns.take('second', () => Promise.resolve(order.push('second')));
+  await assert.rejects(first, /failed/);
+  await second;
+  assert.deepEqual(order, ['first', 'second']);
+});
+
+test('a turn that is asked for in a section that writes is refused before its time comes', async () => {
+  const turns = new Turns('test');
+  let end = (): void => undefined;
+  const first = turns.take('first', () => new Promise<void>(resolve => (end = resolve)));
+  const refused = inSection(writes, () => turns.take('second', () => assert.fail('it came')));
+  await assert.rejects(refused, /^ContextSwitchError: second of the test waits/);
+  end();
+  await first;
+});
+
+test('in a section that writes nothing of a drone manager can be waited for, and it can be shut down after it', async () => {
+  await using queue = new DroneTaskQueue();
+  const manager = new DroneManager(queue);
+  await inSection(writes, async () => {
+    await assert.rejects(manager.initialize('/results', []), codeOf('ERR_CONTEXT_SWITCH'));
+    await assert.rejects(manager.triggerRefresh(), codeOf('ERR_CONTEXT_SWITCH'));
+    await assert.rejects(manager.syncRefresh(), codeOf('ERR_CONTEXT_SWITCH'));
+    await assert.rejects(manager.refresh(), codeOf('ERR_CONTEXT_SWITCH'));
+    await assert.rejects(manager.executeActions(), codeOf('ERR_CONTEXT_SWITCH'));
+    await assert.rejects(manager.shutdown(), codeOf('ERR_CONTEXT_SWITCH'));
+  });
+  await manager.shutdown();
+});
