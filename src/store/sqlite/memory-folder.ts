@@ -7,21 +7,26 @@ import { join } from 'node:path';
 /** Memory, as far as files go, on Linux. */
 const SHARED_MEMORY = '/dev/shm';
 
+/** Those that are there. One listener for all: of many Node says that they look like a leak. */
+const folders = new Set<string>();
+
 export class MemoryFolder {
   readonly path = mkdtempSync(join(isWritable(SHARED_MEMORY) ? SHARED_MEMORY : tmpdir(), 'drone-store-'));
 
   constructor() {
-    process.once('exit', this.#removeNow);
+    if (folders.size === 0) process.on('exit', removeAll);
+    folders.add(this.path);
   }
 
   async remove(): Promise<void> {
-    process.off('exit', this.#removeNow);
+    folders.delete(this.path);
+    if (folders.size === 0) process.off('exit', removeAll);
     await rm(this.path, { recursive: true, force: true });
   }
+}
 
-  readonly #removeNow = (): void => {
-    rmSync(this.path, { recursive: true, force: true });
-  };
+function removeAll(): void {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 }
 
 function isWritable(folder: string): boolean {

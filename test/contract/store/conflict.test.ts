@@ -185,7 +185,8 @@ test('PostgreSQL: a server that has no connection to spare is busy, and nothing 
     await other.client.query('GRANT ALL ON SCHEMA public TO guest');
   }
   // The section that reads has the one connection.
-  await using store = await Store.open<Items>({ url: server.through(url, { username: 'guest' }), busyTimeoutMs: 20 });
+  const guest = server.through(url, { username: 'guest' });
+  await using store = await Store.open<Items>({ url: guest, readConnections: 1, busyTimeoutMs: 20 });
   await store.read(async () => {
     const section = store.readWrite('crowded', () => assert.fail('it ran'), { ownTransaction: true });
     const { message } = await storeErrorOf(section, 'ERR_STORE_BUSY');
