@@ -65,10 +65,14 @@ export function currentSection(): GuardedSection | undefined {
   return undefined;
 }
 
-/** As refuseInSection, by a rejection; settles as `work` does, run in no section, where nothing is to be refused. */
-export async function outsideSections<T>(what: string, work: () => Promise<T>): Promise<T> {
-  refuseInSection(what);
-  return inNoSection(work);
+/** As refuseInSection, by a rejection; gives the very promise of `work`, run in no section, where nothing is refused. */
+export function outsideSections<T>(what: string, work: () => Promise<T>): Promise<T> {
+  try {
+    refuseInSection(what);
+    return inNoSection(work);
+  } catch (error) {
+    return Promise.reject(error);
+  }
 }
 
 /**

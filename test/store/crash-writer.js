@@ -8,7 +8,11 @@ import { Store } from 'drone-task-queue/store';
 /** @typedef {import('./crash-rows.js').Rows} Rows */
 const [writer = '', place = '{}'] = process.argv.slice(2);
 /** @type {Store<Rows>} */
-const store = await Store.open({ .../** @type {{ file: string }} */ (JSON.parse(place)), busyTimeoutMs: 60_000 });
+const store = await Store.open({
+  .../** @type {{ file: string }} */ (JSON.parse(place)),
+  busyTimeoutMs: 60_000,
+  attempts: 100,
+});
 
 for (let pair = 1; ; pair++) {
   await store.readWrite(

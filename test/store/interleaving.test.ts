@@ -18,7 +18,7 @@ after(() => server.stop());
 leakCheck();
 
 /** How many programs are tried; more for a longer look. */
-const RUNS = Number(process.env['DRONE_TEST_RUNS'] ?? 25);
+const RUNS = Number(process.env['DRONE_TEST_RUNS'] ?? 15);
 const THREADS = 3;
 
 const { steps } = fc.letrec<{ step: Step; steps: Step[] }>(tie => ({

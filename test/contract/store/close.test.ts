@@ -11,6 +11,7 @@ import { testDatabases } from './databases.js';
 import { add, idsOf, openItems, storeErrorOf } from './items.js';
 import { openFolders } from './memory-folders.js';
 import { startProgram } from './programs.js';
+import { Warnings } from './warnings.js';
 
 const databases = testDatabases();
 leakCheck();
@@ -80,12 +81,14 @@ for (const database of databases.shared) {
 }
 
 test('SQLite memory: each store has a database of its own, which is gone with it', async () => {
+  using warnings = new Warnings();
   const stores = await Promise.all(Array.from({ length: 12 }, () => openItems({ memory: true })));
   await stores[0]!.readWrite('add', tx => add(tx, 1));
   assert.deepEqual(await idsOf(stores[1]!), []);
   const folders = openFolders();
   assert.equal(folders.length, stores.length);
   await Promise.all(stores.map(store => store.close()));
+  assert.ok(!warnings.codes.includes('MaxListenersExceededWarning'));
   for (const folder of folders) assert.ok(!existsSync(folder), folder);
 });
 

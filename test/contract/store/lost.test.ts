@@ -120,8 +120,9 @@ for (const database of databases.all) {
     await gate.arrived(2);
     const waiting = [3, 4].map(() => idsOf(store));
     await doomed.kill();
+    const lost = Promise.all(reads.map(read => storeErrorOf(read, 'ERR_STORE_LOST')));
     gate.open();
-    for (const read of reads) await storeErrorOf(read, 'ERR_STORE_LOST');
+    await lost;
     assert.deepEqual(await Promise.all(waiting), [[], []]);
     await store.readWrite('next', tx => add(tx, 1));
     assert.deepEqual(await idsOf(store), [1]);
