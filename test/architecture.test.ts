@@ -186,6 +186,12 @@ const LAYERS: readonly Layer[] = [
     because: 'it knows nothing of drones, nor they of it: where both meet is the section guard',
   },
   {
+    name: 'executor',
+    files: ['executor/'],
+    mayImport: ['ground', 'methods', 'reports', 'drones', 'rounds'],
+    because: 'it runs jobs as its users could, through the contract of a queue, whichever queue that is',
+  },
+  {
     name: 'tenants',
     files: ['tenants/'],
     mayImport: ['ground', 'reports'],
@@ -262,6 +268,8 @@ const ENTRY_POINTS: Readonly<Record<string, string>> = {
     Store StoreOptions ReadOptions ReadWriteOptions ReadCreator ReadDb ReadWriteDb TableName MigrationReport
     StoreError StoreErrorCode ReadOnlyViolation ContextSwitchError ContextSwitchErrorCode
     Log StatsClient StatsServer StatsTarget events SectionEnd SectionRetry SectionSlow`,
+  'executor/index.ts': `
+    DeduplicateQueue`,
   'tenants/index.ts': `
     ConfigLoader ConfigLoaderOptions ConfigFile MakeLayout ChangedBranch ReconfigureOptions
     LayoutOutcome LayoutProblem LayoutReport LayoutError LayoutFault
