@@ -17,7 +17,9 @@ interface Entry<T, R> {
 }
 
 /** One for each worker that is to end; no two are equal. */
-class StopToken {}
+class StopToken {
+  readonly isStop = true;
+}
 
 type Place<T, R> = Entry<T, R> | StopToken;
 

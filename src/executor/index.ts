@@ -1,4 +1,19 @@
 /**
  * `drone-task-queue/executor`: git repositories kept on this machine, merged there, and cloned from there for jobs.
+ *
+ *     Merger ─► RepoCache: a lock and a copy for each repository ─► git
  */
 export { DeduplicateQueue } from './deduplicate-queue.js';
+export { RepoCache } from './repo-cache.js';
+export type { RepoCacheOptions, RepoState } from './repo-cache.js';
+export type { RefCommits } from './cached-repo.js';
+export type { RepoName } from './repo-name.js';
+export type { GitOptions } from './git.js';
+export { GitError } from './git-error.js';
+export type { GitErrorCode } from './git-error.js';
+export { ExecutorError } from './executor-error.js';
+export type { ExecutorErrorCode } from './executor-error.js';
+export { Merger } from './merger.js';
+export type { Merged, MergeAnswer, MergedBranch, MergeItem, NotMerged } from './merge-item.js';
+export type { MergeMode } from './merge-modes.js';
+export type { FileTexts } from './read-files.js';

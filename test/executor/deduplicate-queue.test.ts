@@ -19,7 +19,13 @@ test('an equal item that still waits is shared, and its place is that of the fir
   const work = (item: string): string => `${item}${String(done.push(item))}`;
   queue.putStop();
   await queue.run(work);
-  assert.deepEqual([done, await ends], [['a', 'b'], ['a1', 'b2', 'a1']]);
+  assert.deepEqual(
+    [done, await ends],
+    [
+      ['a', 'b'],
+      ['a1', 'b2', 'a1'],
+    ],
+  );
 });
 
 test('an item whose work has begun is not shared: who comes then gets work that begins after him', async () => {
