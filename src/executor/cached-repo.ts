@@ -182,6 +182,18 @@ export class CachedRepo {
     return this.#run(args, run);
   }
 
+  /** Without a work tree yet. On the same file system it shares its files. What was in the folder is gone. */
+  async cloneTo(folder: string, signal?: AbortSignal): Promise<void> {
+    await rm(folder, { recursive: true, force: true });
+    const args = ['clone', '--quiet', '--local', '--no-checkout', '--template=', '--', this.gitDir, folder];
+    await this.#git.run(args, { signal });
+  }
+
+  /** Runs git in a clone of it. */
+  async inClone(folder: string, args: readonly string[], run: Omit<GitRun, 'cwd'> = {}): Promise<GitAnswer> {
+    return this.#git.run(['-C', folder, ...args], run);
+  }
+
   /** Leaves the commit under a ref of its own, whose name it gives, until `release`. */
   async keep(commit: string, signal?: AbortSignal): Promise<string> {
     const ref = `${RESULT_REFS}/${randomUUID()}`;

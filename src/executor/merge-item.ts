@@ -1,6 +1,7 @@
 /** What is to be merged, and what comes of it. All of it can travel as JSON. */
 import { invalidArgument } from '../invalid-argument.js';
 import { checkNames } from '../option-reader.js';
+import type { RefCommits } from './cached-repo.js';
 import { checkMode, type MergeMode } from './merge-modes.js';
 import type { FileTexts } from './read-files.js';
 import type { RepoState } from './repo-cache.js';
@@ -80,6 +81,17 @@ export function checkRepoState(state: RepoState | null | undefined): RepoState |
     }
   }
   return state;
+}
+
+/** What it says of a repository; undefined when that is nothing. */
+export function refsIn(state: RepoState | undefined, { connection, project }: RepoName): RefCommits | undefined {
+  const projects = own(state, connection);
+  return own(projects, project);
+}
+
+/** Not what every object has. */
+export function own<T>(record: Readonly<Record<string, T>> | undefined, name: string): T | undefined {
+  return record !== undefined && Object.hasOwn(record, name) ? record[name] : undefined;
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -7,12 +7,20 @@ import { outsideSections } from '../section-guard.js';
 import type { CachedRepo, RefCommits } from './cached-repo.js';
 import { ExecutorError } from './executor-error.js';
 import { GitError } from './git-error.js';
-import { type CheckedItem, checkItems, checkRepoState, type MergeAnswer, type MergedBranch } from './merge-item.js';
+import {
+  type CheckedItem,
+  checkItems,
+  checkRepoState,
+  type MergeAnswer,
+  type MergedBranch,
+  own,
+  refsIn,
+} from './merge-item.js';
 import type { MergeItem } from './merge-item.js';
 import { putOnBase } from './merge-modes.js';
 import { type FileTexts, readFiles } from './read-files.js';
 import { RepoCache, type RepoState } from './repo-cache.js';
-import { checkBranch, checkPath, isCommit, keyOfRepo, type RepoName } from './repo-name.js';
+import { checkBranch, checkPaths, checkRef, checkRepoName, isCommit, keyOfRepo, type RepoName } from './repo-name.js';
 
 /** Several at once is fine: those of different repositories run side by side. */
 export class Merger {
@@ -41,7 +49,7 @@ export class Merger {
   ): Promise<MergeAnswer> {
     return outsideSections('mergeChanges of a Merger', async () => {
       const checked = checkItems(items);
-      const paths = files?.map(checkPath);
+      const paths = files === undefined || files === null ? undefined : checkPaths(files);
       const state = checkRepoState(repoState);
       const names = new Map(checked.map(item => [keyOfRepo(item), item]));
       const work = async (repos: readonly CachedRepo[]): Promise<MergeAnswer> => {
@@ -66,7 +74,7 @@ export class Merger {
   async getFiles(name: RepoName, ref: string, paths: readonly string[], signal?: AbortSignal): Promise<FileTexts> {
     return outsideSections('getFiles of a Merger', async () => {
       if (!isCommit(ref)) checkBranch(ref);
-      const checked = paths.map(checkPath);
+      const checked = checkPaths(paths);
       const read = async (repo: CachedRepo): Promise<FileTexts> => {
         await repo.open(signal);
         const commit = isCommit(ref) ? ref : (await repo.refs(signal))[`refs/heads/${ref}`];
@@ -86,7 +94,10 @@ export class Merger {
 
   /** What a merge left for others to fetch is not needed any more: its refs go. */
   async release(branches: readonly MergedBranch[]): Promise<void> {
-    for (const branch of branches) await this.#cache.release(branch, branch.ref);
+    if (!Array.isArray(branches)) throw invalidArgument('branches', branches, 'a list of merged branches');
+    for (const branch of branches as readonly MergedBranch[]) {
+      await this.#cache.release(checkRepoName(branch), checkRef(branch.ref));
+    }
   }
 }
 
@@ -169,7 +180,7 @@ class MergeRun {
   /** The branch's commit, as it was when the state was saved or, if it was not, as it is now. */
   async #baseOf(item: CheckedItem, repo: CachedRepo): Promise<string> {
     const refs = await this.#refsOf(item, repo);
-    const base = refs[`refs/heads/${item.branch}`];
+    const base = own(refs, `refs/heads/${item.branch}`);
     if (base === undefined) {
       throw new ExecutorError('ERR_NO_REF', `${keyOfRepo(item)} has no branch ${item.branch}`);
     }
@@ -182,7 +193,7 @@ class MergeRun {
     const key = keyOfRepo(item);
     const known = this.#refs.get(key);
     if (known !== undefined) return known;
-    const saved = own(own(this.#given, item.connection), item.project);
+    const saved = refsIn(this.#given, item);
     if (saved === undefined) await repo.fetch(this.#signal);
     else await repo.open(this.#signal);
     const refs = saved ?? (await repo.refs(this.#signal));
@@ -215,10 +226,6 @@ class MergeRun {
 function notMerged(item: number, error: GitError | ExecutorError): MergeAnswer {
   const reason = error instanceof GitError && error.code === 'ERR_GIT_FAILED' ? error.words : error.message;
   return { merged: false, commit: null, files: null, repoState: null, item, reason: reason || error.message };
-}
-
-function own<T>(record: Readonly<Record<string, T>> | undefined, name: string): T | undefined {
-  return record !== undefined && Object.hasOwn(record, name) ? record[name] : undefined;
 }
 
 function the(repo: CachedRepo | undefined): CachedRepo {

@@ -15,6 +15,8 @@ export interface RepoName {
 /** A file name has 255 bytes, and needs some for an ending. */
 const MAX_FOLDER_CHARS = 240;
 const PRINTABLE = /^[^\p{C}\\]+$/u;
+/** Of a file or folder. */
+const NO_NAMES = new Set(['', '.', '..', '.git']);
 const COMMIT = /^([0-9a-f]{40}|[0-9a-f]{64})$/;
 
 /** Throws TypeError (`ERR_INVALID_ARG`), as all checks here do. */
@@ -78,6 +80,11 @@ export function checkPath(path: unknown): string {
   throw invalidArgument('a path', path, 'a path in the repository, without . or .. in it');
 }
 
+export function checkPaths(paths: readonly string[]): string[] {
+  if (!Array.isArray(paths)) throw invalidArgument('files', paths, 'a list of paths');
+  return paths.map(checkPath);
+}
+
 /** For logs and messages. */
 export function stripCredentials(text: string): string {
   return text.replaceAll(/(\w:\/\/)[^\s/@]*@/g, '$1');
@@ -85,7 +92,7 @@ export function stripCredentials(text: string): string {
 
 function isPath(text: unknown): text is string {
   if (typeof text !== 'string' || !PRINTABLE.test(text)) return false;
-  return !text.startsWith('-') && !text.split('/').some(part => part === '' || part === '.' || part === '..');
+  return !text.startsWith('-') && !text.split('/').some(part => NO_NAMES.has(part.toLowerCase()));
 }
 
 /** The rules of `git check-ref-format`. */

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Merger } from 'drone-task-queue/executor';
-import { Gate } from 'drone-task-queue/testing';
 import { leakCheck } from '../leak-check.js';
 import { git, Workshop } from './repositories.js';
 
@@ -138,24 +138,25 @@ test('free takes a repository off the disk, and the next use clones it again', a
 });
 
 for (const singleLock of [false, true]) {
-  test(`with ${singleLock ? 'a single lock one' : 'a lock for each no'} repository waits for another`, async () => {
+  const title = singleLock ? 'with a single lock one repository waits' : 'with a lock for each no repository waits';
+  test(`${title} for another`, async () => {
     using workshop = new Workshop();
     for (const project of ['a', 'b']) workshop.remote(project);
-    const cache = workshop.cache({ singleLock });
-    const gate = new Gate();
-    const held = cache.withRepos([{ connection: 'git', project: 'a' }], async () => gate.wait());
-    await gate.arrived();
-    const other = cache.update({ connection: 'git', project: 'b' });
-    if (singleLock) {
-      assert.equal(cache.locks, 1);
-      gate.open();
-      await Promise.all([held, other]);
-    } else {
-      await other;
-      gate.open();
-      await held;
-    }
-    assert.equal(cache.locks, 0);
+    const [begun, goOn] = ['begun', 'go-on'].map(name => join(workshop.folder, name)) as [string, string];
+    const hold = `case "$*" in *remotes/a*) touch ${begun}; until [ -e ${goOn} ]; do sleep 0.02; done;; esac`;
+    const cache = workshop.cache({ singleLock, git: { program: workshop.insteadOf('fetch', hold) } });
+    const ends: string[] = [];
+    const update = async (project: string): Promise<void> => {
+      await cache.update({ connection: 'git', project });
+      ends.push(project);
+    };
+    const held = update('a');
+    while (!existsSync(begun)) await delay(10);
+    const other = update('b');
+    if (!singleLock) await other;
+    writeFileSync(goOn, '');
+    await Promise.all([held, other]);
+    assert.deepEqual([ends, cache.locks], [singleLock ? ['a', 'b'] : ['b', 'a'], 0]);
   });
 }
 

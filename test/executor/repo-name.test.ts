@@ -90,7 +90,7 @@ const CASES: readonly (readonly [
     'project',
     project => checkRepoName({ connection: 'c', project }),
     ['a', 'a/b', 'a.git', 'ä b'],
-    ['', '..', '../a', 'a/../b', '/a', 'a/', '-a', '.', 'a\\b', 'a\u0000', '\ud800', 'a'.repeat(300)],
+    ['', '..', 'a/.git/hooks', '../a', 'a/../b', '/a', 'a/', '-a', '.', 'a\\b', 'a\u0000', '\ud800', 'a'.repeat(300)],
   ],
   [
     'connection',
