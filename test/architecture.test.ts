@@ -269,7 +269,13 @@ const ENTRY_POINTS: Readonly<Record<string, string>> = {
     StoreError StoreErrorCode ReadOnlyViolation ContextSwitchError ContextSwitchErrorCode
     Log StatsClient StatsServer StatsTarget events SectionEnd SectionRetry SectionSlow`,
   'executor/index.ts': `
-    DeduplicateQueue`,
+    RepoExecutor RepoExecutorOptions ExecuteJob ExecuteReport CommandReport CommandFailure JobProject ClonedProject
+    CatJob CatReply MergeJob MergeReply ReleaseJob
+    Job JobAnswer JobDone JobFailed JobFailure JobLane JobSource MemoryJobSource
+    Merger MergeItem MergeMode MergeAnswer Merged MergedBranch NotMerged FileTexts
+    RepoCache RepoCacheOptions RepoState RefCommits RepoName
+    GitOptions GitError GitErrorCode ExecutorError ExecutorErrorCode
+    DeduplicateQueue Clock Log`,
   'tenants/index.ts': `
     ConfigLoader ConfigLoaderOptions ConfigFile MakeLayout ChangedBranch ReconfigureOptions
     LayoutOutcome LayoutProblem LayoutReport LayoutError LayoutFault

@@ -54,7 +54,7 @@ export interface CommandFailure {
   readonly command?: string;
   readonly kind: DroneErrorKind;
   readonly message: string;
-  /** It was sent: what it has done is not known. */
+  /** It was sent, and may have done anything. */
   readonly mayHaveRun: boolean;
 }
 
@@ -152,8 +152,9 @@ class DroneRun {
     const error = failures.get(this.#drone);
     if (error === undefined) return call.valueIn(results);
     this.#drone.clearCallQueue();
-    const { kind, message, mayHaveRun } = error;
-    this.failure = { ...(command === undefined ? {} : { command }), kind, message, mayHaveRun: mayHaveRun.length > 0 };
+    const { kind, message } = error;
+    const mayHaveRun = error.call === call || error.mayHaveRun.length > 0;
+    this.failure = { ...(command === undefined ? {} : { command }), kind, message, mayHaveRun };
     return undefined;
   }
 }

@@ -1,9 +1,9 @@
 /**
  * Lets a job of the merger be taken only while no update waits or runs: those are for jobs that are about to start.
  *
- * Updates that never pause would starve the merger. So once the gate has not been open for `maxWaitMs`, it opens and stays
- * so until a job was taken. A gate that was open for less than OPEN_MS at a time counts as shut all along: a job source
- * may need that long to hand a job out.
+ * Updates that never pause would starve the merger. So once the gate has not been open for `maxWaitMs`, it opens though
+ * updates run, and stays so until a job was taken or the updates pause. A gate that was open for less than OPEN_MS at a
+ * time counts as shut all along: a job source may need that long to hand a job out.
  */
 import type { Clock } from '../clock.js';
 import type { Updates } from './updates.js';
@@ -37,8 +37,7 @@ export class MergeGate {
       const shut = new AbortController();
       const onAbort = (): void => shut.abort(signal.reason);
       signal.addEventListener('abort', onAbort, { once: true });
-      const isOverdue = !this.#updates.isIdle;
-      const forget = isOverdue ? () => undefined : this.#updates.onChange(() => shut.abort());
+      const forget = this.#updates.onChange(() => shut.abort());
       try {
         return await take(shut.signal);
       } catch (error) {
@@ -53,8 +52,9 @@ export class MergeGate {
 
   /** Resolves when the updates are done or the patience is, or `signal` is aborted. */
   async #opens(shutSinceMs: number, signal: AbortSignal): Promise<void> {
+    const leftMs = shutSinceMs + this.#maxWaitMs - this.#clock.nowMs();
+    if (leftMs <= 0) return;
     await new Promise<void>(resolve => {
-      const leftMs = shutSinceMs + this.#maxWaitMs - this.#clock.nowMs();
       const open = (): void => {
         timer.cancel();
         forget();
