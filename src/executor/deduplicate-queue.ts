@@ -77,7 +77,7 @@ export class DeduplicateQueue<T, R = void> {
    * Gives false when it was a stop token instead.
    */
   async next(work: (item: T) => R | Promise<R>): Promise<boolean> {
-    const place = await this.#take();
+    const place = await outsideSections('next of a DeduplicateQueue', async () => this.#take());
     if (place instanceof StopToken) return false;
     try {
       place.resolve(await work(place.item));

@@ -5,16 +5,8 @@
  * - `ERR_NO_REF`: the repository has no such branch or commit.
  * - `ERR_NO_SUCH_JOB`: a job of a name that nobody does.
  * - `ERR_EXECUTOR_STOPPED`: it was stopped, or the job was.
- * - `ERR_OUTCOME_UNKNOWN`: whoever did the job was lost; what he had done by then is not known, and it is not done again.
- * - `ERR_PACKAGE_MISSING`: an optional package is not installed.
  */
-export type ExecutorErrorCode =
-  | 'ERR_NO_REPOSITORY'
-  | 'ERR_NO_REF'
-  | 'ERR_NO_SUCH_JOB'
-  | 'ERR_EXECUTOR_STOPPED'
-  | 'ERR_OUTCOME_UNKNOWN'
-  | 'ERR_PACKAGE_MISSING';
+export type ExecutorErrorCode = 'ERR_NO_REPOSITORY' | 'ERR_NO_REF' | 'ERR_NO_SUCH_JOB' | 'ERR_EXECUTOR_STOPPED';
 
 /** Something that an executor did not do, and why. */
 export class ExecutorError extends Error {

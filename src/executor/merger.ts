@@ -56,12 +56,15 @@ export class Merger {
         const byKey = new Map([...names.keys()].map((key, at) => [key, repos[at]]));
         return new MergeRun(byKey, checked, paths, state, this.#cache, signal).run();
       };
-      try {
-        return await this.#cache.withRepos([...names.values()], work, signal);
-      } catch (error) {
-        if (error instanceof ExecutorError) return notMerged(0, error);
-        throw error;
+      for (const [at, item] of checked.entries()) {
+        try {
+          this.#cache.remoteUrl(item);
+        } catch (error) {
+          if (error instanceof ExecutorError) return notMerged(at, error);
+          throw error;
+        }
       }
+      return this.#cache.withRepos([...names.values()], work, signal);
     });
   }
 
@@ -113,6 +116,8 @@ class MergeRun {
   readonly #refs = new Map<string, RefCommits>();
   /** The item that is being merged. */
   #at = 0;
+  /** What has a ref by now. */
+  #branches: MergedBranch[] = [];
 
   constructor(
     repos: ReadonlyMap<string, CachedRepo | undefined>,
@@ -149,6 +154,7 @@ class MergeRun {
     const commits: string[] = [];
     const files: FileTexts[] = [];
     this.#refs.clear();
+    this.#branches = [];
     for (const [at, item] of this.#items.entries()) {
       this.#at = at;
       const repo = this.#repoOf(item);
@@ -161,17 +167,16 @@ class MergeRun {
       commits.push(commit);
       if (this.#paths !== undefined) files.push(await readFiles(repo, commit, this.#paths, this.#signal));
     }
-    const branches: MergedBranch[] = [];
     for (const { item, commit } of tips.values()) {
       const { connection, project, branch } = item;
       const ref = await this.#repoOf(item).keep(commit, this.#signal);
-      branches.push({ connection, project, branch, commit, ref, url: this.#cache.urlHere(item) });
+      this.#branches.push({ connection, project, branch, commit, ref, url: this.#cache.urlHere(item) });
     }
     return {
       merged: true,
       commit: commits.at(-1) ?? '',
       commits,
-      branches,
+      branches: this.#branches,
       files: this.#paths === undefined ? null : files,
       repoState: this.#state(),
     };
@@ -214,6 +219,7 @@ class MergeRun {
 
   async #failed(error: unknown): Promise<MergeAnswer> {
     await this.#repoOf(this.#items[this.#at]).abandon();
+    for (const { ref, ...name } of this.#branches) await this.#repos.get(keyOfRepo(name))?.release(ref);
     if (error instanceof GitError || error instanceof ExecutorError) return notMerged(this.#at, error);
     throw error;
   }

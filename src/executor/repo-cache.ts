@@ -116,6 +116,16 @@ export class RepoCache {
   }
 
   /**
+   * Throws ExecutorError (`ERR_NO_REPOSITORY`) when it has none, and TypeError (`ERR_INVALID_ARG`) when that is a bad one.
+   * @internal
+   */
+  remoteUrl(name: RepoName): string {
+    const url = this.#urlOf(name.connection, name.project);
+    if (url === undefined) throw new ExecutorError('ERR_NO_REPOSITORY', `${keyOfRepo(name)} has no URL`);
+    return checkUrl(url);
+  }
+
+  /**
    * Does `work` with the lock of all these repositories, which it gets in their order.
    * @internal
    */
@@ -132,9 +142,7 @@ export class RepoCache {
 
   async #repo(name: RepoName): Promise<CachedRepo> {
     const key = keyOfRepo(name);
-    const url = this.#urlOf(name.connection, name.project);
-    if (url === undefined) throw new ExecutorError('ERR_NO_REPOSITORY', `${key} has no URL`);
-    checkUrl(url);
+    const url = this.remoteUrl(name);
     const known = this.#repos.get(key);
     if (known?.url === url) return known;
     const folder = join(this.#folder, folderOfRepo(name));

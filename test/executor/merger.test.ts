@@ -190,8 +190,10 @@ for (const [what, wrong, reason] of REFUSALS) {
   test(`${what} makes the answer "not merged"`, async () => {
     using workshop = new Workshop();
     const { remote, merger } = bench(workshop);
-    const answer = await merger.mergeChanges([item(remote.change('a', { 'a.txt': 'a' }), wrong)]);
+    const ref = remote.change('a', { 'a.txt': 'a' });
+    const answer = await merger.mergeChanges([item(ref), item(ref, wrong), item(ref)]);
     assert(!answer.merged);
+    assert.equal(answer.item, 1);
     assert.match(answer.reason, reason);
   });
 }

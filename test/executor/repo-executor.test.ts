@@ -267,6 +267,40 @@ test('jobs of commands and stops are not held up by a merge that waits for updat
   assert.equal(valueOf<MergeReply>(await merge).merged, true);
 });
 
+test('workspaces are cloned, and changes merged, while nothing else is done in the repository', async () => {
+  const workshop = new Workshop();
+  const log = join(workshop.folder, 'log');
+  const script = (word: string): string =>
+    `echo ${word} >>${log}; git "$@"; status=$?; echo out >>${log}; exit $status`;
+  const program = workshop.insteadOf('fetch', script('fetch'));
+  const both = readFileSync(program, 'utf8').replace(
+    'exec git',
+    `case "$*" in *" clone "*) ${script('clone')};; esac\nexec git`,
+  );
+  writeFileSync(program, both);
+  await using all = benchIn(workshop, {}, { git: { program } });
+  const { jobs, executor } = all;
+  workshop.remote('web');
+  const job = async (): Promise<JobAnswer> =>
+    jobs.submit('executor:execute', { projects: [{ ...WEB, branch: 'main' }], commands: [] });
+  const items = [{ ...WEB, branch: 'main', ref: 'refs/heads/main' }];
+  const ends = [
+    job(),
+    executor.update(WEB),
+    jobs.submit('merger:merge', { items }),
+    job(),
+    executor.update(WEB),
+    job(),
+  ];
+  await Promise.all(ends);
+  const lines = readFileSync(log, 'utf8').trim().split('\n');
+  assert(
+    lines.every((line, at) => (line === 'out') === (at % 2 === 1)),
+    lines.join(' '),
+  );
+  assert.equal(lines.filter(line => line === 'clone').length, 3);
+});
+
 test('a paused executor takes nothing, finishes what runs, and goes on when it is resumed', async () => {
   await using all = bench();
   const { workshop, jobs, executor } = all;
