@@ -391,30 +391,3 @@ test('stop resolves while it is paused, and when the job source heeds no signal'
   paused.executor.pause();
   await paused.executor.stop();
 });
-
-test('options of an executor that cannot be are refused', () => {
-  using workshop = new Workshop();
-  const good = {
-    cache: workshop.cache(),
-    jobs: new MemoryJobSource(),
-    workspaces: workshop.folder,
-    droneFor: () => new LocalDrone(),
-    queueFor: () => new DroneTaskQueue(),
-  };
-  const bad: readonly object[] = [
-    { cache: {} },
-    { jobs: {} },
-    { droneFor: 1 },
-    { queueFor: undefined },
-    { workspaces: '' },
-    { droneFolder: 'a b' },
-    { droneFolder: '-a' },
-    { maxJobs: 0 },
-    { updateWorkers: 1.5 },
-    { maxMergeWaitMs: -1 },
-    { nonsense: 1 },
-  ];
-  for (const options of bad) {
-    assert.throws(() => new RepoExecutor({ ...good, ...options }), { code: 'ERR_INVALID_ARG' });
-  }
-});
