@@ -186,6 +186,12 @@ const LAYERS: readonly Layer[] = [
     because: 'it knows nothing of drones, nor they of it: where both meet is the section guard',
   },
   {
+    name: 'executor',
+    files: ['executor/'],
+    mayImport: ['ground', 'methods', 'reports', 'drones', 'rounds'],
+    because: 'it runs jobs as its users could, through the contract of a queue, whichever queue that is',
+  },
+  {
     name: 'tenants',
     files: ['tenants/'],
     mayImport: ['ground', 'reports'],
@@ -263,6 +269,14 @@ const ENTRY_POINTS: Readonly<Record<string, string>> = {
     Store StoreOptions ReadOptions ReadWriteOptions ReadCreator ReadDb ReadWriteDb TableName MigrationReport
     StoreError StoreErrorCode ReadOnlyViolation ContextSwitchError ContextSwitchErrorCode
     Log StatsClient StatsServer StatsTarget events SectionEnd SectionRetry SectionSlow`,
+  'executor/index.ts': `
+    RepoExecutor RepoExecutorOptions ExecuteJob ExecuteReport CommandReport CommandFailure JobProject ClonedProject
+    CatJob CatReply MergeJob MergeReply ReleaseJob
+    Job JobAnswer JobDone JobFailed JobFailure JobLane JobSource MemoryJobSource
+    Merger MergeItem MergeMode MergeAnswer Merged MergedBranch NotMerged FileTexts
+    RepoCache RepoCacheOptions RepoState RefCommits RepoName
+    GitOptions GitError GitErrorCode ExecutorError ExecutorErrorCode
+    DeduplicateQueue Clock Log`,
   'tenants/index.ts': `
     ConfigLoader ConfigLoaderOptions ConfigFile MakeLayout ChangedBranch ReconfigureOptions
     LayoutOutcome LayoutProblem LayoutReport LayoutError LayoutFault

@@ -1,0 +1,256 @@
+/**
+ * One repository of the cache: a bare one, whose branches and tags are those of its remote as of the last fetch, and a work
+ * tree beside it for merges, with HEAD on no branch.
+ *
+ * Whoever calls anything here has the repository's lock, and nobody else writes to it. So a lock file that is there when
+ * a command begins was left by one that was killed; it is removed.
+ */
+import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Log } from '../log.js';
+import type { Git, GitAnswer, GitRun } from './git.js';
+import { cureFor, GitError } from './git-error.js';
+
+/** Of the git folder and of the work tree. */
+const ENDINGS = ['.git', '.tree'] as const;
+
+/** Below it are those refs that are not the remote's. */
+const OWN_REFS = 'refs/drone';
+const RESULT_REFS = `${OWN_REFS}/merges`;
+const CHANGE_REF = `${OWN_REFS}/change`;
+/** Moved and force-pushed ones too. Removed first if they are gone there: `a` may have given way to `a/b`. */
+const MIRROR = ['+refs/heads/*:refs/heads/*', '+refs/tags/*:refs/tags/*'];
+const FETCH = ['fetch', '--quiet', '--force', '--no-tags', '--no-write-fetch-head'];
+
+/** What a merge, a cherry-pick or a rebase that did not end leaves in the git folder. */
+const UNFINISHED = [
+  'MERGE_HEAD',
+  'MERGE_MODE',
+  'MERGE_MSG',
+  'SQUASH_MSG',
+  'AUTO_MERGE',
+  'CHERRY_PICK_HEAD',
+  'REVERT_HEAD',
+  'REBASE_HEAD',
+  'rebase-merge',
+  'rebase-apply',
+  'sequencer',
+];
+
+/** Ignored files too, and repositories within. */
+const CLEAN = ['clean', '--quiet', '-ffdx'];
+
+/** Commits of refs, by the refs' whole names. */
+export type RefCommits = Readonly<Record<string, string>>;
+
+export class CachedRepo {
+  readonly url: string;
+  readonly gitDir: string;
+  readonly #folder: string;
+  readonly #workTree: string;
+  readonly #git: Git;
+  readonly #log: Log;
+  #isOpen = false;
+
+  constructor(folder: string, url: string, git: Git, log: Log) {
+    const [ofGit, ofTree] = ENDINGS;
+    this.#folder = folder;
+    this.gitDir = `${folder}${ofGit}`;
+    this.#workTree = `${folder}${ofTree}`;
+    this.url = url;
+    this.#git = git;
+    this.#log = log;
+  }
+
+  /** Makes it, with all that its remote has, when it is not there or cannot be used. Gives whether it was made. */
+  async open(signal?: AbortSignal): Promise<boolean> {
+    if (this.#isOpen) return false;
+    await this.unlock();
+    try {
+      await this.#run(['rev-parse', '--git-dir'], { signal });
+    } catch (error) {
+      if (cureFor(error) !== 'rebuild') throw error;
+      await this.rebuild(signal);
+      return true;
+    }
+    this.#isOpen = true;
+    return false;
+  }
+
+  /** Takes over branches and tags of the remote, those that are gone among them. */
+  async fetch(signal?: AbortSignal): Promise<void> {
+    if (await this.open(signal)) return;
+    await this.curing(async () => this.#fetchInto(this.gitDir, signal), signal);
+  }
+
+  /** Does `work`; when it fails as it would for lock files or damage here, removes these and does it once more. */
+  async curing<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(await this.cure(error, signal))) throw error;
+      return work();
+    }
+  }
+
+  /** After a command that failed: removes lock files and, where it was for damage here, that. Gives whether it was. */
+  async cure(error: unknown, signal?: AbortSignal): Promise<boolean> {
+    await this.unlock();
+    const cure = cureFor(error);
+    if (cure === undefined) return false;
+    this.#log.warn('a repository of the cache is mended', { gitDir: this.gitDir, cure, error });
+    if (cure === 'rebuild') await this.rebuild(signal);
+    // Made anew by the next checkout.
+    else await rm(join(this.gitDir, 'index'), { force: true });
+    return true;
+  }
+
+  /** Makes it anew, and then puts it in the place of the one that is there. Merge results are kept if they can be read. */
+  async rebuild(signal?: AbortSignal): Promise<void> {
+    const fresh = `${this.gitDir}.new`;
+    await rm(fresh, { recursive: true, force: true });
+    await mkdir(fresh, { recursive: true });
+    try {
+      await this.#git.run(['init', '--quiet', '--bare', '--template=', '--', fresh], { signal });
+      await this.#fetchInto(fresh, signal);
+      await this.#keepResults(fresh, signal);
+    } catch (error) {
+      await rm(fresh, { recursive: true, force: true });
+      throw error;
+    }
+    await removeRepo(this.#folder);
+    await rename(fresh, this.gitDir);
+    this.#isOpen = true;
+  }
+
+  /** All branches and tags. */
+  async refs(signal?: AbortSignal): Promise<RefCommits> {
+    const args = ['for-each-ref', '--format=%(refname) %(objectname)', 'refs/heads', 'refs/tags'];
+    const { text } = await this.#run(args, { signal });
+    return Object.fromEntries(text === '' ? [] : text.split('\n').map(line => line.split(' ') as [string, string]));
+  }
+
+  /** Whether the commit is here. */
+  async has(commit: string, signal?: AbortSignal): Promise<boolean> {
+    const { exitCode } = await this.#run(['cat-file', '-e', `${commit}^{commit}`], { orStatus: 128, signal });
+    return exitCode === 0;
+  }
+
+  /** The commit of a ref or a commit of the remote, which is brought here. */
+  async fetchCommit(ref: string, signal?: AbortSignal): Promise<string> {
+    const args = [...FETCH, '--', this.url, `+${ref}:${CHANGE_REF}`];
+    await this.#run(args, { isRemote: true, signal });
+    const { text } = await this.#run(['rev-parse', '--verify', '--end-of-options', `${CHANGE_REF}^{commit}`], {
+      signal,
+    });
+    return text;
+  }
+
+  /** Puts HEAD and the work tree there; whatever else was in it is gone. */
+  async reset(commit: string, signal?: AbortSignal): Promise<void> {
+    await mkdir(this.#workTree, { recursive: true });
+    await this.#forgetUnfinished();
+    await this.inTree(['checkout', '--quiet', '--force', '--detach', commit], { signal });
+    await this.inTree(CLEAN, { signal });
+  }
+
+  /** Takes away what a merge that did not end has left. Without a signal: it is called when that was aborted, too. */
+  async abandon(): Promise<void> {
+    await this.unlock();
+    await this.#forgetUnfinished();
+    if (!existsSync(this.#workTree)) return;
+    try {
+      await this.inTree(['reset', '--quiet', '--hard']);
+      await this.inTree(CLEAN);
+    } catch (error) {
+      this.#log.warn('a work tree is made anew', { workTree: this.#workTree, error });
+      await rm(this.#workTree, { recursive: true, force: true });
+      await rm(join(this.gitDir, 'index'), { force: true });
+    }
+  }
+
+  /** Runs git in the work tree. */
+  async inTree(args: readonly string[], run: Omit<GitRun, 'cwd'> = {}): Promise<GitAnswer> {
+    const where = [`--git-dir=${this.gitDir}`, `--work-tree=${this.#workTree}`];
+    return this.#git.run([...where, ...args], { ...run, cwd: this.#workTree });
+  }
+
+  /** Runs git where no work tree is needed. */
+  async inGitDir(args: readonly string[], run: Omit<GitRun, 'cwd'> = {}): Promise<GitAnswer> {
+    return this.#run(args, run);
+  }
+
+  /** Without a work tree yet. On the same file system it shares its files. What was in the folder is gone. */
+  async cloneTo(folder: string, signal?: AbortSignal): Promise<void> {
+    await rm(folder, { recursive: true, force: true });
+    const args = ['clone', '--quiet', '--local', '--no-checkout', '--template=', '--', this.gitDir, folder];
+    await this.#git.run(args, { signal });
+  }
+
+  /** Runs git in a clone of it. */
+  async inClone(folder: string, args: readonly string[], run: Omit<GitRun, 'cwd'> = {}): Promise<GitAnswer> {
+    return this.#git.run(['-C', folder, ...args], run);
+  }
+
+  /** Leaves the commit under a ref of its own, whose name it gives, until `release`. */
+  async keep(commit: string, signal?: AbortSignal): Promise<string> {
+    const ref = `${RESULT_REFS}/${randomUUID()}`;
+    await this.#run(['update-ref', ref, commit], { signal });
+    return ref;
+  }
+
+  /** The ref of a merge result goes. Nothing happens when it is gone already, or is none. */
+  async release(ref: string): Promise<void> {
+    if (!ref.startsWith(`${RESULT_REFS}/`)) return;
+    await this.#run(['update-ref', '-d', ref]);
+  }
+
+  /** Removes lock files. */
+  async unlock(): Promise<void> {
+    const ofRefs = await readdir(join(this.gitDir, 'refs'), { recursive: true }).catch(ignoreAbsence);
+    const others = ['', 'objects', 'objects/info'].map(async folder => {
+      const names = await readdir(join(this.gitDir, folder)).catch(ignoreAbsence);
+      return names.map(name => join(folder, name));
+    });
+    const all = [...ofRefs.map(path => join('refs', path)), ...(await Promise.all(others)).flat()];
+    const locks = all.filter(path => path.endsWith('.lock'));
+    for (const path of locks) await rm(join(this.gitDir, path), { force: true, recursive: true });
+  }
+
+  async #forgetUnfinished(): Promise<void> {
+    for (const name of UNFINISHED) await rm(join(this.gitDir, name), { recursive: true, force: true });
+  }
+
+  async #run(args: readonly string[], run: Omit<GitRun, 'cwd'> = {}): Promise<GitAnswer> {
+    return this.#git.run([`--git-dir=${this.gitDir}`, ...args], run);
+  }
+
+  async #fetchInto(gitDir: string, signal: AbortSignal | undefined): Promise<void> {
+    const args = [`--git-dir=${gitDir}`, ...FETCH, '--prune', '--', this.url, ...MIRROR];
+    await this.#git.run(args, { isRemote: true, signal });
+  }
+
+  async #keepResults(fresh: string, signal: AbortSignal | undefined): Promise<void> {
+    const spec = `+${RESULT_REFS}/*:${RESULT_REFS}/*`;
+    try {
+      await this.#git.run([`--git-dir=${fresh}`, ...FETCH, '--', this.gitDir, spec], { signal });
+    } catch (error) {
+      if (!(error instanceof GitError)) throw error;
+      // At the first time there is nothing to keep them from.
+      const isThere = (await readdir(this.gitDir).catch(ignoreAbsence)).length > 0;
+      if (isThere) this.#log.warn('merge results could not be kept', { gitDir: this.gitDir, error });
+    }
+  }
+}
+
+/** Takes it off the disk. */
+export async function removeRepo(folder: string): Promise<void> {
+  for (const ending of ENDINGS) await rm(`${folder}${ending}`, { recursive: true, force: true });
+}
+
+function ignoreAbsence(error: unknown): never[] {
+  if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+  throw error;
+}

@@ -1,0 +1,164 @@
+/** A job of commands: its projects are brought up to date and cloned, and the commands run there on a drone. */
+import { randomUUID } from 'node:crypto';
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Drone } from '../drone/drone.js';
+import { LocalDrone } from '../drone/local-drone.js';
+import type { DroneErrorKind } from '../drone-error.js';
+import { invalidArgument } from '../invalid-argument.js';
+import { checkNames, OptionReader } from '../option-reader.js';
+import type { TaskQueue } from '../task-queue.js';
+import type { Args, MethodName, Result, RunResult, UtilityMethods } from '../utility.js';
+import type { ExecutorSettings } from './executor-options.js';
+import { checkRepoState } from './merge-item.js';
+import type { RepoState } from './repo-cache.js';
+import { orAborted, type Updates } from './updates.js';
+import { checkProject, type ClonedProject, cloneWorkspace, type JobProject } from './workspace.js';
+
+/** Arguments of `executor:execute`. */
+export interface ExecuteJob {
+  readonly projects: readonly JobProject[];
+  /** For `/bin/sh`, one after the other in the workspace; the first that exits with something else than 0 is the last. */
+  readonly commands: readonly string[];
+  /** Added to the commands' environment. */
+  readonly env?: Readonly<Record<string, string>> | undefined;
+  /** For each command, ms. Default: the queue's `callTimeoutMs`. */
+  readonly timeoutMs?: number | undefined;
+  /** From a merge: the branches that the job sees are as they were then. */
+  readonly repoState?: RepoState | null | undefined;
+  /** For `droneFor`. */
+  readonly label?: string | undefined;
+}
+
+/** What `executor:execute` answers with. */
+export interface ExecuteReport {
+  /** All commands have exited with 0. */
+  readonly succeeded: boolean;
+  readonly hostname: string;
+  readonly projects: readonly ClonedProject[];
+  /** Of those that have ended, in order. */
+  readonly commands: readonly CommandReport[];
+  /** Why the drone did not finish one; null when it did. */
+  readonly failure: CommandFailure | null;
+}
+
+/** A command and what it gave. */
+export interface CommandReport {
+  readonly command: string;
+  readonly result: RunResult;
+}
+
+/** A command that has no result. */
+export interface CommandFailure {
+  /** Undefined while the workspace was being copied. */
+  readonly command?: string;
+  readonly kind: DroneErrorKind;
+  readonly message: string;
+  /** It was sent, and may have done anything. */
+  readonly mayHaveRun: boolean;
+}
+
+const FIELDS = ['projects', 'commands', 'env', 'timeoutMs', 'repoState', 'label'] satisfies (keyof ExecuteJob)[];
+
+/** Throws TypeError (`ERR_INVALID_ARG`) that names the field at fault. */
+export function checkExecuteJob(job: unknown): ExecuteJob {
+  checkNames(job, FIELDS);
+  const { projects, commands, repoState } = job as ExecuteJob;
+  const read = new OptionReader(job, FIELDS);
+  read.environment('env');
+  read.limit('timeoutMs', 'a number of milliseconds above 0', value => value > 0);
+  read.text('label');
+  if (!Array.isArray(projects)) throw invalidArgument('projects', projects, 'a list');
+  if (!Array.isArray(commands) || commands.some(command => typeof command !== 'string' || command === '')) {
+    throw invalidArgument('commands', commands, 'a list of non-empty strings');
+  }
+  checkRepoState(repoState);
+  return { ...(job as ExecuteJob), projects: projects.map(checkProject) };
+}
+
+/** Rejects with what kept it from running commands at all, and with the reason of `signal` when all of it has ended. */
+export async function executeJob(
+  job: ExecuteJob,
+  settings: ExecutorSettings,
+  updates: Updates,
+  signal: AbortSignal,
+): Promise<ExecuteReport> {
+  const { cache, workspaces, log } = settings;
+  await updates.requestAll(job.projects, signal);
+  const folder = join(workspaces, randomUUID());
+  await mkdir(folder, { recursive: true });
+  try {
+    const cloned = await cloneWorkspace(cache, folder, job.projects, job.repoState ?? undefined, signal);
+    const drone = await orAborted(Promise.resolve(settings.droneFor(job)), signal);
+    await using queue = settings.queueFor();
+    const run = new DroneRun(drone, queue, job, signal);
+    try {
+      const isHere = drone instanceof LocalDrone;
+      const place = isHere ? folder : `${settings.droneFolder}/${randomUUID()}`;
+      if (!isHere) await run.one(undefined, 'putDirectory', folder, place);
+      await run.commands(place);
+      if (!isHere) await run.one(undefined, 'run', `rm -rf -- ${place}`);
+    } finally {
+      // Nothing of it is to hold up the end: what is in flight was ended by the signal.
+      await queue.close({ graceMs: 0 });
+    }
+    signal.throwIfAborted();
+    const { failure, reports } = run;
+    const isGood = failure === null && reports.length === job.commands.length && exitedWell(reports.at(-1));
+    return { succeeded: isGood, hostname: drone.hostname, projects: cloned, commands: reports, failure };
+  } finally {
+    await rm(folder, { recursive: true, force: true, maxRetries: 3 }).catch((error: unknown) => {
+      log.warn('a workspace could not be removed', { folder, error });
+    });
+  }
+}
+
+/** Calls on one drone, a round for each, until one fails. */
+class DroneRun {
+  readonly #drone: Drone;
+  readonly #queue: TaskQueue;
+  readonly #job: ExecuteJob;
+  readonly #signal: AbortSignal;
+  readonly reports: CommandReport[] = [];
+  failure: CommandFailure | null = null;
+
+  constructor(drone: Drone, queue: TaskQueue, job: ExecuteJob, signal: AbortSignal) {
+    this.#drone = drone;
+    this.#queue = queue;
+    this.#job = job;
+    this.#signal = signal;
+  }
+
+  async commands(cwd: string): Promise<void> {
+    const { commands, env } = this.#job;
+    for (const command of commands) {
+      const result = await this.one(command, 'run', command, { cwd, env });
+      if (result === undefined) return;
+      this.reports.push({ command, result });
+      if (result.exitCode !== 0) return;
+    }
+  }
+
+  /** Its value; undefined once something has failed. */
+  async one<K extends MethodName<UtilityMethods>>(
+    command: string | undefined,
+    method: K,
+    ...args: Args<UtilityMethods, K>
+  ): Promise<Result<UtilityMethods, K> | undefined> {
+    if (this.failure !== null) return undefined;
+    const { timeoutMs } = command === undefined ? {} : this.#job;
+    const call = this.#drone.with({ timeoutMs, signal: this.#signal }).queueCall(method, ...args);
+    const { results, failures } = await this.#queue.settle([this.#drone], { signal: this.#signal });
+    const error = failures.get(this.#drone);
+    if (error === undefined) return call.valueIn(results);
+    this.#drone.clearCallQueue();
+    const { kind, message } = error;
+    const mayHaveRun = error.call === call || error.mayHaveRun.length > 0;
+    this.failure = { ...(command === undefined ? {} : { command }), kind, message, mayHaveRun };
+    return undefined;
+  }
+}
+
+function exitedWell(last: CommandReport | undefined): boolean {
+  return last === undefined || last.result.exitCode === 0;
+}

@@ -1,0 +1,89 @@
+/** What git said when it failed, and what follows from that. */
+import { stripCredentials } from './repo-name.js';
+
+/**
+ * - `ERR_GIT_FAILED`: git exited with something else than 0, or was killed by others.
+ * - `ERR_GIT_TIMEOUT`: it ran into its time limit and was ended.
+ * - `ERR_GIT_OUTPUT`: it wrote more than is kept and was ended.
+ * - `ERR_GIT_NOT_STARTED`: there is no such program, or it may not be run.
+ */
+export type GitErrorCode = 'ERR_GIT_FAILED' | 'ERR_GIT_TIMEOUT' | 'ERR_GIT_OUTPUT' | 'ERR_GIT_NOT_STARTED';
+
+/** A git command that failed. Passwords in URLs are left out of its texts. */
+export class GitError extends Error {
+  override readonly name = 'GitError';
+  readonly code: GitErrorCode;
+  /** The first word of the command: `fetch`, `merge`. */
+  readonly command: string;
+  /** What git wrote, stderr first; its last 4,000 characters. */
+  readonly words: string;
+
+  /** @internal */
+  constructor(code: GitErrorCode, command: string, what: string, written: string, options?: ErrorOptions) {
+    const words = stripCredentials(written).trim().slice(-MAX_WORDS);
+    super(`git ${command} ${what}${words === '' ? '' : `: ${words}`}`, options);
+    this.code = code;
+    this.command = command;
+    this.words = words;
+  }
+}
+
+const MAX_WORDS = 4000;
+
+/** Of a network or a server that may be better soon. */
+const TRANSIENT = new RegExp(
+  [
+    'could not resolve host(?!name)',
+    'temporary failure in name resolution',
+    'connection (refused|reset|timed out|closed|was reset)',
+    'operation timed out',
+    'network is unreachable',
+    'no route to host',
+    'early eof',
+    'unexpected disconnect',
+    'rpc failed',
+    'returned error: (429|5\\d\\d)',
+    'kex_exchange_identification',
+    'ssh_exchange_identification',
+    'empty reply from server',
+  ].join('|'),
+  'i',
+);
+
+/** Of a repository in which something is missing or damaged. */
+const BROKEN = new RegExp(
+  [
+    'not a git repository',
+    'object .* is (corrupt|empty)',
+    'object file .* is empty',
+    'loose object',
+    'inflate:',
+    'unable to (read|parse|unpack) (sha1|tree|blob|commit|object|[0-9a-f]{40})',
+    'could not (read|parse) [0-9a-f]{40}',
+    'bad object',
+    'missing (blob|tree|commit|object)',
+    'did not send all necessary objects',
+    'packfile .* (cannot be|does not match|is )',
+    'invalid sha1 pointer',
+    'bad (config|pack|tree|signature 0x)',
+    'broken (ref|link)',
+    'invalid object',
+    // Where a branch is in the way of another, and pruning did not help.
+    'cannot lock ref',
+  ].join('|'),
+  'i',
+);
+
+const LOCKED = /\.lock'?: File exists/i;
+const BAD_INDEX = /index file (corrupt|smaller)|bad index|bad signature|index uses .* extension/i;
+
+export function isTransient(error: unknown): boolean {
+  return error instanceof GitError && error.code === 'ERR_GIT_FAILED' && TRANSIENT.test(error.words);
+}
+
+/** What would help a repository of which nobody else makes use, if anything would. */
+export function cureFor(error: unknown): 'unlock' | 'rebuild' | undefined {
+  if (!(error instanceof GitError) || error.code !== 'ERR_GIT_FAILED') return undefined;
+  if (LOCKED.test(error.words) || BAD_INDEX.test(error.words)) return 'unlock';
+  return BROKEN.test(error.words) ? 'rebuild' : undefined;
+}

@@ -1,0 +1,188 @@
+/**
+ * Runs the system's git, alone with what it is given: no prompts, no hooks, no configuration of the user or the machine.
+ *
+ * By child_process: a git that hangs does so in a child of its own (ssh, git-remote-https, index-pack), so what has to be
+ * ended is a process group, which neither execa 9 nor simple-git 4 do.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { OptionReader } from '../option-reader.js';
+import { GitError, isTransient } from './git-error.js';
+import { runInGroup } from './process-group.js';
+
+/** How git is run. */
+export interface GitOptions {
+  /** The program. Default `git`. */
+  program?: string | undefined;
+  /** For one git command, ms. Default 300,000. */
+  timeoutMs?: number | undefined;
+  /** From TERM to KILL for the processes of a git command that is ended, ms. Default 2,000. */
+  killGraceMs?: number | undefined;
+  /** How often a command that talks to a server is run when the failure looks as if it would pass. Default 3. */
+  attempts?: number | undefined;
+  /** Between two attempts, ms; each further one after twice as long. Default 1,000. */
+  retryDelayMs?: number | undefined;
+  /** Command of ssh, for `GIT_SSH_COMMAND`. Default `ssh -o BatchMode=yes -o ConnectTimeout=30`. */
+  sshCommand?: string | undefined;
+  /** Who merges. Default `drone-task-queue`. */
+  committerName?: string | undefined;
+  /** Default `drone-task-queue@localhost`. */
+  committerEmail?: string | undefined;
+  /** Added to git's environment; nothing in it is taken from this process's but HOME, PATH, proxies and the ssh agent. */
+  env?: Readonly<Record<string, string>> | undefined;
+}
+
+/** How one command is run. */
+export interface GitRun {
+  /** Default: the root folder. */
+  readonly cwd?: string;
+  readonly input?: string;
+  /** Tried again when the failure looks as if it would pass. */
+  readonly isRemote?: boolean;
+  /** Exit status that is an answer, besides 0. */
+  readonly orStatus?: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What a command gave. */
+export interface GitAnswer {
+  readonly exitCode: number;
+  readonly stdout: Buffer;
+  /** Stdout without white space at its ends. */
+  readonly text: string;
+}
+
+const OPTION_NAMES = [
+  'program',
+  'timeoutMs',
+  'killGraceMs',
+  'attempts',
+  'retryDelayMs',
+  'sshCommand',
+  'committerName',
+  'committerEmail',
+  'env',
+] satisfies (keyof GitOptions)[];
+
+const KEPT = /^(HOME|PATH|TMPDIR|USER|LOGNAME|SSH_AUTH_SOCK|(https?|all|no)_proxy|SSL_CERT_(FILE|DIR))$/i;
+const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
+
+/** Each is stronger than what a repository's own configuration says. */
+const CONFIG = {
+  'core.hooksPath': '/dev/null',
+  'core.attributesFile': '/dev/null',
+  'core.excludesFile': '/dev/null',
+  'core.fsmonitor': 'false',
+  'core.autocrlf': 'false',
+  'core.askPass': '',
+  'credential.helper': '',
+  'commit.gpgSign': 'false',
+  'fetch.recurseSubmodules': 'false',
+  'submodule.recurse': 'false',
+  'rerere.enabled': 'false',
+  // In the background it would outlive the command, and with it the lock of the repository.
+  'gc.autoDetach': 'false',
+  'maintenance.autoDetach': 'false',
+} as const;
+
+const CONFIG_ARGS = Object.entries(CONFIG).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+
+/** Every command is run in a process group, within its time. */
+export class Git {
+  readonly #program: string;
+  readonly #timeoutMs: number;
+  readonly #killGraceMs: number;
+  readonly #attempts: number;
+  readonly #retryDelayMs: number;
+  readonly #env: NodeJS.ProcessEnv;
+
+  /** Throws TypeError (`ERR_INVALID_ARG`) that names the option at fault. */
+  constructor(options: GitOptions = {}) {
+    const read = new OptionReader(options, OPTION_NAMES);
+    const limitMs = (field: string, defaultMs: number): number =>
+      read.limit(field, 'from 0 to 2,147,483,647 ms', value => value >= 0 && value < 2 ** 31) ?? defaultMs;
+    this.#program = read.text('program') ?? 'git';
+    this.#timeoutMs = limitMs('timeoutMs', 300_000);
+    this.#killGraceMs = limitMs('killGraceMs', 2_000);
+    this.#attempts = read.limit('attempts', 'an integer of 1 or more', isCount) ?? 3;
+    this.#retryDelayMs = limitMs('retryDelayMs', 1_000);
+    const committer = {
+      NAME: read.text('committerName') ?? 'drone-task-queue',
+      EMAIL: read.text('committerEmail') ?? 'drone-task-queue@localhost',
+    };
+    this.#env = {
+      ...Object.fromEntries(Object.entries(process.env).filter(([name]) => KEPT.test(name))),
+      ...read.environment('env'),
+      GIT_CONFIG_NOSYSTEM: '1',
+      GIT_CONFIG_GLOBAL: '/dev/null',
+      GIT_ATTR_NOSYSTEM: '1',
+      GIT_TERMINAL_PROMPT: '0',
+      GIT_ASKPASS: 'false',
+      SSH_ASKPASS: 'false',
+      GIT_EDITOR: 'true',
+      GIT_LITERAL_PATHSPECS: '1',
+      // No ext::, which is a command.
+      GIT_ALLOW_PROTOCOL: 'file:git:http:https:ssh',
+      GIT_SSH_COMMAND: read.text('sshCommand') ?? 'ssh -o BatchMode=yes -o ConnectTimeout=30',
+      // What it says is searched for known words.
+      LC_ALL: 'C',
+      ...Object.fromEntries(
+        ['COMMITTER', 'AUTHOR'].flatMap(who =>
+          Object.entries(committer).map(([field, value]) => [`GIT_${who}_${field}`, value]),
+        ),
+      ),
+    };
+  }
+
+  /** Rejects with GitError, or with the reason of `signal`; either when all processes of the command have ended. */
+  async run(args: readonly string[], run: GitRun = {}): Promise<GitAnswer> {
+    const { isRemote = false, signal } = run;
+    for (let attempt = 1, waitMs = this.#retryDelayMs; ; attempt++, waitMs *= 2) {
+      try {
+        return await this.#runOnce(args, run);
+      } catch (error) {
+        if (!isRemote || attempt >= this.#attempts || !isTransient(error)) throw error;
+      }
+      await pause(waitMs, signal);
+    }
+  }
+
+  async #runOnce(args: readonly string[], run: GitRun): Promise<GitAnswer> {
+    const { cwd = '/', input = '', orStatus = 0, signal } = run;
+    signal?.throwIfAborted();
+    const command = args.find(arg => !arg.startsWith('-')) ?? '';
+    const group = { cwd, env: this.#env, input, timeoutMs: this.#timeoutMs, killGraceMs: this.#killGraceMs, signal };
+    const end = await runInGroup(this.#program, [...CONFIG_ARGS, ...args], {
+      ...group,
+      maxOutputBytes: MAX_OUTPUT_BYTES,
+    }).catch((error: unknown) => {
+      throw new GitError('ERR_GIT_NOT_STARTED', command, 'could not be started', (error as Error).message, {
+        cause: error,
+      });
+    });
+    const { exitCode, stdout, stderr, ended } = end;
+    const text = stdout.toString().trim();
+    // A conflict is told on stdout.
+    const words = `${stderr}\n${text}`;
+    if (ended === 'cancelled') signal?.throwIfAborted();
+    if (ended === 'timeout') {
+      throw new GitError('ERR_GIT_TIMEOUT', command, `took longer than ${String(this.#timeoutMs)} ms`, words);
+    }
+    if (ended === 'output') throw new GitError('ERR_GIT_OUTPUT', command, 'wrote too much', '');
+    if (exitCode === 0 || (exitCode !== null && exitCode === orStatus)) return { exitCode, stdout, text };
+    const how = exitCode === null ? 'was killed' : `failed with ${String(exitCode)}`;
+    throw new GitError('ERR_GIT_FAILED', command, how, words);
+  }
+}
+
+function isCount(value: number): boolean {
+  return Number.isInteger(value) && value >= 1;
+}
+
+async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  try {
+    await delay(ms, undefined, signal === undefined ? {} : { signal });
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error;
+  }
+}

@@ -1,0 +1,72 @@
+/** Where an executor's jobs come from, and how they are answered. */
+import { invalidArgument } from '../invalid-argument.js';
+
+/**
+ * Which jobs are asked for.
+ *
+ * - `execute`: `executor:execute`, for whichever executor takes it first.
+ * - `host`: `executor:stop:<host>` and `executor:release:<host>`, for one executor.
+ * - `merger`: `merger:merge` and `merger:cat`, for whichever executor takes it first.
+ */
+export type JobLane = 'execute' | 'host' | 'merger';
+
+/** Something to do. */
+export interface Job {
+  /** Unique among those that run. */
+  readonly id: string;
+  readonly name: string;
+  /** Not checked by the source. */
+  readonly args: unknown;
+  /** Called once. A rejection is logged. */
+  answer(answer: JobAnswer): Promise<void>;
+}
+
+/** What came of a job: a value, or why there is none. */
+export type JobAnswer = JobDone | JobFailed;
+
+/** It was done; a job of commands that failed was done, too. */
+export interface JobDone {
+  readonly ok: true;
+  readonly value: unknown;
+}
+
+/** It was not done, or only in part. */
+export interface JobFailed {
+  readonly ok: false;
+  readonly error: JobFailure;
+}
+
+/** Why a job was not done. */
+export interface JobFailure {
+  readonly name: string;
+  readonly message: string;
+  readonly code: string | null;
+  readonly stack: string | null;
+}
+
+/** A queue of jobs, in this process or far away. */
+export interface JobSource {
+  /**
+   * Waits for a job of the lane and takes it: no one else gets it. Of the lane `host`, those for `host`. Rejects when
+   * `signal` is aborted, and has taken none then. Another rejection is logged, and it is called again later.
+   */
+  take(lane: JobLane, host: string, signal: AbortSignal): Promise<Job>;
+}
+
+/** Does a job; gives the value to answer with. */
+export type DoJob = (args: unknown, signal: AbortSignal) => Promise<unknown>;
+
+/** Which lane a job is in, and for whom it is. Throws TypeError (`ERR_INVALID_ARG`) for a name that is in none. */
+export function laneOf(name: string): { readonly lane: JobLane; readonly host: string | undefined } {
+  const [, who, , host] = /^(executor|merger):([^:]+)(?::(.+))?$/.exec(name) ?? [];
+  if (who === 'merger') return { lane: 'merger', host: undefined };
+  if (who === 'executor') return { lane: host === undefined ? 'execute' : 'host', host };
+  throw invalidArgument('the name of a job', name, 'one that begins with executor: or merger:');
+}
+
+export function failureOf(error: unknown): JobFailure {
+  if (!(error instanceof Error)) return { name: 'Error', message: String(error), code: null, stack: null };
+  const { name, message, stack = null } = error;
+  const { code } = error as { code?: unknown };
+  return { name, message, code: typeof code === 'string' ? code : null, stack };
+}

@@ -1,0 +1,154 @@
+/** Repositories kept in a folder, each under a lock of its own. */
+import { mkdir } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { invalidArgument } from '../invalid-argument.js';
+import { KeyedLock } from '../keyed-lock.js';
+import { type Log, safeLog } from '../log.js';
+import { OptionReader } from '../option-reader.js';
+import { outsideSections } from '../section-guard.js';
+import { CachedRepo, type RefCommits, removeRepo } from './cached-repo.js';
+import { ExecutorError } from './executor-error.js';
+import { Git, type GitOptions } from './git.js';
+import { checkRepoName, checkUrl, folderOfRepo, keyOfRepo, type RepoName } from './repo-name.js';
+
+/** How repositories are kept. */
+export interface RepoCacheOptions {
+  /** Holds them; made when missing. It is for this cache alone: two at once would take each other's lock files away. */
+  folder: string;
+  /**
+   * The URL of a repository: http, https, ssh, git or file, `user@host:path`, or an absolute path. Undefined when there is
+   * none.
+   */
+  urlOf: (connection: string, project: string) => string | undefined;
+  /** Where others fetch from what is kept here. Default: a file URL of the folder. */
+  servedAt?: ((connection: string, project: string) => string) | undefined;
+  /** One lock for all repositories rather than one for each. Default false. */
+  singleLock?: boolean | undefined;
+  git?: GitOptions | undefined;
+  /** Default: silent. */
+  log?: Log | undefined;
+}
+
+/** The commits of branches and tags, by connection, project and whole name of the ref. */
+export type RepoState = Readonly<Record<string, Readonly<Record<string, RefCommits>>>>;
+
+const ALL = 'all';
+
+/**
+ * Copies of git repositories, made when they are first needed. Whatever it does with one it does under the repository's
+ * lock, which is fair: first come, first served.
+ */
+export class RepoCache {
+  readonly #folder: string;
+  readonly #urlOf: RepoCacheOptions['urlOf'];
+  readonly #servedAt: RepoCacheOptions['servedAt'];
+  readonly #hasSingleLock: boolean;
+  readonly #git: Git;
+  readonly #log: Log;
+  readonly #lock = new KeyedLock();
+  readonly #repos = new Map<string, CachedRepo>();
+
+  /** Throws TypeError (`ERR_INVALID_ARG`) that names the option at fault. */
+  constructor(options: RepoCacheOptions) {
+    const read = new OptionReader(options, ['folder', 'urlOf', 'servedAt', 'singleLock', 'git', 'log']);
+    const folder = read.text('folder');
+    if (folder === undefined) throw invalidArgument('folder', folder, 'a non-empty string without a zero byte');
+    this.#folder = resolve(folder);
+    const { urlOf, servedAt } = options;
+    if (typeof urlOf !== 'function') throw invalidArgument('urlOf', urlOf, 'a function (connection, project)');
+    if (servedAt !== undefined && typeof servedAt !== 'function') {
+      throw invalidArgument('servedAt', servedAt, 'a function (connection, project)');
+    }
+    this.#urlOf = urlOf;
+    this.#servedAt = servedAt;
+    this.#hasSingleLock = read.flag('singleLock') ?? false;
+    this.#git = new Git(options.git);
+    this.#log = safeLog(options.log);
+  }
+
+  /** How many locks somebody has or waits for. */
+  get locks(): number {
+    return this.#lock.size;
+  }
+
+  /**
+   * Brings the repository up to date with its remote: branches and tags, also moved, force-pushed and deleted ones. A first
+   * time, or a damaged one, is a clone.
+   *
+   * Rejects with GitError; with ExecutorError (`ERR_NO_REPOSITORY`) when it has no URL; with the reason of `signal`, when
+   * git has been ended. What was there stays then.
+   */
+  async update(name: RepoName, signal?: AbortSignal): Promise<void> {
+    return outsideSections('update of a RepoCache', async () =>
+      this.withRepos([name], async ([repo]) => repo?.fetch(signal), signal),
+    );
+  }
+
+  /**
+   * Frees the disk of a repository, merge results included, when nobody has or waits for it any more. The next use clones
+   * it again.
+   */
+  async free(name: RepoName): Promise<void> {
+    return outsideSections('free of a RepoCache', async () => {
+      const checked = checkRepoName(name);
+      const key = keyOfRepo(checked);
+      await this.#lock.run(this.#hasSingleLock ? [ALL] : [key], async () => {
+        this.#repos.delete(key);
+        // It may have no URL any more.
+        await removeRepo(join(this.#folder, folderOfRepo(checked)));
+      });
+    });
+  }
+
+  /** A merge result goes: its ref is removed, and git removes its objects some time. */
+  async release(name: RepoName, ref: string): Promise<void> {
+    return outsideSections('release of a RepoCache', async () =>
+      this.withRepos([name], async ([repo]) => repo?.release(ref)),
+    );
+  }
+
+  /** Where others fetch from the copy that is kept here. */
+  urlHere(name: RepoName): string {
+    const { connection, project } = checkRepoName(name);
+    if (this.#servedAt !== undefined) return this.#servedAt(connection, project);
+    return pathToFileURL(`${join(this.#folder, folderOfRepo({ connection, project }))}.git`).href;
+  }
+
+  /**
+   * Throws ExecutorError (`ERR_NO_REPOSITORY`) when it has none, and TypeError (`ERR_INVALID_ARG`) when that is a bad one.
+   * @internal
+   */
+  remoteUrl(name: RepoName): string {
+    const url = this.#urlOf(name.connection, name.project);
+    if (url === undefined) throw new ExecutorError('ERR_NO_REPOSITORY', `${keyOfRepo(name)} has no URL`);
+    return checkUrl(url);
+  }
+
+  /**
+   * Does `work` with the lock of all these repositories, which it gets in their order.
+   * @internal
+   */
+  async withRepos<T>(
+    names: readonly RepoName[],
+    work: (repos: readonly CachedRepo[]) => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T> {
+    const checked = names.map(checkRepoName);
+    const keys = this.#hasSingleLock ? [ALL] : checked.map(keyOfRepo);
+    const doIt = async (): Promise<T> => work(await Promise.all(checked.map(async name => this.#repo(name))));
+    return this.#lock.run(keys, doIt, signal);
+  }
+
+  async #repo(name: RepoName): Promise<CachedRepo> {
+    const key = keyOfRepo(name);
+    const url = this.remoteUrl(name);
+    const known = this.#repos.get(key);
+    if (known?.url === url) return known;
+    const folder = join(this.#folder, folderOfRepo(name));
+    await mkdir(dirname(folder), { recursive: true });
+    const repo = new CachedRepo(folder, url, this.#git, this.#log);
+    this.#repos.set(key, repo);
+    return repo;
+  }
+}

@@ -1,0 +1,223 @@
+/**
+ * Takes jobs and does them, each kind in a loop of its own, so that none waits for another kind:
+ *
+ * - `execute`: up to `maxJobs` at once.
+ * - `host`: at once, however many.
+ * - `merger`: by `mergeWorkers`, while no update waits or runs (MergeGate).
+ *
+ * What always holds: every job that was taken is answered, once. After `stop` nothing is taken, and when it resolves, no
+ * loop, no update and no git of it runs.
+ */
+import { setMaxListeners } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
+import { invalidArgument } from '../invalid-argument.js';
+import { checkNames } from '../option-reader.js';
+import { outsideSections } from '../section-guard.js';
+import { UnderWay } from '../under-way.js';
+import { checkExecuteJob, executeJob } from './execute-job.js';
+import { ExecutorError } from './executor-error.js';
+import { type ExecutorSettings, readExecutorOptions, type RepoExecutorOptions } from './executor-options.js';
+import { type DoJob, failureOf, type Job, type JobAnswer, type JobLane } from './job-source.js';
+import { MergeGate } from './merge-gate.js';
+import { mergerJobs } from './merger-jobs.js';
+import { Merger } from './merger.js';
+import type { RepoName } from './repo-name.js';
+import { orAborted, Updates } from './updates.js';
+
+/** After a failure of the job source. */
+const SOURCE_PAUSE_MS = 1000;
+/** For the answers of jobs, and for what a job source or the functions in the options do not end by themselves. */
+const LAST_WORDS_MS = 5000;
+
+/** Starts to take jobs when it is made, and goes on until `stop`. */
+export class RepoExecutor {
+  readonly #settings: ExecutorSettings;
+  readonly #updates: Updates;
+  readonly #doings: ReadonlyMap<string, DoJob>;
+  readonly #loops: readonly Promise<void>[];
+  readonly #running = new Map<string, AbortController>();
+  readonly #underWay = new UnderWay();
+  readonly #stopping = new AbortController();
+  /** Aborted by `pause`, and then replaced. */
+  #taking = new AbortController();
+  #resumed: PromiseWithResolve | undefined;
+  #stopped: Promise<void> | undefined;
+
+  /** Throws TypeError (`ERR_INVALID_ARG`) that names the option at fault. */
+  constructor(options: RepoExecutorOptions) {
+    const settings = readExecutorOptions(options);
+    setMaxListeners(0, this.#stopping.signal);
+    this.#settings = settings;
+    const { cache, host, updateWorkers, mergeWorkers, maxMergeWaitMs, clock } = settings;
+    this.#updates = new Updates(cache, updateWorkers);
+    this.#doings = new Map<string, DoJob>([
+      ...mergerJobs(new Merger(cache), cache, this.#updates, host),
+      ['executor:execute', async (args, signal) => executeJob(checkExecuteJob(args), settings, this.#updates, signal)],
+      [`executor:stop:${host}`, async args => this.#stopJob(args)],
+    ]);
+    const gate = new MergeGate(this.#updates, maxMergeWaitMs, clock);
+    const take = (lane: JobLane) => async (signal: AbortSignal) => settings.jobs.take(lane, host, signal);
+    const takeMerger = async (signal: AbortSignal): Promise<Job> => gate.pass(take('merger'), signal);
+    this.#loops = [
+      this.#loop(take('execute'), settings.maxJobs),
+      this.#loop(take('host'), Infinity),
+      this.#loop(takeMerger, mergeWorkers),
+    ];
+  }
+
+  /** Ids of the jobs that run. */
+  get running(): readonly string[] {
+    return [...this.#running.keys()];
+  }
+
+  get isPaused(): boolean {
+    return this.#resumed !== undefined;
+  }
+
+  /** Brings a repository up to date, as for a job; settles as an update that begins after this call. */
+  async update(name: RepoName): Promise<void> {
+    return outsideSections('update of a RepoExecutor', async () => this.#updates.request(name, this.#stopping.signal));
+  }
+
+  /** Takes no jobs until `resume`. Those that run go on. */
+  pause(): void {
+    if (this.#resumed !== undefined || this.#stopping.signal.aborted) return;
+    this.#resumed = promiseWithResolve();
+    this.#taking.abort(new ExecutorError('ERR_EXECUTOR_STOPPED', 'the executor is paused'));
+  }
+
+  /** Takes jobs again. */
+  resume(): void {
+    if (this.#resumed === undefined || this.#stopping.signal.aborted) return;
+    this.#taking = new AbortController();
+    this.#resumed.resolve();
+    this.#resumed = undefined;
+  }
+
+  /**
+   * Takes no more jobs and stops those that run, which are answered with the failure `ERR_EXECUTOR_STOPPED`; ends all git
+   * commands and updates, and resolves then. Who waits for an update is rejected. It always resolves: what the job source
+   * or a function of the options does not end within 5 s is left behind. A second call gives the same promise.
+   */
+  async stop(): Promise<void> {
+    return outsideSections('stop of a RepoExecutor', async () => (this.#stopped ??= this.#stop()));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  async #stop(): Promise<void> {
+    const why = new ExecutorError('ERR_EXECUTOR_STOPPED', 'the executor was stopped');
+    this.#stopping.abort(why);
+    this.#taking.abort(why);
+    this.#resumed?.resolve();
+    for (const job of this.#running.values()) job.abort(why);
+    // No loop begins a job any more once it has seen that; then all of them are in the snapshot.
+    await Promise.all(this.#loops);
+    await this.#underWay.over();
+    await this.#updates.stop(why);
+  }
+
+  /** Never rejects; ends once `stop` was called. */
+  async #loop(take: (signal: AbortSignal) => Promise<Job>, atOnce: number): Promise<void> {
+    const stopping = this.#stopping.signal;
+    const running = new Set<Promise<void>>();
+    while (!stopping.aborted) {
+      const signal = this.#taking.signal;
+      if (this.#resumed !== undefined) {
+        await this.#resumed.promise;
+        continue;
+      }
+      if (running.size >= atOnce) {
+        await Promise.race(running);
+        continue;
+      }
+      const job = await this.#take(take, signal);
+      if (job === undefined) continue;
+      const work = this.#underWay.add(this.#work(job));
+      running.add(work);
+      void work.finally(() => running.delete(work));
+    }
+  }
+
+  /** Undefined when none was to be had. */
+  async #take(take: (signal: AbortSignal) => Promise<Job>, signal: AbortSignal): Promise<Job | undefined> {
+    const taken = take(signal);
+    try {
+      return await orAborted(taken, signal);
+    } catch (error) {
+      if (signal.aborted) {
+        // It may have been taken at the same moment, or its source may not heed signals: then it is ours to answer.
+        void taken.then(
+          async job => this.#underWay.add(this.#work(job)),
+          () => undefined,
+        );
+        return undefined;
+      }
+      this.#settings.log.error('no job could be taken', { error });
+      await delay(SOURCE_PAUSE_MS, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
+      return undefined;
+    }
+  }
+
+  async #work(job: Job): Promise<void> {
+    const stop = new AbortController();
+    this.#running.set(job.id, stop);
+    let answer: JobAnswer;
+    try {
+      this.#stopping.signal.throwIfAborted();
+      const doing = this.#doings.get(job.name);
+      if (doing === undefined) throw new ExecutorError('ERR_NO_SUCH_JOB', `there is no job ${job.name}`);
+      answer = { ok: true, value: await doing(job.args, stop.signal) };
+    } catch (error) {
+      this.#settings.log.warn('a job has failed', { id: job.id, name: job.name, error });
+      answer = { ok: false, error: failureOf(error) };
+    } finally {
+      this.#running.delete(job.id);
+    }
+    await this.#answer(job, answer);
+  }
+
+  /** Never rejects, and does not hold up `stop` for ever. */
+  async #answer(job: Job, answer: JobAnswer): Promise<void> {
+    const tooLate = new AbortController();
+    const stopping = this.#stopping.signal;
+    let timer: NodeJS.Timeout | undefined;
+    const onStop = (): void => {
+      timer = setTimeout(() => tooLate.abort(new Error('it took too long')), LAST_WORDS_MS);
+    };
+    if (stopping.aborted) onStop();
+    else stopping.addEventListener('abort', onStop, { once: true });
+    try {
+      await orAborted(job.answer(answer), tooLate.signal);
+    } catch (error) {
+      this.#settings.log.error('a job could not be answered', { id: job.id, name: job.name, error });
+    } finally {
+      clearTimeout(timer);
+      stopping.removeEventListener('abort', onStop);
+    }
+  }
+
+  async #stopJob(args: unknown): Promise<{ stopped: boolean }> {
+    checkNames(args, ['id']);
+    const { id } = args as { id?: unknown };
+    if (typeof id !== 'string') throw invalidArgument('id', id, 'the id of a job');
+    const job = this.#running.get(id);
+    job?.abort(new ExecutorError('ERR_EXECUTOR_STOPPED', 'the job was stopped'));
+    return { stopped: job !== undefined };
+  }
+}
+
+interface PromiseWithResolve {
+  readonly promise: Promise<void>;
+  readonly resolve: () => void;
+}
+
+function promiseWithResolve(): PromiseWithResolve {
+  let resolve = (): void => undefined;
+  const promise = new Promise<void>(onDone => {
+    resolve = onDone;
+  });
+  return { promise, resolve };
+}

@@ -1,0 +1,102 @@
+/**
+ * Names that come from outside and end up on git's command line or in a path: none of them may become an option, a remote
+ * helper or a place outside of the cache.
+ */
+import { invalidArgument } from '../invalid-argument.js';
+
+/** Names a repository. */
+export interface RepoName {
+  /** Where it comes from, such as a server; any name without a colon. */
+  readonly connection: string;
+  /** Its name there, such as `group/project`. */
+  readonly project: string;
+}
+
+/** A file name has 255 bytes, and needs some for an ending. */
+const MAX_FOLDER_CHARS = 240;
+const PRINTABLE = /^[^\p{C}\\]+$/u;
+/** Of a file or folder. */
+const NO_NAMES = new Set(['', '.', '..', '.git']);
+const COMMIT = /^([0-9a-f]{40}|[0-9a-f]{64})$/;
+
+/** Throws TypeError (`ERR_INVALID_ARG`), as all checks here do. */
+export function checkRepoName(name: RepoName): RepoName {
+  if (typeof name !== 'object' || name === null) throw invalidArgument('a repository', name, 'an object');
+  const { connection, project } = name;
+  if (!isPath(connection) || /[:/]/.test(connection)) {
+    throw invalidArgument('connection', connection, 'a name without colons, slashes or control characters');
+  }
+  if (!isPath(project)) throw invalidArgument('project', project, 'a relative path without . or .. in it');
+  for (const [field, text] of Object.entries({ connection, project })) {
+    if (encodeURIComponent(text).length > MAX_FOLDER_CHARS) throw invalidArgument(field, text, 'a shorter name');
+  }
+  return { connection, project };
+}
+
+/** Key of its lock. */
+export function keyOfRepo({ connection, project }: RepoName): string {
+  return `${connection}:${project}`;
+}
+
+/** Relative to the cache: two repositories never share one, nor does one lie in that of another. */
+export function folderOfRepo({ connection, project }: RepoName): string {
+  return `${encodeURIComponent(connection)}/${encodeURIComponent(project)}`;
+}
+
+/** http, https, ssh, git and file URLs, `user@host:path`, and absolute paths. */
+export function checkUrl(url: unknown): string {
+  const isUrl = typeof url === 'string' && PRINTABLE.test(url) && !url.includes('::') && !/\s/.test(url);
+  // What starts with a minus would be an option of git, or of the ssh that git starts.
+  const forms = [/^(https?|ssh|git):\/\/(?!-)([^/@-][^/@]*@)?[^/@-][^/@]*\//, /^file:\/\/\//, /^\//];
+  const short = /^([\w.+][\w.+-]*@)?[\w][\w.-]*:(?!\/\/)[^-]/;
+  if (isUrl && [...forms, short].some(form => form.test(url))) return url;
+  throw invalidArgument(
+    'url',
+    typeof url === 'string' ? stripCredentials(url) : url,
+    'an http, https, ssh, git or file URL, user@host:path, or an absolute path',
+  );
+}
+
+/** The name of a branch, without `refs/heads/`. */
+export function checkBranch(branch: unknown): string {
+  if (typeof branch === 'string' && !branch.startsWith('-') && isRefPath(branch)) return branch;
+  throw invalidArgument('branch', branch, 'the name of a branch');
+}
+
+/** A whole name of a ref, or of a commit. */
+export function checkRef(ref: unknown): string {
+  if (typeof ref === 'string' && (isCommit(ref) || (ref.startsWith('refs/') && isRefPath(ref)))) return ref;
+  throw invalidArgument('ref', ref, "a ref's whole name, such as refs/pull/1/head, or a commit's");
+}
+
+/** Whether it is the whole name of a commit. */
+export function isCommit(text: string): boolean {
+  return COMMIT.test(text);
+}
+
+/** A file of a repository, or a folder with a slash at the end. */
+export function checkPath(path: unknown): string {
+  if (typeof path === 'string' && isPath(path.replace(/\/$/, ''))) return path;
+  throw invalidArgument('a path', path, 'a path in the repository, without . or .. in it');
+}
+
+export function checkPaths(paths: readonly string[]): string[] {
+  if (!Array.isArray(paths)) throw invalidArgument('files', paths, 'a list of paths');
+  return paths.map(checkPath);
+}
+
+/** For logs and messages. */
+export function stripCredentials(text: string): string {
+  return text.replaceAll(/(\w:\/\/)[^\s/@]*@/g, '$1');
+}
+
+function isPath(text: unknown): text is string {
+  if (typeof text !== 'string' || !PRINTABLE.test(text)) return false;
+  return !text.startsWith('-') && !text.split('/').some(part => NO_NAMES.has(part.toLowerCase()));
+}
+
+/** The rules of `git check-ref-format`. */
+function isRefPath(text: string): boolean {
+  if (!isPath(text) || text === '@' || /[\s~^:?*[]|\.\.|@\{|\.$/.test(text)) return false;
+  return !text.split('/').some(part => part.startsWith('.') || part.endsWith('.lock'));
+}

@@ -1,0 +1,76 @@
+/** Updates of the cache's repositories: asked for by many, done once, by several workers. */
+import { setMaxListeners } from 'node:events';
+import { DeduplicateQueue } from './deduplicate-queue.js';
+import type { RepoCache } from './repo-cache.js';
+import { checkRepoName, keyOfRepo, type RepoName } from './repo-name.js';
+
+export class Updates {
+  readonly #queue = new DeduplicateQueue<RepoName>(keyOfRepo);
+  readonly #workers: readonly Promise<void>[];
+  readonly #stopping = new AbortController();
+  readonly #listeners = new Set<() => void>();
+  /** Those who wait for one. */
+  #waiting = 0;
+
+  constructor(cache: RepoCache, workers: number) {
+    const update = async (name: RepoName): Promise<void> => cache.update(name, this.#stopping.signal);
+    this.#workers = Array.from({ length: workers }, async () => this.#queue.run(update));
+  }
+
+  /** Whether none waits and none runs. */
+  get isIdle(): boolean {
+    return this.#waiting === 0;
+  }
+
+  /** As an update ends that begins after this call. Rejects with the reason of `signal`; the update goes on then. */
+  async request(name: RepoName, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const checked = checkRepoName(name);
+    this.#count(1);
+    const done = this.#queue.put(checked).finally(() => this.#count(-1));
+    await orAborted(done, signal);
+  }
+
+  /** All of them are asked for before the first one is awaited, and all have ended when it settles. */
+  async requestAll(names: readonly RepoName[], signal: AbortSignal): Promise<void> {
+    const ends = await Promise.allSettled(names.map(async name => this.request(name, signal)));
+    for (const end of ends) if (end.status === 'rejected') throw end.reason;
+  }
+
+  /** Calls it when `isIdle` has changed. Gives what ends that. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Rejects all who wait with `error`, ends what runs, and resolves when all workers have ended. */
+  async stop(error: Error): Promise<void> {
+    this.#queue.close(error);
+    this.#stopping.abort(error);
+    for (const _ of this.#workers) this.#queue.putStop();
+    await Promise.all(this.#workers);
+  }
+
+  #count(more: 1 | -1): void {
+    const was = this.isIdle;
+    this.#waiting += more;
+    if (was !== this.isIdle) for (const listener of [...this.#listeners]) listener();
+  }
+}
+
+/** Settles as `work` does, or rejects with the reason of `signal` before; what becomes of `work` then is its own matter. */
+export async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  let onAbort = (): void => undefined;
+  // Many may wait with one signal.
+  setMaxListeners(0, signal);
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(signal.reason);
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
