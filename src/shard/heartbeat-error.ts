@@ -1,0 +1,32 @@
+/** Why a heartbeat came to nothing. */
+
+/**
+ * - `ERR_MASTER_UNREACHABLE`: refused, reset, no such name, no TLS: no answer came.
+ * - `ERR_MASTER_TIMEOUT`: no whole answer came in time.
+ * - `ERR_MASTER_HTTP`: an answer with a status other than 200; `status` has it. 401 and 403: the token is not this shard's.
+ * - `ERR_REPLY_MALFORMED`: not JSON, not what it says it is, or cut off.
+ * - `ERR_REPLY_TOO_LARGE`: larger than `maxReplyBytes`.
+ * - `ERR_REPLY_SCHEMA`: JSON that is no reply.
+ */
+export type HeartbeatErrorCode =
+  | 'ERR_MASTER_UNREACHABLE'
+  | 'ERR_MASTER_TIMEOUT'
+  | 'ERR_MASTER_HTTP'
+  | 'ERR_REPLY_MALFORMED'
+  | 'ERR_REPLY_TOO_LARGE'
+  | 'ERR_REPLY_SCHEMA';
+
+/** A heartbeat failed; the next one may go well. */
+export class HeartbeatError extends Error {
+  override readonly name = 'HeartbeatError';
+  readonly code: HeartbeatErrorCode;
+  /** Of the HTTP answer. */
+  readonly status: number | undefined;
+
+  /** @internal */
+  constructor(code: HeartbeatErrorCode, message: string, facts: { status?: number; cause?: unknown } = {}) {
+    super(message, 'cause' in facts ? { cause: facts.cause } : undefined);
+    this.code = code;
+    this.status = facts.status;
+  }
+}

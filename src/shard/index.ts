@@ -1,0 +1,26 @@
+/**
+ * `drone-task-queue/shard`: part of a farm on a scheduler of its own, and the master that hands it out.
+ *
+ *     ShardClient ─► heartbeat: packet ─► HTTP ─► ShardMaster ─► hosts and jobs by label
+ *          └─► takes over what the reply has, record by record
+ */
+export { HEARTBEAT_VERSION } from './heartbeat.js';
+export type { HeartbeatPacket, HeartbeatReply, Refused } from './heartbeat.js';
+export { HeartbeatError, type HeartbeatErrorCode } from './heartbeat-error.js';
+export type { HeartbeatExchange, MasterLink } from './master-link.js';
+export { farmMigrations } from './farm-migrations.js';
+export type {
+  AclGroupRow,
+  FarmTables,
+  Flag,
+  HostAttributeRow,
+  HostRow,
+  JobKeyvalRow,
+  JobRow,
+  LabelRow,
+  Moment,
+  QueueEntryRow,
+  ShardRow,
+  ShardTokenRow,
+  UserRow,
+} from './farm-tables.js';
