@@ -32,6 +32,7 @@ const LAYERS: readonly Layer[] = [
       'cached-lookup.ts',
       'fingerprint.ts',
       'option-reader.ts',
+      'optional-package.ts',
       'utility-id.ts',
       'window.ts',
       'foreign-text.ts',
@@ -222,6 +223,17 @@ const PACKAGES: readonly PackageRule[] = [
     because: 'who has a Node with SQLite in it, or no store, need not install it; and it would block the main thread',
   },
   {
+    name: 'bullmq',
+    onlyIn: ['executor/redis/'],
+    because:
+      'who has no jobs in Redis need not install it, and its ways (it runs lost jobs again) are mended in one place',
+  },
+  {
+    name: 'ioredis',
+    onlyIn: ['executor/redis/'],
+    because: 'who has no jobs in Redis need not install it',
+  },
+  {
     name: 'ssh2',
     onlyIn: ['ssh/', 'testing/ssh-server.ts'],
     because:
@@ -272,7 +284,7 @@ const ENTRY_POINTS: Readonly<Record<string, string>> = {
   'executor/index.ts': `
     RepoExecutor RepoExecutorOptions ExecuteJob ExecuteReport CommandReport CommandFailure JobProject ClonedProject
     CatJob CatReply MergeJob MergeReply ReleaseJob
-    Job JobAnswer JobDone JobFailed JobFailure JobLane JobSource MemoryJobSource
+    Job JobAnswer JobDone JobFailed JobFailure JobLane JobSource MemoryJobSource RedisJobSource RedisJobSourceOptions
     Merger MergeItem MergeMode MergeAnswer Merged MergedBranch NotMerged FileTexts
     RepoCache RepoCacheOptions RepoState RefCommits RepoName
     GitOptions GitError GitErrorCode ExecutorError ExecutorErrorCode

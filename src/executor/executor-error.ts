@@ -5,8 +5,18 @@
  * - `ERR_NO_REF`: the repository has no such branch or commit.
  * - `ERR_NO_SUCH_JOB`: a job of a name that nobody does.
  * - `ERR_EXECUTOR_STOPPED`: it was stopped, or the job was.
+ * - `ERR_JOB_LOST`: what became of a job is not known: it may have been done in part or in full, or may still be done.
+ * - `ERR_NO_REDIS`: Redis could not be reached, or lets nobody in (`cause`).
+ * - `ERR_PACKAGE_MISSING`: a package that this source of jobs needs is not installed; the message has the command.
  */
-export type ExecutorErrorCode = 'ERR_NO_REPOSITORY' | 'ERR_NO_REF' | 'ERR_NO_SUCH_JOB' | 'ERR_EXECUTOR_STOPPED';
+export type ExecutorErrorCode =
+  | 'ERR_NO_REPOSITORY'
+  | 'ERR_NO_REF'
+  | 'ERR_NO_SUCH_JOB'
+  | 'ERR_EXECUTOR_STOPPED'
+  | 'ERR_JOB_LOST'
+  | 'ERR_NO_REDIS'
+  | 'ERR_PACKAGE_MISSING';
 
 /** Something that an executor did not do, and why. */
 export class ExecutorError extends Error {

@@ -12,6 +12,8 @@ export type { ClonedProject, JobProject } from './workspace.js';
 export type { CatJob, CatReply, MergeJob, MergeReply, ReleaseJob } from './merger-jobs.js';
 export type { Job, JobAnswer, JobDone, JobFailed, JobFailure, JobLane, JobSource } from './job-source.js';
 export { MemoryJobSource } from './memory-job-source.js';
+export { RedisJobSource } from './redis/redis-job-source.js';
+export type { RedisJobSourceOptions } from './redis/redis-options.js';
 export { Merger } from './merger.js';
 export type { Merged, MergeAnswer, MergedBranch, MergeItem, NotMerged } from './merge-item.js';
 export type { MergeMode } from './merge-modes.js';

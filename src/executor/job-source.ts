@@ -1,5 +1,6 @@
 /** Where an executor's jobs come from, and how they are answered. */
 import { invalidArgument } from '../invalid-argument.js';
+import { ExecutorError } from './executor-error.js';
 
 /**
  * Which jobs are asked for.
@@ -49,8 +50,11 @@ export interface JobSource {
   /**
    * Waits for a job of the lane and takes it: no one else gets it. Of the lane `host`, those for `host`. Rejects when
    * `signal` is aborted, and has taken none then. Another rejection is logged, and it is called again later.
+   *
+   * `running`: how many jobs of the lane the taker does by now. Of several takers those who do fewer are to come first, or
+   * one of them may get all jobs while the others are idle.
    */
-  take(lane: JobLane, host: string, signal: AbortSignal): Promise<Job>;
+  take(lane: JobLane, host: string, signal: AbortSignal, running: number): Promise<Job>;
 }
 
 /** Does a job; gives the value to answer with. */
@@ -62,6 +66,16 @@ export function laneOf(name: string): { readonly lane: JobLane; readonly host: s
   if (who === 'merger') return { lane: 'merger', host: undefined };
   if (who === 'executor') return { lane: host === undefined ? 'execute' : 'host', host };
   throw invalidArgument('the name of a job', name, 'one that begins with executor: or merger:');
+}
+
+/** What a source that was closed says to those who take. */
+export function closedError(): ExecutorError {
+  return new ExecutorError('ERR_EXECUTOR_STOPPED', 'the job source was closed');
+}
+
+/** And to those who wait for an answer. */
+export function closedAnswer(): JobFailed {
+  return { ok: false, error: failureOf(closedError()) };
 }
 
 export function failureOf(error: unknown): JobFailure {

@@ -24,6 +24,9 @@ import { Merger } from './merger.js';
 import type { RepoName } from './repo-name.js';
 import { orAborted, Updates } from './updates.js';
 
+/** Takes a job; `running` of the lane are being done. */
+type Take = (signal: AbortSignal, running: number) => Promise<Job>;
+
 /** After a failure of the job source. */
 const SOURCE_PAUSE_MS = 1000;
 /** For the answers of jobs, and for what a job source or the functions in the options do not end by themselves. */
@@ -56,8 +59,11 @@ export class RepoExecutor {
       [`executor:stop:${host}`, async args => this.#stopJob(args)],
     ]);
     const gate = new MergeGate(this.#updates, maxMergeWaitMs, clock);
-    const take = (lane: JobLane) => async (signal: AbortSignal) => settings.jobs.take(lane, host, signal);
-    const takeMerger = async (signal: AbortSignal): Promise<Job> => gate.pass(take('merger'), signal);
+    const take =
+      (lane: JobLane): Take =>
+      async (signal, running) =>
+        settings.jobs.take(lane, host, signal, running);
+    const takeMerger: Take = async (signal, running) => gate.pass(async shut => take('merger')(shut, running), signal);
     this.#loops = [
       this.#loop(take('execute'), settings.maxJobs),
       this.#loop(take('host'), Infinity),
@@ -120,7 +126,7 @@ export class RepoExecutor {
   }
 
   /** Never rejects; ends once `stop` was called. */
-  async #loop(take: (signal: AbortSignal) => Promise<Job>, atOnce: number): Promise<void> {
+  async #loop(take: Take, atOnce: number): Promise<void> {
     const stopping = this.#stopping.signal;
     const running = new Set<Promise<void>>();
     while (!stopping.aborted) {
@@ -133,7 +139,7 @@ export class RepoExecutor {
         await Promise.race(running);
         continue;
       }
-      const job = await this.#take(take, signal);
+      const job = await this.#take(take(signal, running.size), signal);
       if (job === undefined) continue;
       const work = this.#underWay.add(this.#work(job));
       running.add(work);
@@ -142,8 +148,7 @@ export class RepoExecutor {
   }
 
   /** Undefined when none was to be had. */
-  async #take(take: (signal: AbortSignal) => Promise<Job>, signal: AbortSignal): Promise<Job | undefined> {
-    const taken = take(signal);
+  async #take(taken: Promise<Job>, signal: AbortSignal): Promise<Job | undefined> {
     try {
       return await orAborted(taken, signal);
     } catch (error) {
