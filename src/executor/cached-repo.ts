@@ -39,6 +39,9 @@ const UNFINISHED = [
   'sequencer',
 ];
 
+/** What a command that was killed leaves in the git folder. */
+const LEFT = /\.lock$|^objects\/(pack\/\.?tmp[_-]|([0-9a-f]{2}\/)?tmp_obj|incoming-)/;
+
 /** Ignored files too, and repositories within. */
 const CLEAN = ['clean', '--quiet', '-ffdx'];
 
@@ -194,29 +197,39 @@ export class CachedRepo {
     return this.#git.run(['-C', folder, ...args], run);
   }
 
-  /** Leaves the commit under a ref of its own, whose name it gives, until `release`. */
-  async keep(commit: string, signal?: AbortSignal): Promise<string> {
-    const ref = `${RESULT_REFS}/${randomUUID()}`;
+  /** Leaves the commit under a ref of `newResultRef`, until `release`. */
+  async keep(commit: string, ref: string, signal?: AbortSignal): Promise<void> {
     await this.#run(['update-ref', ref, commit], { signal });
-    return ref;
   }
 
-  /** The ref of a merge result goes. Nothing happens when it is gone already, or is none. */
-  async release(ref: string): Promise<void> {
-    if (!ref.startsWith(`${RESULT_REFS}/`)) return;
-    await this.#run(['update-ref', '-d', ref]);
+  /** The ref of a merge result goes. Nothing happens when it is gone already, with all the rest or not, or is none. */
+  async release(ref: string, signal?: AbortSignal): Promise<void> {
+    if (!ref.startsWith(`${RESULT_REFS}/`) || !existsSync(this.gitDir)) return;
+    const remove = async (): Promise<unknown> => this.#run(['update-ref', '-d', ref], { signal });
+    try {
+      await remove();
+    } catch (error) {
+      // Nothing is made anew for a ref that is to go.
+      if (cureFor(error) !== 'unlock') throw error;
+      await this.unlock();
+      await remove();
+    }
   }
 
-  /** Removes lock files. */
+  /** Removes what killed commands leave: lock files, and objects and packs that were being written. */
   async unlock(): Promise<void> {
     const ofRefs = await readdir(join(this.gitDir, 'refs'), { recursive: true }).catch(ignoreAbsence);
-    const others = ['', 'objects', 'objects/info'].map(async folder => {
-      const names = await readdir(join(this.gitDir, folder)).catch(ignoreAbsence);
-      return names.map(name => join(folder, name));
-    });
-    const all = [...ofRefs.map(path => join('refs', path)), ...(await Promise.all(others)).flat()];
-    const locks = all.filter(path => path.endsWith('.lock'));
-    for (const path of locks) await rm(join(this.gitDir, path), { force: true, recursive: true });
+    const inObjects = await this.#list('objects');
+    const below = (await Promise.all(inObjects.map(async folder => this.#list(folder)))).flat();
+    const all = [...ofRefs.map(path => join('refs', path)), ...(await this.#list('')), ...inObjects, ...below];
+    const left = all.filter(path => LEFT.test(path));
+    for (const path of left) await rm(join(this.gitDir, path), { force: true, recursive: true });
+  }
+
+  /** Paths of what is in a folder of it; of nothing when it is none. */
+  async #list(folder: string): Promise<string[]> {
+    const names = await readdir(join(this.gitDir, folder)).catch(ignoreAbsence);
+    return names.map(name => join(folder, name));
   }
 
   async #forgetUnfinished(): Promise<void> {
@@ -245,12 +258,18 @@ export class CachedRepo {
   }
 }
 
+/** Names a merge result. */
+export function newResultRef(): string {
+  return `${RESULT_REFS}/${randomUUID()}`;
+}
+
 /** Takes it off the disk. */
 export async function removeRepo(folder: string): Promise<void> {
   for (const ending of ENDINGS) await rm(`${folder}${ending}`, { recursive: true, force: true });
 }
 
 function ignoreAbsence(error: unknown): never[] {
-  if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === 'ENOENT' || code === 'ENOTDIR') return [];
   throw error;
 }

@@ -22,8 +22,16 @@ export interface RepoExecutorOptions {
    * finds the workspace where it is; to another one it is copied (`putDirectory`).
    */
   droneFor: (job: ExecuteJob) => Drone | Promise<Drone>;
-  /** The queue that runs a job's commands: one for each job, closed at its end. */
-  queueFor: () => TaskQueue;
+  /**
+   * The queue that runs a job's commands: one for each job, closed at its end. Its `roundDeadlineMs` (default 900,000) ends a
+   * command whatever the job's `timeoutMs` is: give it one that is longer.
+   */
+  queueFor: (job: ExecuteJob) => TaskQueue;
+  /**
+   * Whether a job's project may be fetched from this URL (`JobProject.url`), with what this machine may read. Always allowed
+   * is where the executor's own copies are served. Default: no other.
+   */
+  mayFetchFrom?: ((url: string) => boolean) | undefined;
   /** Holds the workspaces of the jobs that run; made when missing. */
   workspaces: string;
   /** The same on other drones, relative to the home there or absolute. Default `drone-workspaces`. */
@@ -57,6 +65,7 @@ const NAMES = [
   'jobs',
   'droneFor',
   'queueFor',
+  'mayFetchFrom',
   'workspaces',
   'droneFolder',
   'host',
@@ -73,10 +82,10 @@ const DRONE_FOLDER = /^[\w./-]+$/;
 /** Throws TypeError (`ERR_INVALID_ARG`) that names the option. */
 export function readExecutorOptions(options: RepoExecutorOptions): ExecutorSettings {
   const read = new OptionReader(options, NAMES);
-  const { cache, jobs, droneFor, queueFor, clock = systemClock, log } = options;
+  const { cache, jobs, droneFor, queueFor, mayFetchFrom = () => false, clock = systemClock, log } = options;
   if (!(cache instanceof RepoCache)) throw invalidArgument('cache', cache, 'a RepoCache');
   if (typeof jobs?.take !== 'function') throw invalidArgument('jobs', jobs, 'an object with the method take');
-  for (const [name, value] of Object.entries({ droneFor, queueFor })) {
+  for (const [name, value] of Object.entries({ droneFor, queueFor, mayFetchFrom })) {
     if (typeof value !== 'function') throw invalidArgument(name, value, 'a function');
   }
   const count = (field: string): number | undefined =>
@@ -93,6 +102,7 @@ export function readExecutorOptions(options: RepoExecutorOptions): ExecutorSetti
     jobs,
     droneFor,
     queueFor,
+    mayFetchFrom,
     workspaces: resolve(workspaces),
     droneFolder,
     host: read.text('host') ?? hostname(),

@@ -170,7 +170,7 @@ export class Git {
     if (ended === 'output') throw new GitError('ERR_GIT_OUTPUT', command, 'wrote too much', '');
     if (exitCode === 0 || (exitCode !== null && exitCode === orStatus)) return { exitCode, stdout, text };
     const how = exitCode === null ? 'was killed' : `failed with ${String(exitCode)}`;
-    throw new GitError('ERR_GIT_FAILED', command, how, words);
+    throw new GitError('ERR_GIT_FAILED', command, how, words, { exitCode });
   }
 }
 

@@ -1,4 +1,5 @@
 /** Where an executor's jobs come from, and how they are answered. */
+import { inspect } from 'node:util';
 import { invalidArgument } from '../invalid-argument.js';
 import { ExecutorError } from './executor-error.js';
 
@@ -13,7 +14,7 @@ export type JobLane = 'execute' | 'host' | 'merger';
 
 /** Something to do. */
 export interface Job {
-  /** Unique among those that run. */
+  /** For `executor:stop:<host>`, which stops all of them that run there. */
   readonly id: string;
   readonly name: string;
   /** Not checked by the source. */
@@ -78,8 +79,18 @@ export function closedAnswer(): JobFailed {
   return { ok: false, error: failureOf(closedError()) };
 }
 
+/** What came from a source. Throws TypeError (`ERR_INVALID_ARG`) for what is no job. */
+export function checkJob(job: Job): Job {
+  if (typeof job === 'object' && job !== null && typeof job.id === 'string' && typeof job.answer === 'function') return job;
+  throw invalidArgument('a job of the source', job, 'an object with id, name, args and the method answer');
+}
+
 export function failureOf(error: unknown): JobFailure {
-  if (!(error instanceof Error)) return { name: 'Error', message: String(error), code: null, stack: null };
+  if (!(error instanceof Error)) {
+    // Not every object can be made a string.
+    const message = typeof error === 'string' ? error : inspect(error);
+    return { name: 'Error', message, code: null, stack: null };
+  }
   const { name, message, stack = null } = error;
   const { code } = error as { code?: unknown };
   return { name, message, code: typeof code === 'string' ? code : null, stack };

@@ -101,11 +101,19 @@ export class RepoCache {
     });
   }
 
-  /** A merge result goes: its ref is removed, and git removes its objects some time. */
-  async release(name: RepoName, ref: string): Promise<void> {
-    return outsideSections('release of a RepoCache', async () =>
-      this.withRepos([name], async ([repo]) => repo?.release(ref)),
-    );
+  /**
+   * A merge result goes: its ref is removed, and git removes its objects some time. Nothing happens when the repository is
+   * not here any more. Rejects with GitError, and with the reason of `signal`.
+   */
+  async release(name: RepoName, ref: string, signal?: AbortSignal): Promise<void> {
+    return outsideSections('release of a RepoCache', async () => {
+      const checked = checkRepoName(name);
+      const key = keyOfRepo(checked);
+      // It may have no URL any more, and needs none.
+      const release = async (): Promise<void> =>
+        (this.#repos.get(key) ?? this.#copyOf(checked, '')).release(ref, signal);
+      return this.#lock.run(this.#hasSingleLock ? [ALL] : [key], release, signal);
+    });
   }
 
   /** Where others fetch from the copy that is kept here. */
@@ -145,10 +153,13 @@ export class RepoCache {
     const url = this.remoteUrl(name);
     const known = this.#repos.get(key);
     if (known?.url === url) return known;
-    const folder = join(this.#folder, folderOfRepo(name));
-    await mkdir(dirname(folder), { recursive: true });
-    const repo = new CachedRepo(folder, url, this.#git, this.#log);
+    const repo = this.#copyOf(name, url);
+    await mkdir(dirname(repo.gitDir), { recursive: true });
     this.#repos.set(key, repo);
     return repo;
+  }
+
+  #copyOf(name: RepoName, url: string): CachedRepo {
+    return new CachedRepo(join(this.#folder, folderOfRepo(name)), url, this.#git, this.#log);
   }
 }

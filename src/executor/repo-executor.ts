@@ -12,17 +12,23 @@ import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { invalidArgument } from '../invalid-argument.js';
 import { checkNames } from '../option-reader.js';
-import { outsideSections } from '../section-guard.js';
+import { inNoSection, outsideSections } from '../section-guard.js';
 import { UnderWay } from '../under-way.js';
 import { checkExecuteJob, executeJob } from './execute-job.js';
 import { ExecutorError } from './executor-error.js';
 import { type ExecutorSettings, readExecutorOptions, type RepoExecutorOptions } from './executor-options.js';
-import { type DoJob, failureOf, type Job, type JobAnswer, type JobLane } from './job-source.js';
+import { checkJob, type DoJob, failureOf, type Job, type JobAnswer, type JobLane } from './job-source.js';
 import { MergeGate } from './merge-gate.js';
 import { mergerJobs } from './merger-jobs.js';
 import { Merger } from './merger.js';
 import type { RepoName } from './repo-name.js';
 import { orAborted, Updates } from './updates.js';
+
+/** A source may give jobs of different lanes the same id. */
+interface Running {
+  readonly id: string;
+  readonly stop: AbortController;
+}
 
 /** Takes a job; `running` of the lane are being done. */
 type Take = (signal: AbortSignal, running: number) => Promise<Job>;
@@ -38,7 +44,7 @@ export class RepoExecutor {
   readonly #updates: Updates;
   readonly #doings: ReadonlyMap<string, DoJob>;
   readonly #loops: readonly Promise<void>[];
-  readonly #running = new Map<string, AbortController>();
+  readonly #running = new Set<Running>();
   readonly #underWay = new UnderWay();
   readonly #stopping = new AbortController();
   /** Aborted by `pause`, and then replaced. */
@@ -64,16 +70,16 @@ export class RepoExecutor {
       async (signal, running) =>
         settings.jobs.take(lane, host, signal, running);
     const takeMerger: Take = async (signal, running) => gate.pass(async shut => take('merger')(shut, running), signal);
-    this.#loops = [
+    this.#loops = inNoSection(() => [
       this.#loop(take('execute'), settings.maxJobs),
       this.#loop(take('host'), Infinity),
       this.#loop(takeMerger, mergeWorkers),
-    ];
+    ]);
   }
 
   /** Ids of the jobs that run. */
   get running(): readonly string[] {
-    return [...this.#running.keys()];
+    return [...this.#running].map(({ id }) => id);
   }
 
   get isPaused(): boolean {
@@ -118,11 +124,11 @@ export class RepoExecutor {
     this.#stopping.abort(why);
     this.#taking.abort(why);
     this.#resumed?.resolve();
-    for (const job of this.#running.values()) job.abort(why);
+    for (const { stop } of this.#running) stop.abort(why);
     // No loop begins a job any more once it has seen that; then all of them are in the snapshot.
     await Promise.all(this.#loops);
-    await this.#underWay.over();
-    await this.#updates.stop(why);
+    // A job may wait for the lock that an update has.
+    await Promise.all([this.#updates.stop(why), this.#underWay.over()]);
   }
 
   /** Never rejects; ends once `stop` was called. */
@@ -150,11 +156,11 @@ export class RepoExecutor {
   /** Undefined when none was to be had. */
   async #take(taken: Promise<Job>, signal: AbortSignal): Promise<Job | undefined> {
     try {
-      return await orAborted(taken, signal);
+      return checkJob(await orAborted(taken, signal));
     } catch (error) {
       if (signal.aborted) {
         // It may have been taken at the same moment, or its source may not heed signals: then it is ours to answer.
-        void taken.then(
+        void taken.then(checkJob).then(
           async job => this.#underWay.add(this.#work(job)),
           () => undefined,
         );
@@ -168,7 +174,8 @@ export class RepoExecutor {
 
   async #work(job: Job): Promise<void> {
     const stop = new AbortController();
-    this.#running.set(job.id, stop);
+    const running: Running = { id: job.id, stop };
+    this.#running.add(running);
     let answer: JobAnswer;
     try {
       this.#stopping.signal.throwIfAborted();
@@ -179,7 +186,7 @@ export class RepoExecutor {
       this.#settings.log.warn('a job has failed', { id: job.id, name: job.name, error });
       answer = { ok: false, error: failureOf(error) };
     } finally {
-      this.#running.delete(job.id);
+      this.#running.delete(running);
     }
     await this.#answer(job, answer);
   }
@@ -208,9 +215,9 @@ export class RepoExecutor {
     checkNames(args, ['id']);
     const { id } = args as { id?: unknown };
     if (typeof id !== 'string') throw invalidArgument('id', id, 'the id of a job');
-    const job = this.#running.get(id);
-    job?.abort(new ExecutorError('ERR_EXECUTOR_STOPPED', 'the job was stopped'));
-    return { stopped: job !== undefined };
+    const found = [...this.#running].filter(job => job.id === id);
+    for (const { stop } of found) stop.abort(new ExecutorError('ERR_EXECUTOR_STOPPED', 'the job was stopped'));
+    return { stopped: found.length > 0 };
   }
 }
 
