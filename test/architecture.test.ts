@@ -83,9 +83,15 @@ const LAYERS: readonly Layer[] = [
       'processes are ended by one script, on this machine and on others, and who starts some must know its rules',
   },
   {
+    name: 'processes',
+    files: ['agent/process-group.ts', 'agent/processes.ts'],
+    mayImport: ['methods'],
+    because: 'process groups are found and ended alike on a drone and where git runs, whatever they do',
+  },
+  {
     name: 'agent',
     files: ['agent/'],
-    mayImport: ['ground', 'language', 'methods', 'transfer', 'loader', 'ending'],
+    mayImport: ['ground', 'language', 'methods', 'transfer', 'loader', 'ending', 'processes'],
     because: 'it is bundled and sent to every drone, and meets the rest of the package over the wire only',
   },
   {
@@ -189,7 +195,7 @@ const LAYERS: readonly Layer[] = [
   {
     name: 'executor',
     files: ['executor/'],
-    mayImport: ['ground', 'methods', 'reports', 'drones', 'rounds'],
+    mayImport: ['ground', 'methods', 'reports', 'processes', 'drones', 'rounds'],
     because: 'it runs jobs as its users could, through the contract of a queue, whichever queue that is',
   },
   {

@@ -42,6 +42,9 @@ const UNFINISHED = [
 /** What a command that was killed leaves in the git folder. */
 const LEFT = /\.lock$|^objects\/(pack\/\.?tmp[_-]|([0-9a-f]{2}\/)?tmp_obj|incoming-)/;
 
+/** Garbage is not to be looked for at each update. */
+const TIDY_EVERY_MS = 3_600_000;
+
 /** Ignored files too, and repositories within. */
 const CLEAN = ['clean', '--quiet', '-ffdx'];
 
@@ -55,9 +58,11 @@ export class CachedRepo {
   readonly #workTree: string;
   readonly #git: Git;
   readonly #log: Log;
+  readonly #keepMergesMs: number;
   #isOpen = false;
+  #tidiedMs = -Infinity;
 
-  constructor(folder: string, url: string, git: Git, log: Log) {
+  constructor(folder: string, url: string, git: Git, log: Log, keepMergesMs: number) {
     const [ofGit, ofTree] = ENDINGS;
     this.#folder = folder;
     this.gitDir = `${folder}${ofGit}`;
@@ -65,6 +70,7 @@ export class CachedRepo {
     this.url = url;
     this.#git = git;
     this.#log = log;
+    this.#keepMergesMs = keepMergesMs;
   }
 
   /** Makes it, with all that its remote has, when it is not there or cannot be used. Gives whether it was made. */
@@ -86,6 +92,7 @@ export class CachedRepo {
   async fetch(signal?: AbortSignal): Promise<void> {
     if (await this.open(signal)) return;
     await this.curing(async () => this.#fetchInto(this.gitDir, signal), signal);
+    await this.#tidy(signal);
   }
 
   /** Does `work`; when it fails as it would for lock files or damage here, removes these and does it once more. */
@@ -163,8 +170,10 @@ export class CachedRepo {
   async abandon(): Promise<void> {
     await this.unlock();
     await this.#forgetUnfinished();
-    if (!existsSync(this.#workTree)) return;
+    if (!existsSync(this.gitDir)) return;
     try {
+      await this.#run(['update-ref', '-d', CHANGE_REF]);
+      if (!existsSync(this.#workTree)) return;
       await this.inTree(['reset', '--quiet', '--hard']);
       await this.inTree(CLEAN);
     } catch (error) {
@@ -246,21 +255,60 @@ export class CachedRepo {
   }
 
   async #keepResults(fresh: string, signal: AbortSignal | undefined): Promise<void> {
-    const spec = `+${RESULT_REFS}/*:${RESULT_REFS}/*`;
+    if (!existsSync(this.gitDir)) return;
+    const isKept = async (refs: string): Promise<boolean> => {
+      const args = [`--git-dir=${fresh}`, ...FETCH, '--', this.gitDir, `+${refs}:${refs}`];
+      return this.#isDone(`merge results are not kept: ${refs}`, async () => this.#git.run(args, { signal }));
+    };
+    if (await isKept(`${RESULT_REFS}/*`)) return;
+    // One that is damaged is not to take the others along.
+    await this.#isDone('no merge result is kept', async () => {
+      for (const ref of await this.#results(signal)) await isKept(ref);
+    });
+  }
+
+  /** Now and then, after an update, which is none the worse for what fails here. */
+  async #tidy(signal: AbortSignal | undefined): Promise<void> {
+    const nowMs = performance.now();
+    if (nowMs - this.#tidiedMs < TIDY_EVERY_MS) return;
+    this.#tidiedMs = nowMs;
+    const isDone = await this.#isDone('a repository of the cache could not be tidied', async () => {
+      const oldest = Date.now() - this.#keepMergesMs;
+      const old = (await this.#results(signal)).filter(ref => madeAtMs(ref) < oldest);
+      const input = old.map(ref => `delete ${ref}\n`).join('');
+      if (old.length > 0) await this.#run(['update-ref', '--stdin'], { input, signal });
+      await this.#run(['gc', '--auto', '--quiet'], { signal });
+    });
+    if (!isDone) await this.unlock();
+  }
+
+  /** Refs of merge results. */
+  async #results(signal: AbortSignal | undefined): Promise<string[]> {
+    const { text } = await this.#run(['for-each-ref', '--format=%(refname)', RESULT_REFS], { signal });
+    return text === '' ? [] : text.split('\n');
+  }
+
+  /** False, and a line in the log, when git fails at it. */
+  async #isDone(problem: string, work: () => Promise<unknown>): Promise<boolean> {
     try {
-      await this.#git.run([`--git-dir=${fresh}`, ...FETCH, '--', this.gitDir, spec], { signal });
+      await work();
+      return true;
     } catch (error) {
       if (!(error instanceof GitError)) throw error;
-      // At the first time there is nothing to keep them from.
-      const isThere = (await readdir(this.gitDir).catch(ignoreAbsence)).length > 0;
-      if (isThere) this.#log.warn('merge results could not be kept', { gitDir: this.gitDir, error });
+      this.#log.warn(problem, { gitDir: this.gitDir, error });
+      return false;
     }
   }
 }
 
 /** Names a merge result. */
 export function newResultRef(): string {
-  return `${RESULT_REFS}/${randomUUID()}`;
+  return `${RESULT_REFS}/${String(Date.now())}-${randomUUID()}`;
+}
+
+/** By the clock of who made it. */
+function madeAtMs(ref: string): number {
+  return Number.parseInt(ref.slice(RESULT_REFS.length + 1));
 }
 
 /** Takes it off the disk. */

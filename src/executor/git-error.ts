@@ -91,7 +91,8 @@ const LOCKED = /\.lock'?: File exists/i;
 const BAD_INDEX = /index file (corrupt|smaller)|bad index|bad signature|index uses .* extension/i;
 
 /** Of this machine, which may have room again soon. */
-const EXHAUSTED = /no space left on device|disk quota exceeded|cannot allocate memory|out of memory|too many open files/i;
+const EXHAUSTED =
+  /no space left on device|disk quota exceeded|cannot allocate memory|out of memory|too many open files/i;
 
 /**
  * Whoever proposes a change chooses its subjects and paths, and a server what it says of itself: none of these may pass for

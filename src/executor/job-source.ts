@@ -81,7 +81,8 @@ export function closedAnswer(): JobFailed {
 
 /** What came from a source. Throws TypeError (`ERR_INVALID_ARG`) for what is no job. */
 export function checkJob(job: Job): Job {
-  if (typeof job === 'object' && job !== null && typeof job.id === 'string' && typeof job.answer === 'function') return job;
+  if (typeof job === 'object' && job !== null && typeof job.id === 'string' && typeof job.answer === 'function')
+    return job;
   throw invalidArgument('a job of the source', job, 'an object with id, name, args and the method answer');
 }
 

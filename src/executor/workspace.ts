@@ -59,7 +59,8 @@ export function checkPlaces(projects: readonly JobProject[]): void {
   const keys = new Set<string>();
   for (const project of projects) {
     const key = keyOfRepo(project);
-    if (keys.has(key)) throw invalidArgument('projects', key, 'each repository once: its place is the same for all branches');
+    if (keys.has(key))
+      throw invalidArgument('projects', key, 'each repository once: its place is the same for all branches');
     keys.add(key);
   }
 }
