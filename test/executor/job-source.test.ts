@@ -4,9 +4,12 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { type Job, MemoryJobSource } from 'drone-task-queue/executor';
+// The built one: the source's own has another async context than the package under test.
+import { inSection } from '../../dist/section-guard.js';
 import { failureOf } from '../../src/executor/job-source.js';
 import { leakCheck } from '../leak-check.js';
-import { bench, codeOf, until, valueOf } from './executors.js';
+import { bench, benchIn, codeOf, until, valueOf } from './executors.js';
+import { Workshop } from './repositories.js';
 
 leakCheck();
 
@@ -42,6 +45,16 @@ test('a source that hands out what is no job is like one that fails, and the nex
   assert.equal(all.executor.isPaused, false);
   valueOf(await jobs.submit('executor:execute', { projects: [], commands: [] }));
   assert.deepEqual(lines, Array(3).fill('no job could be taken'));
+});
+
+test('an executor that is made in a section that writes does its jobs outside of it', async () => {
+  const section = { isOpen: true, writes: true, title: 'the section', outer: undefined };
+  const jobs = new MemoryJobSource();
+  const workshop = new Workshop();
+  workshop.remote('web');
+  await using all = inSection(section, () => benchIn(workshop, { jobs }));
+  await all.executor.update({ connection: 'git', project: 'web' });
+  valueOf(await jobs.submit('executor:execute', { projects: [], commands: [] }));
 });
 
 test('a failure is told whatever was thrown', async () => {

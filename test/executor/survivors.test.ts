@@ -15,15 +15,25 @@ leakCheck();
 const NAME = { connection: 'git', project: 'web' };
 const CACHE_PROCESS = fileURLToPath(new URL('./cache-process.ts', import.meta.url));
 
-/** A process whose git hangs in the cache, and that git's number. */
-async function hangIn(workshop: Workshop): Promise<{ readonly other: ChildProcess; readonly pid: number }> {
+/** A process whose git hangs in the cache, and that git's number; both are ended at the end of a test. */
+interface Hanging extends Disposable {
+  readonly other: ChildProcess;
+  readonly pid: number;
+}
+
+async function hangIn(workshop: Workshop): Promise<Hanging> {
   const remote = workshop.remote('web');
   const file = join(workshop.folder, 'pid');
   const program = workshop.insteadOf('fetch', `echo $$ >${file}.part; mv ${file}.part ${file}; sleep 1000`);
   const args = ['--import', 'tsx', CACHE_PROCESS, workshop.cacheFolder, remote.folder, program];
   const other = spawn(process.execPath, args, { stdio: ['pipe', 'ignore', 'inherit'] });
   await until('git', () => existsSync(file));
-  return { other, pid: Number(readFileSync(file, 'utf8')) };
+  const pid = Number(readFileSync(file, 'utf8'));
+  const end = (): void => {
+    other.kill('SIGKILL');
+    if (isAlive(pid)) process.kill(-pid, 'SIGKILL');
+  };
+  return { other, pid, [Symbol.dispose]: end };
 }
 
 function isAlive(pid: number): boolean {
@@ -37,7 +47,8 @@ function isAlive(pid: number): boolean {
 
 test('git is ended with the process that started it, when that exits in mid-update', async () => {
   using workshop = new Workshop();
-  const { other, pid } = await hangIn(workshop);
+  using hanging = await hangIn(workshop);
+  const { other, pid } = hanging;
   other.stdin?.write('x');
   await once(other, 'exit');
   await until('the end of git', () => !isAlive(pid));
@@ -45,7 +56,8 @@ test('git is ended with the process that started it, when that exits in mid-upda
 
 test('git of a process that was killed is ended before the next one touches its repository', async () => {
   using workshop = new Workshop();
-  const { other, pid } = await hangIn(workshop);
+  using hanging = await hangIn(workshop);
+  const { other, pid } = hanging;
   other.kill('SIGKILL');
   await once(other, 'exit');
   assert.equal(isAlive(pid), true);
@@ -59,7 +71,8 @@ test('git of a process that was killed is ended before the next one touches its 
 
 test('a cache in which another process is at work is refused, and can be used when that has ended', async () => {
   using workshop = new Workshop();
-  const { other, pid } = await hangIn(workshop);
+  using hanging = await hangIn(workshop);
+  const { other, pid } = hanging;
   const cache = workshop.cache();
   await assert.rejects(cache.update(NAME), { code: 'ERR_CACHE_IN_USE' });
   assert.equal(isAlive(pid), true);
