@@ -1,20 +1,28 @@
 /** Updates of the cache's repositories: asked for by many, done once, by several workers. */
 import { setMaxListeners } from 'node:events';
 import { DeduplicateQueue } from './deduplicate-queue.js';
-import type { RepoCache } from './repo-cache.js';
 import { checkRepoName, keyOfRepo, type RepoName } from './repo-name.js';
+
+/** Brings one up to date. */
+export type Update = (name: RepoName, signal: AbortSignal) => Promise<void>;
 
 export class Updates {
   readonly #queue = new DeduplicateQueue<RepoName>(keyOfRepo);
   readonly #workers: readonly Promise<void>[];
   readonly #stopping = new AbortController();
   readonly #listeners = new Set<() => void>();
+  readonly #onSize: (size: number) => void;
   /** Those who wait for one. */
   #waiting = 0;
 
-  constructor(cache: RepoCache, workers: number) {
-    const update = async (name: RepoName): Promise<void> => cache.update(name, this.#stopping.signal);
-    this.#workers = Array.from({ length: workers }, async () => this.#queue.run(update));
+  /** `onSize` is told how many wait, as often as that may have changed. */
+  constructor(update: Update, workers: number, onSize: (size: number) => void = () => undefined) {
+    this.#onSize = onSize;
+    const work = async (name: RepoName): Promise<void> => {
+      onSize(this.#queue.size);
+      await update(name, this.#stopping.signal);
+    };
+    this.#workers = Array.from({ length: workers }, async () => this.#queue.run(work));
   }
 
   /** Whether none waits and none runs. */
@@ -28,6 +36,7 @@ export class Updates {
     const checked = checkRepoName(name);
     this.#count(1);
     const done = this.#queue.put(checked).finally(() => this.#count(-1));
+    this.#onSize(this.#queue.size);
     await orAborted(done, signal);
   }
 

@@ -4,4 +4,4 @@ import { RedisJobSource } from 'drone-task-queue/executor';
 const [, , url = '', lockMs = ''] = process.argv;
 const jobs = await RedisJobSource.open({ url, lockMs: Number(lockMs) });
 const { id } = await jobs.take('execute', 'there', new AbortController().signal);
-console.log(id);
+process.stdout.write(`${id}\n`);
