@@ -274,7 +274,7 @@ const ENTRY_POINTS: Readonly<Record<string, string>> = {
     RetryOptions StopOn
     events EventName EventMessages RoundStart RoundEnd WorkerStart WorkerFinish WorkerException WorkerSlow DroneRetry
     DroneWarning DroneKickedOut DroneReadmitted FileProgress LinkOpen LinkClose ThreadLost TickStart TickEnd
-    DroneInitialized DroneStale DroneFresh CommandNotStarted SectionEnd SectionRetry SectionSlow LayoutEnd`,
+    DroneInitialized DroneStale DroneFresh CommandNotStarted SectionEnd SectionRetry SectionSlow LayoutEnd JobEnd UpdateEnd`,
   'scheduler/index.ts': `
     TickLoop TickLoopOptions TickLoopError Tick TickContext
     DroneManager DroneManagerOptions DroneManagerError DroneManagerErrorCode ManagedDrone StaleDrone DroneChoice
@@ -294,7 +294,7 @@ const ENTRY_POINTS: Readonly<Record<string, string>> = {
     Merger MergeItem MergeMode MergeAnswer Merged MergedBranch NotMerged FileTexts
     RepoCache RepoCacheOptions RepoState RefCommits RepoName
     GitOptions GitError GitErrorCode ExecutorError ExecutorErrorCode
-    DeduplicateQueue Clock Log`,
+    DeduplicateQueue Clock Log StatsClient StatsServer StatsTarget events JobEnd UpdateEnd`,
   'tenants/index.ts': `
     ConfigLoader ConfigLoaderOptions ConfigFile MakeLayout ChangedBranch ReconfigureOptions
     LayoutOutcome LayoutProblem LayoutReport LayoutError LayoutFault

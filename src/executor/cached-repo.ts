@@ -148,6 +148,18 @@ export class CachedRepo {
     return exitCode === 0;
   }
 
+  /** Whether these refs and commits are here, so that nothing has to be fetched to have them. */
+  async hasAll(wanted: RefCommits, signal?: AbortSignal): Promise<boolean> {
+    if (!existsSync(this.gitDir)) return false;
+    await this.open(signal);
+    const refs = await this.refs(signal);
+    // A commit that is here does not do without its branch: a new branch may begin at an old commit.
+    if (Object.keys(wanted).some(ref => !Object.hasOwn(refs, ref))) return false;
+    const input = Object.values(wanted).map(commit => `${commit}\n`);
+    const { text } = await this.#run(['cat-file', '--batch-check'], { input: input.join(''), signal });
+    return text.split('\n').every(line => / commit \d+$/.test(line));
+  }
+
   /** The commit of a ref or a commit of the remote, which is brought here. */
   async fetchCommit(ref: string, signal?: AbortSignal): Promise<string> {
     const args = [...FETCH, '--', this.url, `+${ref}:${CHANGE_REF}`];

@@ -12,8 +12,8 @@ import type { TaskQueue } from '../task-queue.js';
 import type { Args, MethodName, Result, RunResult, UtilityMethods } from '../utility.js';
 import { ExecutorError } from './executor-error.js';
 import type { ExecutorSettings } from './executor-options.js';
-import { checkRepoState } from './merge-item.js';
-import type { RepoState } from './repo-cache.js';
+import { checkRepoState, refsIn } from './merge-item.js';
+import type { RepoCache, RepoState } from './repo-cache.js';
 import { keyOfRepo, stripCredentials } from './repo-name.js';
 import { orAborted, type Updates } from './updates.js';
 import { checkPlaces, checkProject, type ClonedProject, cloneWorkspace, type JobProject } from './workspace.js';
@@ -94,7 +94,7 @@ export async function executeJob(
 ): Promise<ExecuteReport> {
   const { cache, workspaces, log } = settings;
   for (const project of job.projects) checkSource(project, settings);
-  await updates.requestAll(job.projects, signal);
+  await updates.requestAll(await projectsToUpdate(job, cache, signal), signal);
   const folder = join(workspaces, randomUUID());
   await mkdir(folder, { recursive: true });
   try {
@@ -141,6 +141,16 @@ async function removeThere(drone: Drone, queue: TaskQueue, place: string, log: L
   } catch (error) {
     log.warn('a workspace on a drone could not be removed', { hostname: drone.hostname, place, error });
   }
+}
+
+/** Not those of which the job's state is here already: it sees them as they were. */
+async function projectsToUpdate(job: ExecuteJob, cache: RepoCache, signal: AbortSignal): Promise<JobProject[]> {
+  const isHere = async (project: JobProject): Promise<boolean> => {
+    const saved = refsIn(job.repoState ?? undefined, project);
+    return saved !== undefined && Object.keys(saved).length > 0 && cache.hasAll(project, saved, signal);
+  };
+  const are = await Promise.all(job.projects.map(isHere));
+  return job.projects.filter((_, at) => are[at] !== true);
 }
 
 /** Calls on one drone, a round for each, until one fails. */

@@ -6,6 +6,7 @@ import type { Drone } from '../drone/drone.js';
 import { invalidArgument } from '../invalid-argument.js';
 import { type Log, safeLog } from '../log.js';
 import { OptionReader } from '../option-reader.js';
+import { checkStatsTarget, type StatsTarget } from '../stats.js';
 import type { TaskQueue } from '../task-queue.js';
 import type { ExecuteJob } from './execute-job.js';
 import type { JobSource } from './job-source.js';
@@ -51,14 +52,16 @@ export interface RepoExecutorOptions {
   maxMergeWaitMs?: number | undefined;
   /** Default: the system's. */
   clock?: Clock | undefined;
+  /** Where metrics go, under its `host`. Default: nowhere. */
+  stats?: StatsTarget | undefined;
   /** Default: silent. */
   log?: Log | undefined;
 }
 
 /** The options with their defaults, checked. */
 export type ExecutorSettings = Required<{
-  readonly [K in keyof RepoExecutorOptions]: NonNullable<RepoExecutorOptions[K]>;
-}>;
+  readonly [K in Exclude<keyof RepoExecutorOptions, 'stats'>]: NonNullable<RepoExecutorOptions[K]>;
+}> & { readonly stats: StatsTarget | undefined };
 
 const NAMES = [
   'cache',
@@ -74,6 +77,7 @@ const NAMES = [
   'mergeWorkers',
   'maxMergeWaitMs',
   'clock',
+  'stats',
   'log',
 ] satisfies (keyof RepoExecutorOptions)[];
 
@@ -82,7 +86,8 @@ const DRONE_FOLDER = /^[\w./-]+$/;
 /** Throws TypeError (`ERR_INVALID_ARG`) that names the option. */
 export function readExecutorOptions(options: RepoExecutorOptions): ExecutorSettings {
   const read = new OptionReader(options, NAMES);
-  const { cache, jobs, droneFor, queueFor, mayFetchFrom = () => false, clock = systemClock, log } = options;
+  const { cache, jobs, droneFor, queueFor, mayFetchFrom = () => false, clock = systemClock, stats, log } = options;
+  checkStatsTarget(stats);
   if (!(cache instanceof RepoCache)) throw invalidArgument('cache', cache, 'a RepoCache');
   if (typeof jobs?.take !== 'function') throw invalidArgument('jobs', jobs, 'an object with the method take');
   for (const [name, value] of Object.entries({ droneFor, queueFor, mayFetchFrom })) {
@@ -111,6 +116,7 @@ export function readExecutorOptions(options: RepoExecutorOptions): ExecutorSetti
     mergeWorkers: count('mergeWorkers') ?? processors,
     maxMergeWaitMs: read.limit('maxMergeWaitMs', 'a number of 0 or more', value => value >= 0) ?? 60_000,
     clock,
+    stats,
     log: safeLog(log),
   };
 }

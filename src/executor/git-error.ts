@@ -54,6 +54,7 @@ const TRANSIENT = new RegExp(
     'no route to host',
     'early eof',
     'unexpected disconnect',
+    'remote end hung up',
     'rpc failed',
     'returned error: (429|5\\d\\d)',
     'kex_exchange_identification',

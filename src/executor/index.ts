@@ -30,3 +30,6 @@ export type { ExecutorErrorCode } from './executor-error.js';
 export { DeduplicateQueue } from './deduplicate-queue.js';
 export type { Clock } from '../clock.js';
 export type { Log } from '../log.js';
+export type { StatsClient, StatsServer, StatsTarget } from '../stats.js';
+export { events } from '../events.js';
+export type { JobEnd, UpdateEnd } from '../events.js';

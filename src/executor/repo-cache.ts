@@ -10,8 +10,9 @@ import { outsideSections } from '../section-guard.js';
 import { CachedRepo, type RefCommits, removeRepo } from './cached-repo.js';
 import { ExecutorError } from './executor-error.js';
 import { Git, type GitOptions } from './git.js';
-import { endSurvivors } from './survivors.js';
+import { GitError } from './git-error.js';
 import { checkRepoName, checkUrl, folderOfRepo, keyOfRepo, type RepoName } from './repo-name.js';
+import { endSurvivors } from './survivors.js';
 
 /** How repositories are kept. */
 export interface RepoCacheOptions {
@@ -143,6 +144,22 @@ export class RepoCache {
     const { connection, project } = checkRepoName(name);
     if (this.#servedAt !== undefined) return this.#servedAt(connection, project);
     return pathToFileURL(`${join(this.#folder, folderOfRepo({ connection, project }))}.git`).href;
+  }
+
+  /**
+   * Whether the refs and commits are here without an update.
+   * @internal
+   */
+  async hasAll(name: RepoName, wanted: RefCommits, signal: AbortSignal): Promise<boolean> {
+    const look = async ([repo]: readonly CachedRepo[]): Promise<boolean> =>
+      (await repo?.hasAll(wanted, signal)) ?? false;
+    try {
+      return await this.withRepos([name], look, signal);
+    } catch (error) {
+      // An update mends it.
+      if (error instanceof GitError) return false;
+      throw error;
+    }
   }
 
   /**

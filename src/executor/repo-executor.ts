@@ -16,13 +16,14 @@ import { inNoSection, outsideSections } from '../section-guard.js';
 import { UnderWay } from '../under-way.js';
 import { checkExecuteJob, executeJob } from './execute-job.js';
 import { ExecutorError } from './executor-error.js';
+import { ExecutorReports } from './executor-reports.js';
 import { type ExecutorSettings, readExecutorOptions, type RepoExecutorOptions } from './executor-options.js';
 import { checkJob, type DoJob, failureOf, type Job, type JobAnswer, type JobLane } from './job-source.js';
 import { MergeGate } from './merge-gate.js';
 import { mergerJobs } from './merger-jobs.js';
 import { Merger } from './merger.js';
 import type { RepoName } from './repo-name.js';
-import { orAborted, Updates } from './updates.js';
+import { orAborted, type Update, Updates } from './updates.js';
 
 /** A source may give jobs of different lanes the same id. */
 interface Running {
@@ -41,6 +42,7 @@ const LAST_WORDS_MS = 5000;
 /** Starts to take jobs when it is made, and goes on until `stop`. */
 export class RepoExecutor {
   readonly #settings: ExecutorSettings;
+  readonly #reports: ExecutorReports;
   readonly #updates: Updates;
   readonly #doings: ReadonlyMap<string, DoJob>;
   readonly #loops: readonly Promise<void>[];
@@ -58,7 +60,10 @@ export class RepoExecutor {
     setMaxListeners(0, this.#stopping.signal);
     this.#settings = settings;
     const { cache, host, updateWorkers, mergeWorkers, maxMergeWaitMs, clock } = settings;
-    this.#updates = new Updates(cache, updateWorkers);
+    const reports = new ExecutorReports(settings);
+    this.#reports = reports;
+    const update: Update = async (name, signal) => reports.update(name, async () => cache.update(name, signal));
+    this.#updates = new Updates(update, updateWorkers, reports.updatesWaiting);
     this.#doings = new Map<string, DoJob>([
       ...mergerJobs(new Merger(cache), cache, this.#updates, host),
       ['executor:execute', async (args, signal) => executeJob(checkExecuteJob(args), settings, this.#updates, signal)],
@@ -129,6 +134,7 @@ export class RepoExecutor {
     await Promise.all(this.#loops);
     // A job may wait for the lock that an update has.
     await Promise.all([this.#updates.stop(why), this.#underWay.over()]);
+    await this.#reports.close();
   }
 
   /** Never rejects; ends once `stop` was called. */
@@ -178,10 +184,7 @@ export class RepoExecutor {
     this.#running.add(running);
     let answer: JobAnswer;
     try {
-      this.#stopping.signal.throwIfAborted();
-      const doing = this.#doings.get(job.name);
-      if (doing === undefined) throw new ExecutorError('ERR_NO_SUCH_JOB', `there is no job ${job.name}`);
-      answer = { ok: true, value: await doing(job.args, stop.signal) };
+      answer = { ok: true, value: await this.#reports.job(job, async () => this.#do(job, stop.signal)) };
     } catch (error) {
       this.#settings.log.warn('a job has failed', { id: job.id, name: job.name, error });
       answer = { ok: false, error: failureOf(error) };
@@ -189,6 +192,13 @@ export class RepoExecutor {
       this.#running.delete(running);
     }
     await this.#answer(job, answer);
+  }
+
+  async #do(job: Job, signal: AbortSignal): Promise<unknown> {
+    this.#stopping.signal.throwIfAborted();
+    const doing = this.#doings.get(job.name);
+    if (doing === undefined) throw new ExecutorError('ERR_NO_SUCH_JOB', `there is no job ${job.name}`);
+    return doing(job.args, signal);
   }
 
   /** Never rejects, and does not hold up `stop` for ever. */

@@ -2,21 +2,29 @@
 import { setMaxListeners } from 'node:events';
 import { inNoSection } from '../section-guard.js';
 import { DeduplicateQueue } from './deduplicate-queue.js';
-import type { RepoCache } from './repo-cache.js';
 import { checkRepoName, keyOfRepo, type RepoName } from './repo-name.js';
+
+/** Brings one up to date. */
+export type Update = (name: RepoName, signal: AbortSignal) => Promise<void>;
 
 export class Updates {
   readonly #queue = new DeduplicateQueue<RepoName>(keyOfRepo);
   readonly #workers: readonly Promise<void>[];
   readonly #stopping = new AbortController();
   readonly #listeners = new Set<() => void>();
+  readonly #onSize: (size: number) => void;
   /** Those who wait for one, jobs of the merger left out. */
   #waiting = 0;
 
-  constructor(cache: RepoCache, workers: number) {
-    const update = async (name: RepoName): Promise<void> => cache.update(name, this.#stopping.signal);
+  /** `onSize` is told how many wait, as often as that may have changed. */
+  constructor(update: Update, workers: number, onSize: (size: number) => void = () => undefined) {
+    this.#onSize = onSize;
+    const work = async (name: RepoName): Promise<void> => {
+      onSize(this.#queue.size);
+      await update(name, this.#stopping.signal);
+    };
     // In a section they would stay in it.
-    this.#workers = inNoSection(() => Array.from({ length: workers }, async () => this.#queue.run(update)));
+    this.#workers = inNoSection(() => Array.from({ length: workers }, async () => this.#queue.run(work)));
   }
 
   /** Whether none waits and none runs, but for those of the merger's own jobs: these need not wait for each other. */
@@ -31,6 +39,7 @@ export class Updates {
     const counts = asker === 'other' ? 1 : 0;
     this.#count(counts);
     const done = this.#queue.put(checked).finally(() => this.#count(-counts));
+    this.#onSize(this.#queue.size);
     await orAborted(done, signal);
   }
 

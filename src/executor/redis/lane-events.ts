@@ -2,6 +2,9 @@
 import type { QueueEvents } from 'bullmq';
 import type { RedisLink } from './redis-link.js';
 
+/** It asks again after so long. A connection that breaks keeps the process alive for a second more. */
+const QUESTION_MS = 1000;
+
 export class LaneEvents {
   readonly #link: RedisLink;
   /** Rejects when the source is closed before. */
@@ -26,7 +29,8 @@ export class LaneEvents {
     const { prefix } = settings;
     const [last] = await connection.xrevrange(`${prefix}:${queue}:events`, '+', '-', 'COUNT', 1);
     if (this.#isClosed) return;
-    const events = new bullmq.QueueEvents(queue, { connection, prefix, lastEventId: last?.[0] ?? '0-0' });
+    const lastEventId = last?.[0] ?? '0-0';
+    const events = new bullmq.QueueEvents(queue, { connection, prefix, lastEventId, blockingTimeout: QUESTION_MS });
     events.on('error', onProblem);
     listen(events);
     this.#events = events;
