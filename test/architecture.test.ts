@@ -32,6 +32,7 @@ const LAYERS: readonly Layer[] = [
       'cached-lookup.ts',
       'fingerprint.ts',
       'option-reader.ts',
+      'optional-package.ts',
       'utility-id.ts',
       'window.ts',
       'foreign-text.ts',
@@ -82,9 +83,15 @@ const LAYERS: readonly Layer[] = [
       'processes are ended by one script, on this machine and on others, and who starts some must know its rules',
   },
   {
+    name: 'processes',
+    files: ['agent/process-group.ts', 'agent/processes.ts'],
+    mayImport: ['methods'],
+    because: 'process groups are found and ended alike on a drone and where git runs, whatever they do',
+  },
+  {
     name: 'agent',
     files: ['agent/'],
-    mayImport: ['ground', 'language', 'methods', 'transfer', 'loader', 'ending'],
+    mayImport: ['ground', 'language', 'methods', 'transfer', 'loader', 'ending', 'processes'],
     because: 'it is bundled and sent to every drone, and meets the rest of the package over the wire only',
   },
   {
@@ -188,7 +195,7 @@ const LAYERS: readonly Layer[] = [
   {
     name: 'executor',
     files: ['executor/'],
-    mayImport: ['ground', 'methods', 'reports', 'drones', 'rounds'],
+    mayImport: ['ground', 'methods', 'reports', 'processes', 'drones', 'rounds'],
     because: 'it runs jobs as its users could, through the contract of a queue, whichever queue that is',
   },
   {
@@ -220,6 +227,17 @@ const PACKAGES: readonly PackageRule[] = [
     name: '@photostructure/sqlite',
     onlyIn: ['store/sqlite/sqlite-thread.ts'],
     because: 'who has a Node with SQLite in it, or no store, need not install it; and it would block the main thread',
+  },
+  {
+    name: 'bullmq',
+    onlyIn: ['executor/redis/'],
+    because:
+      'who has no jobs in Redis need not install it, and its ways (it runs lost jobs again) are mended in one place',
+  },
+  {
+    name: 'ioredis',
+    onlyIn: ['executor/redis/'],
+    because: 'who has no jobs in Redis need not install it',
   },
   {
     name: 'ssh2',
@@ -256,7 +274,7 @@ const ENTRY_POINTS: Readonly<Record<string, string>> = {
     RetryOptions StopOn
     events EventName EventMessages RoundStart RoundEnd WorkerStart WorkerFinish WorkerException WorkerSlow DroneRetry
     DroneWarning DroneKickedOut DroneReadmitted FileProgress LinkOpen LinkClose ThreadLost TickStart TickEnd
-    DroneInitialized DroneStale DroneFresh CommandNotStarted SectionEnd SectionRetry SectionSlow LayoutEnd`,
+    DroneInitialized DroneStale DroneFresh CommandNotStarted SectionEnd SectionRetry SectionSlow LayoutEnd JobEnd UpdateEnd`,
   'scheduler/index.ts': `
     TickLoop TickLoopOptions TickLoopError Tick TickContext
     DroneManager DroneManagerOptions DroneManagerError DroneManagerErrorCode ManagedDrone StaleDrone DroneChoice
@@ -272,11 +290,11 @@ const ENTRY_POINTS: Readonly<Record<string, string>> = {
   'executor/index.ts': `
     RepoExecutor RepoExecutorOptions ExecuteJob ExecuteReport CommandReport CommandFailure JobProject ClonedProject
     CatJob CatReply MergeJob MergeReply ReleaseJob
-    Job JobAnswer JobDone JobFailed JobFailure JobLane JobSource MemoryJobSource
+    Job JobAnswer JobDone JobFailed JobFailure JobLane JobSource MemoryJobSource RedisJobSource RedisJobSourceOptions
     Merger MergeItem MergeMode MergeAnswer Merged MergedBranch NotMerged FileTexts
     RepoCache RepoCacheOptions RepoState RefCommits RepoName
     GitOptions GitError GitErrorCode ExecutorError ExecutorErrorCode
-    DeduplicateQueue Clock Log`,
+    DeduplicateQueue Clock Log StatsClient StatsServer StatsTarget events JobEnd UpdateEnd`,
   'tenants/index.ts': `
     ConfigLoader ConfigLoaderOptions ConfigFile MakeLayout ChangedBranch ReconfigureOptions
     LayoutOutcome LayoutProblem LayoutReport LayoutError LayoutFault
