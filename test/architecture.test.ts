@@ -291,7 +291,7 @@ const ENTRY_POINTS: Readonly<Record<string, string>> = {
     TenantConfig TenantProject SystemConfig SystemSource CheckedTenant CheckedProject
     TenantLocks TenantLocksOptions ProcessLocks LockOrderError
     BranchCache BranchLoad BranchFile PathState DEFAULT_ROOTS
-    FileSource SharedFileCache BranchName MemoryFileCache LogicalClock MemoryLogicalClock
+    FileSource CatFileSource CatFileSourceOptions CatRequest CatAnswer CatError CatErrorCode SharedFileCache BranchName MemoryFileCache LogicalClock MemoryLogicalClock
     events LayoutEnd Log`,
   'tenants/store/index.ts': `
     StoreLogicalClock StoreFileCache tenantTables TenantTables`,
