@@ -9,6 +9,7 @@ import { addressOf } from './program.js';
 import { ratios, type Row, rowOf } from './row.js';
 import type { Scale } from './scale.js';
 import { store } from './store.js';
+import { tenants } from './tenants.js';
 
 interface Cost {
   readonly wallUs: number;
@@ -153,4 +154,4 @@ async function memory(scale: Scale): Promise<Row[]> {
   ];
 }
 
-export const parts = { queue, warm, loop, memory, peers, growth, floor, store } as const;
+export const parts = { queue, warm, loop, memory, peers, growth, floor, store, tenants } as const;
