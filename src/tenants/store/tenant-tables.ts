@@ -1,18 +1,15 @@
 /** What schedulers keep together in a database, and how its tables are made. */
 import type { ColumnType, Kysely } from 'kysely';
 
-/** An integer of 64 bits, which PostgreSQL gives as a string. */
-type Ltime = ColumnType<number | string, number, number | string>;
-
-/** For the tables of a store: `Store<Farm & TenantTables>`. */
+/** For the tables of a store: `Store<Farm & TenantTables>`. An ltime has 64 bits, which PostgreSQL gives as a string. */
 export interface TenantTables {
   /** One row: the ltime that was given last. */
-  tenant_clock: { id: number; ltime: Ltime };
+  tenant_clock: { id: number; ltime: ColumnType<number | string, number, number | string> };
   /** The newest search of each branch. */
   tenant_files: {
     project: string;
     branch: string;
-    ltime: Ltime;
+    ltime: ColumnType<number | string, number, number | string>;
     /** JSON: a list of paths. */
     extra_paths: string;
     /** JSON: a list of `[path, text or null]`. */
