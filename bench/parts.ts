@@ -10,6 +10,7 @@ import { repos } from './repos.js';
 import { ratios, type Row, rowOf } from './row.js';
 import type { Scale } from './scale.js';
 import { store } from './store.js';
+import { tenants } from './tenants.js';
 
 interface Cost {
   readonly wallUs: number;
@@ -154,4 +155,4 @@ async function memory(scale: Scale): Promise<Row[]> {
   ];
 }
 
-export const parts = { queue, warm, loop, memory, peers, growth, floor, store, repos } as const;
+export const parts = { queue, warm, loop, memory, peers, growth, floor, store, tenants, repos } as const;
