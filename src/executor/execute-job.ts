@@ -145,12 +145,13 @@ async function removeThere(drone: Drone, queue: TaskQueue, place: string, log: L
 
 /** Not those of which the job's state is here already: it sees them as they were. */
 async function projectsToUpdate(job: ExecuteJob, cache: RepoCache, signal: AbortSignal): Promise<JobProject[]> {
-  const isHere = async (project: JobProject): Promise<boolean> => {
-    const saved = refsIn(job.repoState ?? undefined, project);
-    return saved !== undefined && Object.keys(saved).length > 0 && cache.hasAll(project, saved, signal);
-  };
-  const are = await Promise.all(job.projects.map(isHere));
-  return job.projects.filter((_, at) => are[at] !== true);
+  const stale: JobProject[] = [];
+  for (const project of job.projects) {
+    const saved = refsIn(job.repoState ?? undefined, project) ?? {};
+    const isHere = Object.keys(saved).length > 0 && (await cache.hasAll(project, saved, signal));
+    if (!isHere) stale.push(project);
+  }
+  return stale;
 }
 
 /** Calls on one drone, a round for each, until one fails. */

@@ -26,7 +26,14 @@ export class ExecutorReports {
     this.#setRunning(1);
     const tell = (tookMs: number, failure: Failure | undefined): void => {
       this.#setRunning(-1);
-      publish(events.jobEnd, () => ({ host, id: job.id, job: job.name, tookMs, failed: !!failure, ...failure }));
+      publish(events.jobEnd, () => ({
+        host,
+        id: job.id,
+        job: job.name,
+        tookMs,
+        failed: failure !== undefined,
+        ...failure,
+      }));
     };
     const [, word = ''] = job.name.split(':');
     const value = await this.#timed('job', this.#names.of(word), work, tell);
@@ -38,7 +45,14 @@ export class ExecutorReports {
   async update({ connection, project }: RepoName, work: () => Promise<void>): Promise<void> {
     const { host } = this.#settings;
     await this.#timed('update', undefined, work, (tookMs, failure) => {
-      publish(events.updateEnd, () => ({ host, connection, project, tookMs, failed: !!failure, ...failure }));
+      publish(events.updateEnd, () => ({
+        host,
+        connection,
+        project,
+        tookMs,
+        failed: failure !== undefined,
+        ...failure,
+      }));
     });
   }
 

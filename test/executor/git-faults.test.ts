@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import test from 'node:test';
 import { Merger } from 'drone-task-queue/executor';
 import { leakCheck } from '../leak-check.js';
@@ -30,7 +30,6 @@ async function gitServer(serve: (socket: Socket, visit: number) => void): Promis
     sockets.add(socket);
     socket.on('error', () => undefined);
     serve(socket, ++visits);
-    socket.resume();
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -46,31 +45,32 @@ async function gitServer(serve: (socket: Socket, visit: number) => void): Promis
   };
 }
 
-/** Serves the repository in the folder, as `git daemon` would, and hangs up after so many bytes. */
-function serveRepository(socket: Socket, folder: string, maxBytes = Infinity): void {
-  const child = spawn('git', ['upload-pack', folder], { stdio: ['pipe', 'pipe', 'ignore'] });
-  // What comes first names the repository.
-  socket.once('data', () => socket.pipe(child.stdin));
-  socket.once('close', () => child.kill('SIGKILL'));
+/** Serves the repositories in the folder, and hangs up after so many bytes. */
+function serveRepositories(socket: Socket, folder: string, maxBytes: number): void {
+  const args = ['daemon', '--inetd', '--export-all', `--base-path=${folder}`, folder];
+  const child = spawn('git', args, { stdio: ['pipe', 'pipe', 'ignore'] });
+  socket.pipe(child.stdin);
   child.stdin.on('error', () => undefined);
   let bytes = 0;
   child.stdout.on('data', (chunk: Buffer) => {
     bytes += chunk.byteLength;
-    if (bytes > maxBytes) socket.destroy();
-    else socket.write(chunk);
+    if (bytes <= maxBytes) socket.write(chunk);
+    else socket.destroy();
   });
   child.stdout.once('end', () => socket.end());
+  // Of a child that was hung up on nobody reads any more.
+  socket.once('close', () => child.stdin.destroy());
 }
 
 test('a server that accepts and says nothing is given up in time, and what was there stays of use', async () => {
   using workshop = new Workshop();
   const remote = workshop.remote(NAME.project);
   await workshop.cache().update(NAME);
-  await using server = await gitServer(() => undefined);
-  const cache = workshop.cache({ urlOf: () => server.url, git: { timeoutMs: 1500 } });
+  await using server = await gitServer(socket => socket.resume());
+  const cache = workshop.cache({ urlOf: () => server.url, git: { timeoutMs: 5000 } });
   await assert.rejects(cache.update(NAME), { code: 'ERR_GIT_TIMEOUT', command: 'fetch' });
   assert.equal(server.visits(), 1, 'a time limit is not tried again');
-  const texts = await new Merger(cache).getFiles(NAME, 'main', ['README.md']);
+  const texts = await new Merger(workshop.cache()).getFiles(NAME, 'main', ['README.md']);
   assert.deepEqual(texts, { 'README.md': 'first\n' });
   assert.equal(git(workshop.gitDir(NAME.project), 'rev-parse', 'main'), remote.commitOf('main'));
 });
@@ -80,7 +80,7 @@ test('a server that hangs up in the midst of a pack is asked again, and the thir
   const remote = workshop.remote(NAME.project);
   remote.commit({ big: randomBytes(1 << 18).toString('hex') });
   await using server = await gitServer((socket, visit) => {
-    serveRepository(socket, remote.folder, visit < 3 ? 20_000 : Infinity);
+    serveRepositories(socket, dirname(remote.folder), visit < 3 ? 20_000 : Infinity);
   });
   await workshop.cache({ urlOf: () => server.url }).update(NAME);
   assert.equal(server.visits(), 3);

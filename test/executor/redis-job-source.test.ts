@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { type ExecuteReport, RedisJobSource, type RedisJobSourceOptions } from 'drone-task-queue/executor';
+import { type ExecuteReport, type Job, RedisJobSource, type RedisJobSourceOptions } from 'drone-task-queue/executor';
 import { FakeClock } from 'drone-task-queue/testing';
 import { Redis } from 'ioredis';
 import { leakCheck } from '../leak-check.js';
@@ -217,6 +217,39 @@ test('a source is closed while Redis is away, or does not answer, and takes all 
     await jobs.close();
     assert.equal(codeOf(await waiting), 'ERR_EXECUTOR_STOPPED');
     await taking;
+  }
+});
+
+test('a job that comes to a taker who has given up, or whose source was closed, is left to others', async () => {
+  await using redis = await startRedis();
+  await using asker = await open(redis);
+  for (let at = 0; at < 8; at++) {
+    await using jobs = await open(redis);
+    const answer = asker.submit('executor:execute', at);
+    const stop = new AbortController();
+    let taken: Job | undefined;
+    const taking = jobs.take('execute', 'there', stop.signal).then(
+      job => (taken = job),
+      () => undefined,
+    );
+    // At any moment of its way.
+    for (let turns = at >> 1; turns > 0; turns--) await new Promise(setImmediate);
+    const wasTaken = taken !== undefined;
+    if (!wasTaken && at % 2 === 0) stop.abort();
+    else if (!wasTaken) await jobs.close();
+    const job = (await taking) ?? (await asker.take('execute', 'here', never));
+    await job.answer({ ok: true, value: at });
+    assert.equal(job === taken, wasTaken);
+    assert.equal(valueOf(await answer), at);
+  }
+  const client = new Redis(redis.url);
+  try {
+    // The names of jobs are UUIDs.
+    for (const key of await client.keys('*:execute:????????-*-????????????')) {
+      assert(Number(await client.hget(key, 'ats')) <= 2, 'once by each of them');
+    }
+  } finally {
+    client.disconnect();
   }
 });
 

@@ -8,6 +8,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Job as QueuedJob, Worker } from 'bullmq';
 import type { Timer } from '../../clock.js';
+import { UnderWay } from '../../under-way.js';
 import { closedError, type Job, type JobAnswer } from '../job-source.js';
 import { orAborted } from '../updates.js';
 import { idIn, type JobData } from './job-data.js';
@@ -33,6 +34,7 @@ export class LaneTaker {
   readonly #link: RedisLink;
   readonly #worker: Worker<JobData, JobAnswer>;
   readonly #events: LaneEvents;
+  readonly #underWay = new UnderWay();
   readonly #wakers = new Set<() => void>();
   /** How often there was news. */
   #news = 0;
@@ -65,16 +67,21 @@ export class LaneTaker {
       if (modestyMs > 0) await this.#sleep(modestyMs, signal);
       signal.throwIfAborted();
       if (this.#isClosed) throw closedError();
-      const job = await orAborted(this.#takeNow(signal), signal);
+      const job = await orAborted(this.#underWay.add(this.#takeNow(signal)), signal);
       if (job !== undefined) return job;
       if (news === this.#news) await this.#sleep(LOOK_MS, signal, this.#wakers);
     }
   }
 
-  async close(): Promise<void> {
+  /** Takes no more; resolves when what was being taken is back. */
+  async stop(): Promise<void> {
     this.#isClosed = true;
     this.#wake();
     this.#renewal?.cancel();
+    await this.#underWay.over();
+  }
+
+  async close(): Promise<void> {
     // Nothing of the worker's own is to be waited for.
     await Promise.all([this.#worker.close(true), this.#events.close()]);
   }
@@ -91,7 +98,7 @@ export class LaneTaker {
       const queued = (await this.#worker.getNextJob(token, { block: false })) as Queued | undefined;
       if (queued === undefined) return undefined;
       if (queued.deferredFailure) await queued.moveToFailed(new Error(queued.deferredFailure), token);
-      else if (signal.aborted) await this.#putBack(queued, token);
+      else if (signal.aborted || this.#isClosed) return this.#putBack(queued, token);
       else return this.#hold(queued, token);
     }
   }

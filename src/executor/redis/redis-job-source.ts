@@ -81,7 +81,8 @@ export class RedisJobSource implements JobSource {
       taker = new LaneTaker(this.#link, queue);
       this.#takers.set(queue, taker);
     }
-    return taker.take(signal, running);
+    // Nobody else takes those of a host.
+    return taker.take(signal, lane === 'host' ? 0 : running);
   }
 
   /**
@@ -99,11 +100,14 @@ export class RedisJobSource implements JobSource {
   async #close(): Promise<void> {
     this.#isClosed = true;
     for (const asker of this.#askers.values()) this.#endLater(asker.close(closedAnswer()));
-    for (const taker of this.#takers.values()) this.#endLater(taker.close());
+    const takers = [...this.#takers.values()];
+    await within(
+      CLOSE_MS,
+      takers.map(async taker => taker.stop()),
+    );
     this.#link.close();
-    const tooLate = new AbortController();
-    await Promise.race([Promise.all(this.#ending), delay(CLOSE_MS, undefined, { signal: tooLate.signal })]);
-    tooLate.abort();
+    for (const taker of takers) this.#endLater(taker.close());
+    await within(CLOSE_MS, this.#ending);
   }
 
   /** A lane of one host is asked for something once in a while, and hosts come and go. */
@@ -118,4 +122,11 @@ export class RedisJobSource implements JobSource {
     const over: Promise<void> = end.catch(this.#link.onProblem).finally(() => this.#ending.delete(over));
     this.#ending.add(over);
   }
+}
+
+/** When all of it is over, or the time is. */
+async function within(ms: number, all: Iterable<Promise<void>>): Promise<void> {
+  const over = new AbortController();
+  await Promise.race([Promise.all(all), delay(ms, undefined, { signal: over.signal })]);
+  over.abort();
 }
