@@ -6,9 +6,11 @@ import { growth } from './growth.js';
 import { peers } from './peers/part.js';
 import { measure, startMemoryServer } from './process.js';
 import { addressOf } from './program.js';
+import { repos } from './repos.js';
 import { ratios, type Row, rowOf } from './row.js';
 import type { Scale } from './scale.js';
 import { store } from './store.js';
+import { tenants } from './tenants.js';
 
 interface Cost {
   readonly wallUs: number;
@@ -153,4 +155,4 @@ async function memory(scale: Scale): Promise<Row[]> {
   ];
 }
 
-export const parts = { queue, warm, loop, memory, peers, growth, floor, store } as const;
+export const parts = { queue, warm, loop, memory, peers, growth, floor, store, tenants, repos } as const;

@@ -214,6 +214,31 @@ export interface LayoutEnd {
   readonly problems: number;
 }
 
+/** An executor has done a job, well or not, and is about to answer it. */
+export interface JobEnd {
+  /** Of the executor. */
+  readonly host: string;
+  readonly id: string;
+  /** Name of the job: `executor:execute`, `merger:merge`, … */
+  readonly job: string;
+  readonly tookMs: number;
+  /** Whether it was not done; commands that exit with something else than 0 were, as was a merge that was refused. */
+  readonly failed: boolean;
+  /** What it failed with, an Error or not. */
+  readonly error?: unknown;
+}
+
+/** An executor has brought a repository up to date, or has not. */
+export interface UpdateEnd {
+  readonly host: string;
+  readonly connection: string;
+  readonly project: string;
+  readonly tookMs: number;
+  readonly failed: boolean;
+  /** As a rule a GitError. */
+  readonly error?: unknown;
+}
+
 /** A drone manager has initialized a drone. */
 export interface DroneInitialized {
   /** Name of the drone manager. */
@@ -267,6 +292,8 @@ export interface EventMessages {
   'drone-task-queue:section.slow': SectionSlow;
   'drone-task-queue:section.retry': SectionRetry;
   'drone-task-queue:layout.end': LayoutEnd;
+  'drone-task-queue:job.end': JobEnd;
+  'drone-task-queue:update.end': UpdateEnd;
   'drone-task-queue:drone.initialized': DroneInitialized;
   'drone-task-queue:drone.stale': DroneStale;
   'drone-task-queue:drone.fresh': DroneFresh;
@@ -322,6 +349,10 @@ export const events = {
   sectionRetry: 'drone-task-queue:section.retry',
   /** Carries a `LayoutEnd`. */
   layoutEnd: 'drone-task-queue:layout.end',
+  /** Carries a `JobEnd`. */
+  jobEnd: 'drone-task-queue:job.end',
+  /** Carries an `UpdateEnd`. */
+  updateEnd: 'drone-task-queue:update.end',
   /** Carries a `DroneInitialized`. */
   droneInitialized: 'drone-task-queue:drone.initialized',
   /** Carries a `DroneStale`. */

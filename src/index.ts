@@ -86,6 +86,8 @@ export {
   type SectionRetry,
   type SectionSlow,
   type LayoutEnd,
+  type JobEnd,
+  type UpdateEnd,
   type TickStart,
   type WorkerException,
   type WorkerFinish,

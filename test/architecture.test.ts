@@ -32,6 +32,7 @@ const LAYERS: readonly Layer[] = [
       'cached-lookup.ts',
       'fingerprint.ts',
       'option-reader.ts',
+      'optional-package.ts',
       'utility-id.ts',
       'window.ts',
       'foreign-text.ts',
@@ -82,9 +83,15 @@ const LAYERS: readonly Layer[] = [
       'processes are ended by one script, on this machine and on others, and who starts some must know its rules',
   },
   {
+    name: 'processes',
+    files: ['agent/process-group.ts', 'agent/processes.ts'],
+    mayImport: ['methods'],
+    because: 'process groups are found and ended alike on a drone and where git runs, whatever they do',
+  },
+  {
     name: 'agent',
     files: ['agent/'],
-    mayImport: ['ground', 'language', 'methods', 'transfer', 'loader', 'ending'],
+    mayImport: ['ground', 'language', 'methods', 'transfer', 'loader', 'ending', 'processes'],
     because: 'it is bundled and sent to every drone, and meets the rest of the package over the wire only',
   },
   {
@@ -188,12 +195,12 @@ const LAYERS: readonly Layer[] = [
   {
     name: 'executor',
     files: ['executor/'],
-    mayImport: ['ground', 'methods', 'reports', 'drones', 'rounds'],
+    mayImport: ['ground', 'methods', 'reports', 'processes', 'drones', 'rounds'],
     because: 'it runs jobs as its users could, through the contract of a queue, whichever queue that is',
   },
   {
     name: 'tenants',
-    files: ['tenants/'],
+    files: ['tenants/*.ts'],
     mayImport: ['ground', 'reports'],
     because: 'whose configuration counts when is a matter of its own, whatever runs by it: it knows of no drone',
   },
@@ -202,6 +209,13 @@ const LAYERS: readonly Layer[] = [
     files: ['shard/'],
     mayImport: ['ground', 'reports', 'store', 'scheduler'],
     because: 'a shard and its master are a store, a loop and a wire; drones are for whoever runs their jobs',
+  },
+  {
+    name: 'tenants in a store',
+    files: ['tenants/store/'],
+    mayImport: ['ground', 'store', 'tenants'],
+    because:
+      'it keeps in a store what tenants share, and is a door of its own: who has no store installs nothing for it',
   },
   {
     name: 'testing',
@@ -214,7 +228,7 @@ const LAYERS: readonly Layer[] = [
 const PACKAGES: readonly PackageRule[] = [
   {
     name: 'kysely',
-    onlyIn: ['store/', 'shard/'],
+    onlyIn: ['store/', 'tenants/store/', 'shard/'],
     because: 'who has no store need not install it',
   },
   {
@@ -236,6 +250,17 @@ const PACKAGES: readonly PackageRule[] = [
     name: 'fastify',
     onlyIn: ['shard/'],
     because: 'who has no master need not install it',
+  },
+  {
+    name: 'bullmq',
+    onlyIn: ['executor/redis/'],
+    because:
+      'who has no jobs in Redis need not install it, and its ways (it runs lost jobs again) are mended in one place',
+  },
+  {
+    name: 'ioredis',
+    onlyIn: ['executor/redis/'],
+    because: 'who has no jobs in Redis need not install it',
   },
   {
     name: 'ssh2',
@@ -272,7 +297,7 @@ const ENTRY_POINTS: Readonly<Record<string, string>> = {
     RetryOptions StopOn
     events EventName EventMessages RoundStart RoundEnd WorkerStart WorkerFinish WorkerException WorkerSlow DroneRetry
     DroneWarning DroneKickedOut DroneReadmitted FileProgress LinkOpen LinkClose ThreadLost TickStart TickEnd
-    DroneInitialized DroneStale DroneFresh CommandNotStarted SectionEnd SectionRetry SectionSlow LayoutEnd`,
+    DroneInitialized DroneStale DroneFresh CommandNotStarted SectionEnd SectionRetry SectionSlow LayoutEnd JobEnd UpdateEnd`,
   'scheduler/index.ts': `
     TickLoop TickLoopOptions TickLoopError Tick TickContext
     DroneManager DroneManagerOptions DroneManagerError DroneManagerErrorCode ManagedDrone StaleDrone DroneChoice
@@ -288,11 +313,11 @@ const ENTRY_POINTS: Readonly<Record<string, string>> = {
   'executor/index.ts': `
     RepoExecutor RepoExecutorOptions ExecuteJob ExecuteReport CommandReport CommandFailure JobProject ClonedProject
     CatJob CatReply MergeJob MergeReply ReleaseJob
-    Job JobAnswer JobDone JobFailed JobFailure JobLane JobSource MemoryJobSource
+    Job JobAnswer JobDone JobFailed JobFailure JobLane JobSource MemoryJobSource RedisJobSource RedisJobSourceOptions
     Merger MergeItem MergeMode MergeAnswer Merged MergedBranch NotMerged FileTexts
     RepoCache RepoCacheOptions RepoState RefCommits RepoName
     GitOptions GitError GitErrorCode ExecutorError ExecutorErrorCode
-    DeduplicateQueue Clock Log`,
+    DeduplicateQueue Clock Log StatsClient StatsServer StatsTarget events JobEnd UpdateEnd`,
   'tenants/index.ts': `
     ConfigLoader ConfigLoaderOptions ConfigFile MakeLayout ChangedBranch ReconfigureOptions
     LayoutOutcome LayoutProblem LayoutReport LayoutError LayoutFault
@@ -300,13 +325,15 @@ const ENTRY_POINTS: Readonly<Record<string, string>> = {
     TenantConfig TenantProject SystemConfig SystemSource CheckedTenant CheckedProject
     TenantLocks TenantLocksOptions ProcessLocks LockOrderError
     BranchCache BranchLoad BranchFile PathState DEFAULT_ROOTS
-    FileSource SharedFileCache BranchName MemoryFileCache LogicalClock MemoryLogicalClock
+    FileSource CatFileSource CatFileSourceOptions CatRequest CatAnswer CatError CatErrorCode SharedFileCache BranchName MemoryFileCache LogicalClock MemoryLogicalClock
     events LayoutEnd Log`,
   'shard/index.ts': `
     HEARTBEAT_VERSION HeartbeatPacket HeartbeatReply Refused
     HeartbeatError HeartbeatErrorCode HeartbeatExchange MasterLink
     farmMigrations AclGroupRow FarmTables Flag HostAttributeRow HostRow JobKeyvalRow JobRow LabelRow Moment QueueEntryRow
     ShardRow ShardTokenRow UserRow`,
+  'tenants/store/index.ts': `
+    StoreLogicalClock StoreFileCache tenantTables TenantTables`,
   'testing/index.ts': `
     FakeDrone FakeCall FakeFault startSshServer SshServer SshServerOptions ExecRequest Gate FakeClock`,
 };
@@ -365,6 +392,7 @@ test('the declarations that users compile against name no type of a dependency',
   // Peers: users of a store write Kysely's queries, with a Kysely of their own; a master's are added to their own Fastify.
   const peers = new Map([
     ['store/index.d.ts', ['kysely']],
+    ['tenants/store/index.d.ts', ['kysely']],
     ['shard/index.d.ts', ['kysely', 'typebox']],
   ]);
   for (const entry of entries) assert.deepEqual(packagesInTypes(declarations, [entry]).sort(), peers.get(entry) ?? []);

@@ -39,6 +39,12 @@ const UNFINISHED = [
   'sequencer',
 ];
 
+/** What a command that was killed leaves in the git folder. */
+const LEFT = /\.lock$|^objects\/(pack\/\.?tmp[_-]|([0-9a-f]{2}\/)?tmp_obj|incoming-)/;
+
+/** Garbage is not to be looked for at each update. */
+const TIDY_EVERY_MS = 3_600_000;
+
 /** Ignored files too, and repositories within. */
 const CLEAN = ['clean', '--quiet', '-ffdx'];
 
@@ -52,9 +58,11 @@ export class CachedRepo {
   readonly #workTree: string;
   readonly #git: Git;
   readonly #log: Log;
+  readonly #keepMergesMs: number;
   #isOpen = false;
+  #tidiedMs = -Infinity;
 
-  constructor(folder: string, url: string, git: Git, log: Log) {
+  constructor(folder: string, url: string, git: Git, log: Log, keepMergesMs: number) {
     const [ofGit, ofTree] = ENDINGS;
     this.#folder = folder;
     this.gitDir = `${folder}${ofGit}`;
@@ -62,6 +70,7 @@ export class CachedRepo {
     this.url = url;
     this.#git = git;
     this.#log = log;
+    this.#keepMergesMs = keepMergesMs;
   }
 
   /** Makes it, with all that its remote has, when it is not there or cannot be used. Gives whether it was made. */
@@ -83,6 +92,7 @@ export class CachedRepo {
   async fetch(signal?: AbortSignal): Promise<void> {
     if (await this.open(signal)) return;
     await this.curing(async () => this.#fetchInto(this.gitDir, signal), signal);
+    await this.#tidy(signal);
   }
 
   /** Does `work`; when it fails as it would for lock files or damage here, removes these and does it once more. */
@@ -138,6 +148,18 @@ export class CachedRepo {
     return exitCode === 0;
   }
 
+  /** Whether these refs and commits are here, so that nothing has to be fetched to have them. */
+  async hasAll(wanted: RefCommits, signal?: AbortSignal): Promise<boolean> {
+    if (!existsSync(this.gitDir)) return false;
+    await this.open(signal);
+    const refs = await this.refs(signal);
+    // A commit that is here does not do without its branch: a new branch may begin at an old commit.
+    if (Object.keys(wanted).some(ref => !Object.hasOwn(refs, ref))) return false;
+    const input = Object.values(wanted).map(commit => `${commit}\n`);
+    const { text } = await this.#run(['cat-file', '--batch-check'], { input: input.join(''), signal });
+    return text.split('\n').every(line => / commit \d+$/.test(line));
+  }
+
   /** The commit of a ref or a commit of the remote, which is brought here. */
   async fetchCommit(ref: string, signal?: AbortSignal): Promise<string> {
     const args = [...FETCH, '--', this.url, `+${ref}:${CHANGE_REF}`];
@@ -160,8 +182,10 @@ export class CachedRepo {
   async abandon(): Promise<void> {
     await this.unlock();
     await this.#forgetUnfinished();
-    if (!existsSync(this.#workTree)) return;
+    if (!existsSync(this.gitDir)) return;
     try {
+      await this.#run(['update-ref', '-d', CHANGE_REF]);
+      if (!existsSync(this.#workTree)) return;
       await this.inTree(['reset', '--quiet', '--hard']);
       await this.inTree(CLEAN);
     } catch (error) {
@@ -194,29 +218,39 @@ export class CachedRepo {
     return this.#git.run(['-C', folder, ...args], run);
   }
 
-  /** Leaves the commit under a ref of its own, whose name it gives, until `release`. */
-  async keep(commit: string, signal?: AbortSignal): Promise<string> {
-    const ref = `${RESULT_REFS}/${randomUUID()}`;
+  /** Leaves the commit under a ref of `newResultRef`, until `release`. */
+  async keep(commit: string, ref: string, signal?: AbortSignal): Promise<void> {
     await this.#run(['update-ref', ref, commit], { signal });
-    return ref;
   }
 
-  /** The ref of a merge result goes. Nothing happens when it is gone already, or is none. */
-  async release(ref: string): Promise<void> {
-    if (!ref.startsWith(`${RESULT_REFS}/`)) return;
-    await this.#run(['update-ref', '-d', ref]);
+  /** The ref of a merge result goes. Nothing happens when it is gone already, with all the rest or not, or is none. */
+  async release(ref: string, signal?: AbortSignal): Promise<void> {
+    if (!ref.startsWith(`${RESULT_REFS}/`) || !existsSync(this.gitDir)) return;
+    const remove = async (): Promise<unknown> => this.#run(['update-ref', '-d', ref], { signal });
+    try {
+      await remove();
+    } catch (error) {
+      // Nothing is made anew for a ref that is to go.
+      if (cureFor(error) !== 'unlock') throw error;
+      await this.unlock();
+      await remove();
+    }
   }
 
-  /** Removes lock files. */
+  /** Removes what killed commands leave: lock files, and objects and packs that were being written. */
   async unlock(): Promise<void> {
     const ofRefs = await readdir(join(this.gitDir, 'refs'), { recursive: true }).catch(ignoreAbsence);
-    const others = ['', 'objects', 'objects/info'].map(async folder => {
-      const names = await readdir(join(this.gitDir, folder)).catch(ignoreAbsence);
-      return names.map(name => join(folder, name));
-    });
-    const all = [...ofRefs.map(path => join('refs', path)), ...(await Promise.all(others)).flat()];
-    const locks = all.filter(path => path.endsWith('.lock'));
-    for (const path of locks) await rm(join(this.gitDir, path), { force: true, recursive: true });
+    const inObjects = await this.#list('objects');
+    const below = (await Promise.all(inObjects.map(async folder => this.#list(folder)))).flat();
+    const all = [...ofRefs.map(path => join('refs', path)), ...(await this.#list('')), ...inObjects, ...below];
+    const left = all.filter(path => LEFT.test(path));
+    for (const path of left) await rm(join(this.gitDir, path), { force: true, recursive: true });
+  }
+
+  /** Paths of what is in a folder of it; of nothing when it is none. */
+  async #list(folder: string): Promise<string[]> {
+    const names = await readdir(join(this.gitDir, folder)).catch(ignoreAbsence);
+    return names.map(name => join(folder, name));
   }
 
   async #forgetUnfinished(): Promise<void> {
@@ -233,16 +267,60 @@ export class CachedRepo {
   }
 
   async #keepResults(fresh: string, signal: AbortSignal | undefined): Promise<void> {
-    const spec = `+${RESULT_REFS}/*:${RESULT_REFS}/*`;
+    if (!existsSync(this.gitDir)) return;
+    const isKept = async (refs: string): Promise<boolean> => {
+      const args = [`--git-dir=${fresh}`, ...FETCH, '--', this.gitDir, `+${refs}:${refs}`];
+      return this.#isDone(`merge results are not kept: ${refs}`, async () => this.#git.run(args, { signal }));
+    };
+    if (await isKept(`${RESULT_REFS}/*`)) return;
+    // One that is damaged is not to take the others along.
+    await this.#isDone('no merge result is kept', async () => {
+      for (const ref of await this.#results(signal)) await isKept(ref);
+    });
+  }
+
+  /** Now and then, after an update, which is none the worse for what fails here. */
+  async #tidy(signal: AbortSignal | undefined): Promise<void> {
+    const nowMs = performance.now();
+    if (nowMs - this.#tidiedMs < TIDY_EVERY_MS) return;
+    this.#tidiedMs = nowMs;
+    const isDone = await this.#isDone('a repository of the cache could not be tidied', async () => {
+      const oldest = Date.now() - this.#keepMergesMs;
+      const old = (await this.#results(signal)).filter(ref => madeAtMs(ref) < oldest);
+      const input = old.map(ref => `delete ${ref}\n`).join('');
+      if (old.length > 0) await this.#run(['update-ref', '--stdin'], { input, signal });
+      await this.#run(['gc', '--auto', '--quiet'], { signal });
+    });
+    if (!isDone) await this.unlock();
+  }
+
+  /** Refs of merge results. */
+  async #results(signal: AbortSignal | undefined): Promise<string[]> {
+    const { text } = await this.#run(['for-each-ref', '--format=%(refname)', RESULT_REFS], { signal });
+    return text === '' ? [] : text.split('\n');
+  }
+
+  /** False, and a line in the log, when git fails at it. */
+  async #isDone(problem: string, work: () => Promise<unknown>): Promise<boolean> {
     try {
-      await this.#git.run([`--git-dir=${fresh}`, ...FETCH, '--', this.gitDir, spec], { signal });
+      await work();
+      return true;
     } catch (error) {
       if (!(error instanceof GitError)) throw error;
-      // At the first time there is nothing to keep them from.
-      const isThere = (await readdir(this.gitDir).catch(ignoreAbsence)).length > 0;
-      if (isThere) this.#log.warn('merge results could not be kept', { gitDir: this.gitDir, error });
+      this.#log.warn(problem, { gitDir: this.gitDir, error });
+      return false;
     }
   }
+}
+
+/** Names a merge result. */
+export function newResultRef(): string {
+  return `${RESULT_REFS}/${String(Date.now())}-${randomUUID()}`;
+}
+
+/** By the clock of who made it. */
+function madeAtMs(ref: string): number {
+  return Number.parseInt(ref.slice(RESULT_REFS.length + 1));
 }
 
 /** Takes it off the disk. */
@@ -251,6 +329,7 @@ export async function removeRepo(folder: string): Promise<void> {
 }
 
 function ignoreAbsence(error: unknown): never[] {
-  if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === 'ENOENT' || code === 'ENOTDIR') return [];
   throw error;
 }

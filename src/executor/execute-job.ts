@@ -6,23 +6,27 @@ import type { Drone } from '../drone/drone.js';
 import { LocalDrone } from '../drone/local-drone.js';
 import type { DroneErrorKind } from '../drone-error.js';
 import { invalidArgument } from '../invalid-argument.js';
+import type { Log } from '../log.js';
 import { checkNames, OptionReader } from '../option-reader.js';
 import type { TaskQueue } from '../task-queue.js';
 import type { Args, MethodName, Result, RunResult, UtilityMethods } from '../utility.js';
+import { ExecutorError } from './executor-error.js';
 import type { ExecutorSettings } from './executor-options.js';
-import { checkRepoState } from './merge-item.js';
-import type { RepoState } from './repo-cache.js';
+import { checkRepoState, refsIn } from './merge-item.js';
+import type { RepoCache, RepoState } from './repo-cache.js';
+import { keyOfRepo, stripCredentials } from './repo-name.js';
 import { orAborted, type Updates } from './updates.js';
-import { checkProject, type ClonedProject, cloneWorkspace, type JobProject } from './workspace.js';
+import { checkPlaces, checkProject, type ClonedProject, cloneWorkspace, type JobProject } from './workspace.js';
 
 /** Arguments of `executor:execute`. */
 export interface ExecuteJob {
+  /** Each repository once, as its place in the workspace is `<connection>/<project>`. */
   readonly projects: readonly JobProject[];
   /** For `/bin/sh`, one after the other in the workspace; the first that exits with something else than 0 is the last. */
   readonly commands: readonly string[];
   /** Added to the commands' environment. */
   readonly env?: Readonly<Record<string, string>> | undefined;
-  /** For each command, ms. Default: the queue's `callTimeoutMs`. */
+  /** For each command, ms. Default: the queue's `callTimeoutMs`. The queue's `roundDeadlineMs` ends it, too. */
   readonly timeoutMs?: number | undefined;
   /** From a merge: the branches that the job sees are as they were then. */
   readonly repoState?: RepoState | null | undefined;
@@ -58,6 +62,9 @@ export interface CommandFailure {
   readonly mayHaveRun: boolean;
 }
 
+/** For the removal of a workspace on a drone. */
+const REMOVAL_MS = 15_000;
+
 const FIELDS = ['projects', 'commands', 'env', 'timeoutMs', 'repoState', 'label'] satisfies (keyof ExecuteJob)[];
 
 /** Throws TypeError (`ERR_INVALID_ARG`) that names the field at fault. */
@@ -73,7 +80,9 @@ export function checkExecuteJob(job: unknown): ExecuteJob {
     throw invalidArgument('commands', commands, 'a list of non-empty strings');
   }
   checkRepoState(repoState);
-  return { ...(job as ExecuteJob), projects: projects.map(checkProject) };
+  const checked = projects.map(checkProject);
+  checkPlaces(checked);
+  return { ...(job as ExecuteJob), projects: checked };
 }
 
 /** Rejects with what kept it from running commands at all, and with the reason of `signal` when all of it has ended. */
@@ -84,20 +93,23 @@ export async function executeJob(
   signal: AbortSignal,
 ): Promise<ExecuteReport> {
   const { cache, workspaces, log } = settings;
-  await updates.requestAll(job.projects, signal);
+  for (const project of job.projects) checkSource(project, settings);
+  await updates.requestAll(await projectsToUpdate(job, cache, signal), signal);
   const folder = join(workspaces, randomUUID());
   await mkdir(folder, { recursive: true });
   try {
     const cloned = await cloneWorkspace(cache, folder, job.projects, job.repoState ?? undefined, signal);
     const drone = await orAborted(Promise.resolve(settings.droneFor(job)), signal);
-    await using queue = settings.queueFor();
+    await using queue = settings.queueFor(job);
     const run = new DroneRun(drone, queue, job, signal);
     try {
       const isHere = drone instanceof LocalDrone;
       const place = isHere ? folder : `${settings.droneFolder}/${randomUUID()}`;
       if (!isHere) await run.one(undefined, 'putDirectory', folder, place);
+      const isThere = !isHere && (run.failure === null || run.failure.mayHaveRun);
       await run.commands(place);
-      if (!isHere) await run.one(undefined, 'run', `rm -rf -- ${place}`);
+      // Also of a job that has failed or was ended; and what comes of it changes nothing for the job.
+      if (isThere) await removeThere(drone, queue, place, log);
     } finally {
       // Nothing of it is to hold up the end: what is in flight was ended by the signal.
       await queue.close({ graceMs: 0 });
@@ -111,6 +123,35 @@ export async function executeJob(
       log.warn('a workspace could not be removed', { folder, error });
     });
   }
+}
+
+/** Throws ExecutorError (`ERR_URL_REFUSED`). */
+function checkSource(project: JobProject, { cache, mayFetchFrom }: ExecutorSettings): void {
+  const { url } = project;
+  if (url === undefined || url === cache.urlHere(project) || mayFetchFrom(url)) return;
+  const what = `${keyOfRepo(project)} is not to be fetched from ${stripCredentials(url)} (see mayFetchFrom)`;
+  throw new ExecutorError('ERR_URL_REFUSED', what);
+}
+
+async function removeThere(drone: Drone, queue: TaskQueue, place: string, log: Log): Promise<void> {
+  try {
+    const call = drone.with({ timeoutMs: REMOVAL_MS }).queueCall('run', `rm -rf -- ${place}`);
+    const { exitCode, stderr } = call.valueIn(await queue.execute([drone]));
+    if (exitCode !== 0) throw new Error(stderr);
+  } catch (error) {
+    log.warn('a workspace on a drone could not be removed', { hostname: drone.hostname, place, error });
+  }
+}
+
+/** Not those of which the job's state is here already: it sees them as they were. */
+async function projectsToUpdate(job: ExecuteJob, cache: RepoCache, signal: AbortSignal): Promise<JobProject[]> {
+  const stale: JobProject[] = [];
+  for (const project of job.projects) {
+    const saved = refsIn(job.repoState ?? undefined, project) ?? {};
+    const isHere = Object.keys(saved).length > 0 && (await cache.hasAll(project, saved, signal));
+    if (!isHere) stale.push(project);
+  }
+  return stale;
 }
 
 /** Calls on one drone, a round for each, until one fails. */

@@ -6,6 +6,7 @@ import type { Drone } from '../drone/drone.js';
 import { invalidArgument } from '../invalid-argument.js';
 import { type Log, safeLog } from '../log.js';
 import { OptionReader } from '../option-reader.js';
+import { checkStatsTarget, type StatsTarget } from '../stats.js';
 import type { TaskQueue } from '../task-queue.js';
 import type { ExecuteJob } from './execute-job.js';
 import type { JobSource } from './job-source.js';
@@ -22,8 +23,16 @@ export interface RepoExecutorOptions {
    * finds the workspace where it is; to another one it is copied (`putDirectory`).
    */
   droneFor: (job: ExecuteJob) => Drone | Promise<Drone>;
-  /** The queue that runs a job's commands: one for each job, closed at its end. */
-  queueFor: () => TaskQueue;
+  /**
+   * The queue that runs a job's commands: one for each job, closed at its end. Its `roundDeadlineMs` (default 900,000) ends a
+   * command whatever the job's `timeoutMs` is: give it one that is longer.
+   */
+  queueFor: (job: ExecuteJob) => TaskQueue;
+  /**
+   * Whether a job's project may be fetched from this URL (`JobProject.url`), with what this machine may read. Always allowed
+   * is where the executor's own copies are served. Default: no other.
+   */
+  mayFetchFrom?: ((url: string) => boolean) | undefined;
   /** Holds the workspaces of the jobs that run; made when missing. */
   workspaces: string;
   /** The same on other drones, relative to the home there or absolute. Default `drone-workspaces`. */
@@ -43,20 +52,23 @@ export interface RepoExecutorOptions {
   maxMergeWaitMs?: number | undefined;
   /** Default: the system's. */
   clock?: Clock | undefined;
+  /** Where metrics go, under its `host`. Default: nowhere. */
+  stats?: StatsTarget | undefined;
   /** Default: silent. */
   log?: Log | undefined;
 }
 
 /** The options with their defaults, checked. */
 export type ExecutorSettings = Required<{
-  readonly [K in keyof RepoExecutorOptions]: NonNullable<RepoExecutorOptions[K]>;
-}>;
+  readonly [K in Exclude<keyof RepoExecutorOptions, 'stats'>]: NonNullable<RepoExecutorOptions[K]>;
+}> & { readonly stats: StatsTarget | undefined };
 
 const NAMES = [
   'cache',
   'jobs',
   'droneFor',
   'queueFor',
+  'mayFetchFrom',
   'workspaces',
   'droneFolder',
   'host',
@@ -65,6 +77,7 @@ const NAMES = [
   'mergeWorkers',
   'maxMergeWaitMs',
   'clock',
+  'stats',
   'log',
 ] satisfies (keyof RepoExecutorOptions)[];
 
@@ -73,10 +86,11 @@ const DRONE_FOLDER = /^[\w./-]+$/;
 /** Throws TypeError (`ERR_INVALID_ARG`) that names the option. */
 export function readExecutorOptions(options: RepoExecutorOptions): ExecutorSettings {
   const read = new OptionReader(options, NAMES);
-  const { cache, jobs, droneFor, queueFor, clock = systemClock, log } = options;
+  const { cache, jobs, droneFor, queueFor, mayFetchFrom = () => false, clock = systemClock, stats, log } = options;
+  checkStatsTarget(stats);
   if (!(cache instanceof RepoCache)) throw invalidArgument('cache', cache, 'a RepoCache');
   if (typeof jobs?.take !== 'function') throw invalidArgument('jobs', jobs, 'an object with the method take');
-  for (const [name, value] of Object.entries({ droneFor, queueFor })) {
+  for (const [name, value] of Object.entries({ droneFor, queueFor, mayFetchFrom })) {
     if (typeof value !== 'function') throw invalidArgument(name, value, 'a function');
   }
   const count = (field: string): number | undefined =>
@@ -93,6 +107,7 @@ export function readExecutorOptions(options: RepoExecutorOptions): ExecutorSetti
     jobs,
     droneFor,
     queueFor,
+    mayFetchFrom,
     workspaces: resolve(workspaces),
     droneFolder,
     host: read.text('host') ?? hostname(),
@@ -101,6 +116,7 @@ export function readExecutorOptions(options: RepoExecutorOptions): ExecutorSetti
     mergeWorkers: count('mergeWorkers') ?? processors,
     maxMergeWaitMs: read.limit('maxMergeWaitMs', 'a number of 0 or more', value => value >= 0) ?? 60_000,
     clock,
+    stats,
     log: safeLog(log),
   };
 }

@@ -17,18 +17,31 @@ export class GitError extends Error {
   readonly command: string;
   /** What git wrote, stderr first; its last 4,000 characters. */
   readonly words: string;
+  /** Null when it was ended by a signal, or not started. */
+  readonly exitCode: number | null;
 
   /** @internal */
-  constructor(code: GitErrorCode, command: string, what: string, written: string, options?: ErrorOptions) {
-    const words = stripCredentials(written).trim().slice(-MAX_WORDS);
+  constructor(code: GitErrorCode, command: string, what: string, written: string, options: GitErrorOptions = {}) {
+    const words = lastLines(stripCredentials(written).trim());
     super(`git ${command} ${what}${words === '' ? '' : `: ${words}`}`, options);
     this.code = code;
+    this.exitCode = options.exitCode ?? null;
     this.command = command;
     this.words = words;
   }
 }
 
+interface GitErrorOptions extends ErrorOptions {
+  readonly exitCode?: number | null;
+}
+
 const MAX_WORDS = 4000;
+
+/** Whole ones: a part of a line could look like another. */
+function lastLines(written: string): string {
+  const kept = written.slice(-MAX_WORDS);
+  return kept.length === written.length ? kept : kept.slice(kept.indexOf('\n') + 1);
+}
 
 /** Of a network or a server that may be better soon. */
 const TRANSIENT = new RegExp(
@@ -41,6 +54,7 @@ const TRANSIENT = new RegExp(
     'no route to host',
     'early eof',
     'unexpected disconnect',
+    'remote end hung up',
     'rpc failed',
     'returned error: (429|5\\d\\d)',
     'kex_exchange_identification',
@@ -77,13 +91,49 @@ const BROKEN = new RegExp(
 const LOCKED = /\.lock'?: File exists/i;
 const BAD_INDEX = /index file (corrupt|smaller)|bad index|bad signature|index uses .* extension/i;
 
+/** Of this machine, which may have room again soon. */
+const EXHAUSTED =
+  /no space left on device|disk quota exceeded|cannot allocate memory|out of memory|too many open files/i;
+
+/**
+ * Whoever proposes a change chooses its subjects and paths, and a server what it says of itself: none of these may pass for
+ * git's own findings. In a conflict there are none.
+ */
+function ownLines({ words }: GitError): string[] {
+  if (/^CONFLICT \(/m.test(words)) return [];
+  return words.split('\n').filter(line => !/^remote: |^\t|could not apply/.test(line));
+}
+
+function findings(error: GitError): string {
+  return ownLines(error)
+    .filter(line => /^(fatal|error): /.test(line))
+    .join('\n');
+}
+
+/** Whether the same command may do at once, or a little later. */
 export function isTransient(error: unknown): boolean {
-  return error instanceof GitError && error.code === 'ERR_GIT_FAILED' && TRANSIENT.test(error.words);
+  return error instanceof GitError && error.code === 'ERR_GIT_FAILED' && TRANSIENT.test(ownLines(error).join('\n'));
+}
+
+/** Whether it says nothing of what git was to do: it may go well another time, or on another machine. */
+export function mayPass(error: unknown): boolean {
+  if (!(error instanceof GitError)) return false;
+  if (error.code === 'ERR_GIT_TIMEOUT') return true;
+  if (error.code === 'ERR_GIT_NOT_STARTED') return isShortage(error.cause);
+  if (error.code !== 'ERR_GIT_FAILED') return false;
+  return error.exitCode === null || isTransient(error) || EXHAUSTED.test(ownLines(error).join('\n'));
+}
+
+/** Of processes, memory or open files. */
+function isShortage(cause: unknown): boolean {
+  const { code } = (cause ?? {}) as { code?: unknown };
+  return typeof code === 'string' && ['EAGAIN', 'ENOMEM', 'EMFILE', 'ENFILE'].includes(code);
 }
 
 /** What would help a repository of which nobody else makes use, if anything would. */
 export function cureFor(error: unknown): 'unlock' | 'rebuild' | undefined {
   if (!(error instanceof GitError) || error.code !== 'ERR_GIT_FAILED') return undefined;
-  if (LOCKED.test(error.words) || BAD_INDEX.test(error.words)) return 'unlock';
-  return BROKEN.test(error.words) ? 'rebuild' : undefined;
+  const found = findings(error);
+  if (LOCKED.test(found) || BAD_INDEX.test(found)) return 'unlock';
+  return BROKEN.test(found) ? 'rebuild' : undefined;
 }

@@ -8,6 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { OptionReader } from '../option-reader.js';
 import { GitError, isTransient } from './git-error.js';
 import { runInGroup } from './process-group.js';
+import { controllerArgs } from './survivors.js';
 
 /** How git is run. */
 export interface GitOptions {
@@ -21,7 +22,10 @@ export interface GitOptions {
   attempts?: number | undefined;
   /** Between two attempts, ms; each further one after twice as long. Default 1,000. */
   retryDelayMs?: number | undefined;
-  /** Command of ssh, for `GIT_SSH_COMMAND`. Default `ssh -o BatchMode=yes -o ConnectTimeout=30`. */
+  /**
+   * Command of ssh, for `GIT_SSH_COMMAND`. Default
+   * `ssh -o BatchMode=yes -o ConnectTimeout=30 -o ServerAliveInterval=15`.
+   */
   sshCommand?: string | undefined;
   /** Who merges. Default `drone-task-queue`. */
   committerName?: string | undefined;
@@ -79,12 +83,23 @@ const CONFIG = {
   'fetch.recurseSubmodules': 'false',
   'submodule.recurse': 'false',
   'rerere.enabled': 'false',
+  // It is a step of its own, so that no update fails for it.
+  'maintenance.auto': 'false',
   // In the background it would outlive the command, and with it the lock of the repository.
   'gc.autoDetach': 'false',
   'maintenance.autoDetach': 'false',
+  // A server that says nothing for a minute has gone. (While it counts objects it says so every five seconds.)
+  'http.lowSpeedLimit': '1',
+  'http.lowSpeedTime': '60',
 } as const;
 
-const CONFIG_ARGS = Object.entries(CONFIG).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+const CONFIG_ARGS = [
+  ...Object.entries(CONFIG).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+  ...controllerArgs,
+];
+
+const SSH_COMMAND = 'ssh -o BatchMode=yes -o ConnectTimeout=30 -o ServerAliveInterval=15';
+const MAX_DELAY_MS = 2 ** 31 - 1;
 
 /** Every command is run in a process group, within its time. */
 export class Git {
@@ -101,7 +116,8 @@ export class Git {
     const limitMs = (field: string, defaultMs: number): number =>
       read.limit(field, 'from 0 to 2,147,483,647 ms', value => value >= 0 && value < 2 ** 31) ?? defaultMs;
     this.#program = read.text('program') ?? 'git';
-    this.#timeoutMs = limitMs('timeoutMs', 300_000);
+    const isTime = (value: number): boolean => value > 0 && value <= MAX_DELAY_MS;
+    this.#timeoutMs = read.limit('timeoutMs', 'above 0, to 2,147,483,647 ms', isTime) ?? 300_000;
     this.#killGraceMs = limitMs('killGraceMs', 2_000);
     this.#attempts = read.limit('attempts', 'an integer of 1 or more', isCount) ?? 3;
     this.#retryDelayMs = limitMs('retryDelayMs', 1_000);
@@ -122,7 +138,7 @@ export class Git {
       GIT_LITERAL_PATHSPECS: '1',
       // No ext::, which is a command.
       GIT_ALLOW_PROTOCOL: 'file:git:http:https:ssh',
-      GIT_SSH_COMMAND: read.text('sshCommand') ?? 'ssh -o BatchMode=yes -o ConnectTimeout=30',
+      GIT_SSH_COMMAND: read.text('sshCommand') ?? SSH_COMMAND,
       // What it says is searched for known words.
       LC_ALL: 'C',
       ...Object.fromEntries(
@@ -136,7 +152,7 @@ export class Git {
   /** Rejects with GitError, or with the reason of `signal`; either when all processes of the command have ended. */
   async run(args: readonly string[], run: GitRun = {}): Promise<GitAnswer> {
     const { isRemote = false, signal } = run;
-    for (let attempt = 1, waitMs = this.#retryDelayMs; ; attempt++, waitMs *= 2) {
+    for (let attempt = 1, waitMs = this.#retryDelayMs; ; attempt++, waitMs = Math.min(2 * waitMs, MAX_DELAY_MS)) {
       try {
         return await this.#runOnce(args, run);
       } catch (error) {
@@ -170,7 +186,7 @@ export class Git {
     if (ended === 'output') throw new GitError('ERR_GIT_OUTPUT', command, 'wrote too much', '');
     if (exitCode === 0 || (exitCode !== null && exitCode === orStatus)) return { exitCode, stdout, text };
     const how = exitCode === null ? 'was killed' : `failed with ${String(exitCode)}`;
-    throw new GitError('ERR_GIT_FAILED', command, how, words);
+    throw new GitError('ERR_GIT_FAILED', command, how, words, { exitCode });
   }
 }
 

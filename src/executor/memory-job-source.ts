@@ -1,23 +1,28 @@
 /** Jobs of this process. */
 import { randomUUID } from 'node:crypto';
 import { outsideSections } from '../section-guard.js';
-import { ExecutorError } from './executor-error.js';
-import { failureOf, type Job, type JobAnswer, type JobLane, type JobSource, laneOf } from './job-source.js';
+import { closedAnswer, type Job, type JobAnswer, type JobLane, type JobSource, laneOf } from './job-source.js';
 
 interface Waiting {
   readonly job: Job;
   readonly answer: (answer: JobAnswer) => void;
 }
 
+interface Taker {
+  readonly running: number;
+  readonly give: (waiting: Waiting) => void;
+}
+
 /**
- * A queue in memory, first come first served in each lane. Several executors may share it.
+ * A queue in memory, first come first served in each lane. Several executors may share it: of those that wait, the one that
+ * does the fewest jobs gets the next one.
  *
  *     const jobs = new MemoryJobSource();
  *     const answer = await jobs.submit('merger:cat', { connection, project, branch: 'main', files: ['README.md'] });
  */
 export class MemoryJobSource implements JobSource {
   readonly #lines = new Map<string, Set<Waiting>>();
-  readonly #takers = new Map<string, Set<(waiting: Waiting) => void>>();
+  readonly #takers = new Map<string, Set<Taker>>();
   #isClosed = false;
 
   /** How many jobs wait to be taken. */
@@ -34,7 +39,7 @@ export class MemoryJobSource implements JobSource {
   async submit(name: string, args: unknown, id: string = randomUUID()): Promise<JobAnswer> {
     return outsideSections(`the job ${name}`, async () => {
       const { lane, host } = laneOf(name);
-      if (this.#isClosed) return CLOSED;
+      if (this.#isClosed) return closedAnswer();
       return new Promise(resolve => {
         const answer = async (given: JobAnswer): Promise<void> => resolve(given);
         this.#enter(lineName(lane, host), { job: { id, name, args, answer }, answer: resolve });
@@ -42,7 +47,7 @@ export class MemoryJobSource implements JobSource {
     });
   }
 
-  async take(lane: JobLane, host: string, signal: AbortSignal): Promise<Job> {
+  async take(lane: JobLane, host: string, signal: AbortSignal, running = 0): Promise<Job> {
     signal.throwIfAborted();
     const line = lineName(lane, lane === 'host' ? host : undefined);
     const [first] = this.#lines.get(line) ?? [];
@@ -55,10 +60,11 @@ export class MemoryJobSource implements JobSource {
         leave(this.#takers, line, taker);
         reject(signal.reason);
       };
-      const taker = ({ job }: Waiting): void => {
+      const give = ({ job }: Waiting): void => {
         signal.removeEventListener('abort', onAbort);
         resolve(job);
       };
+      const taker: Taker = { running, give };
       signal.addEventListener('abort', onAbort, { once: true });
       enter(this.#takers, line, taker);
     });
@@ -67,22 +73,18 @@ export class MemoryJobSource implements JobSource {
   /** Jobs that wait, and those to come, are answered with the failure `ERR_EXECUTOR_STOPPED`. */
   close(): void {
     this.#isClosed = true;
-    for (const line of this.#lines.values()) for (const { answer } of line) answer(CLOSED);
+    for (const line of this.#lines.values()) for (const { answer } of line) answer(closedAnswer());
     this.#lines.clear();
   }
 
   #enter(line: string, waiting: Waiting): void {
-    const [taker] = this.#takers.get(line) ?? [];
+    // Sorting keeps those who do equally many in their turn.
+    const [taker] = [...(this.#takers.get(line) ?? [])].sort((one, other) => one.running - other.running);
     if (taker === undefined) return enter(this.#lines, line, waiting);
     leave(this.#takers, line, taker);
-    taker(waiting);
+    taker.give(waiting);
   }
 }
-
-const CLOSED: JobAnswer = {
-  ok: false,
-  error: failureOf(new ExecutorError('ERR_EXECUTOR_STOPPED', 'the job source was closed')),
-};
 
 function lineName(lane: JobLane, host: string | undefined): string {
   return host === undefined ? lane : `${lane}:${host}`;

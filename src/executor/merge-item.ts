@@ -2,6 +2,8 @@
 import { invalidArgument } from '../invalid-argument.js';
 import { checkNames } from '../option-reader.js';
 import type { RefCommits } from './cached-repo.js';
+import type { ExecutorErrorCode } from './executor-error.js';
+import type { GitErrorCode } from './git-error.js';
 import { checkMode, type MergeMode } from './merge-modes.js';
 import type { FileTexts } from './read-files.js';
 import type { RepoState } from './repo-cache.js';
@@ -50,6 +52,12 @@ export interface NotMerged {
   readonly item: number;
   /** Why, in git's words. */
   readonly reason: string;
+  readonly code: GitErrorCode | ExecutorErrorCode;
+  /**
+   * It says nothing of the change: a server, the network, a time limit or this machine's disk kept git from it, and later, or
+   * on another machine, it may merge.
+   */
+  readonly isTransient: boolean;
 }
 
 /** What came of a merge. */

@@ -1,6 +1,6 @@
 /** The jobs of an executor that are about its repositories alone. */
 import { checkNames } from '../option-reader.js';
-import { GitError } from './git-error.js';
+import { GitError, type GitErrorCode, mayPass } from './git-error.js';
 import type { DoJob } from './job-source.js';
 import type { MergeAnswer, MergedBranch, MergeItem } from './merge-item.js';
 import type { Merger } from './merger.js';
@@ -19,8 +19,15 @@ export interface CatJob extends RepoName {
 /** What `merger:cat` answers with. */
 export type CatReply =
   | { readonly updated: true; readonly files: FileTexts; readonly url: string }
-  /** The repository could not be brought up to date; `reason` has git's words. */
-  | { readonly updated: false; readonly files: null; readonly url: string; readonly reason: string };
+  /** The repository could not be brought up to date; `reason` has git's words. `isTransient`: it may be later, or elsewhere. */
+  | {
+      readonly updated: false;
+      readonly files: null;
+      readonly url: string;
+      readonly reason: string;
+      readonly code: GitErrorCode;
+      readonly isTransient: boolean;
+    };
 
 /** Arguments of `merger:merge`. */
 export interface MergeJob {
@@ -43,10 +50,11 @@ export function mergerJobs(merger: Merger, cache: RepoCache, updates: Updates, h
     const { branch, files, ...name } = args as CatJob;
     const url = cache.urlHere(name);
     try {
-      await updates.request(name, signal);
+      await updates.request(name, signal, 'merger');
     } catch (error) {
       if (!(error instanceof GitError)) throw error;
-      return { updated: false, files: null, url, reason: error.message };
+      const { message: reason, code } = error;
+      return { updated: false, files: null, url, reason, code, isTransient: mayPass(error) };
     }
     return { updated: true, files: await merger.getFiles(name, branch, files, signal), url };
   };
@@ -57,9 +65,9 @@ export function mergerJobs(merger: Merger, cache: RepoCache, updates: Updates, h
     const last = items.at(-1);
     return { ...answer, url: last === undefined ? '' : cache.urlHere(last), host };
   };
-  const release = async (args: unknown): Promise<null> => {
+  const release = async (args: unknown, signal: AbortSignal): Promise<null> => {
     checkNames(args, ['branches']);
-    await merger.release((args as ReleaseJob).branches);
+    await merger.release((args as ReleaseJob).branches, signal);
     return null;
   };
   return [

@@ -4,9 +4,9 @@
  */
 import { invalidArgument } from '../invalid-argument.js';
 import { outsideSections } from '../section-guard.js';
-import type { CachedRepo, RefCommits } from './cached-repo.js';
+import { type CachedRepo, newResultRef, type RefCommits } from './cached-repo.js';
 import { ExecutorError } from './executor-error.js';
-import { GitError } from './git-error.js';
+import { GitError, mayPass } from './git-error.js';
 import {
   type CheckedItem,
   checkItems,
@@ -95,12 +95,18 @@ export class Merger {
     });
   }
 
-  /** What a merge left for others to fetch is not needed any more: its refs go. */
-  async release(branches: readonly MergedBranch[]): Promise<void> {
+  /**
+   * What a merge left for others to fetch is not needed any more: its refs go. One that cannot be removed keeps none of the
+   * others; it rejects then, with the first GitError, or with the reason of `signal`.
+   */
+  async release(branches: readonly MergedBranch[], signal?: AbortSignal): Promise<void> {
     if (!Array.isArray(branches)) throw invalidArgument('branches', branches, 'a list of merged branches');
-    for (const branch of branches as readonly MergedBranch[]) {
-      await this.#cache.release(checkRepoName(branch), checkRef(branch.ref));
-    }
+    const checked = (branches as readonly MergedBranch[]).map(branch => ({
+      name: checkRepoName(branch),
+      ref: checkRef(branch.ref),
+    }));
+    const ends = await Promise.allSettled(checked.map(async ({ name, ref }) => this.#cache.release(name, ref, signal)));
+    for (const end of ends) if (end.status === 'rejected') throw end.reason;
   }
 }
 
@@ -150,11 +156,11 @@ class MergeRun {
   }
 
   async #mergeAll(): Promise<MergeAnswer> {
-    const tips = new Map<string, { readonly item: CheckedItem; readonly commit: string }>();
+    const tips = new Map<string, { readonly at: number; readonly commit: string }>();
     const commits: string[] = [];
     const files: FileTexts[] = [];
     this.#refs.clear();
-    this.#branches = [];
+    await this.#releaseAll();
     for (const [at, item] of this.#items.entries()) {
       this.#at = at;
       const repo = this.#repoOf(item);
@@ -163,14 +169,18 @@ class MergeRun {
       const change = await repo.fetchCommit(item.ref, this.#signal);
       const message = `Merge ${item.ref} into ${item.branch}`;
       const commit = await putOnBase(item.mode, { repo, base, change, message, signal: this.#signal });
-      tips.set(key, { item, commit });
+      tips.set(key, { at, commit });
       commits.push(commit);
       if (this.#paths !== undefined) files.push(await readFiles(repo, commit, this.#paths, this.#signal));
     }
-    for (const { item, commit } of tips.values()) {
+    for (const { at, commit } of tips.values()) {
+      this.#at = at;
+      const item = the(this.#items[at]);
       const { connection, project, branch } = item;
-      const ref = await this.#repoOf(item).keep(commit, this.#signal);
+      const ref = newResultRef();
+      // Before the ref is made: then it goes again whatever keeps git from saying that it has made it.
       this.#branches.push({ connection, project, branch, commit, ref, url: this.#cache.urlHere(item) });
+      await this.#repoOf(item).keep(commit, ref, this.#signal);
     }
     return {
       merged: true,
@@ -185,12 +195,23 @@ class MergeRun {
   /** The branch's commit, as it was when the state was saved or, if it was not, as it is now. */
   async #baseOf(item: CheckedItem, repo: CachedRepo): Promise<string> {
     const refs = await this.#refsOf(item, repo);
-    const base = own(refs, `refs/heads/${item.branch}`);
+    const name = `refs/heads/${item.branch}`;
+    const base = own(refs, name) ?? (await this.#baseNow(item, repo, name));
     if (base === undefined) {
       throw new ExecutorError('ERR_NO_REF', `${keyOfRepo(item)} has no branch ${item.branch}`);
     }
     // Of a branch that has been forced elsewhere since then.
     if (!(await repo.has(base, this.#signal))) await repo.fetchCommit(base, this.#signal);
+    return base;
+  }
+
+  /** Of a branch that is not in the repository's saved state: as it is now, and so it is added to that. */
+  async #baseNow(item: CheckedItem, repo: CachedRepo, name: string): Promise<string | undefined> {
+    if (refsIn(this.#given, item) === undefined) return undefined;
+    await repo.fetch(this.#signal);
+    const base = own(await repo.refs(this.#signal), name);
+    const key = keyOfRepo(item);
+    if (base !== undefined) this.#refs.set(key, { ...this.#refs.get(key), [name]: base });
     return base;
   }
 
@@ -219,9 +240,16 @@ class MergeRun {
 
   async #failed(error: unknown): Promise<MergeAnswer> {
     await this.#repoOf(this.#items[this.#at]).abandon();
-    for (const { ref, ...name } of this.#branches) await this.#repos.get(keyOfRepo(name))?.release(ref);
+    await this.#releaseAll();
+    // Whatever its reason is, it says nothing of the change.
+    this.#signal?.throwIfAborted();
     if (error instanceof GitError || error instanceof ExecutorError) return notMerged(this.#at, error);
     throw error;
+  }
+
+  async #releaseAll(): Promise<void> {
+    for (const { ref, ...name } of this.#branches) await this.#repos.get(keyOfRepo(name))?.release(ref);
+    this.#branches = [];
   }
 
   #repoOf(item: CheckedItem | undefined): CachedRepo {
@@ -231,10 +259,11 @@ class MergeRun {
 
 function notMerged(item: number, error: GitError | ExecutorError): MergeAnswer {
   const reason = error instanceof GitError && error.code === 'ERR_GIT_FAILED' ? error.words : error.message;
-  return { merged: false, commit: null, files: null, repoState: null, item, reason: reason || error.message };
+  const nothing = { merged: false, commit: null, files: null, repoState: null } as const;
+  return { ...nothing, item, reason: reason || error.message, code: error.code, isTransient: mayPass(error) };
 }
 
-function the(repo: CachedRepo | undefined): CachedRepo {
-  if (repo === undefined) throw new Error('a repository is missing');
-  return repo;
+function the<T>(one: T | undefined): T {
+  if (one === undefined) throw new Error('an item or a repository is missing');
+  return one;
 }

@@ -1,6 +1,7 @@
 /** Runs a program as the leader of a process group of its own, and ends all of the group when it has to end. */
-import { spawn, type ChildProcess } from 'node:child_process';
+import type { ChildProcess, ChildProcessWithoutNullStreams } from 'node:child_process';
 import { once } from 'node:events';
+import { killGroupsNow, startGroup } from '../agent/process-group.js';
 
 export interface GroupOptions {
   readonly cwd: string;
@@ -28,10 +29,14 @@ type Ended = 'timeout' | 'output' | 'cancelled';
 /** A pipe that somebody outside of the group holds is let go so long after the KILL. */
 const LET_GO_MS = 1000;
 
+/** How many; a process that ends takes them along. */
+let running = 0;
+
 /** Resolves when it has ended and nobody holds its output any more. Rejects when it cannot be started. */
 export async function runInGroup(program: string, args: readonly string[], options: GroupOptions): Promise<GroupEnd> {
   const { cwd, env, input, timeoutMs, killGraceMs, maxOutputBytes, signal } = options;
-  const child = spawn(program, args, { cwd, env, detached: true, stdio: 'pipe' });
+  if (running++ === 0) process.on('exit', killGroupsNow);
+  const child = startGroup(program, args, { cwd, env, stdio: 'pipe' }) as ChildProcessWithoutNullStreams;
   const output = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
   let ended: Ended | undefined;
   let killing: NodeJS.Timeout | undefined;
@@ -74,6 +79,7 @@ export async function runInGroup(program: string, args: readonly string[], optio
     clearTimeout(timer);
     clearTimeout(killing);
     signal?.removeEventListener('abort', onAbort);
+    if (--running === 0) process.off('exit', killGroupsNow);
   }
 }
 
@@ -83,7 +89,8 @@ function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
   try {
     process.kill(-child.pid, signal);
   } catch (error) {
-    // They have all ended by themselves.
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    // They have all ended by themselves; macOS says EPERM of those whose end nobody has asked for yet.
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'ESRCH' && code !== 'EPERM') throw error;
   }
 }

@@ -1,5 +1,6 @@
 /** Reads files out of a commit, without a work tree. */
 import type { CachedRepo } from './cached-repo.js';
+import { GitError } from './git-error.js';
 
 /** The text of files by their paths; null for one that is not there. */
 export type FileTexts = Readonly<Record<string, string | null>>;
@@ -17,8 +18,10 @@ export async function readFiles(
   const { stdout } = await repo.inGitDir(['ls-tree', '-r', '-z', '--full-tree', commit, '--', ...paths], { signal });
   const blobs = new Map<string, string>();
   for (const line of stdout.toString().split('\0')) {
-    const [facts = '', path = ''] = line.split('\t', 2);
-    const [, type, id = ''] = facts.split(' ');
+    // A path may have tabs, too.
+    const tab = line.indexOf('\t');
+    const [, type, id = ''] = line.slice(0, tab).split(' ');
+    const path = line.slice(tab + 1);
     // What is below a path without a slash was not asked for.
     if (type === 'blob' && (files.has(path) || isBelow(path, paths))) blobs.set(path, id);
   }
@@ -46,7 +49,9 @@ async function readBlobs(
   // Each as a line `<id> blob <size>`, that many bytes, and the end of a line.
   for (let at = 0; at < stdout.length;) {
     const end = stdout.indexOf(LINE_END, at);
-    const [id = '', , size = '0'] = stdout.toString('utf8', at, end).split(' ');
+    const [id = '', type, size] = stdout.toString('utf8', at, end).split(' ');
+    // A tree names it, so it has to be there: this is no file that is missing, but a repository that is damaged.
+    if (type !== 'blob') throw new GitError('ERR_GIT_FAILED', 'cat-file', 'found damage', `fatal: missing blob ${id}`);
     const start = end + 1;
     contents.set(id, stdout.toString('utf8', start, start + Number(size)));
     at = start + Number(size) + 1;

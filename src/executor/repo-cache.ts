@@ -10,11 +10,16 @@ import { outsideSections } from '../section-guard.js';
 import { CachedRepo, type RefCommits, removeRepo } from './cached-repo.js';
 import { ExecutorError } from './executor-error.js';
 import { Git, type GitOptions } from './git.js';
+import { GitError } from './git-error.js';
 import { checkRepoName, checkUrl, folderOfRepo, keyOfRepo, type RepoName } from './repo-name.js';
+import { endSurvivors } from './survivors.js';
 
 /** How repositories are kept. */
 export interface RepoCacheOptions {
-  /** Holds them; made when missing. It is for this cache alone: two at once would take each other's lock files away. */
+  /**
+   * Holds them; made when missing. It is for this cache alone: two at once would take each other's lock files away. What
+   * another process on this machine does there is refused (`ERR_CACHE_IN_USE`) if it is seen at the first use.
+   */
   folder: string;
   /**
    * The URL of a repository: http, https, ssh, git or file, `user@host:path`, or an absolute path. Undefined when there is
@@ -23,6 +28,8 @@ export interface RepoCacheOptions {
   urlOf: (connection: string, project: string) => string | undefined;
   /** Where others fetch from what is kept here. Default: a file URL of the folder. */
   servedAt?: ((connection: string, project: string) => string) | undefined;
+  /** For how long a merge result is kept that nobody releases, ms; `Infinity`: for ever. Default 604,800,000 (7 days). */
+  keepMergesMs?: number | undefined;
   /** One lock for all repositories rather than one for each. Default false. */
   singleLock?: boolean | undefined;
   git?: GitOptions | undefined;
@@ -33,7 +40,18 @@ export interface RepoCacheOptions {
 /** The commits of branches and tags, by connection, project and whole name of the ref. */
 export type RepoState = Readonly<Record<string, Readonly<Record<string, RefCommits>>>>;
 
+const NAMES = [
+  'folder',
+  'urlOf',
+  'servedAt',
+  'keepMergesMs',
+  'singleLock',
+  'git',
+  'log',
+] satisfies (keyof RepoCacheOptions)[];
+
 const ALL = 'all';
+const KEEP_MERGES_MS = 7 * 24 * 3_600_000;
 
 /**
  * Copies of git repositories, made when they are first needed. Whatever it does with one it does under the repository's
@@ -43,15 +61,17 @@ export class RepoCache {
   readonly #folder: string;
   readonly #urlOf: RepoCacheOptions['urlOf'];
   readonly #servedAt: RepoCacheOptions['servedAt'];
+  readonly #keepMergesMs: number;
   readonly #hasSingleLock: boolean;
   readonly #git: Git;
   readonly #log: Log;
   readonly #lock = new KeyedLock();
   readonly #repos = new Map<string, CachedRepo>();
+  #survivors: Promise<void> | undefined;
 
   /** Throws TypeError (`ERR_INVALID_ARG`) that names the option at fault. */
   constructor(options: RepoCacheOptions) {
-    const read = new OptionReader(options, ['folder', 'urlOf', 'servedAt', 'singleLock', 'git', 'log']);
+    const read = new OptionReader(options, NAMES);
     const folder = read.text('folder');
     if (folder === undefined) throw invalidArgument('folder', folder, 'a non-empty string without a zero byte');
     this.#folder = resolve(folder);
@@ -62,6 +82,8 @@ export class RepoCache {
     }
     this.#urlOf = urlOf;
     this.#servedAt = servedAt;
+    const isAge = (value: number): boolean => value >= 0;
+    this.#keepMergesMs = read.limit('keepMergesMs', 'a number of 0 or more, ms', isAge) ?? KEEP_MERGES_MS;
     this.#hasSingleLock = read.flag('singleLock') ?? false;
     this.#git = new Git(options.git);
     this.#log = safeLog(options.log);
@@ -93,19 +115,28 @@ export class RepoCache {
     return outsideSections('free of a RepoCache', async () => {
       const checked = checkRepoName(name);
       const key = keyOfRepo(checked);
-      await this.#lock.run(this.#hasSingleLock ? [ALL] : [key], async () => {
+      const free = async (): Promise<void> => {
         this.#repos.delete(key);
         // It may have no URL any more.
         await removeRepo(join(this.#folder, folderOfRepo(checked)));
-      });
+      };
+      await this.#locked(this.#hasSingleLock ? [ALL] : [key], free, undefined);
     });
   }
 
-  /** A merge result goes: its ref is removed, and git removes its objects some time. */
-  async release(name: RepoName, ref: string): Promise<void> {
-    return outsideSections('release of a RepoCache', async () =>
-      this.withRepos([name], async ([repo]) => repo?.release(ref)),
-    );
+  /**
+   * A merge result goes: its ref is removed, and git removes its objects some time. Nothing happens when the repository is
+   * not here any more. Rejects with GitError, and with the reason of `signal`.
+   */
+  async release(name: RepoName, ref: string, signal?: AbortSignal): Promise<void> {
+    return outsideSections('release of a RepoCache', async () => {
+      const checked = checkRepoName(name);
+      const key = keyOfRepo(checked);
+      // It may have no URL any more, and needs none.
+      const release = async (): Promise<void> =>
+        (this.#repos.get(key) ?? this.#copyOf(checked, '')).release(ref, signal);
+      return this.#locked(this.#hasSingleLock ? [ALL] : [key], release, signal);
+    });
   }
 
   /** Where others fetch from the copy that is kept here. */
@@ -113,6 +144,22 @@ export class RepoCache {
     const { connection, project } = checkRepoName(name);
     if (this.#servedAt !== undefined) return this.#servedAt(connection, project);
     return pathToFileURL(`${join(this.#folder, folderOfRepo({ connection, project }))}.git`).href;
+  }
+
+  /**
+   * Whether the refs and commits are here without an update.
+   * @internal
+   */
+  async hasAll(name: RepoName, wanted: RefCommits, signal: AbortSignal): Promise<boolean> {
+    const look = async ([repo]: readonly CachedRepo[]): Promise<boolean> =>
+      (await repo?.hasAll(wanted, signal)) ?? false;
+    try {
+      return await this.withRepos([name], look, signal);
+    } catch (error) {
+      // An update mends it.
+      if (error instanceof GitError) return false;
+      throw error;
+    }
   }
 
   /**
@@ -137,7 +184,29 @@ export class RepoCache {
     const checked = names.map(checkRepoName);
     const keys = this.#hasSingleLock ? [ALL] : checked.map(keyOfRepo);
     const doIt = async (): Promise<T> => work(await Promise.all(checked.map(async name => this.#repo(name))));
-    return this.#lock.run(keys, doIt, signal);
+    return this.#locked(keys, doIt, signal);
+  }
+
+  async #locked<T>(keys: readonly string[], work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    return this.#lock.run(
+      keys,
+      async () => {
+        await this.#alone();
+        return work();
+      },
+      signal,
+    );
+  }
+
+  /** Before anything is done to a repository: whatever of a former process is still at it has ended. */
+  async #alone(): Promise<void> {
+    this.#survivors ??= endSurvivors(this.#folder, this.#log);
+    try {
+      await this.#survivors;
+    } catch (error) {
+      this.#survivors = undefined;
+      throw error;
+    }
   }
 
   async #repo(name: RepoName): Promise<CachedRepo> {
@@ -145,10 +214,13 @@ export class RepoCache {
     const url = this.remoteUrl(name);
     const known = this.#repos.get(key);
     if (known?.url === url) return known;
-    const folder = join(this.#folder, folderOfRepo(name));
-    await mkdir(dirname(folder), { recursive: true });
-    const repo = new CachedRepo(folder, url, this.#git, this.#log);
+    const repo = this.#copyOf(name, url);
+    await mkdir(dirname(repo.gitDir), { recursive: true });
     this.#repos.set(key, repo);
     return repo;
+  }
+
+  #copyOf(name: RepoName, url: string): CachedRepo {
+    return new CachedRepo(join(this.#folder, folderOfRepo(name)), url, this.#git, this.#log, this.#keepMergesMs);
   }
 }

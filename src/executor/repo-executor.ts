@@ -12,17 +12,27 @@ import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { invalidArgument } from '../invalid-argument.js';
 import { checkNames } from '../option-reader.js';
-import { outsideSections } from '../section-guard.js';
+import { inNoSection, outsideSections } from '../section-guard.js';
 import { UnderWay } from '../under-way.js';
 import { checkExecuteJob, executeJob } from './execute-job.js';
 import { ExecutorError } from './executor-error.js';
+import { ExecutorReports } from './executor-reports.js';
 import { type ExecutorSettings, readExecutorOptions, type RepoExecutorOptions } from './executor-options.js';
-import { type DoJob, failureOf, type Job, type JobAnswer, type JobLane } from './job-source.js';
+import { checkJob, type DoJob, failureOf, type Job, type JobAnswer, type JobLane } from './job-source.js';
 import { MergeGate } from './merge-gate.js';
 import { mergerJobs } from './merger-jobs.js';
 import { Merger } from './merger.js';
 import type { RepoName } from './repo-name.js';
-import { orAborted, Updates } from './updates.js';
+import { orAborted, type Update, Updates } from './updates.js';
+
+/** A source may give jobs of different lanes the same id. */
+interface Running {
+  readonly id: string;
+  readonly stop: AbortController;
+}
+
+/** Takes a job; `running` of the lane are being done. */
+type Take = (signal: AbortSignal, running: number) => Promise<Job>;
 
 /** After a failure of the job source. */
 const SOURCE_PAUSE_MS = 1000;
@@ -32,10 +42,11 @@ const LAST_WORDS_MS = 5000;
 /** Starts to take jobs when it is made, and goes on until `stop`. */
 export class RepoExecutor {
   readonly #settings: ExecutorSettings;
+  readonly #reports: ExecutorReports;
   readonly #updates: Updates;
   readonly #doings: ReadonlyMap<string, DoJob>;
   readonly #loops: readonly Promise<void>[];
-  readonly #running = new Map<string, AbortController>();
+  readonly #running = new Set<Running>();
   readonly #underWay = new UnderWay();
   readonly #stopping = new AbortController();
   /** Aborted by `pause`, and then replaced. */
@@ -49,25 +60,31 @@ export class RepoExecutor {
     setMaxListeners(0, this.#stopping.signal);
     this.#settings = settings;
     const { cache, host, updateWorkers, mergeWorkers, maxMergeWaitMs, clock } = settings;
-    this.#updates = new Updates(cache, updateWorkers);
+    const reports = new ExecutorReports(settings);
+    this.#reports = reports;
+    const update: Update = async (name, signal) => reports.update(name, async () => cache.update(name, signal));
+    this.#updates = new Updates(update, updateWorkers, reports.updatesWaiting);
     this.#doings = new Map<string, DoJob>([
       ...mergerJobs(new Merger(cache), cache, this.#updates, host),
       ['executor:execute', async (args, signal) => executeJob(checkExecuteJob(args), settings, this.#updates, signal)],
       [`executor:stop:${host}`, async args => this.#stopJob(args)],
     ]);
     const gate = new MergeGate(this.#updates, maxMergeWaitMs, clock);
-    const take = (lane: JobLane) => async (signal: AbortSignal) => settings.jobs.take(lane, host, signal);
-    const takeMerger = async (signal: AbortSignal): Promise<Job> => gate.pass(take('merger'), signal);
-    this.#loops = [
+    const take =
+      (lane: JobLane): Take =>
+      async (signal, running) =>
+        settings.jobs.take(lane, host, signal, running);
+    const takeMerger: Take = async (signal, running) => gate.pass(async shut => take('merger')(shut, running), signal);
+    this.#loops = inNoSection(() => [
       this.#loop(take('execute'), settings.maxJobs),
       this.#loop(take('host'), Infinity),
       this.#loop(takeMerger, mergeWorkers),
-    ];
+    ]);
   }
 
   /** Ids of the jobs that run. */
   get running(): readonly string[] {
-    return [...this.#running.keys()];
+    return [...this.#running].map(({ id }) => id);
   }
 
   get isPaused(): boolean {
@@ -112,15 +129,16 @@ export class RepoExecutor {
     this.#stopping.abort(why);
     this.#taking.abort(why);
     this.#resumed?.resolve();
-    for (const job of this.#running.values()) job.abort(why);
+    for (const { stop } of this.#running) stop.abort(why);
     // No loop begins a job any more once it has seen that; then all of them are in the snapshot.
     await Promise.all(this.#loops);
-    await this.#underWay.over();
-    await this.#updates.stop(why);
+    // A job may wait for the lock that an update has.
+    await Promise.all([this.#updates.stop(why), this.#underWay.over()]);
+    await this.#reports.close();
   }
 
   /** Never rejects; ends once `stop` was called. */
-  async #loop(take: (signal: AbortSignal) => Promise<Job>, atOnce: number): Promise<void> {
+  async #loop(take: Take, atOnce: number): Promise<void> {
     const stopping = this.#stopping.signal;
     const running = new Set<Promise<void>>();
     while (!stopping.aborted) {
@@ -133,7 +151,7 @@ export class RepoExecutor {
         await Promise.race(running);
         continue;
       }
-      const job = await this.#take(take, signal);
+      const job = await this.#take(take(signal, running.size), signal);
       if (job === undefined) continue;
       const work = this.#underWay.add(this.#work(job));
       running.add(work);
@@ -142,14 +160,13 @@ export class RepoExecutor {
   }
 
   /** Undefined when none was to be had. */
-  async #take(take: (signal: AbortSignal) => Promise<Job>, signal: AbortSignal): Promise<Job | undefined> {
-    const taken = take(signal);
+  async #take(taken: Promise<Job>, signal: AbortSignal): Promise<Job | undefined> {
     try {
-      return await orAborted(taken, signal);
+      return checkJob(await orAborted(taken, signal));
     } catch (error) {
       if (signal.aborted) {
         // It may have been taken at the same moment, or its source may not heed signals: then it is ours to answer.
-        void taken.then(
+        void taken.then(checkJob).then(
           async job => this.#underWay.add(this.#work(job)),
           () => undefined,
         );
@@ -163,20 +180,25 @@ export class RepoExecutor {
 
   async #work(job: Job): Promise<void> {
     const stop = new AbortController();
-    this.#running.set(job.id, stop);
+    const running: Running = { id: job.id, stop };
+    this.#running.add(running);
     let answer: JobAnswer;
     try {
-      this.#stopping.signal.throwIfAborted();
-      const doing = this.#doings.get(job.name);
-      if (doing === undefined) throw new ExecutorError('ERR_NO_SUCH_JOB', `there is no job ${job.name}`);
-      answer = { ok: true, value: await doing(job.args, stop.signal) };
+      answer = { ok: true, value: await this.#reports.job(job, async () => this.#do(job, stop.signal)) };
     } catch (error) {
       this.#settings.log.warn('a job has failed', { id: job.id, name: job.name, error });
       answer = { ok: false, error: failureOf(error) };
     } finally {
-      this.#running.delete(job.id);
+      this.#running.delete(running);
     }
     await this.#answer(job, answer);
+  }
+
+  async #do(job: Job, signal: AbortSignal): Promise<unknown> {
+    this.#stopping.signal.throwIfAborted();
+    const doing = this.#doings.get(job.name);
+    if (doing === undefined) throw new ExecutorError('ERR_NO_SUCH_JOB', `there is no job ${job.name}`);
+    return doing(job.args, signal);
   }
 
   /** Never rejects, and does not hold up `stop` for ever. */
@@ -203,9 +225,9 @@ export class RepoExecutor {
     checkNames(args, ['id']);
     const { id } = args as { id?: unknown };
     if (typeof id !== 'string') throw invalidArgument('id', id, 'the id of a job');
-    const job = this.#running.get(id);
-    job?.abort(new ExecutorError('ERR_EXECUTOR_STOPPED', 'the job was stopped'));
-    return { stopped: job !== undefined };
+    const found = [...this.#running].filter(job => job.id === id);
+    for (const { stop } of found) stop.abort(new ExecutorError('ERR_EXECUTOR_STOPPED', 'the job was stopped'));
+    return { stopped: found.length > 0 };
   }
 }
 

@@ -87,7 +87,7 @@ export function checkPaths(paths: readonly string[]): string[] {
 
 /** For logs and messages. */
 export function stripCredentials(text: string): string {
-  return text.replaceAll(/(\w:\/\/)[^\s/@]*@/g, '$1');
+  return text.replaceAll(/(\w:\/\/)[^\s/]*@/g, '$1');
 }
 
 function isPath(text: unknown): text is string {

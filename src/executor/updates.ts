@@ -1,37 +1,49 @@
 /** Updates of the cache's repositories: asked for by many, done once, by several workers. */
 import { setMaxListeners } from 'node:events';
+import { inNoSection } from '../section-guard.js';
 import { DeduplicateQueue } from './deduplicate-queue.js';
-import type { RepoCache } from './repo-cache.js';
 import { checkRepoName, keyOfRepo, type RepoName } from './repo-name.js';
+
+/** Brings one up to date. */
+export type Update = (name: RepoName, signal: AbortSignal) => Promise<void>;
 
 export class Updates {
   readonly #queue = new DeduplicateQueue<RepoName>(keyOfRepo);
   readonly #workers: readonly Promise<void>[];
   readonly #stopping = new AbortController();
   readonly #listeners = new Set<() => void>();
-  /** Those who wait for one. */
+  readonly #onSize: (size: number) => void;
+  /** Those who wait for one, jobs of the merger left out. */
   #waiting = 0;
 
-  constructor(cache: RepoCache, workers: number) {
-    const update = async (name: RepoName): Promise<void> => cache.update(name, this.#stopping.signal);
-    this.#workers = Array.from({ length: workers }, async () => this.#queue.run(update));
+  /** `onSize` is told how many wait, as often as that may have changed. */
+  constructor(update: Update, workers: number, onSize: (size: number) => void = () => undefined) {
+    this.#onSize = onSize;
+    const work = async (name: RepoName): Promise<void> => {
+      onSize(this.#queue.size);
+      await update(name, this.#stopping.signal);
+    };
+    // In a section they would stay in it.
+    this.#workers = inNoSection(() => Array.from({ length: workers }, async () => this.#queue.run(work)));
   }
 
-  /** Whether none waits and none runs. */
+  /** Whether none waits and none runs, but for those of the merger's own jobs: these need not wait for each other. */
   get isIdle(): boolean {
     return this.#waiting === 0;
   }
 
   /** As an update ends that begins after this call. Rejects with the reason of `signal`; the update goes on then. */
-  async request(name: RepoName, signal: AbortSignal): Promise<void> {
+  async request(name: RepoName, signal: AbortSignal, asker: 'merger' | 'other' = 'other'): Promise<void> {
     signal.throwIfAborted();
     const checked = checkRepoName(name);
-    this.#count(1);
-    const done = this.#queue.put(checked).finally(() => this.#count(-1));
+    const counts = asker === 'other' ? 1 : 0;
+    this.#count(counts);
+    const done = this.#queue.put(checked).finally(() => this.#count(-counts));
+    this.#onSize(this.#queue.size);
     await orAborted(done, signal);
   }
 
-  /** All of them are asked for before the first one is awaited, and all have ended when it settles. */
+  /** All of them are asked for before the first one is awaited, and all have ended, or been let go, when it settles. */
   async requestAll(names: readonly RepoName[], signal: AbortSignal): Promise<void> {
     const ends = await Promise.allSettled(names.map(async name => this.request(name, signal)));
     for (const end of ends) if (end.status === 'rejected') throw end.reason;
@@ -51,7 +63,7 @@ export class Updates {
     await Promise.all(this.#workers);
   }
 
-  #count(more: 1 | -1): void {
+  #count(more: number): void {
     const was = this.isIdle;
     this.#waiting += more;
     if (was !== this.isIdle) for (const listener of [...this.#listeners]) listener();

@@ -27,6 +27,8 @@ export { BranchCache } from './branch-cache.js';
 export type { BranchFile, BranchLoad, PathState } from './branch-cache.js';
 export { DEFAULT_ROOTS } from './config-path.js';
 export type { FileSource } from './file-source.js';
+export { CatError, CatFileSource } from './cat-file-source.js';
+export type { CatAnswer, CatErrorCode, CatFileSourceOptions, CatRequest } from './cat-file-source.js';
 export { MemoryFileCache } from './shared-file-cache.js';
 export type { BranchName, SharedFileCache } from './shared-file-cache.js';
 export { MemoryLogicalClock } from './logical-clock.js';

@@ -22,6 +22,11 @@ export interface SharedFileCache {
   drop(project: string): Promise<void>;
 }
 
+/** Whether a search is not older than `minLtime` and was for all of `extraPaths`. */
+export function serves(held: BranchLoad, extraPaths: readonly string[], minLtime: number): boolean {
+  return held.ltime >= minLtime && extraPaths.every(path => held.extraPaths.includes(path));
+}
+
 /** A cache for the loaders of one process. */
 export class MemoryFileCache implements SharedFileCache {
   /** By project, then by branch. */
@@ -33,8 +38,7 @@ export class MemoryFileCache implements SharedFileCache {
     minLtime: number,
   ): Promise<BranchLoad | undefined> {
     const held = this.#loads.get(project)?.get(branch);
-    if (held === undefined || held.ltime < minLtime) return undefined;
-    return extraPaths.every(path => held.extraPaths.includes(path)) ? held : undefined;
+    return held !== undefined && serves(held, extraPaths, minLtime) ? held : undefined;
   }
 
   async write({ project, branch }: BranchName, { ltime, extraPaths, files }: BranchLoad): Promise<void> {

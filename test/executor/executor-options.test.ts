@@ -19,6 +19,7 @@ test('options of an executor that cannot be are refused', () => {
     { jobs: {} },
     { droneFor: 1 },
     { queueFor: undefined },
+    { mayFetchFrom: 'x' },
     { workspaces: '' },
     { droneFolder: 'a b' },
     { droneFolder: '-a' },

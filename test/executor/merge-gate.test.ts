@@ -4,7 +4,6 @@ import test from 'node:test';
 import { FakeClock } from 'drone-task-queue/testing';
 import fc from 'fast-check';
 import { MergeGate } from '../../src/executor/merge-gate.js';
-import type { RepoCache } from '../../src/executor/repo-cache.js';
 import { Updates } from '../../src/executor/updates.js';
 
 const MAX_WAIT_MS = 60_000;
@@ -19,10 +18,7 @@ class Bench {
   readonly clock = new FakeClock();
   readonly stop = new AbortController();
   readonly #ends: (() => void)[] = [];
-  readonly updates = new Updates(
-    { update: async () => new Promise<void>(resolve => this.#ends.push(resolve)) } as unknown as RepoCache,
-    1,
-  );
+  readonly updates = new Updates(async () => new Promise<void>(resolve => this.#ends.push(resolve)), 1);
   readonly #gate = new MergeGate(this.updates, MAX_WAIT_MS, this.clock);
   isThere = false;
   taken = 0;

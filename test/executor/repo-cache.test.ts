@@ -188,6 +188,14 @@ test('a nested repository and a folder of a submodule do not keep a branch from 
 
 test('options of a cache that cannot be are refused', () => {
   using workshop = new Workshop();
-  const bad = [{ folder: '' }, { urlOf: 'x' }, { servedAt: 1 }, { singleLock: 1 }, { git: { attempts: 0 } }, { no: 1 }];
+  const bad = [
+    { folder: '' },
+    { urlOf: 'x' },
+    { servedAt: 1 },
+    { singleLock: 1 },
+    { keepMergesMs: -1 },
+    { git: { attempts: 0 } },
+    { no: 1 },
+  ];
   for (const options of bad) assert.throws(() => workshop.cache(options as never), { code: 'ERR_INVALID_ARG' });
 });

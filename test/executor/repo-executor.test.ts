@@ -3,75 +3,17 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
-import { DroneTaskQueue, LocalDrone, type Drone } from 'drone-task-queue';
-import {
-  type CatReply,
-  type ExecuteReport,
-  type Job,
-  type JobAnswer,
-  MemoryJobSource,
-  type MergeReply,
-  RepoExecutor,
-  type RepoCacheOptions,
-  type RepoExecutorOptions,
-} from 'drone-task-queue/executor';
+import type { Drone } from 'drone-task-queue';
+import type { CatReply, ExecuteReport, Job, JobAnswer, MergeReply } from 'drone-task-queue/executor';
 import { FakeDrone } from 'drone-task-queue/testing';
 import { leakCheck } from '../leak-check.js';
+import { bench, benchIn, until, valueOf } from './executors.js';
 import { git, Workshop } from './repositories.js';
 
 leakCheck();
 
 const WEB = { connection: 'git', project: 'web' };
 const API = { connection: 'git', project: 'org/api' };
-
-interface Bench extends AsyncDisposable {
-  readonly workshop: Workshop;
-  readonly jobs: MemoryJobSource;
-  readonly executor: RepoExecutor;
-  readonly workspaces: string;
-}
-
-function bench(options: Partial<RepoExecutorOptions> = {}, cache: Partial<RepoCacheOptions> = {}): Bench {
-  return benchIn(new Workshop(), options, cache);
-}
-
-function benchIn(
-  workshop: Workshop,
-  options: Partial<RepoExecutorOptions> = {},
-  cache: Partial<RepoCacheOptions> = {},
-): Bench {
-  const jobs = new MemoryJobSource();
-  const workspaces = join(workshop.folder, 'workspaces');
-  const executor = new RepoExecutor({
-    cache: workshop.cache(cache),
-    jobs,
-    host: 'here',
-    workspaces,
-    droneFor: () => new LocalDrone(),
-    queueFor: () => new DroneTaskQueue({ killGraceMs: 200 }),
-    ...options,
-  });
-  const end = async (): Promise<void> => {
-    await executor.stop();
-    jobs.close();
-    workshop.remove();
-  };
-  return { workshop, jobs, executor, workspaces, [Symbol.asyncDispose]: end };
-}
-
-// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- what a job answers with is known by its name
-function valueOf<T>(answer: JobAnswer): T {
-  assert(answer.ok, answer.ok ? '' : `${answer.error.message} ${String(answer.error.stack)}`);
-  return answer.value as T;
-}
-
-async function until(what: string, isSo: () => boolean): Promise<void> {
-  for (let left = 3000; !isSo(); left--) {
-    assert(left > 0, `${what} did not come`);
-    await delay(10);
-  }
-}
 
 test('a job runs its commands in clones of its projects as they are now, and leaves no workspace', async () => {
   await using all = bench();

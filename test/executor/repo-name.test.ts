@@ -117,6 +117,7 @@ test('passwords in URLs are not shown', () => {
     stripCredentials("fatal: 'https://u:p@a.org/b' and ssh://x@c/d"),
     "fatal: 'https://a.org/b' and ssh://c/d",
   );
+  assert.equal(stripCredentials('https://u:p@ss@a.org/b'), 'https://a.org/b');
   assert.throws(
     () => checkUrl('ftp://u:hush@a.org/b'),
     error => !String(error).includes('hush'),

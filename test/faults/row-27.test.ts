@@ -11,7 +11,8 @@ import { withSharedFolder } from './shared-folder.js';
 
 leakCheck();
 
-const KILL_GRACE_MS = 300;
+/** The default: less, and on a busy machine an agent has not told in time what it did. */
+const KILL_GRACE_MS = 2000;
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   fault(
@@ -78,7 +79,8 @@ fault(
       scheduler.kill('SIGINT');
       assert.deepEqual(await inTime(scheduler.exited), { exitCode: 130, signal: null });
 
-      assert.equal(processesWith(mark).length, 2);
+      // For a moment a shell that is about to be `sleep` looks like one more of them.
+      await until(() => processesWith(mark).length === 2, 'both commands, alive');
       await writeFile(leave, '');
       await noneLeft(mark);
       const pids = scheduler.agentPids;

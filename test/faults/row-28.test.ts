@@ -11,7 +11,8 @@ import { withSharedFolder } from './shared-folder.js';
 
 leakCheck();
 
-const KILL_GRACE_MS = 300;
+/** The default: less, and on a busy machine an agent has not told in time what it did. */
+const KILL_GRACE_MS = 2000;
 
 fault(
   {

@@ -10,7 +10,8 @@ import { newMark, processesWith } from './processes.js';
 
 leakCheck();
 
-const KILL_GRACE_MS = 300;
+/** The default: less, and on a busy machine an agent has not told in time what it did. */
+const KILL_GRACE_MS = 2000;
 const thrown = new Error('of the caller');
 
 const CALLBACKS: readonly { fault: string; onOutput: NonNullable<CallOptions['onOutput']> }[] = [

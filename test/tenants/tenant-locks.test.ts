@@ -4,6 +4,7 @@ import test from 'node:test';
 import fc from 'fast-check';
 import { TenantLocks, type Log, type ProcessLocks } from 'drone-task-queue/tenants';
 import { Gate } from 'drone-task-queue/testing';
+import { Interleaving } from './interleaving.js';
 
 const ORDER = { name: 'LockOrderError', code: 'ERR_LOCK_ORDER' };
 
@@ -162,6 +163,56 @@ test('whoever keeps to the order never waits for ever, whatever is taken when', 
     assert.equal(locks.size, 0);
   };
   await fc.assert(fc.asyncProperty(fc.array(job, { maxLength: 12 }), check), { numRuns: 50 });
+});
+
+/** Locks to be taken each inside of the one before: `system`, or a tenant; `isTry` does not wait. */
+type Nest = readonly { readonly lock: string; readonly isTry: boolean }[];
+
+/** How far an agent may get: all the way, or to the first lock that the order forbids. */
+function endOf(nest: Nest): string {
+  const isBreach = nest.some(
+    ({ lock }, at) => at > 1 || (at === 1 && (lock === 'system' || nest[0]?.lock !== 'system')),
+  );
+  return isBreach ? 'ERR_LOCK_ORDER' : 'well';
+}
+
+test('whatever locks are asked for in whatever order, nobody waits for ever, and only breaches are refused', async () => {
+  const hold = fc.record({ lock: fc.constantFrom('system', 'a', 'b', 'c'), isTry: fc.boolean() });
+  const nests = fc.array(fc.array(hold, { maxLength: 4 }), { minLength: 2, maxLength: 8 });
+  const check = async (seed: number, all: readonly Nest[]): Promise<void> => {
+    const locks = new TenantLocks();
+    const interleaving = new Interleaving(seed);
+    const inside = new Set<string>();
+    const take = async ([first, ...rest]: Nest): Promise<string> => {
+      await interleaving.turn();
+      if (first === undefined) return 'well';
+      const { lock, isTry } = first;
+      let end = 'busy';
+      const work = async (): Promise<void> => {
+        assert(!inside.has(lock), `${lock} has two holders`);
+        inside.add(lock);
+        end = await take(rest).finally(() => inside.delete(lock));
+      };
+      if (lock === 'system') await locks.withSystem(work);
+      else if (isTry) await locks.tryWithTenant(lock, work);
+      else await locks.withTenant(lock, work);
+      return end;
+    };
+    const ends = all.map(() => 'waits for ever');
+    all.forEach((nest, at) => {
+      take(nest).then(
+        end => (ends[at] = end),
+        (error: unknown) => (ends[at] = (error as { code?: string }).code ?? String(error)),
+      );
+    });
+    await interleaving.untilIdle();
+    for (const [at, nest] of all.entries()) {
+      const wasBusy = ends[at] === 'busy' && nest.some(({ isTry }) => isTry);
+      if (!wasBusy) assert.equal(ends[at], endOf(nest));
+    }
+    assert.deepEqual([locks.size, inside.size], [0, 0]);
+  };
+  await fc.assert(fc.asyncProperty(fc.nat(), nests, check), { numRuns: 200 });
 });
 
 /** Locks of other processes: taken from outside of the test's TenantLocks, and broken at will. */

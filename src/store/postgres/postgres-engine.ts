@@ -1,8 +1,8 @@
 /** Sections on PostgreSQL, by the package pg. */
 import { PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler } from 'kysely';
 import type { Client, ClientConfig, Pool } from 'pg';
+import { loadPackage } from '../../optional-package.js';
 import type { Engine, Policy, Transaction } from '../engine.js';
-import { loadPackage } from '../optional-package.js';
 import { firstWords } from '../statements.js';
 import { StoreError } from '../store-error.js';
 import type { StoreSettings } from '../store-options.js';
@@ -26,7 +26,7 @@ export async function openPostgres(
   settings: StoreSettings,
   patience: Patience = PATIENCE,
 ): Promise<Engine> {
-  const pg = await loadPackage('pg', 'a store in PostgreSQL', () => import('pg'));
+  const pg = await loadPackage('pg', 'a store in PostgreSQL', () => import('pg'), StoreError);
   const config: ClientConfig = {
     connectionString: url,
     fallback_application_name: `drone-task-queue ${settings.name}`,

@@ -3,8 +3,9 @@
  * synchronous, and wait for the disk and for other processes: here they hold up nobody but the connections of this thread.
  */
 import { isMainThread, parentPort } from 'node:worker_threads';
-import { loadPackage } from '../optional-package.js';
+import { loadPackage } from '../../optional-package.js';
 import { holdsSeveral } from '../statements.js';
+import { StoreError } from '../store-error.js';
 import {
   type Answer,
   type ErrorRecord,
@@ -51,6 +52,7 @@ async function loadDatabase(): Promise<DatabaseClass> {
     '@photostructure/sqlite',
     `an SQLite store on Node ${process.versions.node}`,
     () => import('@photostructure/sqlite'),
+    StoreError,
   );
   return DatabaseSync;
 }

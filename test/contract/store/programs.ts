@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Place } from './databases.js';
 
-const PROGRAM = fileURLToPath(new URL('./store-process.js', import.meta.url));
+const PROGRAM = new URL('./store-process.js', import.meta.url);
 
 export interface Program extends AsyncDisposable {
   /** The next line that it prints. Rejects when it ends instead. */
@@ -16,9 +16,9 @@ export interface Program extends AsyncDisposable {
   ended(): Promise<string>;
 }
 
-/** Starts store-process.js, which says what the ways are. */
-export function startProgram(way: string, place: Place): Program {
-  const child = spawn(process.execPath, [PROGRAM, way, JSON.stringify(place)], {
+/** Starts store-process.js, which says what the ways are, or another one that takes its arguments and those in `more`. */
+export function startProgram(way: string, place: Place, program = PROGRAM, more: readonly string[] = []): Program {
+  const child = spawn(process.execPath, [fileURLToPath(program), way, JSON.stringify(place), ...more], {
     stdio: ['pipe', 'pipe', 'pipe'],
   });
   let stderr = '';

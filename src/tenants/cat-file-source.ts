@@ -1,0 +1,130 @@
+/** Reads branches by asking who has their repositories: an executor, by jobs `merger:cat`. */
+import { systemClock } from '../clock.js';
+import { invalidArgument } from '../invalid-argument.js';
+import { OptionReader } from '../option-reader.js';
+import type { FileSource } from './file-source.js';
+import type { BranchName } from './shared-file-cache.js';
+
+/** Arguments of a job `merger:cat`. */
+export interface CatRequest {
+  readonly connection: string;
+  readonly project: string;
+  readonly branch: string;
+  /** Files, and folders with a slash at the end. */
+  readonly files: readonly string[];
+}
+
+/** How such a job is answered: with the executor's `CatReply` as its value, or with why there is none. */
+export type CatAnswer =
+  { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: { readonly message: string } };
+
+/** Whom it asks, and for how long. */
+export interface CatFileSourceOptions {
+  /**
+   * Has the job done and gives its answer: `request => jobs.submit('merger:cat', request)`. `signal` is aborted when
+   * nobody waits for that any more.
+   */
+  ask: (request: CatRequest, signal: AbortSignal) => Promise<CatAnswer>;
+  /** What a tenant's project is called where the executor has its repositories. */
+  repositoryOf: (project: string) => Pick<CatRequest, 'connection' | 'project'>;
+  /** How long an answer is waited for, from the request on, ms. `Infinity`: for ever. Default 300,000. */
+  timeoutMs?: number | undefined;
+}
+
+/**
+ * Why a branch was not read.
+ *
+ * - `ERR_CAT_FAILED`: the answer says why, such as git's words; `cause` is the answer.
+ * - `ERR_CAT_TIMEOUT`: there was no answer in time.
+ * - `ERR_CAT_ANSWER`: the answer is not one to such a job; `cause` is the answer.
+ */
+export type CatErrorCode = 'ERR_CAT_FAILED' | 'ERR_CAT_TIMEOUT' | 'ERR_CAT_ANSWER';
+
+/** A branch that was asked for and not read. */
+export class CatError extends Error {
+  override readonly name = 'CatError';
+  readonly code: CatErrorCode;
+
+  /** @internal */
+  constructor(code: CatErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+const DEFAULT_TIMEOUT_MS = 300_000;
+
+/**
+ * Files of git repositories that an executor keeps, which may be in another process. A branch is brought up to date before
+ * it is read.
+ *
+ *     const files = new CatFileSource({
+ *       ask: request => jobs.submit('merger:cat', request),
+ *       repositoryOf: project => ({ connection: 'git', project }),
+ *     });
+ */
+export class CatFileSource implements FileSource {
+  readonly #ask: CatFileSourceOptions['ask'];
+  readonly #repositoryOf: CatFileSourceOptions['repositoryOf'];
+  readonly #timeoutMs: number;
+
+  /** Throws TypeError (`ERR_INVALID_ARG`) that names the option at fault. */
+  constructor(options: CatFileSourceOptions) {
+    const read = new OptionReader(options, ['ask', 'repositoryOf', 'timeoutMs']);
+    const { ask, repositoryOf } = options;
+    for (const [name, value] of Object.entries({ ask, repositoryOf })) {
+      if (typeof value !== 'function') throw invalidArgument(name, value, 'a function');
+    }
+    this.#ask = ask;
+    this.#repositoryOf = repositoryOf;
+    this.#timeoutMs =
+      read.limit('timeoutMs', 'a number of milliseconds above 0', value => value > 0) ?? DEFAULT_TIMEOUT_MS;
+  }
+
+  /** As FileSource says. Rejects with CatError, with what `ask` rejects with, and with the reason of `signal`. */
+  async files(
+    { project, branch }: BranchName,
+    paths: readonly string[],
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<string, string | null>> {
+    const { connection, project: name } = this.#repositoryOf(project);
+    return filesIn(await this.#answered({ connection, project: name, branch, files: [...paths] }, signal));
+  }
+
+  /** Does not depend on `ask` for its end: a job in a queue has nobody who would end it. */
+  async #answered(request: CatRequest, signal: AbortSignal): Promise<CatAnswer> {
+    signal.throwIfAborted();
+    const stop = new AbortController();
+    const stopped = new Promise<never>((_, reject) => {
+      stop.signal.addEventListener('abort', () => reject(stop.signal.reason));
+    });
+    const onAbort = (): void => stop.abort(signal.reason);
+    signal.addEventListener('abort', onAbort);
+    const timer = systemClock.setTimer(this.#timeoutMs, () => {
+      stop.abort(new CatError('ERR_CAT_TIMEOUT', `no answer to merger:cat within ${String(this.#timeoutMs)} ms`));
+    });
+    try {
+      return await Promise.race([this.#ask(request, stop.signal), stopped]);
+    } finally {
+      timer.cancel();
+      signal.removeEventListener('abort', onAbort);
+    }
+  }
+}
+
+/** It may have come over a network: what is not as it should be is no empty branch. */
+function filesIn(answer: CatAnswer): ReadonlyMap<string, string | null> {
+  const { ok, value, error } = (answer ?? {}) as Record<'ok' | 'value' | 'error', unknown>;
+  const { message } = (error ?? {}) as { message?: unknown };
+  if (ok === false && typeof message === 'string') throw new CatError('ERR_CAT_FAILED', message, { cause: answer });
+  const { updated, files, reason } = (value ?? {}) as Record<'updated' | 'files' | 'reason', unknown>;
+  if (ok === true && updated === false && typeof reason === 'string') {
+    throw new CatError('ERR_CAT_FAILED', reason, { cause: answer });
+  }
+  const isRead = ok === true && updated === true && typeof files === 'object' && files !== null;
+  const texts = isRead ? Object.entries(files as Record<string, unknown>) : undefined;
+  if (texts?.every((entry): entry is [string, string | null] => entry[1] === null || typeof entry[1] === 'string')) {
+    return new Map(texts);
+  }
+  throw new CatError('ERR_CAT_ANSWER', 'the answer to merger:cat is not one to such a job', { cause: answer });
+}

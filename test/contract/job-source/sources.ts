@@ -1,0 +1,36 @@
+/** The sources of jobs that must pass the contract suite. */
+import { after, before } from 'node:test';
+import { type JobAnswer, type JobSource, MemoryJobSource, RedisJobSource } from 'drone-task-queue/executor';
+import { type Redis, startRedis } from '../../redis.js';
+
+/** What all of them have besides `take`. */
+export interface OpenSource extends JobSource {
+  submit(name: string, args: unknown, id?: string): Promise<JobAnswer>;
+  close(): Promise<void> | void;
+}
+
+export interface SourceKind {
+  readonly title: string;
+  /** A source with no jobs in it. */
+  readonly open: () => Promise<OpenSource>;
+}
+
+/** Called at the top of a test file. */
+export function sources(): readonly SourceKind[] {
+  let redis: Redis;
+  let opened = 0;
+  before(async () => {
+    redis = await startRedis();
+  });
+  after(async () => redis.stop());
+  return [
+    { title: 'MemoryJobSource', open: async () => new MemoryJobSource() },
+    {
+      title: 'RedisJobSource',
+      open: async () => {
+        opened += 1;
+        return RedisJobSource.open({ url: redis.url, prefix: `test-${String(opened)}` });
+      },
+    },
+  ];
+}

@@ -1,0 +1,79 @@
+/** Which repositories are brought up to date for a job, how many at once, and what becomes of the job when one is not. */
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'node:test';
+import type { ExecuteReport, MergeReply } from 'drone-task-queue/executor';
+import { leakCheck } from '../leak-check.js';
+import { benchIn, codeOf, until, valueOf } from './executors.js';
+import { git, Workshop } from './repositories.js';
+
+leakCheck();
+
+const WEB = { connection: 'git', project: 'web', branch: 'main' };
+
+/** A git that writes a line for each fetch of a cached repository. */
+function counting(workshop: Workshop): { readonly program: string; fetches(): number } {
+  const log = join(workshop.folder, 'fetches');
+  writeFileSync(log, '');
+  const program = workshop.insteadOf('--prune', `echo fetch >>${log}; break`);
+  return { program, fetches: () => readFileSync(log, 'utf8').split('\n').length - 1 };
+}
+
+test('a job whose state is here already is not kept waiting for an update, unless a branch of it is missing', async () => {
+  const workshop = new Workshop();
+  const { program, fetches } = counting(workshop);
+  await using all = benchIn(workshop, {}, { git: { program } });
+  const web = workshop.remote('web');
+  const ref = web.change('a', { 'a.txt': 'a' });
+  const items = [{ ...WEB, ref }];
+  const merge = valueOf<MergeReply>(await all.jobs.submit('merger:merge', { items }));
+  assert(merge.merged);
+  const run = async (repoState: unknown): Promise<number> => {
+    const before = fetches();
+    const job = { projects: [WEB], commands: ['cat git/web/README.md'], repoState };
+    assert.equal(valueOf<ExecuteReport>(await all.jobs.submit('executor:execute', job)).succeeded, true);
+    return fetches() - before;
+  };
+  assert.equal(await run(merge.repoState), 0);
+  assert.equal(await run(undefined), 1);
+  const main = web.commitOf('main');
+  // Its commit is here, but the branch is not: that alone was once taken for enough.
+  git(web.folder, 'branch', 'stable', main);
+  const withBranch = { git: { web: { 'refs/heads/main': main, 'refs/heads/stable': main } } };
+  assert.equal(await run(withBranch), 1);
+  assert.equal(await run(withBranch), 0);
+  const later = web.commit({ 'later.txt': 'later' });
+  assert.equal(await run({ git: { web: { 'refs/heads/main': later } } }), 1);
+  assert.equal(await run({ git: { web: {} } }), 1, 'a state that says nothing is none');
+});
+
+test('a job one of whose projects cannot be updated fails with the words of git, and the next job is done', async () => {
+  const workshop = new Workshop();
+  await using all = benchIn(workshop);
+  workshop.remote('web');
+  const gone = workshop.remote('gone');
+  rmSync(gone.folder, { recursive: true });
+  const projects = [{ ...WEB, project: 'gone' }, WEB];
+  const answer = await all.jobs.submit('executor:execute', { projects, commands: ['true'] });
+  assert.equal(codeOf(answer), 'ERR_GIT_FAILED');
+  const next = await all.jobs.submit('executor:execute', { projects: [WEB], commands: ['true'] });
+  assert.equal(valueOf<ExecuteReport>(next).succeeded, true);
+});
+
+test('as many repositories are updated at once as there are update workers', async () => {
+  const workshop = new Workshop();
+  const goOn = join(workshop.folder, 'go-on');
+  const begun = (project: string): boolean => existsSync(join(workshop.folder, `begun-${project}`));
+  const hold = `for last; do case "$last" in */remotes/*) touch ${workshop.folder}/begun-$(basename "$last");; esac; done
+    until [ -e ${goOn} ]; do sleep 0.02; done`;
+  await using all = benchIn(workshop, { updateWorkers: 2 }, { git: { program: workshop.insteadOf('fetch', hold) } });
+  const projects = ['a', 'b', 'c'];
+  for (const project of projects) workshop.remote(project);
+  const updates = projects.map(async project => all.executor.update({ connection: 'git', project }));
+  await until('two updates', () => begun('a') && begun('b'));
+  assert.equal(begun('c'), false);
+  writeFileSync(goOn, '');
+  await Promise.all(updates);
+  assert.equal(begun('c'), true);
+});

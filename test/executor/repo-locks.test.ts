@@ -1,0 +1,84 @@
+/** The locks of repositories with updates, which want one, and merges, which want several: random claims in random orders. */
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import fc from 'fast-check';
+import { RepoCache } from '../../src/executor/repo-cache.js';
+import { Workshop } from './repositories.js';
+
+const PROJECTS = ['a', 'b', 'c', 'd', 'e'];
+
+/** Somebody who wants repositories; how long he has them, in turns of the event loop. */
+interface Claim {
+  readonly projects: readonly string[];
+  readonly turns: number;
+  /** Gives up after so many turns if he has not got them by then; never when it is undefined. */
+  readonly patience: number | undefined;
+}
+
+const claim: fc.Arbitrary<Claim> = fc.record({
+  // In any order, and twice.
+  projects: fc.array(fc.constantFrom(...PROJECTS), { minLength: 1, maxLength: 4 }),
+  turns: fc.nat(3),
+  patience: fc.option(fc.nat(6), { nil: undefined }),
+});
+
+async function turn(): Promise<void> {
+  await new Promise(setImmediate);
+}
+
+/** What becomes of all claims, made in their order; fails when two have one repository, or when nobody gets on. */
+async function play(cache: RepoCache, claims: readonly Claim[], hasSingleLock: boolean): Promise<void> {
+  const holders = new Map<string, number>();
+  /** Of each repository, who got it when. */
+  const order = new Map<string, number[]>();
+  const lockOf = (project: string): string => (hasSingleLock ? 'all' : project);
+  let ended = 0;
+  const hold = async (at: number, { projects, turns }: Claim): Promise<void> => {
+    const locks = new Set(projects.map(lockOf));
+    for (const lock of locks) {
+      assert.equal(holders.get(lock), undefined, 'nobody else has it');
+      holders.set(lock, at);
+      order.set(lock, [...(order.get(lock) ?? []), at]);
+    }
+    for (let left = turns; left > 0; left--) await turn();
+    for (const lock of locks) holders.delete(lock);
+  };
+  const all = claims.map(async (one, at) => {
+    const stop = new AbortController();
+    const names = one.projects.map(project => ({ connection: 'git', project }));
+    const held = cache
+      .withRepos(names, async () => hold(at, one), stop.signal)
+      .catch((error: unknown) => {
+        assert.equal((error as Error).message, 'given up');
+      });
+    for (let left = one.patience ?? 0; left > 0; left--) await turn();
+    if (one.patience !== undefined) stop.abort(new Error('given up'));
+    await held;
+    ended += 1;
+  });
+  // A deadlock would hold it up for ever: within as many turns as all of them want together everybody is done.
+  const most = claims.reduce((sum, { turns, patience = 0 }) => sum + turns + patience + 20, 0);
+  let turns = 0;
+  while (ended < claims.length && turns++ < most * 50) await turn();
+  assert.equal(ended, claims.length, 'all have ended');
+  await Promise.all(all);
+  for (const got of order.values())
+    assert.deepEqual(
+      got,
+      [...got].sort((one, other) => one - other),
+      'first come first served',
+    );
+  assert.equal(cache.locks, 0);
+}
+
+for (const singleLock of [false, true]) {
+  const title = singleLock ? 'a single lock' : 'a lock for each repository';
+  test(`with ${title} updates and merges in random orders never meet in one, never deadlock, and have their turns`, async () => {
+    using workshop = new Workshop();
+    const cache = new RepoCache({ folder: workshop.cacheFolder, urlOf: () => '/nowhere', singleLock });
+    await fc.assert(
+      fc.asyncProperty(fc.array(claim, { maxLength: 12 }), async claims => play(cache, claims, singleLock)),
+      { numRuns: 100 },
+    );
+  });
+}

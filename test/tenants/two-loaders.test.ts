@@ -1,0 +1,232 @@
+/** Two loaders at work at once on tenants that overlap, whatever happens when. */
+import assert from 'node:assert/strict';
+import { AsyncLocalStorage } from 'node:async_hooks';
+import test from 'node:test';
+import fc from 'fast-check';
+import {
+  ConfigLoader,
+  MemoryFileCache,
+  MemoryLogicalClock,
+  TenantLocks,
+  TenantRegistry,
+  type ConfigFile,
+  type FileSource,
+  type LogicalClock,
+  type SharedFileCache,
+  type SystemSource,
+  type TenantConfig,
+} from 'drone-task-queue/tenants';
+import { Interleaving } from './interleaving.js';
+
+const PROJECTS = ['shared', 'pa', 'pb'] as const;
+type Project = (typeof PROJECTS)[number];
+
+const A: TenantConfig = { name: 'a', projects: [{ project: 'shared', extraPaths: ['ci-a/'] }, { project: 'pa' }] };
+const B: TenantConfig = { name: 'b', projects: [{ project: 'shared', extraPaths: ['ci-b/'] }, { project: 'pb' }] };
+const C: TenantConfig = { name: 'c', projects: [{ project: 'pa' }, { project: 'pb' }] };
+const LISTS: readonly (readonly TenantConfig[])[] = [
+  [A, B],
+  [A, B, C],
+  [B, C],
+  [{ ...A, projects: B.projects }, B],
+];
+
+const SLOW_TURNS = 14;
+
+/** Of each project, the version that all files of it are at. */
+type Versions = Readonly<Record<Project, number>>;
+
+/** What several tenants have comes first: it is there that loaders meet. */
+const aProject = fc.constantFrom<Project[]>('shared', 'shared', 'shared', 'pa', 'pb');
+const aLoader = fc.nat(1);
+const anOp = fc.oneof(
+  { weight: 6, arbitrary: fc.record({ do: fc.constant('commit' as const), project: aProject }) },
+  {
+    weight: 10,
+    arbitrary: fc.record({
+      do: fc.constant('tenant' as const),
+      loader: aLoader,
+      tenant: fc.constantFrom('a', 'b', 'c'),
+      changed: fc.uniqueArray(aProject, { minLength: 1 }),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('all' as const), loader: aLoader }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('changed' as const), loader: aLoader }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('publish' as const), list: fc.nat(LISTS.length - 1) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('cleanup' as const), loader: aLoader }) },
+);
+type Op = typeof anOp extends fc.Arbitrary<infer T> ? T : never;
+
+/** `after`: so many turns. */
+interface TimedOp {
+  readonly op: Op;
+  readonly after: number;
+}
+
+/** A layout that was made, and what its files said. */
+interface Made {
+  readonly tenant: string;
+  readonly files: readonly ConfigFile[];
+}
+
+/** Repositories, list of tenants, clock and cache, of which each answer comes in its turn. */
+class World {
+  readonly versions: Record<Project, number> = { shared: 0, pa: 0, pb: 0 };
+  readonly clock: LogicalClock;
+  readonly cache: SharedFileCache;
+  readonly system: SystemSource;
+  readonly files: FileSource;
+  #isSlow = false;
+  #published = { ltime: 1, tenants: LISTS[0] ?? [] };
+
+  constructor(turn: () => Promise<void>) {
+    const clock = new MemoryLogicalClock();
+    const cache = new MemoryFileCache();
+    this.clock = {
+      next: async () => {
+        await turn();
+        const ltime = await clock.next();
+        await turn();
+        return ltime;
+      },
+    };
+    this.cache = {
+      read: async (...args) => turn().then(async () => cache.read(...args)),
+      write: async (...args) => turn().then(async () => cache.write(...args)),
+      projects: async () => turn().then(async () => cache.projects()),
+      drop: async project => turn().then(async () => cache.drop(project)),
+    };
+    this.system = {
+      ltime: async () => turn().then(() => this.#published.ltime),
+      read: async () => turn().then(() => this.#published),
+    };
+    this.files = {
+      files: async ({ project }) => {
+        await turn();
+        const version = String(this.versions[project as Project]);
+        // Every other answer is slow, and comes after later ones.
+        this.#isSlow = !this.#isSlow;
+        for (let left = this.#isSlow ? SLOW_TURNS : 2; left > 0; left--) await turn();
+        const paths = ['drones.d/1', 'drones.d/2', ...(project === 'shared' ? ['ci-a/x', 'ci-b/x'] : [])];
+        return new Map(paths.map(path => [path, version]));
+      },
+    };
+  }
+
+  publish(list: number): void {
+    this.#published = { ltime: this.#published.ltime + 1, tenants: LISTS[list] ?? [] };
+  }
+}
+
+/** What `op` has to bring, judged by what the versions were when it was asked for. */
+function checkMade(op: Op, { tenant, files }: Made, before: Versions): void {
+  for (const project of new Set(files.map(file => file.project as Project))) {
+    const versions = files.filter(file => file.project === project).map(({ text }) => Number(text));
+    assert.equal(new Set(versions).size, 1, `${tenant} has got half of a change of ${project}`);
+    const isAsked = op.do === 'all' || (op.do === 'tenant' && op.changed.includes(project));
+    if (isAsked) assert(Number(versions[0]) >= before[project], `${tenant} has got an old ${project}`);
+  }
+  const foreign = { a: 'ci-b/', b: 'ci-a/', c: 'ci-' }[tenant] ?? '';
+  // In one of the lists tenant a names what b does.
+  const isB = tenant === 'a' && files.some(({ project }) => project === 'pb');
+  if (!isB) assert(!files.some(({ path }) => path.startsWith(foreign)), `${tenant} sees what is not its own`);
+}
+
+async function check(seed: number, ops: readonly TimedOp[], isOneRegistry: boolean): Promise<void> {
+  const interleaving = new Interleaving(seed);
+  const world = new World(async () => interleaving.turn());
+  const inOp = new AsyncLocalStorage<Made[]>();
+  const locks = [new TenantLocks(), new TenantLocks()];
+  const registries = [new TenantRegistry<number>(), new TenantRegistry<number>()];
+  const loaders = [0, isOneRegistry ? 0 : 1].map(
+    at =>
+      new ConfigLoader<number>({
+        registry: registries[at]!,
+        locks: locks[at]!,
+        clock: world.clock,
+        cache: world.cache,
+        system: world.system,
+        files: world.files,
+        makeLayout: (files, { name }) => inOp.getStore()?.push({ tenant: name, files }) ?? 0,
+      }),
+  );
+
+  /** The newest version that is in any layout. */
+  const seen: Record<Project, number> = { shared: 0, pa: 0, pb: 0 };
+  const run = async (op: Op): Promise<void> => {
+    if (op.do === 'commit') {
+      world.versions[op.project] += 1;
+      return;
+    }
+    if (op.do === 'publish') {
+      world.publish(op.list);
+      return;
+    }
+    const loader = loaders[op.loader]!;
+    if (op.do === 'cleanup') {
+      await loader.cleanup();
+      return;
+    }
+    const before = { ...world.versions };
+    const made: Made[] = [];
+    const { problems } = await inOp.run(made, async () => {
+      if (op.do === 'all') return loader.reconfigureAll();
+      if (op.do === 'changed') return loader.reconfigureChanged();
+      return loader.reconfigureTenant(
+        op.tenant,
+        op.changed.map(project => ({ project })),
+      );
+    });
+    assert.deepEqual(
+      problems.map(({ reason }) => reason),
+      [],
+    );
+    for (const one of made) {
+      checkMade(op, one, before);
+      for (const { project, text } of one.files)
+        seen[project as Project] = Math.max(seen[project as Project], Number(text));
+    }
+  };
+
+  const ends = ops.map(() => 'waits for ever');
+  const runLater = async ({ op, after }: TimedOp): Promise<void> => {
+    for (let turn = 0; turn < after; turn++) await interleaving.turn();
+    await run(op);
+  };
+  ops.forEach((one, at) => {
+    runLater(one).then(
+      () => (ends[at] = 'well'),
+      (error: unknown) => (ends[at] = String(error)),
+    );
+  });
+  await interleaving.untilIdle();
+  assert.deepEqual(
+    ends,
+    ops.map(() => 'well'),
+  );
+  // What a list of tenants has dropped in between is forgotten, and may be read from what is shared.
+  if (isOneRegistry && !ops.some(({ op }) => op.do === 'publish')) {
+    for (const project of PROJECTS) {
+      const state = registries[0]?.branchCache(project, 'main')?.stateOf('drones.d/1');
+      const known = state?.state === 'present' ? Number(state.text) : 0;
+      assert(known >= seen[project], `an older ${project} has taken the place of a newer one`);
+    }
+  }
+  assert.deepEqual(
+    locks.map(({ size }) => size),
+    [0, 0],
+  );
+}
+
+for (const [name, isOneRegistry] of [
+  ['of one registry', true],
+  ['of a registry each, with one clock and one cache', false],
+] as const) {
+  test(`two loaders ${name} give each tenant what it asked for, whole and its own, and never wait for each other for ever`, async () => {
+    const ops = fc.array(fc.record({ op: anOp, after: fc.nat(20) }), { minLength: 6, maxLength: 10 });
+    await fc.assert(
+      fc.asyncProperty(fc.nat(), ops, async (seed, some) => check(seed, some, isOneRegistry)),
+      { numRuns: 40 },
+    );
+  });
+}
