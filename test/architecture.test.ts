@@ -306,7 +306,8 @@ const ENTRY_POINTS: Readonly<Record<string, string>> = {
     HEARTBEAT_VERSION HeartbeatPacket HeartbeatReply Refused
     HeartbeatError HeartbeatErrorCode HeartbeatExchange MasterLink
     farmMigrations AclGroupRow FarmTables Flag HostAttributeRow HostRow JobKeyvalRow JobRow LabelRow Moment QueueEntryRow
-    ShardRow ShardTokenRow UserRow`,
+    ShardRow ShardTokenRow UserRow
+    completeEntry EntryOutcome RecordError RecordKind`,
   'testing/index.ts': `
     FakeDrone FakeCall FakeFault startSshServer SshServer SshServerOptions ExecRequest Gate FakeClock`,
 };

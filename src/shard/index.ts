@@ -24,3 +24,5 @@ export type {
   ShardTokenRow,
   UserRow,
 } from './farm-tables.js';
+export { completeEntry, type EntryOutcome } from './complete-entry.js';
+export { RecordError, type RecordKind } from './record-error.js';
