@@ -1,6 +1,7 @@
 /** Farms for tests: stores with the farm's tables, and rows in them. */
 import { farmMigrations, type FarmTables, type HostRow, type JobRow, type QueueEntryRow } from 'drone-task-queue/shard';
 import { Store, type StoreOptions } from 'drone-task-queue/store';
+import { sql } from 'kysely';
 
 export type Farm = Store<FarmTables>;
 
@@ -27,13 +28,8 @@ export async function addRows(farm: Farm, rows: Rows): Promise<void> {
 
 /** All rows of a table, in the order of their columns. */
 export async function rowsOf<Table extends keyof FarmTables>(farm: Farm, table: Table): Promise<FarmTables[Table][]> {
-  const rows = await farm.read(db =>
-    db
-      .selectFrom(table)
-      .selectAll()
-      .execute(),
-  );
-  return rows.sort((a, b) => compare(Object.values(a), Object.values(b))) as FarmTables[Table][];
+  const rows = await farm.read(db => sql<FarmTables[Table]>`SELECT * FROM ${sql.table(table)}`.execute(db));
+  return rows.rows.sort((a, b) => compare(Object.values(a), Object.values(b)));
 }
 
 function compare(a: readonly unknown[], b: readonly unknown[]): number {
