@@ -272,7 +272,7 @@ const ENTRY_POINTS: Readonly<Record<string, string>> = {
     RetryOptions StopOn
     events EventName EventMessages RoundStart RoundEnd WorkerStart WorkerFinish WorkerException WorkerSlow DroneRetry
     DroneWarning DroneKickedOut DroneReadmitted FileProgress LinkOpen LinkClose ThreadLost TickStart TickEnd
-    DroneInitialized DroneStale DroneFresh CommandNotStarted SectionEnd SectionRetry SectionSlow LayoutEnd`,
+    DroneInitialized DroneStale DroneFresh CommandNotStarted SectionEnd SectionRetry SectionSlow LayoutEnd HeartbeatEnd`,
   'scheduler/index.ts': `
     TickLoop TickLoopOptions TickLoopError Tick TickContext
     DroneManager DroneManagerOptions DroneManagerError DroneManagerErrorCode ManagedDrone StaleDrone DroneChoice
@@ -307,7 +307,7 @@ const ENTRY_POINTS: Readonly<Record<string, string>> = {
     HeartbeatError HeartbeatErrorCode HeartbeatExchange MasterLink
     farmMigrations AclGroupRow FarmTables Flag HostAttributeRow HostRow JobKeyvalRow JobRow LabelRow Moment QueueEntryRow
     ShardRow ShardTokenRow UserRow
-    completeEntry EntryOutcome RecordError RecordKind`,
+    completeEntry EntryOutcome RecordError RecordKind ShardClient ShardClientError ShardClientOptions TakenOver`,
   'testing/index.ts': `
     FakeDrone FakeCall FakeFault startSshServer SshServer SshServerOptions ExecRequest Gate FakeClock`,
 };

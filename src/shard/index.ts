@@ -26,3 +26,6 @@ export type {
 } from './farm-tables.js';
 export { completeEntry, type EntryOutcome } from './complete-entry.js';
 export { RecordError, type RecordKind } from './record-error.js';
+export { ShardClient, ShardClientError } from './shard-client.js';
+export type { ShardClientOptions } from './client-options.js';
+export type { TakenOver } from './take-over.js';
