@@ -24,3 +24,10 @@ export type {
   ShardTokenRow,
   UserRow,
 } from './farm-tables.js';
+export { ShardMaster } from './shard-master.js';
+export type { ShardMasterOptions } from './master/master-options.js';
+export { MasterError, type MasterErrorCode } from './master/master-error.js';
+export type { HostQuery, NewHost } from './master/new-host.js';
+export type { JobQuery, NewEntry, NewJob } from './master/new-job.js';
+export type { ListedShard } from './master/shards.js';
+export type { ListedToken } from './master/tokens.js';

@@ -1,31 +1,32 @@
 /** Users, and the groups by which they may use hosts. */
-import type { ReadWriteDb } from '../../store/handles.js';
-import type { AclGroupRow, FarmTables, UserRow } from '../farm-tables.js';
-import { insertAll } from './bulk.js';
+import type { FarmReader } from '../serialize.js';
+import { type FarmWriter, insertRows } from '../rows.js';
+import type { AclGroupRow, UserRow } from '../farm-tables.js';
 import { takeIds } from './ids.js';
 import { MasterError } from './master-error.js';
-import { findAclGroup, findAclGroups, findUsers, type Reading, wanted } from './named.js';
+import { findAclGroup, findAclGroups, findUsers, wanted } from './named.js';
 
-export async function createUser(tx: ReadWriteDb<FarmTables>, login: string, accessLevel: number): Promise<number> {
-  if ((await findUsers(tx, [login])).size > 0) throw new MasterError('ERR_EXISTS', `there is a user '${login}' already`);
+export async function createUser(tx: FarmWriter, login: string, accessLevel: number): Promise<number> {
+  if ((await findUsers(tx, [login])).size > 0)
+    throw new MasterError('ERR_EXISTS', `there is a user '${login}' already`);
   const nextId = await takeIds(tx, 'farm_user', 1);
   const id = nextId();
   await tx.insertInto('farm_user').values({ id, login, access_level: accessLevel }).execute();
   return id;
 }
 
-export async function listUsers(db: Reading): Promise<UserRow[]> {
+export async function listUsers(db: FarmReader): Promise<UserRow[]> {
   return db.selectFrom('farm_user').selectAll().orderBy('id').execute();
 }
 
-export async function removeUser(tx: ReadWriteDb<FarmTables>, login: string): Promise<void> {
+export async function removeUser(tx: FarmWriter, login: string): Promise<void> {
   const { id } = wanted('user', login, (await findUsers(tx, [login])).get(login));
   await tx.deleteFrom('farm_acl_group_user').where('user_id', '=', id).execute();
   await tx.deleteFrom('farm_user').where('id', '=', id).execute();
 }
 
 export async function createAclGroup(
-  tx: ReadWriteDb<FarmTables>,
+  tx: FarmWriter,
   name: string,
   description: string,
   logins: readonly string[],
@@ -40,30 +41,26 @@ export async function createAclGroup(
   return id;
 }
 
-export async function listAclGroups(db: Reading): Promise<AclGroupRow[]> {
+export async function listAclGroups(db: FarmReader): Promise<AclGroupRow[]> {
   return db.selectFrom('farm_acl_group').selectAll().orderBy('id').execute();
 }
 
 /** In place of those that were in it. */
-export async function setAclGroupUsers(
-  tx: ReadWriteDb<FarmTables>,
-  name: string,
-  logins: readonly string[],
-): Promise<void> {
+export async function setAclGroupUsers(tx: FarmWriter, name: string, logins: readonly string[]): Promise<void> {
   const { id } = await findAclGroup(tx, name);
   await tx.deleteFrom('farm_acl_group_user').where('acl_group_id', '=', id).execute();
   await insertUsers(tx, id, logins);
 }
 
-export async function removeAclGroup(tx: ReadWriteDb<FarmTables>, name: string): Promise<void> {
+export async function removeAclGroup(tx: FarmWriter, name: string): Promise<void> {
   const { id } = await findAclGroup(tx, name);
   await tx.deleteFrom('farm_acl_group_user').where('acl_group_id', '=', id).execute();
   await tx.deleteFrom('farm_acl_group_host').where('acl_group_id', '=', id).execute();
   await tx.deleteFrom('farm_acl_group').where('id', '=', id).execute();
 }
 
-async function insertUsers(tx: ReadWriteDb<FarmTables>, id: number, logins: readonly string[]): Promise<void> {
+async function insertUsers(tx: FarmWriter, id: number, logins: readonly string[]): Promise<void> {
   const users = await findUsers(tx, logins);
   const rows = logins.map(login => ({ acl_group_id: id, user_id: wanted('user', login, users.get(login)).id }));
-  await insertAll(tx, 'farm_acl_group_user', rows);
+  await insertRows(tx, 'farm_acl_group_user', rows);
 }

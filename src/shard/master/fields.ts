@@ -13,6 +13,12 @@ export function textOf(field: string, value: unknown): string {
   return text;
 }
 
+/** May be empty. */
+export function stringOf(field: string, value: unknown): string {
+  if (typeof value === 'string' && !value.includes('\0')) return value;
+  throw invalidArgument(field, value, 'a string without a zero byte');
+}
+
 export function textsOf(field: string, value: unknown): string[] {
   if (!Array.isArray(value)) throw invalidArgument(field, value, 'a list of strings');
   return [...new Set(new OptionReader({ [field]: value }, [field]).texts(field))];
@@ -34,9 +40,7 @@ export function pairsOf(field: string, value: unknown): [name: string, text: str
     throw invalidArgument(field, value, 'an object of strings');
   }
   return Object.entries(value).map(([name, text]: [string, unknown]) => {
-    textOf(`a name in ${field}`, name);
-    if (typeof text === 'string' && !text.includes('\0')) return [name, text];
-    throw invalidArgument(`${field}.${name}`, text, 'a string without a zero byte');
+    return [textOf(`a name in ${field}`, name), stringOf(`${field}.${name}`, text)];
   });
 }
 

@@ -1,15 +1,15 @@
 /** Hosts as the master knows them. */
-import type { ReadWriteDb } from '../../store/handles.js';
-import type { FarmTables, Flag, HostRow } from '../farm-tables.js';
-import { insertAll } from './bulk.js';
+import type { FarmReader } from '../serialize.js';
+import { type FarmWriter, insertRows } from '../rows.js';
+import type { Flag, HostRow } from '../farm-tables.js';
 import { type NumberedTable, takeIds } from './ids.js';
 import { MasterError } from './master-error.js';
-import { findAclGroups, findHost, findHosts, findLabel, findLabels, findShard, type Reading, wanted } from './named.js';
+import { findAclGroups, findHost, findHosts, findLabel, findLabels, findShard, wanted } from './named.js';
 import type { CheckedHost, HostFilter } from './new-host.js';
 
 type Pairs = CheckedHost['attributes'];
 
-export async function createHosts(tx: ReadWriteDb<FarmTables>, hosts: readonly CheckedHost[]): Promise<number[]> {
+export async function createHosts(tx: FarmWriter, hosts: readonly CheckedHost[]): Promise<number[]> {
   const known = await findHosts(
     tx,
     hosts.map(({ hostname }) => hostname),
@@ -24,13 +24,13 @@ export async function createHosts(tx: ReadWriteDb<FarmTables>, hosts: readonly C
   const rows = made.map(({ id, hostname, status, locked }): HostRow => {
     return { id, hostname, status, locked, leased: 0, invalid: 0, shard_id: null };
   });
-  await insertAll(tx, 'farm_host', rows);
+  await insertRows(tx, 'farm_host', rows);
   await insertLinks(tx, made);
   await insertAttributes(tx, made);
   return made.map(({ id }) => id);
 }
 
-export async function listHosts(db: Reading, filter: HostFilter): Promise<HostRow[]> {
+export async function listHosts(db: FarmReader, filter: HostFilter): Promise<HostRow[]> {
   let query = db.selectFrom('farm_host').selectAll().where('invalid', '=', 0);
   if (filter.shard !== undefined) {
     const id = filter.shard === null ? null : (await findShard(db, filter.shard)).id;
@@ -44,46 +44,34 @@ export async function listHosts(db: Reading, filter: HostFilter): Promise<HostRo
 }
 
 /** Resolves with whether it was changed. */
-export async function setLeased(tx: ReadWriteDb<FarmTables>, hostname: string, leased: Flag): Promise<boolean> {
+export async function setLeased(tx: FarmWriter, hostname: string, leased: Flag): Promise<boolean> {
   const host = await findHost(tx, hostname);
   if (host.leased === leased) return false;
   await tx.updateTable('farm_host').set({ leased }).where('id', '=', host.id).execute();
   return true;
 }
 
-export async function setHostLabels(
-  tx: ReadWriteDb<FarmTables>,
-  hostname: string,
-  labels: readonly string[],
-): Promise<void> {
+export async function setHostLabels(tx: FarmWriter, hostname: string, labels: readonly string[]): Promise<void> {
   const { id } = await findHost(tx, hostname);
   await touchHost(tx, id);
   await tx.deleteFrom('farm_host_label').where('host_id', '=', id).execute();
   await insertLinks(tx, [{ id, labels, aclGroups: [] }]);
 }
 
-export async function setHostAclGroups(
-  tx: ReadWriteDb<FarmTables>,
-  hostname: string,
-  aclGroups: readonly string[],
-): Promise<void> {
+export async function setHostAclGroups(tx: FarmWriter, hostname: string, aclGroups: readonly string[]): Promise<void> {
   const { id } = await findHost(tx, hostname);
   await tx.deleteFrom('farm_acl_group_host').where('host_id', '=', id).execute();
   await insertLinks(tx, [{ id, labels: [], aclGroups }]);
 }
 
-export async function setHostAttributes(
-  tx: ReadWriteDb<FarmTables>,
-  hostname: string,
-  attributes: Pairs,
-): Promise<void> {
+export async function setHostAttributes(tx: FarmWriter, hostname: string, attributes: Pairs): Promise<void> {
   const { id } = await findHost(tx, hostname);
   await tx.deleteFrom('farm_host_attribute').where('host_id', '=', id).execute();
   await insertAttributes(tx, [{ id, attributes }]);
 }
 
 /** Its row stays, as jobs name it; its attributes too. */
-export async function removeHost(tx: ReadWriteDb<FarmTables>, hostname: string): Promise<void> {
+export async function removeHost(tx: FarmWriter, hostname: string): Promise<void> {
   const { id } = await findHost(tx, hostname);
   await tx.updateTable('farm_host').set({ invalid: 1, leased: 0, shard_id: null }).where('id', '=', id).execute();
   await tx.deleteFrom('farm_host_label').where('host_id', '=', id).execute();
@@ -94,12 +82,12 @@ export async function removeHost(tx: ReadWriteDb<FarmTables>, hostname: string):
  * Who assigns the host in another process meanwhile has read its labels and writes its row: writing it as well makes
  * PostgreSQL tell that the two are in each other's way.
  */
-async function touchHost(tx: ReadWriteDb<FarmTables>, id: number): Promise<void> {
+async function touchHost(tx: FarmWriter, id: number): Promise<void> {
   await tx.updateTable('farm_host').set({ id }).where('id', '=', id).execute();
 }
 
 async function insertLinks(
-  tx: ReadWriteDb<FarmTables>,
+  tx: FarmWriter,
   hosts: readonly (Pick<CheckedHost, 'labels' | 'aclGroups'> & { id: number })[],
 ): Promise<void> {
   const labels = await findLabels(tx, [...new Set(hosts.flatMap(host => host.labels))]);
@@ -110,17 +98,14 @@ async function insertLinks(
   const groupLinks = hosts.flatMap(host =>
     host.aclGroups.map(name => ({ host_id: host.id, acl_group_id: wanted('acl group', name, groups.get(name)).id })),
   );
-  await insertAll(tx, 'farm_host_label', labelLinks);
-  await insertAll(tx, 'farm_acl_group_host', groupLinks);
+  await insertRows(tx, 'farm_host_label', labelLinks);
+  await insertRows(tx, 'farm_acl_group_host', groupLinks);
 }
 
-async function insertAttributes(
-  tx: ReadWriteDb<FarmTables>,
-  hosts: readonly { id: number; attributes: Pairs }[],
-): Promise<void> {
+async function insertAttributes(tx: FarmWriter, hosts: readonly { id: number; attributes: Pairs }[]): Promise<void> {
   const table = 'farm_host_attribute' satisfies NumberedTable;
   const pairs = hosts.flatMap(host => host.attributes.map(pair => ({ host_id: host.id, pair })));
   const nextId = await takeIds(tx, table, pairs.length);
   const rows = pairs.map(({ host_id, pair: [attribute, value] }) => ({ id: nextId(), host_id, attribute, value }));
-  await insertAll(tx, table, rows);
+  await insertRows(tx, table, rows);
 }

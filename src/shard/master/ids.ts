@@ -1,6 +1,5 @@
 /** The farm's ids, which only the master gives. */
-import type { ReadWriteDb } from '../../store/handles.js';
-import type { FarmTables } from '../farm-tables.js';
+import type { FarmWriter } from '../rows.js';
 
 /** Tables whose rows have an id of their own. */
 export type NumberedTable =
@@ -16,11 +15,7 @@ export type NumberedTable =
   | 'farm_user';
 
 /** So many ids in a row that nobody else is given, never twice: each next one. Those of a section that fails come again. */
-export async function takeIds(
-  tx: ReadWriteDb<FarmTables>,
-  table: NumberedTable,
-  count: number,
-): Promise<() => number> {
+export async function takeIds(tx: FarmWriter, table: NumberedTable, count: number): Promise<() => number> {
   if (count === 0) return () => NaN;
   const { last } = await tx
     .insertInto('farm_sequence')

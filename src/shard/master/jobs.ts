@@ -1,14 +1,15 @@
 /** Jobs as the master knows them. */
-import type { ReadWriteDb } from '../../store/handles.js';
-import type { FarmTables, JobKeyvalRow, JobRow, QueueEntryRow } from '../farm-tables.js';
-import { inPieces, insertAll } from './bulk.js';
+import { byIds } from '../chunks.js';
+import type { FarmReader } from '../serialize.js';
+import { type FarmWriter, insertRows } from '../rows.js';
+import type { JobKeyvalRow, JobRow, QueueEntryRow } from '../farm-tables.js';
 import { type NumberedTable, takeIds } from './ids.js';
 import { MasterError } from './master-error.js';
-import { findHosts, findLabels, findShard, type Reading, wanted } from './named.js';
+import { findHosts, findLabels, findShard, wanted } from './named.js';
 import type { CheckedJob, JobFilter } from './new-job.js';
 import { ABORTED, QUEUED } from './statuses.js';
 
-export async function createJobs(tx: ReadWriteDb<FarmTables>, jobs: readonly CheckedJob[]): Promise<number[]> {
+export async function createJobs(tx: FarmWriter, jobs: readonly CheckedJob[]): Promise<number[]> {
   await checkParents(tx, jobs);
   const nextId = await takeIds(tx, 'farm_job', jobs.length);
   const created_on = new Date().toISOString();
@@ -16,19 +17,19 @@ export async function createJobs(tx: ReadWriteDb<FarmTables>, jobs: readonly Che
   const rows = made.map(({ id, name, owner, command, priority, parentJobId }): JobRow => {
     return { id, name, owner, command, priority, created_on, parent_job_id: parentJobId, shard_id: null };
   });
-  await insertAll(tx, 'farm_job', rows);
+  await insertRows(tx, 'farm_job', rows);
   const names = new Set(made.flatMap(({ labels, entries }) => [...labels, ...entries.map(entry => entry.metaHost)]));
   names.delete(undefined);
   const labels = await findLabels(tx, [...names] as string[]);
   const labelId = (name: string): number => wanted('label', name, labels.get(name)).id;
   const links = made.flatMap(job => job.labels.map(name => ({ job_id: job.id, label_id: labelId(name) })));
-  await insertAll(tx, 'farm_job_label', links);
+  await insertRows(tx, 'farm_job_label', links);
   await insertEntries(tx, made, labelId);
   await insertKeyvals(tx, made);
   return made.map(({ id }) => id);
 }
 
-export async function listJobs(db: Reading, filter: JobFilter): Promise<JobRow[]> {
+export async function listJobs(db: FarmReader, filter: JobFilter): Promise<JobRow[]> {
   let query = db.selectFrom('farm_job as job').selectAll('job');
   const { owner, shard, parentJobId, complete } = filter;
   if (owner !== undefined) query = query.where('job.owner', '=', owner);
@@ -49,7 +50,7 @@ export async function listJobs(db: Reading, filter: JobFilter): Promise<JobRow[]
   return query.where('job.id', '>', filter.afterId).orderBy('job.id').limit(filter.limit).execute();
 }
 
-export async function listEntries(db: Reading, jobId: number): Promise<QueueEntryRow[]> {
+export async function listEntries(db: FarmReader, jobId: number): Promise<QueueEntryRow[]> {
   return db.selectFrom('farm_queue_entry').selectAll().where('job_id', '=', jobId).orderBy('id').execute();
 }
 
@@ -57,7 +58,7 @@ export async function listEntries(db: Reading, jobId: number): Promise<QueueEntr
  * What is handed out is its shard's to end, which is told with its next heartbeat; what somebody is at, whoever is at it.
  * Resolves with how many entries are to end, those that have not ended before.
  */
-export async function abortJob(tx: ReadWriteDb<FarmTables>, jobId: number): Promise<number> {
+export async function abortJob(tx: FarmWriter, jobId: number): Promise<number> {
   const { shard_id } = await findJob(tx, jobId);
   const open = tx.updateTable('farm_queue_entry').where('job_id', '=', jobId).where('complete', '=', 0);
   const { numUpdatedRows } = await open.set({ aborted: 1 }).executeTakeFirstOrThrow();
@@ -69,7 +70,7 @@ export async function abortJob(tx: ReadWriteDb<FarmTables>, jobId: number): Prom
 }
 
 /** With its entries, labels and keyvals. */
-export async function removeJob(tx: ReadWriteDb<FarmTables>, jobId: number): Promise<void> {
+export async function removeJob(tx: FarmWriter, jobId: number): Promise<void> {
   await findJob(tx, jobId);
   if ((await listEntries(tx, jobId)).some(({ complete }) => complete === 0)) {
     throw new MasterError('ERR_IN_USE', `the job ${String(jobId)} is not complete: abort it first`);
@@ -80,16 +81,11 @@ export async function removeJob(tx: ReadWriteDb<FarmTables>, jobId: number): Pro
   await tx.deleteFrom('farm_job').where('id', '=', jobId).execute();
 }
 
-export async function listJobKeyvals(db: Reading, jobId: number): Promise<JobKeyvalRow[]> {
+export async function listJobKeyvals(db: FarmReader, jobId: number): Promise<JobKeyvalRow[]> {
   return db.selectFrom('farm_job_keyval').selectAll().where('job_id', '=', jobId).orderBy('key').execute();
 }
 
-export async function setJobKeyval(
-  tx: ReadWriteDb<FarmTables>,
-  jobId: number,
-  key: string,
-  value: string,
-): Promise<void> {
+export async function setJobKeyval(tx: FarmWriter, jobId: number, key: string, value: string): Promise<void> {
   await findJob(tx, jobId);
   const { numUpdatedRows } = await tx
     .updateTable('farm_job_keyval')
@@ -100,7 +96,7 @@ export async function setJobKeyval(
   if (numUpdatedRows === 0n) await insertKeyvals(tx, [{ id: jobId, keyvals: [[key, value]] }]);
 }
 
-export async function removeJobKeyval(tx: ReadWriteDb<FarmTables>, jobId: number, key: string): Promise<void> {
+export async function removeJobKeyval(tx: FarmWriter, jobId: number, key: string): Promise<void> {
   const { numDeletedRows } = await tx
     .deleteFrom('farm_job_keyval')
     .where('job_id', '=', jobId)
@@ -109,22 +105,20 @@ export async function removeJobKeyval(tx: ReadWriteDb<FarmTables>, jobId: number
   if (numDeletedRows === 0n) throw new MasterError('ERR_NOT_FOUND', `the job ${String(jobId)} has no keyval '${key}'`);
 }
 
-async function findJob(db: Reading, jobId: number): Promise<JobRow> {
+async function findJob(db: FarmReader, jobId: number): Promise<JobRow> {
   const row = await db.selectFrom('farm_job').selectAll().where('id', '=', jobId).executeTakeFirst();
   return wanted('job', String(jobId), row);
 }
 
-async function checkParents(tx: ReadWriteDb<FarmTables>, jobs: readonly CheckedJob[]): Promise<void> {
+async function checkParents(tx: FarmWriter, jobs: readonly CheckedJob[]): Promise<void> {
   const parents = new Set(jobs.map(({ parentJobId }) => parentJobId).filter(id => id !== null));
-  const rows = await inPieces([...parents], piece =>
-    tx.selectFrom('farm_job').select('id').where('id', 'in', piece).execute(),
-  );
+  const rows = await byIds(parents, ids => tx.selectFrom('farm_job').select('id').where('id', 'in', ids).execute());
   const known = new Set(rows.map(({ id }) => id));
   for (const id of parents) wanted('job', String(id), known.has(id) || undefined);
 }
 
 async function insertEntries(
-  tx: ReadWriteDb<FarmTables>,
+  tx: FarmWriter,
   jobs: readonly Pick<CheckedJob & { id: number }, 'id' | 'entries'>[],
   labelId: (name: string) => number,
 ): Promise<void> {
@@ -147,17 +141,17 @@ async function insertEntries(
       execution_subdir: '',
     };
   });
-  await insertAll(tx, 'farm_queue_entry', rows);
+  await insertRows(tx, 'farm_queue_entry', rows);
 }
 
 async function insertKeyvals(
-  tx: ReadWriteDb<FarmTables>,
+  tx: FarmWriter,
   jobs: readonly Pick<CheckedJob & { id: number }, 'id' | 'keyvals'>[],
 ): Promise<void> {
   const table = 'farm_job_keyval' satisfies NumberedTable;
   const pairs = jobs.flatMap(job => job.keyvals.map(pair => ({ job_id: job.id, pair })));
   const nextId = await takeIds(tx, table, pairs.length);
-  await insertAll(
+  await insertRows(
     tx,
     table,
     pairs.map(({ job_id, pair: [key, value] }) => ({ id: nextId(), job_id, key, value })),

@@ -1,44 +1,42 @@
 /** Labels, and which shard takes what carries them. */
-import type { ReadWriteDb } from '../../store/handles.js';
-import type { FarmTables, LabelRow } from '../farm-tables.js';
+import type { FarmReader } from '../serialize.js';
+import type { FarmWriter } from '../rows.js';
+import type { LabelRow } from '../farm-tables.js';
 import { takeIds } from './ids.js';
 import { MasterError } from './master-error.js';
-import { findLabel, findLabels, findShard, type Reading, wanted } from './named.js';
+import { findLabel, findLabels, findShard, wanted } from './named.js';
 
-export async function createLabel(tx: ReadWriteDb<FarmTables>, name: string): Promise<number> {
-  if ((await findLabels(tx, [name])).size > 0) throw new MasterError('ERR_EXISTS', `there is a label '${name}' already`);
+export async function createLabel(tx: FarmWriter, name: string): Promise<number> {
+  if ((await findLabels(tx, [name])).size > 0)
+    throw new MasterError('ERR_EXISTS', `there is a label '${name}' already`);
   const nextId = await takeIds(tx, 'farm_label', 1);
   const id = nextId();
   await tx.insertInto('farm_label').values({ id, name }).execute();
   return id;
 }
 
-export async function listLabels(db: Reading): Promise<LabelRow[]> {
+export async function listLabels(db: FarmReader): Promise<LabelRow[]> {
   return db.selectFrom('farm_label').selectAll().orderBy('id').execute();
 }
 
 /** Looks at the entries of all jobs: it is rare, and an index would cost each new job. */
-export async function removeLabel(tx: ReadWriteDb<FarmTables>, name: string): Promise<void> {
+export async function removeLabel(tx: FarmWriter, name: string): Promise<void> {
   const { id } = await findLabel(tx, name);
   const uses = {
-    shard: tx.selectFrom('farm_shard_label').select('label_id').where('label_id', '=', id),
-    host: tx.selectFrom('farm_host_label').select('label_id').where('label_id', '=', id),
-    job: tx.selectFrom('farm_job_label').select('label_id').where('label_id', '=', id),
-    'queue entry': tx.selectFrom('farm_queue_entry').select('id').where('meta_host', '=', id),
+    shard: tx.selectFrom('farm_shard_label').select('label_id').where('label_id', '=', id).limit(1),
+    host: tx.selectFrom('farm_host_label').select('label_id').where('label_id', '=', id).limit(1),
+    job: tx.selectFrom('farm_job_label').select('label_id').where('label_id', '=', id).limit(1),
+    'queue entry': tx.selectFrom('farm_queue_entry').select('id').where('meta_host', '=', id).limit(1),
   };
   for (const [user, query] of Object.entries(uses)) {
-    if ((await query.limit(1).execute()).length === 0) continue;
+    if ((await query.execute()).length === 0) continue;
     throw new MasterError('ERR_IN_USE', `the label '${name}' is that of a ${user}`);
   }
   await tx.deleteFrom('farm_label').where('id', '=', id).execute();
 }
 
 /** Those it has stay. */
-export async function addShardLabels(
-  tx: ReadWriteDb<FarmTables>,
-  hostname: string,
-  names: readonly string[],
-): Promise<void> {
+export async function addShardLabels(tx: FarmWriter, hostname: string, names: readonly string[]): Promise<void> {
   const shard = await findShard(tx, hostname);
   const labels = await findLabels(tx, names);
   for (const name of names) {
@@ -58,7 +56,7 @@ export async function addShardLabels(
   }
 }
 
-export async function removeShardLabel(tx: ReadWriteDb<FarmTables>, hostname: string, name: string): Promise<void> {
+export async function removeShardLabel(tx: FarmWriter, hostname: string, name: string): Promise<void> {
   const shard = await findShard(tx, hostname);
   const label = await findLabel(tx, name);
   const { numDeletedRows } = await tx

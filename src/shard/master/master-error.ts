@@ -9,12 +9,7 @@
  * - `ERR_IN_USE`: something else needs what was to be removed.
  */
 export type MasterErrorCode =
-  | 'ERR_UNKNOWN_SHARD'
-  | 'ERR_OTHER_SHARD'
-  | 'ERR_NOT_FOUND'
-  | 'ERR_EXISTS'
-  | 'ERR_LABEL_TAKEN'
-  | 'ERR_IN_USE';
+  'ERR_UNKNOWN_SHARD' | 'ERR_OTHER_SHARD' | 'ERR_NOT_FOUND' | 'ERR_EXISTS' | 'ERR_LABEL_TAKEN' | 'ERR_IN_USE';
 
 /** A master did not do what it was told to; nothing was changed. */
 export class MasterError extends Error {

@@ -1,11 +1,11 @@
 /** Shards as the master knows them. */
-import type { ReadWriteDb } from '../../store/handles.js';
-import type { FarmTables } from '../farm-tables.js';
-import { piecesOf } from './bulk.js';
+import type { FarmReader } from '../serialize.js';
+import { chunksOf } from '../chunks.js';
+import type { FarmWriter } from '../rows.js';
 import { takeIds } from './ids.js';
 import { addShardLabels } from './labels.js';
 import { MasterError } from './master-error.js';
-import { findShard, type Reading } from './named.js';
+import { findShard } from './named.js';
 import { QUEUED } from './statuses.js';
 
 /** A shard as it is listed. */
@@ -15,11 +15,7 @@ export interface ListedShard {
   readonly labels: readonly string[];
 }
 
-export async function createShard(
-  tx: ReadWriteDb<FarmTables>,
-  hostname: string,
-  labels: readonly string[],
-): Promise<number> {
+export async function createShard(tx: FarmWriter, hostname: string, labels: readonly string[]): Promise<number> {
   const known = await tx.selectFrom('farm_shard').select('id').where('hostname', '=', hostname).executeTakeFirst();
   if (known !== undefined) throw new MasterError('ERR_EXISTS', `there is a shard '${hostname}' already`);
   const nextId = await takeIds(tx, 'farm_shard', 1);
@@ -29,7 +25,7 @@ export async function createShard(
   return id;
 }
 
-export async function listShards(db: Reading): Promise<ListedShard[]> {
+export async function listShards(db: FarmReader): Promise<ListedShard[]> {
   const shards = await db.selectFrom('farm_shard').selectAll().orderBy('id').execute();
   const labels = await db
     .selectFrom('farm_shard_label as of')
@@ -43,7 +39,7 @@ export async function listShards(db: Reading): Promise<ListedShard[]> {
 }
 
 /** What is known of finished jobs stays, but for which shard ran them. */
-export async function removeShard(tx: ReadWriteDb<FarmTables>, hostname: string, force: boolean): Promise<void> {
+export async function removeShard(tx: FarmWriter, hostname: string, force: boolean): Promise<void> {
   const { id } = await findShard(tx, hostname);
   const hosts = await tx.selectFrom('farm_host').select('id').where('shard_id', '=', id).execute();
   const open = await tx
@@ -58,7 +54,7 @@ export async function removeShard(tx: ReadWriteDb<FarmTables>, hostname: string,
     throw new MasterError('ERR_IN_USE', `${text}, and may be at them: end it, and say force`);
   }
   // Nobody is at them any more, so that they may be assigned again, or aborted.
-  for (const piece of piecesOf(open.map(entry => entry.id))) {
+  for (const piece of chunksOf(open.map(entry => entry.id))) {
     await tx
       .updateTable('farm_queue_entry')
       .set({ active: 0, status: QUEUED, started_on: null })
