@@ -306,18 +306,16 @@ for (const database of databases.shared) {
     await master.createHost({ hostname: 'a1', labels: ['rack-a'] });
     const id = await master.createJob({ ...work, name: 'job', entries: [{ metaHost: 'rack-a' }] });
     await using others = await Store.open<FarmTables>(place);
-    const taken = new Gate();
-    const mayEnd = new Gate();
+    const atEnd = new Gate();
     const taking = others.readWrite('take label away', async tx => {
       await tx.deleteFrom('farm_shard_label').execute();
-      taken.open();
-      await mayEnd.opened;
+      await atEnd.wait();
     });
-    await taken.opened;
+    await atEnd.arrived();
     const replying = heartbeat(farm, 'shard-a');
     // On PostgreSQL it has read the label, and waits for the row.
     if ('url' in place && place.url !== undefined) await someoneWaits(place.url);
-    mayEnd.open();
+    atEnd.open();
     await taking;
     const reply = await replying;
     assert.deepEqual([reply.hosts, reply.jobs], [[], []]);
