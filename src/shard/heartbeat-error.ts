@@ -23,7 +23,7 @@ export class HeartbeatError extends Error {
   /** Of the HTTP answer. */
   readonly status: number | undefined;
 
-  /** @internal */
+  /** For a MasterLink of your own. */
   constructor(code: HeartbeatErrorCode, message: string, facts: { status?: number; cause?: unknown } = {}) {
     super(message, 'cause' in facts ? { cause: facts.cause } : undefined);
     this.code = code;
