@@ -9,7 +9,7 @@ import { openFarm } from './master/farms.js';
 import { History, type Stores } from './model/history.js';
 
 /** `SHARD_HISTORIES=1000` for a long run; `SHARD_SEED` and one history to see one again. */
-const HISTORIES = Number(process.env['SHARD_HISTORIES'] ?? 100);
+const HISTORIES = Number(process.env['SHARD_HISTORIES'] ?? 40);
 const SEED = Number(process.env['SHARD_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 const SHARDS = 2;
 
