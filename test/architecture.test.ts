@@ -307,9 +307,9 @@ const ENTRY_POINTS: Readonly<Record<string, string>> = {
     HeartbeatError HeartbeatErrorCode HeartbeatExchange MasterLink
     farmMigrations AclGroupRow FarmTables Flag HostAttributeRow HostRow JobKeyvalRow JobRow LabelRow Moment QueueEntryRow
     ShardRow ShardTokenRow UserRow
-    completeEntry EntryOutcome RecordError RecordKind ShardClient ShardClientError ShardClientOptions TakenOver
     ShardMaster ShardMasterOptions MasterError MasterErrorCode HostQuery NewHost JobQuery NewEntry NewJob
-    ListedShard ListedToken`,
+    ListedShard ListedToken
+    completeEntry EntryOutcome RecordError RecordKind ShardClient ShardClientError ShardClientOptions TakenOver`,
   'testing/index.ts': `
     FakeDrone FakeCall FakeFault startSshServer SshServer SshServerOptions ExecRequest Gate FakeClock`,
 };

@@ -16,14 +16,14 @@ export type HeartbeatErrorCode =
   | 'ERR_REPLY_TOO_LARGE'
   | 'ERR_REPLY_SCHEMA';
 
-/** A heartbeat failed; the next one may go well. What a link of yours rejects with. */
+/** A heartbeat failed; the next one may go well. */
 export class HeartbeatError extends Error {
   override readonly name = 'HeartbeatError';
   readonly code: HeartbeatErrorCode;
   /** Of the HTTP answer. */
   readonly status: number | undefined;
 
-  /** `status`: of the HTTP answer. */
+  /** For a MasterLink of your own. */
   constructor(code: HeartbeatErrorCode, message: string, facts: { status?: number | undefined; cause?: unknown } = {}) {
     super(message, 'cause' in facts ? { cause: facts.cause } : undefined);
     this.code = code;

@@ -24,11 +24,6 @@ export type {
   ShardTokenRow,
   UserRow,
 } from './farm-tables.js';
-export { completeEntry, type EntryOutcome } from './complete-entry.js';
-export { RecordError, type RecordKind } from './record-error.js';
-export { ShardClient, ShardClientError } from './shard-client.js';
-export type { ShardClientOptions } from './client-options.js';
-export type { TakenOver } from './take-over.js';
 export { ShardMaster } from './shard-master.js';
 export type { ShardMasterOptions } from './master/master-options.js';
 export { MasterError, type MasterErrorCode } from './master/master-error.js';
@@ -36,3 +31,8 @@ export type { HostQuery, NewHost } from './master/new-host.js';
 export type { JobQuery, NewEntry, NewJob } from './master/new-job.js';
 export type { ListedShard } from './master/shards.js';
 export type { ListedToken } from './master/tokens.js';
+export { completeEntry, type EntryOutcome } from './complete-entry.js';
+export { RecordError, type RecordKind } from './record-error.js';
+export { ShardClient, ShardClientError } from './shard-client.js';
+export type { ShardClientOptions } from './client-options.js';
+export type { TakenOver } from './take-over.js';
