@@ -9,7 +9,7 @@
  * is known of it; a heartbeat that fails leaves everything for the next one.
  */
 import { invalidArgument } from '../invalid-argument.js';
-import { TickLoop } from '../scheduler/tick-loop.js';
+import { TickLoop, TickLoopError } from '../scheduler/tick-loop.js';
 import type { TickContext } from '../scheduler/tick-options.js';
 import { refuseInSection } from '../section-guard.js';
 import { StoreError, type StoreErrorCode } from '../store/store-error.js';
@@ -149,11 +149,9 @@ export class ShardClient<DB extends FarmTables = FarmTables> {
    * TickLoopError (`ERR_TICK_LOOP_RUNNING`) while it is running.
    */
   async loop(): Promise<void> {
+    refuseInSection(`loop of '${this.name}'`);
     if (this.#isShutDown) return;
-    if (this.#loop.running) {
-      await this.#loop.run();
-      return;
-    }
+    if (this.#loop.running) throw new TickLoopError('ERR_TICK_LOOP_RUNNING', `${this.name} is running already`);
     const { clock, lifetimeMs } = this.#settings;
     const reports = this.#openReports();
     this.#loopReports = reports;
@@ -162,8 +160,11 @@ export class ShardClient<DB extends FarmTables = FarmTables> {
     try {
       await this.#loop.run();
     } catch (error) {
-      reports.fatal(error);
-      await this.#tellFatal(error);
+      // A run that is refused, as one before it has not ended, is nobody's end.
+      if (!(error instanceof TickLoopError)) {
+        reports.fatal(error);
+        await this.#tellFatal(error);
+      }
       throw error;
     } finally {
       this.#loopReports = undefined;
@@ -176,6 +177,7 @@ export class ShardClient<DB extends FarmTables = FarmTables> {
    * once when none is on. Inside a tick call it without awaiting it: it waits for the tick.
    */
   async shutdown(): Promise<void> {
+    refuseInSection(`shutdown of '${this.name}'`);
     this.#isShutDown = true;
     await this.#loop.stop();
   }
@@ -220,8 +222,7 @@ export class ShardClient<DB extends FarmTables = FarmTables> {
       return false;
     } finally {
       const tookMs = clock.nowMs() - startMs;
-      const failed = failure !== undefined;
-      reports.ended(tookMs, () => ({ client: name, shardHostname, tookMs, ...facts, failed, ...failure }));
+      reports.ended({ client: name, shardHostname, tookMs, ...facts, failed: failure !== undefined, ...failure });
     }
   }
 
