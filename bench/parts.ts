@@ -9,6 +9,7 @@ import { addressOf } from './program.js';
 import { repos } from './repos.js';
 import { ratios, type Row, rowOf } from './row.js';
 import type { Scale } from './scale.js';
+import { shards } from './shards.js';
 import { store } from './store.js';
 import { tenants } from './tenants.js';
 
@@ -155,4 +156,4 @@ async function memory(scale: Scale): Promise<Row[]> {
   ];
 }
 
-export const parts = { queue, warm, loop, memory, peers, growth, floor, store, tenants, repos } as const;
+export const parts = { queue, warm, loop, memory, peers, growth, floor, store, tenants, repos, shards } as const;

@@ -228,6 +228,24 @@ export interface JobEnd {
   readonly error?: unknown;
 }
 
+/** A shard's heartbeat has ended, well or not. */
+export interface HeartbeatEnd {
+  /** Name of the shard client. */
+  readonly client: string;
+  readonly shardHostname: string;
+  /** From the packet's making until the reply was taken over, ms. */
+  readonly tookMs: number;
+  /** Jobs that were in the packet to be uploaded, and those that the master has acknowledged and that are settled so. */
+  readonly uploadedJobs: number;
+  readonly settledJobs: number;
+  /** Records of the reply that were taken over, of all kinds, and that could not be. */
+  readonly takenRecords: number;
+  readonly badRecords: number;
+  readonly failed: boolean;
+  /** What it failed with, an Error or not. */
+  readonly error?: unknown;
+}
+
 /** An executor has brought a repository up to date, or has not. */
 export interface UpdateEnd {
   readonly host: string;
@@ -294,6 +312,7 @@ export interface EventMessages {
   'drone-task-queue:layout.end': LayoutEnd;
   'drone-task-queue:job.end': JobEnd;
   'drone-task-queue:update.end': UpdateEnd;
+  'drone-task-queue:heartbeat.end': HeartbeatEnd;
   'drone-task-queue:drone.initialized': DroneInitialized;
   'drone-task-queue:drone.stale': DroneStale;
   'drone-task-queue:drone.fresh': DroneFresh;
@@ -353,6 +372,8 @@ export const events = {
   jobEnd: 'drone-task-queue:job.end',
   /** Carries an `UpdateEnd`. */
   updateEnd: 'drone-task-queue:update.end',
+  /** Carries a `HeartbeatEnd`. */
+  heartbeatEnd: 'drone-task-queue:heartbeat.end',
   /** Carries a `DroneInitialized`. */
   droneInitialized: 'drone-task-queue:drone.initialized',
   /** Carries a `DroneStale`. */

@@ -297,7 +297,8 @@ const ENTRY_POINTS: Readonly<Record<string, string>> = {
     RetryOptions StopOn
     events EventName EventMessages RoundStart RoundEnd WorkerStart WorkerFinish WorkerException WorkerSlow DroneRetry
     DroneWarning DroneKickedOut DroneReadmitted FileProgress LinkOpen LinkClose ThreadLost TickStart TickEnd
-    DroneInitialized DroneStale DroneFresh CommandNotStarted SectionEnd SectionRetry SectionSlow LayoutEnd JobEnd UpdateEnd`,
+    DroneInitialized DroneStale DroneFresh CommandNotStarted SectionEnd SectionRetry SectionSlow LayoutEnd JobEnd UpdateEnd
+    HeartbeatEnd`,
   'scheduler/index.ts': `
     TickLoop TickLoopOptions TickLoopError Tick TickContext
     DroneManager DroneManagerOptions DroneManagerError DroneManagerErrorCode ManagedDrone StaleDrone DroneChoice
@@ -328,10 +329,13 @@ const ENTRY_POINTS: Readonly<Record<string, string>> = {
     FileSource CatFileSource CatFileSourceOptions CatRequest CatAnswer CatError CatErrorCode SharedFileCache BranchName MemoryFileCache LogicalClock MemoryLogicalClock
     events LayoutEnd Log`,
   'shard/index.ts': `
-    HEARTBEAT_VERSION HeartbeatPacket HeartbeatReply Refused
+    HEARTBEAT_VERSION HeartbeatPacket HeartbeatPacketSchema HeartbeatReply HeartbeatReplySchema Refused RefusedSchema
     HeartbeatError HeartbeatErrorCode HeartbeatExchange MasterLink
     farmMigrations AclGroupRow FarmTables Flag HostAttributeRow HostRow JobKeyvalRow JobRow LabelRow Moment QueueEntryRow
-    ShardRow ShardTokenRow UserRow`,
+    SequenceRow ShardRow ShardTokenRow UserRow
+    ShardMaster ShardMasterOptions MasterError MasterErrorCode HostQuery NewHost JobQuery NewEntry NewJob
+    ListedShard ListedToken
+    completeEntry EntryOutcome RecordError RecordKind ShardClient ShardClientError ShardClientOptions TakenOver`,
   'tenants/store/index.ts': `
     StoreLogicalClock StoreFileCache tenantTables TenantTables`,
   'testing/index.ts': `

@@ -1,6 +1,7 @@
 /**
  * The tables of a farm that is shared out to shards. The master has all of it, a shard what was handed to it; the tables
- * are the same, and so are the ids, which only the master gives. In a store's own interface of tables: `MyTables & FarmTables`.
+ * are the same, and so are the ids, which only the master gives; those of keyvals and attributes mean nothing in another
+ * store. In a store's own interface of tables: `MyTables & FarmTables`.
  */
 
 /** As a column, so that every database and JSON have it: 0 for no, 1 for yes. */
@@ -23,6 +24,7 @@ export interface ShardRow {
 
 /** Of the master alone. */
 export interface ShardTokenRow {
+  id: number;
   shard_id: number;
   /** The token itself is kept nowhere. */
   token_hash: string;
@@ -113,7 +115,7 @@ export interface QueueEntryRow {
 }
 
 /** Last id that was given, by table. Of the master alone. */
-interface SequenceRow {
+export interface SequenceRow {
   name: string;
   last: number;
 }

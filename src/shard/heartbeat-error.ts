@@ -23,8 +23,8 @@ export class HeartbeatError extends Error {
   /** Of the HTTP answer. */
   readonly status: number | undefined;
 
-  /** @internal */
-  constructor(code: HeartbeatErrorCode, message: string, facts: { status?: number; cause?: unknown } = {}) {
+  /** For a MasterLink of your own. */
+  constructor(code: HeartbeatErrorCode, message: string, facts: { status?: number | undefined; cause?: unknown } = {}) {
     super(message, 'cause' in facts ? { cause: facts.cause } : undefined);
     this.code = code;
     this.status = facts.status;

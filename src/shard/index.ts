@@ -4,7 +4,7 @@
  *     ShardClient ─► heartbeat: packet ─► HTTP ─► ShardMaster ─► hosts and jobs by label
  *          └─► takes over what the reply has, record by record
  */
-export { HEARTBEAT_VERSION } from './heartbeat.js';
+export { HEARTBEAT_VERSION, HeartbeatPacketSchema, HeartbeatReplySchema, RefusedSchema } from './heartbeat.js';
 export type { HeartbeatPacket, HeartbeatReply, Refused } from './heartbeat.js';
 export { HeartbeatError, type HeartbeatErrorCode } from './heartbeat-error.js';
 export type { HeartbeatExchange, MasterLink } from './master-link.js';
@@ -20,7 +20,20 @@ export type {
   LabelRow,
   Moment,
   QueueEntryRow,
+  SequenceRow,
   ShardRow,
   ShardTokenRow,
   UserRow,
 } from './farm-tables.js';
+export { ShardMaster } from './shard-master.js';
+export type { ShardMasterOptions } from './master/master-options.js';
+export { MasterError, type MasterErrorCode } from './master/master-error.js';
+export type { HostQuery, NewHost } from './master/new-host.js';
+export type { JobQuery, NewEntry, NewJob } from './master/new-job.js';
+export type { ListedShard } from './master/shards.js';
+export type { ListedToken } from './master/tokens.js';
+export { completeEntry, type EntryOutcome } from './complete-entry.js';
+export { RecordError, type RecordKind } from './record-error.js';
+export { ShardClient, ShardClientError } from './shard-client.js';
+export type { ShardClientOptions } from './client-options.js';
+export type { TakenOver } from './take-over.js';
