@@ -16,17 +16,26 @@ export type HeartbeatErrorCode =
   | 'ERR_REPLY_TOO_LARGE'
   | 'ERR_REPLY_SCHEMA';
 
+interface HeartbeatErrorFacts {
+  status?: number | undefined;
+  retryAfterMs?: number | undefined;
+  cause?: unknown;
+}
+
 /** A heartbeat failed; the next one may go well. */
 export class HeartbeatError extends Error {
   override readonly name = 'HeartbeatError';
   readonly code: HeartbeatErrorCode;
   /** Of the HTTP answer. */
   readonly status: number | undefined;
+  /** How long the master wants to be left alone, ms: the answer's Retry-After. */
+  readonly retryAfterMs: number | undefined;
 
   /** @internal */
-  constructor(code: HeartbeatErrorCode, message: string, facts: { status?: number; cause?: unknown } = {}) {
+  constructor(code: HeartbeatErrorCode, message: string, facts: HeartbeatErrorFacts = {}) {
     super(message, 'cause' in facts ? { cause: facts.cause } : undefined);
     this.code = code;
     this.status = facts.status;
+    this.retryAfterMs = facts.retryAfterMs;
   }
 }
