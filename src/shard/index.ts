@@ -24,3 +24,5 @@ export type {
   ShardTokenRow,
   UserRow,
 } from './farm-tables.js';
+export { HttpMasterLink } from './http-master-link.js';
+export type { HttpMasterLinkOptions, MasterTlsOptions } from './http-master-link-options.js';
