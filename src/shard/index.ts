@@ -26,3 +26,4 @@ export type {
 } from './farm-tables.js';
 export { HttpMasterLink } from './http-master-link.js';
 export type { HttpMasterLinkOptions, MasterTlsOptions } from './http-master-link-options.js';
+export { shardRoutes, type HeartbeatMaster, type ShardRoutesOptions } from './shard-routes.js';
