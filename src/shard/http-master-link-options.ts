@@ -1,4 +1,5 @@
 /** What an HttpMasterLink can be told, its defaults, and the complaints about what it cannot be told. */
+import { X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import { invalidArgument } from '../invalid-argument.js';
 import { checkNames, OptionReader } from '../option-reader.js';
@@ -113,6 +114,8 @@ function readTls(options: MasterTlsOptions): TlsSettings {
   };
   const given = Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined)) as TlsSettings;
   try {
+    // A CA that is none would be passed over, and every master refused.
+    for (const ca of given.ca ?? []) new X509Certificate(ca);
     createSecureContext(given);
   } catch (error) {
     const complaint = invalidArgument('tls', '(not shown)', 'PEM texts that belong together');

@@ -214,10 +214,10 @@ test('a shard that comes too often is told when to come again, and others are no
 });
 
 test('closing the server waits for a heartbeat in flight', async () => {
-  const serving = await serve();
+  await using serving = await serve();
   const gate = new Gate();
   serving.master.reply = async () => {
-    await gate.pass();
+    await gate.wait();
     return emptyReply;
   };
   const answer = heartbeat(serving);
