@@ -111,19 +111,20 @@ test('a heartbeat goes to a real master and back, and tells the sizes of what wa
 });
 
 test('a large packet is sent as gzip, to one connection that is kept', async () => {
-  const encodings: unknown[] = [];
+  const encodings: (string | undefined)[] = [];
+  const ports = new Set<number | undefined>();
   await using app = Fastify();
   app.addHook('onRequest', async request => {
-    encodings.push([request.headers['content-encoding'], request.raw.socket.remotePort]);
+    encodings.push(request.headers['content-encoding']);
+    ports.add(request.raw.socket.remotePort);
   });
   await app.register(shardRoutes(new FakeMaster()));
   const url = await app.listen({ host: '127.0.0.1', port: 0 });
   await using link = new HttpMasterLink({ url, token: TOKEN });
   await link.heartbeat(emptyPacket, NEVER);
   await link.heartbeat({ ...emptyPacket, jobs: Array<unknown>(3000).fill({ id: 1 }) }, NEVER);
-  const [[small, port] = [], [large, samePort] = []] = encodings as [unknown[], unknown[]];
-  assert.deepEqual([small, large], [undefined, 'gzip']);
-  assert.equal(port, samePort);
+  assert.deepEqual(encodings, [undefined, 'gzip']);
+  assert.equal(ports.size, 1);
 });
 
 const BAD_ANSWERS: readonly (readonly [
@@ -253,12 +254,9 @@ test('a heartbeat that is aborted before it begins connects to nobody', async ()
 });
 
 test('nobody who listens, or no such host, is ERR_MASTER_UNREACHABLE', async () => {
-  let url = '';
-  {
-    await using server = await listen(() => undefined);
-    url = server.url;
-  }
-  const refused = await failureOf(url);
+  const server = await listen(() => undefined);
+  await server[Symbol.asyncDispose]();
+  const refused = await failureOf(server.url);
   assert.deepEqual(
     [refused.code, (refused.cause as NodeJS.ErrnoException).code],
     ['ERR_MASTER_UNREACHABLE', 'ECONNREFUSED'],
