@@ -306,7 +306,9 @@ const ENTRY_POINTS: Readonly<Record<string, string>> = {
     HEARTBEAT_VERSION HeartbeatPacket HeartbeatReply Refused
     HeartbeatError HeartbeatErrorCode HeartbeatExchange MasterLink
     farmMigrations AclGroupRow FarmTables Flag HostAttributeRow HostRow JobKeyvalRow JobRow LabelRow Moment QueueEntryRow
-    ShardRow ShardTokenRow UserRow`,
+    ShardRow ShardTokenRow UserRow
+    ShardMaster ShardMasterOptions MasterError MasterErrorCode HostQuery NewHost JobQuery NewEntry NewJob
+    ListedShard ListedToken`,
   'testing/index.ts': `
     FakeDrone FakeCall FakeFault startSshServer SshServer SshServerOptions ExecRequest Gate FakeClock`,
 };

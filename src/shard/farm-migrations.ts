@@ -9,9 +9,8 @@ const TABLES = [
      label_id integer PRIMARY KEY REFERENCES farm_label (id) ON DELETE CASCADE
    )`,
   `farm_shard_token (
-     shard_id integer PRIMARY KEY REFERENCES farm_shard (id) ON DELETE CASCADE,
-     token_hash text NOT NULL UNIQUE,
-     created_on text NOT NULL
+     id integer PRIMARY KEY, shard_id integer NOT NULL REFERENCES farm_shard (id) ON DELETE CASCADE,
+     token_hash text NOT NULL, created_on text NOT NULL
    )`,
   'farm_user (id integer PRIMARY KEY, login text NOT NULL UNIQUE, access_level integer NOT NULL)',
   'farm_acl_group (id integer PRIMARY KEY, name text NOT NULL UNIQUE, description text NOT NULL)',
@@ -69,6 +68,7 @@ const INDEXES = [
   'farm_host_label_label ON farm_host_label (label_id)',
   'farm_acl_group_host_host ON farm_acl_group_host (host_id)',
   'farm_acl_group_user_user ON farm_acl_group_user (user_id)',
+  'farm_shard_token_shard ON farm_shard_token (shard_id)',
   'farm_shard_label_shard ON farm_shard_label (shard_id)',
   'farm_job_shard ON farm_job (shard_id)',
   'farm_job_label_label ON farm_job_label (label_id)',

@@ -23,6 +23,7 @@ export interface ShardRow {
 
 /** Of the master alone. */
 export interface ShardTokenRow {
+  id: number;
   shard_id: number;
   /** The token itself is kept nowhere. */
   token_hash: string;

@@ -27,3 +27,10 @@ export type {
 export { HttpMasterLink } from './http-master-link.js';
 export type { HttpMasterLinkOptions, MasterTlsOptions } from './http-master-link-options.js';
 export { shardRoutes, type HeartbeatMaster, type ShardRoutesOptions } from './shard-routes.js';
+export { ShardMaster } from './shard-master.js';
+export type { ShardMasterOptions } from './master/master-options.js';
+export { MasterError, type MasterErrorCode } from './master/master-error.js';
+export type { HostQuery, NewHost } from './master/new-host.js';
+export type { JobQuery, NewEntry, NewJob } from './master/new-job.js';
+export type { ListedShard } from './master/shards.js';
+export type { ListedToken } from './master/tokens.js';

@@ -1,0 +1,159 @@
+/** Jobs as the master knows them. */
+import { byIds } from '../chunks.js';
+import type { FarmReader } from '../serialize.js';
+import { type FarmWriter, insertRows } from '../rows.js';
+import type { JobKeyvalRow, JobRow, QueueEntryRow } from '../farm-tables.js';
+import { type NumberedTable, takeIds } from './ids.js';
+import { MasterError } from './master-error.js';
+import { findHosts, findLabels, findShard, wanted } from './named.js';
+import type { CheckedJob, JobFilter } from './new-job.js';
+import { ABORTED, QUEUED } from './statuses.js';
+
+export async function createJobs(tx: FarmWriter, jobs: readonly CheckedJob[]): Promise<number[]> {
+  await checkParents(tx, jobs);
+  const nextId = await takeIds(tx, 'farm_job', jobs.length);
+  const created_on = new Date().toISOString();
+  const made = jobs.map(job => ({ ...job, id: nextId() }));
+  const rows = made.map(({ id, name, owner, command, priority, parentJobId }): JobRow => {
+    return { id, name, owner, command, priority, created_on, parent_job_id: parentJobId, shard_id: null };
+  });
+  await insertRows(tx, 'farm_job', rows);
+  const names = new Set(made.flatMap(({ labels, entries }) => [...labels, ...entries.map(entry => entry.metaHost)]));
+  names.delete(undefined);
+  const labels = await findLabels(tx, [...names] as string[]);
+  const labelId = (name: string): number => wanted('label', name, labels.get(name)).id;
+  const links = made.flatMap(job => job.labels.map(name => ({ job_id: job.id, label_id: labelId(name) })));
+  await insertRows(tx, 'farm_job_label', links);
+  await insertEntries(tx, made, labelId);
+  await insertKeyvals(tx, made);
+  return made.map(({ id }) => id);
+}
+
+export async function listJobs(db: FarmReader, filter: JobFilter): Promise<JobRow[]> {
+  let query = db.selectFrom('farm_job as job').selectAll('job');
+  const { owner, shard, parentJobId, complete } = filter;
+  if (owner !== undefined) query = query.where('job.owner', '=', owner);
+  if (parentJobId !== undefined) query = query.where('job.parent_job_id', '=', parentJobId);
+  if (shard === null) query = query.where('job.shard_id', 'is', null);
+  else if (shard !== undefined) query = query.where('job.shard_id', '=', (await findShard(db, shard)).id);
+  if (complete !== undefined) {
+    query = query.where(({ exists, not, selectFrom }) => {
+      const open = exists(
+        selectFrom('farm_queue_entry as entry')
+          .select('entry.id')
+          .whereRef('entry.job_id', '=', 'job.id')
+          .where('entry.complete', '=', 0),
+      );
+      return complete ? not(open) : open;
+    });
+  }
+  return query.where('job.id', '>', filter.afterId).orderBy('job.id').limit(filter.limit).execute();
+}
+
+export async function listEntries(db: FarmReader, jobId: number): Promise<QueueEntryRow[]> {
+  return db.selectFrom('farm_queue_entry').selectAll().where('job_id', '=', jobId).orderBy('id').execute();
+}
+
+/**
+ * What is handed out is its shard's to end, which is told with its next heartbeat; what somebody is at, whoever is at it.
+ * Resolves with how many entries are to end, those that have not ended before.
+ */
+export async function abortJob(tx: FarmWriter, jobId: number): Promise<number> {
+  const { shard_id } = await findJob(tx, jobId);
+  const open = tx.updateTable('farm_queue_entry').where('job_id', '=', jobId).where('complete', '=', 0);
+  const { numUpdatedRows } = await open.set({ aborted: 1 }).executeTakeFirstOrThrow();
+  if (shard_id === null) {
+    const finished_on = new Date().toISOString();
+    await open.where('active', '=', 0).set({ status: ABORTED, finished_on, complete: 1 }).execute();
+  }
+  return Number(numUpdatedRows);
+}
+
+/** With its entries, labels and keyvals. */
+export async function removeJob(tx: FarmWriter, jobId: number): Promise<void> {
+  await findJob(tx, jobId);
+  if ((await listEntries(tx, jobId)).some(({ complete }) => complete === 0)) {
+    throw new MasterError('ERR_IN_USE', `the job ${String(jobId)} is not complete: abort it first`);
+  }
+  for (const table of ['farm_queue_entry', 'farm_job_label', 'farm_job_keyval'] as const) {
+    await tx.deleteFrom(table).where('job_id', '=', jobId).execute();
+  }
+  await tx.deleteFrom('farm_job').where('id', '=', jobId).execute();
+}
+
+export async function listJobKeyvals(db: FarmReader, jobId: number): Promise<JobKeyvalRow[]> {
+  return db.selectFrom('farm_job_keyval').selectAll().where('job_id', '=', jobId).orderBy('key').execute();
+}
+
+export async function setJobKeyval(tx: FarmWriter, jobId: number, key: string, value: string): Promise<void> {
+  await findJob(tx, jobId);
+  const { numUpdatedRows } = await tx
+    .updateTable('farm_job_keyval')
+    .set({ value })
+    .where('job_id', '=', jobId)
+    .where('key', '=', key)
+    .executeTakeFirstOrThrow();
+  if (numUpdatedRows === 0n) await insertKeyvals(tx, [{ id: jobId, keyvals: [[key, value]] }]);
+}
+
+export async function removeJobKeyval(tx: FarmWriter, jobId: number, key: string): Promise<void> {
+  const { numDeletedRows } = await tx
+    .deleteFrom('farm_job_keyval')
+    .where('job_id', '=', jobId)
+    .where('key', '=', key)
+    .executeTakeFirstOrThrow();
+  if (numDeletedRows === 0n) throw new MasterError('ERR_NOT_FOUND', `the job ${String(jobId)} has no keyval '${key}'`);
+}
+
+async function findJob(db: FarmReader, jobId: number): Promise<JobRow> {
+  const row = await db.selectFrom('farm_job').selectAll().where('id', '=', jobId).executeTakeFirst();
+  return wanted('job', String(jobId), row);
+}
+
+async function checkParents(tx: FarmWriter, jobs: readonly CheckedJob[]): Promise<void> {
+  const parents = new Set(jobs.map(({ parentJobId }) => parentJobId).filter(id => id !== null));
+  const rows = await byIds(parents, ids => tx.selectFrom('farm_job').select('id').where('id', 'in', ids).execute());
+  const known = new Set(rows.map(({ id }) => id));
+  for (const id of parents) wanted('job', String(id), known.has(id) || undefined);
+}
+
+async function insertEntries(
+  tx: FarmWriter,
+  jobs: readonly Pick<CheckedJob & { id: number }, 'id' | 'entries'>[],
+  labelId: (name: string) => number,
+): Promise<void> {
+  const entries = jobs.flatMap(job => job.entries.map(entry => ({ job_id: job.id, ...entry })));
+  const hostnames = new Set(entries.map(({ host }) => host).filter(host => host !== undefined));
+  const hosts = await findHosts(tx, [...hostnames]);
+  const nextId = await takeIds(tx, 'farm_queue_entry', entries.length);
+  const rows = entries.map(({ job_id, host, metaHost }): QueueEntryRow => {
+    return {
+      id: nextId(),
+      job_id,
+      host_id: host === undefined ? null : wanted('host', host, hosts.get(host)).id,
+      meta_host: metaHost === undefined ? null : labelId(metaHost),
+      status: QUEUED,
+      active: 0,
+      complete: 0,
+      aborted: 0,
+      started_on: null,
+      finished_on: null,
+      execution_subdir: '',
+    };
+  });
+  await insertRows(tx, 'farm_queue_entry', rows);
+}
+
+async function insertKeyvals(
+  tx: FarmWriter,
+  jobs: readonly Pick<CheckedJob & { id: number }, 'id' | 'keyvals'>[],
+): Promise<void> {
+  const table = 'farm_job_keyval' satisfies NumberedTable;
+  const pairs = jobs.flatMap(job => job.keyvals.map(pair => ({ job_id: job.id, pair })));
+  const nextId = await takeIds(tx, table, pairs.length);
+  await insertRows(
+    tx,
+    table,
+    pairs.map(({ job_id, pair: [key, value] }) => ({ id: nextId(), job_id, key, value })),
+  );
+}

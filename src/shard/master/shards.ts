@@ -1,0 +1,69 @@
+/** Shards as the master knows them. */
+import type { FarmReader } from '../serialize.js';
+import { chunksOf } from '../chunks.js';
+import type { FarmWriter } from '../rows.js';
+import { takeIds } from './ids.js';
+import { addShardLabels } from './labels.js';
+import { MasterError } from './master-error.js';
+import { findShard } from './named.js';
+import { QUEUED } from './statuses.js';
+
+/** A shard as it is listed. */
+export interface ListedShard {
+  readonly id: number;
+  readonly hostname: string;
+  readonly labels: readonly string[];
+}
+
+export async function createShard(tx: FarmWriter, hostname: string, labels: readonly string[]): Promise<number> {
+  const known = await tx.selectFrom('farm_shard').select('id').where('hostname', '=', hostname).executeTakeFirst();
+  if (known !== undefined) throw new MasterError('ERR_EXISTS', `there is a shard '${hostname}' already`);
+  const nextId = await takeIds(tx, 'farm_shard', 1);
+  const id = nextId();
+  await tx.insertInto('farm_shard').values({ id, hostname }).execute();
+  await addShardLabels(tx, hostname, labels);
+  return id;
+}
+
+export async function listShards(db: FarmReader): Promise<ListedShard[]> {
+  const shards = await db.selectFrom('farm_shard').selectAll().orderBy('id').execute();
+  const labels = await db
+    .selectFrom('farm_shard_label as of')
+    .innerJoin('farm_label as label', 'label.id', 'of.label_id')
+    .select(['of.shard_id', 'label.name'])
+    .orderBy('label.name')
+    .execute();
+  const namesOf = new Map(shards.map(({ id }) => [id, [] as string[]]));
+  for (const { shard_id, name } of labels) namesOf.get(shard_id)?.push(name);
+  return shards.map(({ id, hostname }) => ({ id, hostname, labels: namesOf.get(id) ?? [] }));
+}
+
+/** What is known of finished jobs stays, but for which shard ran them. */
+export async function removeShard(tx: FarmWriter, hostname: string, force: boolean): Promise<void> {
+  const { id } = await findShard(tx, hostname);
+  const hosts = await tx.selectFrom('farm_host').select('id').where('shard_id', '=', id).execute();
+  const open = await tx
+    .selectFrom('farm_queue_entry as entry')
+    .innerJoin('farm_job as job', 'job.id', 'entry.job_id')
+    .select('entry.id')
+    .where('entry.complete', '=', 0)
+    .where('job.shard_id', '=', id)
+    .execute();
+  if (!force && hosts.length + open.length > 0) {
+    const text = `the shard '${hostname}' has ${String(hosts.length)} hosts and ${String(open.length)} entries of jobs that are not complete`;
+    throw new MasterError('ERR_IN_USE', `${text}, and may be at them: end it, and say force`);
+  }
+  // Nobody is at them any more, so that they may be assigned again, or aborted.
+  for (const piece of chunksOf(open.map(entry => entry.id))) {
+    await tx
+      .updateTable('farm_queue_entry')
+      .set({ active: 0, status: QUEUED, started_on: null })
+      .where('id', 'in', piece)
+      .execute();
+  }
+  await tx.updateTable('farm_host').set({ shard_id: null }).where('shard_id', '=', id).execute();
+  await tx.updateTable('farm_job').set({ shard_id: null }).where('shard_id', '=', id).execute();
+  await tx.deleteFrom('farm_shard_token').where('shard_id', '=', id).execute();
+  await tx.deleteFrom('farm_shard_label').where('shard_id', '=', id).execute();
+  await tx.deleteFrom('farm_shard').where('id', '=', id).execute();
+}
