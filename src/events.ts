@@ -214,6 +214,24 @@ export interface LayoutEnd {
   readonly problems: number;
 }
 
+/** A shard's heartbeat has ended, well or not. */
+export interface HeartbeatEnd {
+  /** Name of the shard client. */
+  readonly client: string;
+  readonly shardHostname: string;
+  /** From the packet's making until the reply was taken over, ms. */
+  readonly tookMs: number;
+  /** Jobs that were in the packet to be uploaded, and those that the master has acknowledged and that are settled so. */
+  readonly uploadedJobs: number;
+  readonly settledJobs: number;
+  /** Records of the reply that were taken over, of all kinds, and that could not be. */
+  readonly takenRecords: number;
+  readonly badRecords: number;
+  readonly failed: boolean;
+  /** What it failed with, an Error or not. */
+  readonly error?: unknown;
+}
+
 /** A drone manager has initialized a drone. */
 export interface DroneInitialized {
   /** Name of the drone manager. */
@@ -267,6 +285,7 @@ export interface EventMessages {
   'drone-task-queue:section.slow': SectionSlow;
   'drone-task-queue:section.retry': SectionRetry;
   'drone-task-queue:layout.end': LayoutEnd;
+  'drone-task-queue:heartbeat.end': HeartbeatEnd;
   'drone-task-queue:drone.initialized': DroneInitialized;
   'drone-task-queue:drone.stale': DroneStale;
   'drone-task-queue:drone.fresh': DroneFresh;
@@ -322,6 +341,8 @@ export const events = {
   sectionRetry: 'drone-task-queue:section.retry',
   /** Carries a `LayoutEnd`. */
   layoutEnd: 'drone-task-queue:layout.end',
+  /** Carries a `HeartbeatEnd`. */
+  heartbeatEnd: 'drone-task-queue:heartbeat.end',
   /** Carries a `DroneInitialized`. */
   droneInitialized: 'drone-task-queue:drone.initialized',
   /** Carries a `DroneStale`. */

@@ -76,6 +76,7 @@ export {
   type EventName,
   events,
   type FileProgress,
+  type HeartbeatEnd,
   type LinkClose,
   type LinkOpen,
   type RoundEnd,

@@ -15,7 +15,7 @@ import { events, publish } from '../events.js';
 import { invalidArgument } from '../invalid-argument.js';
 import { refuseInSection } from '../section-guard.js';
 import { metricName, openStats, type Stats } from '../stats.js';
-import { readTickOptions, type Tick, type TickLoopOptions, type TickSettings } from './tick-options.js';
+import { checkedPauseMs, readTickOptions, type Tick, type TickLoopOptions, type TickSettings } from './tick-options.js';
 
 /** A run of the loop that was refused, or the reason why a tick's signal was aborted. */
 export class TickLoopError extends Error {
@@ -105,7 +105,8 @@ export class TickLoop {
    * Resolves when the loop was stopped or has done its `maxTicks`. After a second signal it resolves at once: then the
    * current tick's own work may still be going, and what that throws is still logged.
    *
-   * Rejects with what a tick threw when `onError` is `stop`; with a TickLoopError (`ERR_TICK_LOOP_RUNNING`) while it is
+   * Rejects with what a tick threw when `onError` is `stop`; with what a `pauseMs` of yours threw, or with TypeError
+   * (`ERR_INVALID_ARG`) when that gives no number of milliseconds; with a TickLoopError (`ERR_TICK_LOOP_RUNNING`) while it is
    * running, or while a tick that an earlier run left behind has not ended.
    */
   async run(): Promise<void> {
@@ -207,7 +208,7 @@ export class TickLoop {
 
   async #pause(run: Run): Promise<void> {
     const { clock, jitter, pauseMs, random } = this.#settings;
-    const thisPauseMs = pauseMs * (1 + jitter * (2 * random() - 1));
+    const thisPauseMs = checkedPauseMs('pauseMs()', pauseMs()) * (1 + jitter * (2 * random() - 1));
     await new Promise<void>(resolve => {
       const timer = clock.setTimer(thisPauseMs, resolve);
       run.endPause = () => {

@@ -21,8 +21,11 @@ export type Tick = (context: TickContext) => unknown;
 
 /** How a tick loop goes. */
 export interface TickLoopOptions {
-  /** From the end of a tick to the start of the next, ms. Default 1000; 0 still lets the event loop turn. */
-  pauseMs?: number | undefined;
+  /**
+   * From the end of a tick to the start of the next, ms; or a function that is asked at the end of each tick that another
+   * one follows, to wait longer while ticks fail, say. Default 1000; 0 still lets the event loop turn.
+   */
+  pauseMs?: number | (() => number) | undefined;
   /**
    * Makes each pause longer or shorter by a random part of it, up to this one: 0.1 for 10 percent either way, so that
    * many schedulers do not fall into step. From 0 to 1; default 0.
@@ -61,7 +64,8 @@ export interface TickLoopOptions {
 
 /** The options with their defaults, checked. */
 export interface TickSettings {
-  readonly pauseMs: number;
+  /** What it gives is not checked yet: see `checkedPauseMs`. */
+  readonly pauseMs: () => number;
   readonly jitter: number;
   readonly onError: 'continue' | 'stop';
   readonly onTickError: ((error: unknown, tick: number) => unknown) | undefined;
@@ -80,8 +84,10 @@ const DEFAULT_SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM'];
 /** Throws TypeError (`ERR_INVALID_ARG`) that names the option. */
 export function readTickOptions(options: TickLoopOptions): TickSettings {
   if (typeof options !== 'object' || options === null) throw invalidArgument('options', options, 'an object');
+  const { pauseMs = 1000 } = options;
+  if (typeof pauseMs !== 'function') checkedPauseMs('pauseMs', pauseMs);
   const settings = {
-    pauseMs: options.pauseMs ?? 1000,
+    pauseMs: typeof pauseMs === 'function' ? pauseMs : () => pauseMs,
     jitter: options.jitter ?? 0,
     onError: options.onError ?? 'continue',
     onTickError: options.onTickError,
@@ -99,10 +105,7 @@ export function readTickOptions(options: TickLoopOptions): TickSettings {
 }
 
 function checkSettings(settings: TickSettings): void {
-  const { pauseMs, jitter, onError, onTickError, signals, signal, maxTicks, name, clock, random } = settings;
-  if (!(typeof pauseMs === 'number' && pauseMs >= 0 && pauseMs < Infinity)) {
-    throw invalidArgument('pauseMs', pauseMs, 'a finite number of milliseconds, 0 or more');
-  }
+  const { jitter, onError, onTickError, signals, signal, maxTicks, name, clock, random } = settings;
   if (!(typeof jitter === 'number' && jitter >= 0 && jitter <= 1)) {
     throw invalidArgument('jitter', jitter, 'a number from 0 to 1');
   }
@@ -123,6 +126,12 @@ function checkSettings(settings: TickSettings): void {
   }
   if (typeof random !== 'function') throw invalidArgument('random', random, 'a function');
   checkStatsTarget(settings.stats);
+}
+
+/** Throws TypeError (`ERR_INVALID_ARG`) for what is no pause. */
+export function checkedPauseMs(field: string, pauseMs: unknown): number {
+  if (typeof pauseMs === 'number' && pauseMs >= 0 && pauseMs < Infinity) return pauseMs;
+  throw invalidArgument(field, pauseMs, 'a finite number of milliseconds, 0 or more');
 }
 
 /** Signals that no process can listen to. */

@@ -1,6 +1,7 @@
 /**
  * The tables of a farm that is shared out to shards. The master has all of it, a shard what was handed to it; the tables
- * are the same, and so are the ids, which only the master gives. In a store's own interface of tables: `MyTables & FarmTables`.
+ * are the same, and so are the ids, which only the master gives; those of keyvals and attributes mean nothing in another
+ * store. In a store's own interface of tables: `MyTables & FarmTables`.
  */
 
 /** As a column, so that every database and JSON have it: 0 for no, 1 for yes. */

@@ -34,3 +34,8 @@ export type { HostQuery, NewHost } from './master/new-host.js';
 export type { JobQuery, NewEntry, NewJob } from './master/new-job.js';
 export type { ListedShard } from './master/shards.js';
 export type { ListedToken } from './master/tokens.js';
+export { completeEntry, type EntryOutcome } from './complete-entry.js';
+export { RecordError, type RecordKind } from './record-error.js';
+export { ShardClient, ShardClientError } from './shard-client.js';
+export type { ShardClientOptions } from './client-options.js';
+export type { TakenOver } from './take-over.js';

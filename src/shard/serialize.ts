@@ -13,6 +13,7 @@ import type {
   ShardRow,
   UserRow,
 } from './farm-tables.js';
+import { grouped, type Owned } from './grouped.js';
 
 /** The handle of a section of either kind. */
 export type FarmReader = Pick<ReadDb<FarmTables>, 'selectFrom'>;
@@ -99,8 +100,6 @@ export function serializeJobKeyvals(db: FarmReader, jobIds: readonly number[]): 
   );
 }
 
-type Owned<Row> = readonly [owner: number, row: Row];
-
 async function labelsOfHosts(db: FarmReader, hostIds: readonly number[]): Promise<Owned<LabelRow>[]> {
   const rows = await byIds(hostIds, ids =>
     db
@@ -186,14 +185,4 @@ function byId<Row extends { id: number }>(rows: readonly Row[]): Map<number, Row
 
 function found<Row>(rows: ReadonlyMap<number, Row>, id: number | null): Row | null {
   return id === null ? null : (rows.get(id) ?? null);
-}
-
-function grouped<Row>(owned: readonly Owned<Row>[]): Map<number, Row[]> {
-  const groups = new Map<number, Row[]>();
-  for (const [owner, row] of owned) {
-    const group = groups.get(owner);
-    if (group === undefined) groups.set(owner, [row]);
-    else group.push(row);
-  }
-  return groups;
 }

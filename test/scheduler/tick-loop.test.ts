@@ -76,6 +76,40 @@ function startedTicks(options: TickLoopOptions, tickMs = 0): { loop: TickLoop; c
 const isRunningError = (error: unknown): boolean =>
   error instanceof TickLoopError && error.code === 'ERR_TICK_LOOP_RUNNING';
 
+test('a pause of its own length for each tick is asked for when that has ended', async () => {
+  const asked: number[] = [];
+  const { loop, clock, startsMs } = startedTicks({
+    maxTicks: 3,
+    pauseMs: () => {
+      asked.push(clock.nowMs());
+      return asked.length * 1000;
+    },
+  });
+  const ended = loop.run();
+  await clock.advance(1000);
+  await clock.advance(2000);
+  await ended;
+  assert.deepEqual(
+    [startsMs, asked],
+    [
+      [0, 1000, 3000],
+      [0, 1000],
+    ],
+  );
+});
+
+test('a pause that cannot be ends the run with what is wrong with it', async () => {
+  const given: readonly [pauseMs: () => number, error: object][] = [
+    [() => NaN, { code: 'ERR_INVALID_ARG', message: /^pauseMs\(\) is NaN, expected a finite number/ }],
+    [() => assert.fail('no idea'), { message: 'no idea' }],
+  ];
+  for (const [pauseMs, error] of given) {
+    const loop = new TickLoop(() => undefined, { pauseMs });
+    await assert.rejects(loop.run(), error);
+    assert.equal(loop.running, false);
+  }
+});
+
 test('the first tick starts at once, each other one a pause after the end of the one before', async () => {
   const { loop, clock, startsMs } = startedTicks({ pauseMs: 700 }, 300);
   const run = loop.run();

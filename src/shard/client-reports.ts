@@ -1,0 +1,125 @@
+/** What is told of a shard client's heartbeats: log, events and metrics. */
+import { events, type HeartbeatEnd, publish } from '../events.js';
+import type { Log } from '../log.js';
+import { metricName, openStats, type Stats } from '../stats.js';
+import type { StoreErrorCode } from '../store/store-error.js';
+import type { ClientSettings } from './client-options.js';
+import type { HeartbeatErrorCode } from './heartbeat-error.js';
+import type { Refused } from './heartbeat.js';
+import type { HeartbeatExchange } from './master-link.js';
+import type { TakenOver } from './take-over.js';
+
+/** Why a heartbeat failed that the next one may do better than. */
+export type HeartbeatFailureCode = HeartbeatErrorCode | StoreErrorCode;
+
+/** Named in a line that tells of many. */
+const TOLD_IDS = 10;
+
+export class ClientReports {
+  readonly #name: string;
+  readonly #log: Log;
+  readonly #stats: Stats;
+  readonly #state: ReportState;
+
+  constructor(settings: ClientSettings, state: ReportState) {
+    const { name, log, stats } = settings;
+    this.#name = name;
+    this.#log = log;
+    this.#state = state;
+    this.#stats = openStats(stats, (error, problems) => {
+      log.warn(`${name}: metrics are being lost`, { client: name, problems, error });
+    });
+  }
+
+  started(): void {
+    this.#stats.increment(this.#metric('starts'));
+  }
+
+  answered({ reply, requestBytes, responseBytes }: HeartbeatExchange): void {
+    this.#stats.gauge(this.#metric('request_size'), requestBytes);
+    this.#stats.gauge(this.#metric('response_size'), responseBytes);
+    this.#stats.gauge(this.#metric('hosts_received'), reply.hosts.length);
+    this.#stats.gauge(this.#metric('jobs_received'), reply.jobs.length);
+    this.#stats.gauge(this.#metric('job_keyvals_received'), reply.jobKeyvals.length);
+    this.#tellRefused(reply.refused);
+  }
+
+  processed(taken: TakenOver, tookMs: number): void {
+    this.#stats.timing(this.#metric('process'), tookMs);
+    if (taken.badRecords > 0) this.#stats.increment(this.#metric('deserialization_failures'), taken.badRecords);
+    const ids = taken.uploadAgainJobIds;
+    if (ids.length > 0) {
+      const text = `the master has sent jobs that are finished here, which are uploaded again: ${few(ids)}`;
+      this.#log.warn(`${this.#name}: ${text}`, { client: this.#name, jobs: ids.length });
+    }
+  }
+
+  tooLarge(jobIds: readonly number[]): void {
+    if (jobIds.length === 0) return;
+    const text = `finished jobs that are larger than maxUploadBytes are not uploaded: ${few(jobIds)}`;
+    this.#log.warn(`${this.#name}: ${text}`, { client: this.#name, jobs: jobIds.length });
+  }
+
+  /** One line for each change of state: a master that is down for a night would fill the disk otherwise. */
+  failed(code: HeartbeatFailureCode, error: Error): void {
+    this.#stats.increment(this.#metric('heartbeat_failures', code));
+    const fields = { client: this.#name, code, error };
+    const line = `${this.#name}: the heartbeat failed: ${error.message}`;
+    if (code === this.#state.failing) this.#log.debug(line, fields);
+    else this.#log.error(line, fields);
+    this.#state.failing = code;
+  }
+
+  succeeded(failures: number): void {
+    if (this.#state.failing === undefined) return;
+    this.#state.failing = undefined;
+    this.#log.info(`${this.#name}: heartbeats go well again, after ${String(failures)} that failed`, {
+      client: this.#name,
+      failures,
+    });
+  }
+
+  ended(tookMs: number, message: () => HeartbeatEnd): void {
+    this.#stats.timing(this.#metric('heartbeat'), tookMs);
+    publish(events.heartbeatEnd, message);
+  }
+
+  fatal(error: unknown): void {
+    this.#stats.increment(this.#metric('uncaught_exceptions'));
+    this.#log.error(`${this.#name}: the loop ends: ${String(error)}`, { client: this.#name, error });
+  }
+
+  close(): Promise<void> {
+    return this.#stats.close();
+  }
+
+  /** Told again only when it is about others: they come with each heartbeat until somebody does something. */
+  #tellRefused(refused: readonly Refused[]): void {
+    const which = refused.map(({ record, id }) => `${record} ${String(id)}`).join();
+    if (which === this.#state.refused) return;
+    this.#state.refused = which;
+    for (const { record, id, reason } of refused.slice(0, TOLD_IDS)) {
+      const text = `the master has refused ${record} ${String(id)}: ${reason}`;
+      this.#log.warn(`${this.#name}: ${text}`, { client: this.#name, record, id });
+    }
+    if (refused.length > TOLD_IDS) {
+      const more = refused.length - TOLD_IDS;
+      this.#log.warn(`${this.#name}: the master has refused ${String(more)} more`, { client: this.#name });
+    }
+  }
+
+  #metric(...names: string[]): string {
+    return metricName('drone_task_queue', this.#name, ...names);
+  }
+}
+
+/** What was told last; outlives the metrics' sink, which is there while a loop or a single heartbeat goes on. */
+export interface ReportState {
+  failing: HeartbeatFailureCode | undefined;
+  refused: string;
+}
+
+function few(ids: readonly number[]): string {
+  const shown = ids.slice(0, TOLD_IDS).join(', ');
+  return ids.length > TOLD_IDS ? `${shown} and ${String(ids.length - TOLD_IDS)} more` : shown;
+}

@@ -1,0 +1,31 @@
+/** A heartbeat's packet: what is so on this shard, as of one moment. */
+import { sql } from 'kysely';
+import type { Flag } from './farm-tables.js';
+import { HEARTBEAT_VERSION, type HeartbeatPacket } from './heartbeat.js';
+import type { FarmReader } from './serialize.js';
+import type { Uploads } from './uploads.js';
+
+export async function packetOf(db: FarmReader, shardHostname: string, uploads: Uploads): Promise<HeartbeatPacket> {
+  const knownJobs = await db
+    .selectFrom('farm_queue_entry')
+    .select('job_id')
+    .distinct()
+    // Said in the statement itself: for a bound 0, SQLite does not use the index of what is open.
+    .where('complete', '=', sql<Flag>`0`)
+    .orderBy('job_id')
+    .execute();
+  const knownHosts = await db
+    .selectFrom('farm_host')
+    .select(['id', 'status'])
+    .where('invalid', '=', 0)
+    .orderBy('id')
+    .execute();
+  return {
+    version: HEARTBEAT_VERSION,
+    shardHostname,
+    knownJobIds: knownJobs.map(job => job.job_id),
+    knownHosts,
+    jobs: [...uploads.jobs],
+    entries: [...uploads.entries],
+  };
+}

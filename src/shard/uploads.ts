@@ -1,0 +1,145 @@
+/**
+ * What a shard tells of finished jobs: which they are, and that they need not be told again.
+ *
+ * A job is to be uploaded when its `shard_id` is null and an entry of it is complete (see `completeEntry`, which writes the
+ * two bits). It stays so until the master has acknowledged all that is known of it by then.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import type { Store } from '../store/store.js';
+import { chunksOf } from './chunks.js';
+import type { FarmTables, JobRow, QueueEntryRow } from './farm-tables.js';
+import { grouped } from './grouped.js';
+import type { FarmWriter } from './rows.js';
+import { entryRecords, type FarmReader, jobRecords } from './serialize.js';
+
+/** Jobs to upload, each with all of its entries. */
+export interface Uploads {
+  readonly jobs: readonly JobRow[];
+  readonly entries: readonly QueueEntryRow[];
+  /** To be uploaded, and left out: each alone is larger than all may be. */
+  readonly tooLargeJobIds: readonly number[];
+}
+
+/** Jobs whose entries are read at once: there may be thousands of each, and few that fit. */
+const JOBS_AT_ONCE = 100;
+
+/** The first of those that are to be uploaded, as many as may be. */
+export async function chooseUploads(
+  db: FarmReader,
+  { maxUploadJobs, maxUploadBytes }: { readonly maxUploadJobs: number; readonly maxUploadBytes: number },
+): Promise<Uploads> {
+  const finished = await db
+    .selectFrom('farm_job')
+    .select('farm_job.id')
+    .where('farm_job.shard_id', 'is', null)
+    .where(({ exists, selectFrom }) =>
+      exists(
+        selectFrom('farm_queue_entry as entry')
+          .select('entry.id')
+          .whereRef('entry.job_id', '=', 'farm_job.id')
+          .where('entry.complete', '=', 1),
+      ),
+    )
+    .orderBy('farm_job.id')
+    .limit(maxUploadJobs)
+    .execute();
+  const ids = finished.map(job => job.id);
+  const chosen: { jobs: JobRow[]; entries: QueueEntryRow[]; tooLargeJobIds: number[] } = {
+    jobs: [],
+    entries: [],
+    tooLargeJobIds: [],
+  };
+  let roomBytes = maxUploadBytes;
+  for (let start = 0; start < ids.length; start += JOBS_AT_ONCE) {
+    const some = ids.slice(start, start + JOBS_AT_ONCE);
+    const entriesOf = byJob(await entryRecords(db, some));
+    for (const job of await jobRecords(db, some)) {
+      const entries = entriesOf.get(job.id) ?? [];
+      const bytes = Buffer.byteLength(JSON.stringify([job, entries]));
+      if (bytes > maxUploadBytes) chosen.tooLargeJobIds.push(job.id);
+      else if (bytes > roomBytes) return chosen;
+      else {
+        roomBytes -= bytes;
+        chosen.jobs.push(job);
+        for (const entry of entries) chosen.entries.push(entry);
+      }
+    }
+  }
+  return chosen;
+}
+
+/**
+ * Gives jobs that were uploaded and acknowledged back to this shard, and gives their ids. A job of which more has become
+ * known since it was read, or is about to, is uploaded again.
+ */
+export async function markUploaded(
+  farm: Store<FarmTables>,
+  shardHostname: string,
+  uploads: Uploads,
+  acknowledgedJobIds: readonly number[],
+): Promise<number[]> {
+  const acknowledged = new Set(acknowledgedJobIds);
+  const ids = uploads.jobs.map(job => job.id).filter(id => acknowledged.has(id));
+  if (ids.length === 0) return [];
+  const sent = byJob(uploads.entries);
+  return farm.readWrite(
+    'mark uploaded',
+    async tx => {
+      const now = byJob(await entryRecords(tx, ids));
+      const settled = ids.filter(id => {
+        const entries = now.get(id) ?? [];
+        return isDeepStrictEqual(entries, sent.get(id) ?? []) && !entries.some(isBeingCompleted);
+      });
+      // Absent until the first host or job has come: the jobs are uploaded again then.
+      const shardId = await ownShardId(tx, shardHostname);
+      if (shardId === undefined) return [];
+      for (const chunk of chunksOf(settled)) {
+        await tx.updateTable('farm_job').set({ shard_id: shardId }).where('id', 'in', chunk).execute();
+      }
+      return settled;
+    },
+    { repeatable: true },
+  );
+}
+
+/** Of these jobs, those that are finished here are to be uploaded again; gives the ids of those that were not already. */
+export async function uploadAgain(farm: Store<FarmTables>, jobIds: readonly number[]): Promise<number[]> {
+  if (jobIds.length === 0) return [];
+  return farm.readWrite(
+    'upload again',
+    async tx => {
+      const again: number[] = [];
+      for (const chunk of chunksOf(jobIds)) {
+        const finished = await tx
+          .selectFrom('farm_queue_entry as entry')
+          .innerJoin('farm_job as job', 'job.id', 'entry.job_id')
+          .select('job.id')
+          .distinct()
+          .where('job.id', 'in', chunk)
+          .where('job.shard_id', 'is not', null)
+          .where('entry.complete', '=', 1)
+          .execute();
+        const ids = finished.map(job => job.id);
+        if (ids.length === 0) continue;
+        await tx.updateTable('farm_job').set({ shard_id: null }).where('id', 'in', ids).execute();
+        again.push(...ids);
+      }
+      return again.sort((a, b) => a - b);
+    },
+    { repeatable: true },
+  );
+}
+
+/** Its outcome is written, and its job is or will be given to the upload; were it taken back now, nobody would give it again. */
+function isBeingCompleted(entry: QueueEntryRow): boolean {
+  return entry.complete === 0 && entry.finished_on !== null;
+}
+
+async function ownShardId(tx: FarmWriter, shardHostname: string): Promise<number | undefined> {
+  const row = await tx.selectFrom('farm_shard').select('id').where('hostname', '=', shardHostname).executeTakeFirst();
+  return row?.id;
+}
+
+function byJob(entries: readonly QueueEntryRow[]): Map<number, QueueEntryRow[]> {
+  return grouped(entries.map(entry => [entry.job_id, entry]));
+}
