@@ -87,6 +87,7 @@ class Routes {
   readonly #limit: RateLimit;
   /** By the request that came with their token. */
   readonly #shards = new WeakMap<FastifyRequest, string>();
+  #isClosing = false;
 
   constructor(master: HeartbeatMaster, settings: RoutesSettings) {
     this.#master = master;
@@ -106,6 +107,13 @@ class Routes {
     app.addHook('onRequest', async (request, reply) => {
       request.id = requestIdOf(request);
       reply.header('x-request-id', request.id);
+    });
+    // A connection that is kept, and that a heartbeat is on when the server is closed, would keep it open for a minute.
+    app.addHook('preClose', async () => {
+      this.#isClosing = true;
+    });
+    app.addHook('onSend', async (request, reply) => {
+      if (this.#isClosing && request.raw.httpVersionMajor < 2) reply.header('connection', 'close');
     });
     app.get('/v1/health', () => ({ status: 'ok', version: HEARTBEAT_VERSION }));
     app.post('/v1/heartbeat', {
