@@ -16,12 +16,6 @@ export type HeartbeatErrorCode =
   | 'ERR_REPLY_TOO_LARGE'
   | 'ERR_REPLY_SCHEMA';
 
-interface HeartbeatErrorFacts {
-  status?: number | undefined;
-  retryAfterMs?: number | undefined;
-  cause?: unknown;
-}
-
 /** A heartbeat failed; the next one may go well. */
 export class HeartbeatError extends Error {
   override readonly name = 'HeartbeatError';
@@ -31,8 +25,12 @@ export class HeartbeatError extends Error {
   /** How long the master wants to be left alone, ms: the answer's Retry-After. */
   readonly retryAfterMs: number | undefined;
 
-  /** @internal */
-  constructor(code: HeartbeatErrorCode, message: string, facts: HeartbeatErrorFacts = {}) {
+  /** For a MasterLink of your own. */
+  constructor(
+    code: HeartbeatErrorCode,
+    message: string,
+    facts: { status?: number | undefined; retryAfterMs?: number | undefined; cause?: unknown } = {},
+  ) {
     super(message, 'cause' in facts ? { cause: facts.cause } : undefined);
     this.code = code;
     this.status = facts.status;

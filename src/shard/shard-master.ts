@@ -13,6 +13,7 @@ import type {
   UserRow,
 } from './farm-tables.js';
 import type { HeartbeatPacket, HeartbeatReply } from './heartbeat.js';
+import { farmOf } from './farm-store.js';
 import * as acl from './master/acl-groups.js';
 import { answerHeartbeat } from './master/answer.js';
 import { idOf, integerOf, listOf, pairsOf, stringOf, textOf, textsOf } from './master/fields.js';
@@ -49,8 +50,7 @@ export class ShardMaster<DB extends FarmTables> {
   /** The store stays yours to close. Throws TypeError (`ERR_INVALID_ARG`). */
   constructor(store: Store<DB>, options: ShardMasterOptions = {}) {
     if (!(store instanceof Store)) throw invalidArgument('store', store, 'a Store');
-    // What is not the farm's is not touched.
-    this.#store = store as unknown as Store<FarmTables>;
+    this.#store = farmOf(store);
     this.#settings = readMasterOptions(options);
   }
 

@@ -125,7 +125,9 @@ async function jobsToSend(
 ): Promise<JobsToSend> {
   const waiting = await tx
     .selectFrom('farm_queue_entry as entry')
-    .innerJoin('farm_job as job', 'job.id', 'entry.job_id')
+    // From what is open to its jobs: a cross join is what keeps SQLite from beginning with all jobs of the shard.
+    .crossJoin('farm_job as job')
+    .whereRef('job.id', '=', 'entry.job_id')
     .select(['job.id', 'job.priority', 'entry.aborted'])
     .where(WAITS)
     .where(sql<boolean>`(job.shard_id = ${shardId} OR (job.shard_id IS NULL AND ${isFor(shardId)}))`)
