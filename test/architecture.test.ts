@@ -332,10 +332,11 @@ const ENTRY_POINTS: Readonly<Record<string, string>> = {
     HEARTBEAT_VERSION HeartbeatPacket HeartbeatPacketSchema HeartbeatReply HeartbeatReplySchema Refused RefusedSchema
     HeartbeatError HeartbeatErrorCode HeartbeatExchange MasterLink
     farmMigrations AclGroupRow FarmTables Flag HostAttributeRow HostRow JobKeyvalRow JobRow LabelRow Moment QueueEntryRow
-    SequenceRow ShardRow ShardTokenRow UserRow
+    ShardRow ShardTokenRow UserRow
     ShardMaster ShardMasterOptions MasterError MasterErrorCode HostQuery NewHost JobQuery NewEntry NewJob
     ListedShard ListedToken
-    completeEntry EntryOutcome RecordError RecordKind ShardClient ShardClientError ShardClientOptions TakenOver`,
+    completeEntry EntryOutcome RecordError RecordKind ShardClient ShardClientError ShardClientOptions TakenOver
+    HttpMasterLink HttpMasterLinkOptions MasterTlsOptions HeartbeatMaster ShardRoutesOptions shardRoutes`,
   'tenants/store/index.ts': `
     StoreLogicalClock StoreFileCache tenantTables TenantTables`,
   'testing/index.ts': `
@@ -397,7 +398,7 @@ test('the declarations that users compile against name no type of a dependency',
   const peers = new Map([
     ['store/index.d.ts', ['kysely']],
     ['tenants/store/index.d.ts', ['kysely']],
-    ['shard/index.d.ts', ['kysely', 'typebox']],
+    ['shard/index.d.ts', ['fastify', 'kysely', 'typebox']],
   ]);
   for (const entry of entries) assert.deepEqual(packagesInTypes(declarations, [entry]).sort(), peers.get(entry) ?? []);
 });

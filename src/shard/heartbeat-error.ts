@@ -22,11 +22,18 @@ export class HeartbeatError extends Error {
   readonly code: HeartbeatErrorCode;
   /** Of the HTTP answer. */
   readonly status: number | undefined;
+  /** How long the master wants to be left alone, ms: the answer's Retry-After. */
+  readonly retryAfterMs: number | undefined;
 
   /** For a MasterLink of your own. */
-  constructor(code: HeartbeatErrorCode, message: string, facts: { status?: number | undefined; cause?: unknown } = {}) {
+  constructor(
+    code: HeartbeatErrorCode,
+    message: string,
+    facts: { status?: number | undefined; retryAfterMs?: number | undefined; cause?: unknown } = {},
+  ) {
     super(message, 'cause' in facts ? { cause: facts.cause } : undefined);
     this.code = code;
     this.status = facts.status;
+    this.retryAfterMs = facts.retryAfterMs;
   }
 }

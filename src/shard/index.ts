@@ -20,11 +20,13 @@ export type {
   LabelRow,
   Moment,
   QueueEntryRow,
-  SequenceRow,
   ShardRow,
   ShardTokenRow,
   UserRow,
 } from './farm-tables.js';
+export { HttpMasterLink } from './http-master-link.js';
+export type { HttpMasterLinkOptions, MasterTlsOptions } from './http-master-link-options.js';
+export { shardRoutes, type HeartbeatMaster, type ShardRoutesOptions } from './shard-routes.js';
 export { ShardMaster } from './shard-master.js';
 export type { ShardMasterOptions } from './master/master-options.js';
 export { MasterError, type MasterErrorCode } from './master/master-error.js';

@@ -269,6 +269,27 @@ for (const database of databases.shared) {
     assert.deepEqual(idsOf(second.jobs), [low]);
   });
 
+  test(`${database.name}: of many jobs that are to be aborted each has its turn, whatever the others do`, async () => {
+    const turns = [0, 0.5, 0.9];
+    const random = (): number => turns.shift() ?? 0;
+    await using farm = await openMaster(await database.place(), { maxJobsPerReply: 2, random });
+    const { master } = farm;
+    await twoShards(farm);
+    const job = { ...work, name: 'job', entries: [{ metaHost: 'rack-a' }] };
+    const ids = await master.createJobs([job, job, job, job]);
+    await heartbeat(farm, 'shard-a');
+    await heartbeat(farm, 'shard-a', { knownJobIds: ids.slice(0, 2) });
+    for (const id of ids) await master.abortJob(id);
+    const sent: number[][] = [];
+    while (turns.length > 0) sent.push(idsOf((await heartbeat(farm, 'shard-a', { knownJobIds: ids })).jobs));
+    const [one, two, three, four] = ids;
+    assert.deepEqual(sent, [
+      [one, two],
+      [three, four],
+      [one, four],
+    ]);
+  });
+
   test(`${database.name}: with a job come the keyvals of its parent`, async () => {
     await using farm = await openMaster(await database.place());
     const { master } = farm;

@@ -1,0 +1,40 @@
+/** Log lines on stderr, as text for people or as JSON for programs. */
+import { inspect } from 'node:util';
+import type { Log } from '../../log.js';
+
+type Level = 'info' | 'warn' | 'error';
+type Line = (level: Level, message: string, fields: Record<string, unknown>) => string;
+
+/** Without the lines of `debug`. */
+export function lineLog(format: 'json' | 'text'): Log {
+  const line = format === 'json' ? jsonLine : textLine;
+  const on =
+    (level: Level) =>
+    (message: string, fields: Record<string, unknown> = {}): void => {
+      process.stderr.write(`${line(level, message, fields)}\n`);
+    };
+  return { debug: () => undefined, info: on('info'), warn: on('warn'), error: on('error') };
+}
+
+/** On one line; what has failed with its stack below. */
+const textLine: Line = (level, message, { error }) => {
+  const head = `${new Date().toISOString()} ${level} ${message.replaceAll(/\s*\n\s*/g, ' ')}`;
+  return level === 'error' && error !== undefined ? `${head}\n${inspect(error)}` : head;
+};
+
+const jsonLine: Line = (level, message, fields) => {
+  const head = { time: new Date().toISOString(), level, message };
+  try {
+    return JSON.stringify({ ...head, ...fields, ...head }, plain);
+  } catch {
+    // A field that refers to itself.
+    return JSON.stringify({ ...head, fields: inspect(fields) });
+  }
+};
+
+function plain(_key: string, value: unknown): unknown {
+  if (typeof value === 'bigint') return String(value);
+  if (!(value instanceof Error)) return value;
+  const { name, message, stack, cause } = value;
+  return Object.assign({}, value, { name, message, stack, cause });
+}

@@ -1,0 +1,135 @@
+/** What `drone-shard` is set to: a file in JSON, and the environment, which goes before it. */
+import { readFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { UsageError } from './usage-error.js';
+
+/** Paths in the file are relative to the file. */
+type Kind = 'text' | 'path' | 'number';
+
+const FIELDS = {
+  shardHostname: 'text',
+  masterUrl: 'text',
+  tokenFile: 'path',
+  storeFile: 'path',
+  storeUrl: 'text',
+  caFile: 'path',
+  certFile: 'path',
+  keyFile: 'path',
+  host: 'text',
+  port: 'number',
+  pauseMs: 'number',
+  maxBackoffMs: 'number',
+  maxUploadJobs: 'number',
+  maxUploadBytes: 'number',
+  lifetimeMs: 'number',
+  timeoutMs: 'number',
+  maxReplyBytes: 'number',
+  maxPacketBytes: 'number',
+  heartbeatsPerMinute: 'number',
+  maxJobsPerReply: 'number',
+  maxHostsPerReply: 'number',
+  statsHost: 'text',
+  statsPort: 'number',
+  statsPrefix: 'text',
+  log: 'text',
+} as const satisfies Record<string, Kind>;
+
+type Fields = typeof FIELDS;
+export type Field = keyof Fields;
+
+/** All that was set. */
+export type Settings = {
+  readonly [F in Field]?: (Fields[F] extends 'number' ? number : string) | undefined;
+} & {
+  /** From the environment only: a configuration is for many to read. */
+  readonly token?: string | undefined;
+};
+
+const NAMES = Object.keys(FIELDS) as Field[];
+const PREFIX = 'DRONE_SHARD_';
+const TOKEN = `${PREFIX}TOKEN`;
+/** Said in the environment, the one takes the place of the other in the file. */
+const EITHER: readonly (readonly [string, string])[] = [
+  ['storeFile', 'storeUrl'],
+  ['token', 'tokenFile'],
+];
+
+/** `pauseMs` is `DRONE_SHARD_PAUSE_MS`. */
+export function variableOf(field: Field): string {
+  const words = field.replace(/^shard/, '').replaceAll(/(?<=[a-z])(?=[A-Z])/g, '_');
+  return `${PREFIX}${words.toUpperCase()}`;
+}
+
+/** Variables that look like settings and are none. */
+export function strangersIn(env: NodeJS.ProcessEnv): string[] {
+  const known = new Set([...NAMES.map(variableOf), TOKEN]);
+  return Object.keys(env).filter(name => name.startsWith(PREFIX) && !known.has(name));
+}
+
+/** Throws UsageError, which names the field or variable, and shows nothing that may be a secret. */
+export async function readSettings(file: string | undefined, env: NodeJS.ProcessEnv): Promise<Settings> {
+  const fromFile = file === undefined ? {} : await readConfiguration(file);
+  const fromEnv = readEnvironment(env);
+  const replaced = EITHER.flatMap(([one, other]) => [
+    ...(one in fromEnv ? [other] : []),
+    ...(other in fromEnv ? [one] : []),
+  ]);
+  const kept = Object.entries(fromFile).filter(([name]) => !replaced.includes(name));
+  return { ...Object.fromEntries(kept), ...fromEnv };
+}
+
+async function readConfiguration(file: string): Promise<Record<string, string | number>> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    throw new UsageError(`the configuration cannot be read: ${(error as Error).message}`);
+  }
+  const given = parseConfiguration(file, text);
+  const folder = dirname(resolve(file));
+  return Object.fromEntries(
+    Object.entries(given).map(([name, value]) => {
+      const kind = (FIELDS as Readonly<Record<string, Kind>>)[name];
+      if (!Object.hasOwn(FIELDS, name) || kind === undefined) {
+        const why =
+          name === 'token' ? `: it is a secret, for ${TOKEN} or tokenFile` : `, which are ${NAMES.join(', ')}`;
+        throw new UsageError(`${file}: '${name}' is none of the settings${why}`);
+      }
+      const expected = kind === 'number' ? 'number' : 'string';
+      if (typeof value !== expected || value === '') {
+        throw new UsageError(`${file}: ${name} is ${value === '' ? 'empty' : typeof value}, not a ${expected}`);
+      }
+      return [name, kind === 'path' ? resolve(folder, value as string) : (value as string | number)];
+    }),
+  );
+}
+
+function parseConfiguration(file: string, text: string): object {
+  try {
+    const given: unknown = JSON.parse(text);
+    if (typeof given === 'object' && given !== null && !Array.isArray(given)) return given;
+  } catch (error) {
+    // The message itself would quote the file.
+    const position = /position \d+/.exec((error as Error).message)?.[0];
+    throw new UsageError(`${file} is no JSON${position === undefined ? '' : `, at ${position}`}`);
+  }
+  throw new UsageError(`${file} is no JSON object`);
+}
+
+function readEnvironment(env: NodeJS.ProcessEnv): Record<string, string | number> {
+  const read: Record<string, string | number> = {};
+  for (const name of NAMES) {
+    const variable = variableOf(name);
+    const value = env[variable];
+    if (value === undefined || value === '') continue;
+    read[name] = FIELDS[name] === 'number' ? numberIn(variable, value) : value;
+  }
+  if (env[TOKEN]) read['token'] = env[TOKEN];
+  return read;
+}
+
+function numberIn(variable: string, text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && Number.isFinite(value)) return value;
+  throw new UsageError(`${variable} is ${JSON.stringify(text)}, not a number`);
+}

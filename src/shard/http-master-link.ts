@@ -1,0 +1,200 @@
+/** The way to a master over HTTP. */
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import { oneLine } from '../foreign-text.js';
+import { outsideSections } from '../section-guard.js';
+import type { HeartbeatPacket, HeartbeatReply } from './heartbeat.js';
+import { checkReply } from './heartbeat-check.js';
+import { HeartbeatError } from './heartbeat-error.js';
+import {
+  type HttpMasterLinkOptions,
+  type HttpMasterLinkSettings,
+  readLinkOptions,
+} from './http-master-link-options.js';
+import { type Answer, AnswerTooLarge, BrokenAnswer, NoAnswer, post } from './http-post.js';
+import { gzipped, inflated, InflatedTooLarge, parseJson } from './json-body.js';
+import type { HeartbeatExchange, MasterLink } from './master-link.js';
+
+/**
+ * A shard's way to its master, over HTTP or HTTPS. Its connection is kept for the next heartbeat, and does not keep the
+ * process alive.
+ *
+ * ```ts
+ * await using link = new HttpMasterLink({ url: 'https://farm.example:8490', token });
+ * const client = new ShardClient(store, link, { shardHostname: 'shard-1' });
+ * ```
+ */
+export class HttpMasterLink implements MasterLink {
+  readonly #settings: HttpMasterLinkSettings;
+  // Not fetch: that takes a CA of one's own only from undici's package, which would have to fit the one in Node.
+  readonly #agent: HttpAgent | HttpsAgent;
+  readonly #master: string;
+
+  /** Throws TypeError (`ERR_INVALID_ARG`) that names the option at fault. Nothing is connected before the first heartbeat. */
+  constructor(options: HttpMasterLinkOptions) {
+    this.#settings = readLinkOptions(options);
+    const { url, tls } = this.#settings;
+    this.#agent =
+      url.protocol === 'https:' ? new HttpsAgent({ ...tls, keepAlive: true }) : new HttpAgent({ keepAlive: true });
+    this.#master = `the master at ${url.origin}`;
+  }
+
+  /**
+   * As in MasterLink. A connection that was kept, and that the master has closed meanwhile, is told only by the next
+   * heartbeat: that is sent once more, over a new one.
+   */
+  heartbeat(packet: HeartbeatPacket, signal: AbortSignal): Promise<HeartbeatExchange> {
+    return outsideSections(`a heartbeat to ${this.#master}`, () => this.#inTime(packet, signal));
+  }
+
+  /** Ends the connection that is kept, and with it a heartbeat in flight. */
+  close(): void {
+    this.#agent.destroy();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+  }
+
+  async #inTime(packet: HeartbeatPacket, signal: AbortSignal): Promise<HeartbeatExchange> {
+    const { timeoutMs } = this.#settings;
+    signal.throwIfAborted();
+    const ending = new AbortController();
+    const onAbort = (): void => ending.abort(signal.reason);
+    const timer = setTimeout(() => {
+      const text = `${this.#master} gave no whole reply within ${String(timeoutMs)} ms`;
+      ending.abort(new HeartbeatError('ERR_MASTER_TIMEOUT', text));
+    }, timeoutMs);
+    signal.addEventListener('abort', onAbort);
+    try {
+      return await Promise.race([this.#exchange(packet, ending.signal), whenAborted(ending.signal)]);
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+      clearTimeout(timer);
+    }
+  }
+
+  async #exchange(packet: HeartbeatPacket, signal: AbortSignal): Promise<HeartbeatExchange> {
+    const text = Buffer.from(JSON.stringify(packet));
+    const body = await gzipped(text);
+    const encoding = body === undefined ? {} : { 'content-encoding': 'gzip' };
+    const answer = await this.#answerTo(body ?? text, encoding, signal);
+    if (answer.status !== 200) throw this.#refusal(answer);
+    const replyText = await this.#inflated(answer);
+    return { reply: this.#replyIn(answer, replyText), requestBytes: text.length, responseBytes: replyText.length };
+  }
+
+  async #answerTo(body: Buffer, encoding: Record<string, string>, signal: AbortSignal): Promise<Answer> {
+    const { url, token, maxReplyBytes } = this.#settings;
+    const headers = {
+      authorization: `Bearer ${token}`,
+      'content-type': 'application/json',
+      accept: 'application/json',
+      'accept-encoding': 'gzip',
+      ...encoding,
+    };
+    const what = { url, agent: this.#agent, headers, body, maxAnswerBytes: maxReplyBytes };
+    try {
+      return await post(what, signal).catch((error: unknown) => {
+        if (error instanceof NoAnswer && error.onOldConnection) return post(what, signal);
+        throw error;
+      });
+    } catch (error) {
+      if (error instanceof NoAnswer) {
+        const text = `${this.#master} cannot be reached: ${this.#foreign(error.message)}`;
+        throw new HeartbeatError('ERR_MASTER_UNREACHABLE', text, { cause: error.cause });
+      }
+      if (error instanceof BrokenAnswer) throw this.#malformed(`is broken: ${error.message}`, error.cause);
+      if (!(error instanceof AnswerTooLarge)) throw error;
+      if (error.status === 200) throw this.#tooLarge(error);
+      throw this.#refusal({ status: error.status, headers: {}, body: Buffer.of() });
+    }
+  }
+
+  async #inflated({ headers, body }: Answer): Promise<Buffer> {
+    const type = headers['content-type'] ?? 'nothing that is said';
+    if (!/^application\/json\s*(;|$)/i.test(type)) throw this.#malformed(`is ${type}, no application/json`);
+    const encoding = headers['content-encoding'] ?? 'identity';
+    if (encoding === 'identity') return body;
+    if (encoding !== 'gzip') throw this.#malformed(`is encoded as ${encoding}, which was not asked for`);
+    try {
+      return await inflated(body, this.#settings.maxReplyBytes);
+    } catch (error) {
+      if (error instanceof InflatedTooLarge) throw this.#tooLarge(error);
+      throw this.#malformed(`is no gzip: ${(error as Error).message}`, error);
+    }
+  }
+
+  #replyIn(answer: Answer, text: Buffer): HeartbeatReply {
+    let reply: unknown;
+    try {
+      reply = parseJson(text);
+    } catch (error) {
+      // Its message would quote the reply.
+      throw this.#malformed(`is no JSON, in ${String(text.length)} bytes`, error);
+    }
+    try {
+      checkReply(reply);
+    } catch (error) {
+      const { message } = error as Error;
+      throw new HeartbeatError('ERR_REPLY_SCHEMA', `${this.#master} gave no reply: ${this.#foreign(message)}`, {
+        status: answer.status,
+        cause: error,
+      });
+    }
+    return reply;
+  }
+
+  #malformed(how: string, cause?: unknown): HeartbeatError {
+    const text = `the reply of ${this.#master} ${this.#foreign(how)}`;
+    return new HeartbeatError('ERR_REPLY_MALFORMED', text, cause === undefined ? {} : { cause });
+  }
+
+  #tooLarge(cause: Error): HeartbeatError {
+    const text = `the reply of ${this.#master} is larger than ${String(this.#settings.maxReplyBytes)} bytes (maxReplyBytes)`;
+    return new HeartbeatError('ERR_REPLY_TOO_LARGE', text, { cause });
+  }
+
+  #refusal({ status, headers, body }: Answer): HeartbeatError {
+    const why = this.#foreign(reasonIn(body));
+    return new HeartbeatError(
+      'ERR_MASTER_HTTP',
+      `${this.#master} answered ${String(status)}${why === '' ? '' : `: ${why}`}`,
+      {
+        status,
+        retryAfterMs: retryAfterMs(headers['retry-after']),
+      },
+    );
+  }
+
+  /** The other side may say what it was sent. */
+  #foreign(text: string): string {
+    return oneLine(text.replaceAll(this.#settings.token, '(token)'));
+  }
+}
+
+function whenAborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+}
+
+/** What a master says in an answer that is no reply; nothing when it was not our master that answered. */
+function reasonIn(body: Buffer): string {
+  try {
+    const { error } = parseJson(body) as { error?: { code?: unknown; message?: unknown; requestId?: unknown } };
+    const { code, message, requestId } = error ?? {};
+    if (typeof message !== 'string') return '';
+    return `${message} (${[code, requestId].filter(part => typeof part === 'string').join(', request ')})`;
+  } catch {
+    return ''; // A page of some proxy: its status says all that there is to say.
+  }
+}
+
+/** Seconds, or a date. */
+function retryAfterMs(header: string | undefined): number | undefined {
+  if (header === undefined) return undefined;
+  if (/^\d{1,9}$/.test(header)) return Number(header) * 1000;
+  const date = Date.parse(header);
+  return Number.isNaN(date) ? undefined : Math.max(0, date - Date.now());
+}

@@ -1,0 +1,112 @@
+/** One request over HTTP and the whole of its answer, within a limit. Node's own: no redirect is followed. */
+import {
+  type Agent as HttpAgent,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  request as httpRequest,
+} from 'node:http';
+import { type Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+
+export interface Post {
+  readonly url: URL;
+  readonly agent: HttpAgent | HttpsAgent;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+  /** Of the answer's body, as it is sent. */
+  readonly maxAnswerBytes: number;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+}
+
+/** No answer began. */
+export class NoAnswer extends Error {
+  /** It was sent over a connection that had served before, and which the other side may have closed meanwhile. */
+  readonly onOldConnection: boolean;
+
+  constructor(cause: Error, onOldConnection: boolean) {
+    super(reasonOf(cause), { cause });
+    this.onOldConnection = onOldConnection;
+  }
+}
+
+/** An answer began that is no HTTP, or ended in the middle. */
+export class BrokenAnswer extends Error {
+  constructor(cause: Error) {
+    super(reasonOf(cause), { cause });
+  }
+}
+
+/** An answer began that is larger than it may. */
+export class AnswerTooLarge extends Error {
+  readonly status: number;
+
+  constructor(status: number, maxBytes: number) {
+    super(`more than ${String(maxBytes)} bytes`);
+    this.status = status;
+  }
+}
+
+/**
+ * Rejects with one of the errors above, or the signal's reason, and leaves nothing open then. Sets no limit to the time: the
+ * signal does.
+ */
+export function post(what: Post, signal: AbortSignal): Promise<Answer> {
+  const { url, agent, headers, body, maxAnswerBytes } = what;
+  return new Promise<Answer>((resolve, reject) => {
+    signal.throwIfAborted();
+    const send = url.protocol === 'https:' ? httpsRequest : httpRequest;
+    const length = { 'content-length': String(body.length) };
+    const request = send(url, { method: 'POST', agent, headers: { ...headers, ...length } });
+    const end = (settle: () => void): void => {
+      signal.removeEventListener('abort', onAbort);
+      settle();
+    };
+    const fail = (error: unknown): void => {
+      end(() => reject(error));
+      request.destroy();
+    };
+    const onAbort = (): void => fail(signal.reason);
+    signal.addEventListener('abort', onAbort);
+    request.on('error', (error: NodeJS.ErrnoException) => {
+      const isNoHttp = error.code?.startsWith('HPE_') === true;
+      fail(isNoHttp ? new BrokenAnswer(error) : new NoAnswer(error, request.reusedSocket));
+    });
+    request.on('response', response => {
+      readBody(response, maxAnswerBytes).then(
+        answerBody =>
+          end(() => resolve({ status: response.statusCode ?? 0, headers: response.headers, body: answerBody })),
+        fail,
+      );
+    });
+    request.end(body);
+  });
+}
+
+async function readBody(response: IncomingMessage, maxBytes: number): Promise<Buffer> {
+  const tooLarge = (): Error => new AnswerTooLarge(response.statusCode ?? 0, maxBytes);
+  if (Number(response.headers['content-length']) > maxBytes) throw tooLarge();
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  try {
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      bytes += chunk.length;
+      if (bytes > maxBytes) break;
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    throw new BrokenAnswer(error as Error);
+  }
+  if (bytes > maxBytes) throw tooLarge();
+  return Buffer.concat(chunks);
+}
+
+/** Where several addresses were tried in vain, the error has a code and no message. */
+function reasonOf(error: NodeJS.ErrnoException): string {
+  const { message, code } = error;
+  if (message === '') return code ?? error.name;
+  return code === undefined || message.includes(code) ? message : `${message} (${code})`;
+}

@@ -1,0 +1,40 @@
+/** JSON bodies, as both ends of the wire write and read them. */
+import { constants } from 'node:buffer';
+import { promisify } from 'node:util';
+import { gunzip, gzip } from 'node:zlib';
+
+const gzipBytes = promisify(gzip);
+const gunzipBytes = promisify(gunzip);
+
+/** What neither end takes more of, unless it is told otherwise: some 200,000 records. */
+export const DEFAULT_MAX_BODY_BYTES = 64 * 1024 * 1024;
+/** More is no text of Node's. */
+export const MAX_BODY_BYTES = constants.MAX_STRING_LENGTH;
+
+/** Less fits into a few packets of the network anyway. */
+const GZIP_FROM_BYTES = 8 * 1024;
+/** Records are much alike: a sixteenth of their size is left at this level already, in half the default's time. */
+const LEVEL = 3;
+
+/** A body that inflates to more than it may. */
+export class InflatedTooLarge extends Error {}
+
+/** Smaller, if that is worth it; else undefined. */
+export async function gzipped(body: Buffer): Promise<Buffer | undefined> {
+  return body.length < GZIP_FROM_BYTES ? undefined : gzipBytes(body, { level: LEVEL });
+}
+
+/** Throws InflatedTooLarge as soon as there are more than `maxBytes`, and zlib's error for what is broken or cut off. */
+export async function inflated(body: Buffer, maxBytes: number): Promise<Buffer> {
+  try {
+    return await gunzipBytes(body, { maxOutputLength: maxBytes });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_BUFFER_TOO_LARGE') throw error;
+    throw new InflatedTooLarge(`inflates to more than ${String(maxBytes)} bytes`, { cause: error });
+  }
+}
+
+/** Throws for what is no UTF-8, which a Buffer would change without a word, or no JSON. */
+export function parseJson(body: Buffer): unknown {
+  return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body)) as unknown;
+}

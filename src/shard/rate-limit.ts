@@ -1,0 +1,35 @@
+/** How often somebody may come: so many times a minute, which may also come all at once. */
+import type { Clock } from '../clock.js';
+
+interface Bucket {
+  left: number;
+  atMs: number;
+}
+
+const MINUTE_MS = 60_000;
+
+/** One bucket by name; as many as there are names, so give it only those that were checked. */
+export class RateLimit {
+  readonly #perMinute: number;
+  readonly #clock: Clock;
+  readonly #buckets = new Map<string, Bucket>();
+
+  constructor(perMinute: number, clock: Clock) {
+    this.#perMinute = perMinute;
+    this.#clock = clock;
+  }
+
+  /** 0 for who is let in; else how long to stay away, ms. */
+  take(name: string): number {
+    if (this.#perMinute === Infinity) return 0;
+    const nowMs = this.#clock.nowMs();
+    const bucket = this.#buckets.get(name) ?? { left: this.#perMinute, atMs: nowMs };
+    const perMs = this.#perMinute / MINUTE_MS;
+    bucket.left = Math.min(this.#perMinute, bucket.left + (nowMs - bucket.atMs) * perMs);
+    bucket.atMs = nowMs;
+    this.#buckets.set(name, bucket);
+    if (bucket.left < 1) return (1 - bucket.left) / perMs;
+    bucket.left -= 1;
+    return 0;
+  }
+}

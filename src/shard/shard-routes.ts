@@ -1,0 +1,226 @@
+/** A master's routes on a Fastify server. */
+import { randomUUID } from 'node:crypto';
+import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
+import { type Clock, systemClock } from '../clock.js';
+import { oneLine, quote } from '../foreign-text.js';
+import { type Log, safeLog } from '../log.js';
+import { OptionReader } from '../option-reader.js';
+import { HEARTBEAT_VERSION, type HeartbeatPacket, HeartbeatPacketSchema, type HeartbeatReply } from './heartbeat.js';
+import { checkPacket, checkReply } from './heartbeat-check.js';
+import { DEFAULT_MAX_BODY_BYTES, gzipped, inflated, InflatedTooLarge, MAX_BODY_BYTES, parseJson } from './json-body.js';
+import { RateLimit } from './rate-limit.js';
+import { Refusal, refusalOf } from './refusal.js';
+
+/** What the routes need of a master; a `ShardMaster` is one. */
+export interface HeartbeatMaster {
+  /** Takes over what a shard says of itself, and gives what is its to do. */
+  heartbeat(shardHostname: string, packet: HeartbeatPacket): Promise<HeartbeatReply>;
+  /** Whose token it is; undefined for nobody's. */
+  hostnameOfToken(token: string): Promise<string | undefined>;
+}
+
+/** How a master takes heartbeats. */
+export interface ShardRoutesOptions {
+  /**
+   * Of a packet, as it is sent and inflated. Default 64 MiB: a shard's 20,000 jobs and 2,000 hosts, with 1,000 finished
+   * jobs to upload, are some 3 MiB.
+   */
+  maxPacketBytes?: number | undefined;
+  /** Of one shard, which may also come all at once; more get 429 with Retry-After. `Infinity` for no limit. Default 120. */
+  heartbeatsPerMinute?: number | undefined;
+  /** Refused requests are warnings, failures of the master errors. Default: silent. */
+  log?: Log | undefined;
+  /** For the limit per minute. Default: real time. */
+  clock?: Clock | undefined;
+}
+
+const NAMES = ['maxPacketBytes', 'heartbeatsPerMinute', 'log', 'clock'] satisfies (keyof ShardRoutesOptions)[];
+const DEFAULT_PER_MINUTE = 120;
+
+/**
+ * Routes for `app.register`: `POST /v1/heartbeat`, for shards with their token (`Authorization: Bearer …`), and
+ * `GET /v1/health` for anybody. What is refused is told as JSON, `{ error: { code, message, requestId } }`; the request id
+ * is the one of `X-Request-Id`, or made here, and in the answer's header of that name and the log. Content types, errors and
+ * hooks of the rest of your server are not touched.
+ *
+ * ```ts
+ * const app = Fastify({ https: { cert, key } });
+ * await app.register(shardRoutes(master, { log: console }));
+ * await app.listen({ host: '::', port: 8490 });
+ * ```
+ *
+ * Throws TypeError (`ERR_INVALID_ARG`) that names the option at fault.
+ */
+export function shardRoutes(master: HeartbeatMaster, options: ShardRoutesOptions = {}): FastifyPluginAsync {
+  const settings = readRoutesOptions(options);
+  return async app => {
+    new Routes(master, settings).addTo(app);
+  };
+}
+
+interface RoutesSettings {
+  readonly maxPacketBytes: number;
+  readonly heartbeatsPerMinute: number;
+  readonly log: Log;
+  readonly clock: Clock;
+}
+
+function readRoutesOptions(options: ShardRoutesOptions): RoutesSettings {
+  const read = new OptionReader(options, NAMES);
+  return {
+    maxPacketBytes:
+      read.limit(
+        'maxPacketBytes',
+        `a whole number of bytes from 1 to ${String(MAX_BODY_BYTES)}`,
+        value => Number.isInteger(value) && value >= 1 && value <= MAX_BODY_BYTES,
+      ) ?? DEFAULT_MAX_BODY_BYTES,
+    heartbeatsPerMinute:
+      read.limit('heartbeatsPerMinute', 'a number of 1 or more', value => value >= 1) ?? DEFAULT_PER_MINUTE,
+    log: safeLog(options.log),
+    clock: options.clock ?? systemClock,
+  };
+}
+
+class Routes {
+  readonly #master: HeartbeatMaster;
+  readonly #settings: RoutesSettings;
+  readonly #limit: RateLimit;
+  /** By the request that came with their token. */
+  readonly #shards = new WeakMap<FastifyRequest, string>();
+  #isClosing = false;
+
+  constructor(master: HeartbeatMaster, settings: RoutesSettings) {
+    this.#master = master;
+    this.#settings = settings;
+    this.#limit = new RateLimit(settings.heartbeatsPerMinute, settings.clock);
+  }
+
+  addTo(app: FastifyInstance): void {
+    const bodyLimit = this.#settings.maxPacketBytes;
+    app.removeAllContentTypeParsers();
+    app.addContentTypeParser(
+      'application/json',
+      { parseAs: 'buffer', bodyLimit },
+      (request: FastifyRequest, body: Buffer) => this.#packetIn(request, body),
+    );
+    app.setErrorHandler((error, request, reply) => this.#refuse(error, request, reply));
+    app.addHook('onRequest', async (request, reply) => {
+      request.id = requestIdOf(request);
+      reply.header('x-request-id', request.id);
+    });
+    // A connection that is kept, and that a heartbeat is on when the server is closed, would keep it open for a minute.
+    app.addHook('preClose', async () => {
+      this.#isClosing = true;
+    });
+    app.addHook('onSend', async (request, reply) => {
+      if (this.#isClosing && request.raw.httpVersionMajor < 2) reply.header('connection', 'close');
+    });
+    app.get('/v1/health', () => ({ status: 'ok', version: HEARTBEAT_VERSION }));
+    app.post('/v1/heartbeat', {
+      bodyLimit,
+      schema: { body: HeartbeatPacketSchema },
+      // Fastify's own would make 5 of '5', [5] of 5, and drop what it does not know.
+      validatorCompiler: () => packetOrError,
+      // Before anything of the body is read.
+      onRequest: request => this.#authenticate(request),
+      handler: (request, reply) => this.#heartbeat(request, reply),
+    });
+  }
+
+  async #authenticate(request: FastifyRequest): Promise<void> {
+    const challenge = { 'www-authenticate': 'Bearer' };
+    const token = /^Bearer +([\x21-\x7e]+)$/i.exec(request.headers.authorization ?? '')?.[1];
+    if (token === undefined) {
+      throw new Refusal(
+        401,
+        'ERR_TOKEN_MISSING',
+        'a heartbeat needs a header Authorization: Bearer <token>',
+        challenge,
+      );
+    }
+    const shardHostname = await this.#master.hostnameOfToken(token);
+    if (shardHostname === undefined) {
+      throw new Refusal(401, 'ERR_TOKEN_UNKNOWN', 'the token is that of no shard', challenge);
+    }
+    this.#shards.set(request, shardHostname);
+    const waitMs = this.#limit.take(shardHostname);
+    if (waitMs === 0) return;
+    const text = `more than ${String(this.#settings.heartbeatsPerMinute)} heartbeats a minute`;
+    throw new Refusal(429, 'ERR_TOO_MANY_HEARTBEATS', text, { 'retry-after': String(Math.ceil(waitMs / 1000)) });
+  }
+
+  async #packetIn(request: FastifyRequest, body: Buffer): Promise<unknown> {
+    const { maxPacketBytes } = this.#settings;
+    const encoding = request.headers['content-encoding'] ?? 'identity';
+    if (encoding !== 'identity' && encoding !== 'gzip') {
+      throw new Refusal(415, 'ERR_PACKET_TYPE', `the packet is encoded as ${quote(encoding)}, not as gzip`);
+    }
+    try {
+      return parseJson(encoding === 'gzip' ? await inflated(body, maxPacketBytes) : body);
+    } catch (error) {
+      if (error instanceof InflatedTooLarge)
+        throw new Refusal(413, 'ERR_PACKET_TOO_LARGE', `the packet ${error.message}`);
+      throw new Refusal(400, 'ERR_PACKET_MALFORMED', `the packet is no JSON: ${oneLine((error as Error).message)}`);
+    }
+  }
+
+  async #heartbeat(request: FastifyRequest, reply: FastifyReply): Promise<Buffer> {
+    const packet = request.body as HeartbeatPacket;
+    const shardHostname = this.#shards.get(request);
+    if (shardHostname === undefined || shardHostname !== packet.shardHostname) {
+      const text = `the token is not that of the shard ${quote(packet.shardHostname)}, which the packet is of`;
+      throw new Refusal(403, 'ERR_OTHER_SHARD', text);
+    }
+    const given = await this.#master.heartbeat(shardHostname, packet);
+    // The shard would refuse it; here is who can say why it is wrong.
+    checkReply(given);
+    const text = Buffer.from(JSON.stringify(given));
+    const small = takesGzip(request) ? await gzipped(text) : undefined;
+    reply.headers({ 'content-type': 'application/json; charset=utf-8', vary: 'accept-encoding' });
+    if (small !== undefined) reply.header('content-encoding', 'gzip');
+    this.#settings.log.debug(`heartbeat of ${shardHostname}`, {
+      shardHostname,
+      requestId: request.id,
+      replyBytes: text.length,
+      sentBytes: small?.length ?? text.length,
+    });
+    return small ?? text;
+  }
+
+  async #refuse(error: unknown, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+    const { statusCode, code, message, headers } = refusalOf(error);
+    const shardHostname = this.#shards.get(request);
+    const facts = { requestId: request.id, shardHostname, status: statusCode, code };
+    const who = shardHostname === undefined ? `a request from ${request.ip}` : `a heartbeat of ${shardHostname}`;
+    if (statusCode >= 500) {
+      const why = oneLine(error instanceof Error ? error.message : String(error));
+      this.#settings.log.error(`${who} failed: ${why}`, { ...facts, error });
+    } else {
+      this.#settings.log.warn(`${who} was refused: ${message} (${code})`, facts);
+    }
+    return reply
+      .code(statusCode)
+      .headers(headers)
+      .send({ error: { code, message, requestId: request.id } });
+  }
+}
+
+function packetOrError(value: unknown): { value: unknown } | { error: Refusal } {
+  try {
+    checkPacket(value);
+    return { value };
+  } catch (error) {
+    return { error: new Refusal(400, 'ERR_PACKET_SCHEMA', (error as Error).message) };
+  }
+}
+
+/** That of whoever stands before this server, or of the shard, if it looks like one: it goes into logs. */
+function requestIdOf({ headers }: FastifyRequest): string {
+  const given = headers['x-request-id'];
+  return typeof given === 'string' && /^[\w.-]{1,64}$/.test(given) ? given : randomUUID();
+}
+
+function takesGzip({ headers }: FastifyRequest): boolean {
+  const offers = headers['accept-encoding'] ?? '';
+  return offers.split(',').some(offer => /^\s*gzip\s*(;\s*q=(?!0(\.0*)?\s*$).+)?$/i.test(offer));
+}
