@@ -24,7 +24,7 @@ export class HeartbeatError extends Error {
   readonly status: number | undefined;
 
   /** For a MasterLink of your own. */
-  constructor(code: HeartbeatErrorCode, message: string, facts: { status?: number; cause?: unknown } = {}) {
+  constructor(code: HeartbeatErrorCode, message: string, facts: { status?: number | undefined; cause?: unknown } = {}) {
     super(message, 'cause' in facts ? { cause: facts.cause } : undefined);
     this.code = code;
     this.status = facts.status;

@@ -41,8 +41,9 @@ export class ReplyTaker {
 
   async take(reply: HeartbeatReply, signal?: AbortSignal): Promise<TakenOver> {
     const hosts = await this.#takeAll('host', reply.hosts, deserializeHost, signal);
-    const jobs = await this.#takeAll('job', reply.jobs, deserializeJob, signal);
+    // Before the jobs: one that is known here is not sent again, nor are the keyvals of its parent.
     const jobKeyvals = await this.#takeAll('job keyval', reply.jobKeyvals, deserializeJobKeyval, signal);
+    const jobs = await this.#takeAll('job', reply.jobs, deserializeJob, signal);
     await removeIncorrectHosts(this.#farm, reply.incorrectHostIds);
     const received = reply.jobs.map(recordIdOf).filter(id => id !== null);
     return {

@@ -5,11 +5,11 @@ import type { Store } from 'drone-task-queue/store';
 import { sql } from 'kysely';
 import { Dice } from '../../soak/dice.js';
 import { leakCheck } from '../leak-check.js';
-import { openFarm } from './master/farms.js';
+import { openMaster } from './master/masters.js';
 import { History, type Stores } from './model/history.js';
 
 /** `SHARD_HISTORIES=1000` for a long run; `SHARD_SEED` and one history to see one again. */
-const HISTORIES = Number(process.env['SHARD_HISTORIES'] ?? 100);
+const HISTORIES = Number(process.env['SHARD_HISTORIES'] ?? 40);
 const SEED = Number(process.env['SHARD_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 const SHARDS = 2;
 
@@ -32,7 +32,7 @@ const TABLES: readonly (keyof FarmTables)[] = [
 let stores: Stores;
 let closing: AsyncDisposable[] = [];
 before(async () => {
-  const farms = await Promise.all(Array.from({ length: SHARDS + 1 }, () => openFarm({ memory: true })));
+  const farms = await Promise.all(Array.from({ length: SHARDS + 1 }, () => openMaster({ memory: true })));
   closing = farms;
   const [master, ...shards] = farms.map(({ store }) => store);
   if (master !== undefined) stores = { master, shards };

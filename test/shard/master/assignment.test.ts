@@ -17,10 +17,10 @@ import {
   hostOf,
   idsOf,
   jobOf,
-  openFarm,
+  openMaster,
   shardOf,
   uploadOf,
-} from './farms.js';
+} from './masters.js';
 
 const databases = testDatabases();
 leakCheck();
@@ -48,7 +48,7 @@ async function setEntries(farm: Farm, jobId: number, news: Parameters<typeof ent
 
 for (const database of databases.shared) {
   test(`${database.name}: a shard is handed the hosts that carry its label, whole, and not those that it knows`, async () => {
-    await using farm = await openFarm(await database.place());
+    await using farm = await openMaster(await database.place());
     const { master } = farm;
     await twoShards(farm);
     await master.createLabel('fast');
@@ -78,7 +78,7 @@ for (const database of databases.shared) {
   });
 
   test(`${database.name}: a host that is leased goes nowhere until it is released, and one that was removed never`, async () => {
-    await using farm = await openFarm(await database.place());
+    await using farm = await openMaster(await database.place());
     const { master } = farm;
     await twoShards(farm);
     const [leased, removed] = await master.createHosts([
@@ -98,7 +98,7 @@ for (const database of databases.shared) {
   });
 
   test(`${database.name}: a host whose label moves goes to the other shard, and the one that knows it is told`, async () => {
-    await using farm = await openFarm(await database.place());
+    await using farm = await openMaster(await database.place());
     const { master } = farm;
     await twoShards(farm);
     const id = await master.createHost({ hostname: 'x', labels: ['rack-a'] });
@@ -114,7 +114,7 @@ for (const database of databases.shared) {
   });
 
   test(`${database.name}: a host with labels of two shards stays with the one that has it, and so do jobs that name it`, async () => {
-    await using farm = await openFarm(await database.place());
+    await using farm = await openMaster(await database.place());
     const { master } = farm;
     await twoShards(farm);
     const id = await master.createHost({ hostname: 'x', labels: ['rack-a', 'rack-b'] });
@@ -131,7 +131,7 @@ for (const database of databases.shared) {
   });
 
   test(`${database.name}: a host’s status is saved when it changes and the host is the shard’s`, async () => {
-    await using farm = await openFarm(await database.place());
+    await using farm = await openMaster(await database.place());
     const { master } = farm;
     await twoShards(farm);
     const [a, b] = await master.createHosts([
@@ -159,7 +159,7 @@ for (const database of databases.shared) {
   });
 
   test(`${database.name}: a job goes to the shard of its label, of its meta host’s, or of its host’s, and without a host nowhere`, async () => {
-    await using farm = await openFarm(await database.place());
+    await using farm = await openMaster(await database.place());
     const { master } = farm;
     await twoShards(farm);
     await master.createLabel('fast');
@@ -180,7 +180,7 @@ for (const database of databases.shared) {
   });
 
   test(`${database.name}: a job stays its shard’s, and comes again until that knows it, whatever becomes of the label`, async () => {
-    await using farm = await openFarm(await database.place());
+    await using farm = await openMaster(await database.place());
     const { master } = farm;
     await twoShards(farm);
     const id = await master.createJob({ ...work, name: 'job', entries: [{ metaHost: 'rack-a' }] });
@@ -199,7 +199,7 @@ for (const database of databases.shared) {
 
   for (const [what, news] of UNFIT) {
     test(`${database.name}: a job of which an entry is ${what} is not handed out`, async () => {
-      await using farm = await openFarm(await database.place());
+      await using farm = await openMaster(await database.place());
       const { master, store } = farm;
       await twoShards(farm);
       const id = await master.createJob({
@@ -221,7 +221,7 @@ for (const database of databases.shared) {
   }
 
   test(`${database.name}: a known job is sent again while it is to be aborted and not complete, unless a part of it is not`, async () => {
-    await using farm = await openFarm(await database.place());
+    await using farm = await openMaster(await database.place());
     const { master, store } = farm;
     await twoShards(farm);
     const id = await master.createJob({
@@ -256,7 +256,7 @@ for (const database of databases.shared) {
   });
 
   test(`${database.name}: an abort reaches the shard that runs what is left of a job`, async () => {
-    await using farm = await openFarm(await database.place());
+    await using farm = await openMaster(await database.place());
     const { master, store } = farm;
     await twoShards(farm);
     const entries = [{ metaHost: 'rack-a' }, { metaHost: 'rack-a' }, { metaHost: 'rack-a' }];
@@ -281,7 +281,7 @@ for (const database of databases.shared) {
   });
 
   test(`${database.name}: a job that nobody was handed is aborted at once, and then handed to nobody`, async () => {
-    await using farm = await openFarm(await database.place());
+    await using farm = await openMaster(await database.place());
     const { master } = farm;
     await twoShards(farm);
     const id = await master.createJob({ ...work, name: 'job', entries: [{ metaHost: 'rack-a' }] });
@@ -295,7 +295,7 @@ for (const database of databases.shared) {
   });
 
   test(`${database.name}: a reply has so many hosts and jobs at most, urgent jobs first, and the rest is nobody’s yet`, async () => {
-    await using farm = await openFarm(await database.place(), { maxJobsPerReply: 2, maxHostsPerReply: 1 });
+    await using farm = await openMaster(await database.place(), { maxJobsPerReply: 2, maxHostsPerReply: 1 });
     const { master } = farm;
     await twoShards(farm);
     const hostIds = await master.createHosts(['a1', 'a2'].map(hostname => ({ hostname, labels: ['rack-a'] })));
@@ -318,7 +318,7 @@ for (const database of databases.shared) {
   });
 
   test(`${database.name}: what a shard never takes over keeps nothing else waiting for ever`, async () => {
-    await using farm = await openFarm(await database.place(), { maxJobsPerReply: 1, maxHostsPerReply: 1 });
+    await using farm = await openMaster(await database.place(), { maxJobsPerReply: 1, maxHostsPerReply: 1 });
     const { master } = farm;
     await twoShards(farm);
     const hosts = await master.createHosts(['a1', 'a2', 'a3'].map(hostname => ({ hostname, labels: ['rack-a'] })));
@@ -348,7 +348,7 @@ for (const database of databases.shared) {
     const lines: string[] = [];
     const silent = (): void => undefined;
     const log = { debug: silent, info: silent, warn: (line: string) => lines.push(line), error: silent };
-    await using farm = await openFarm(await database.place(), { maxReplyBytes: 4_000, log });
+    await using farm = await openMaster(await database.place(), { maxReplyBytes: 4_000, log });
     const { master } = farm;
     await twoShards(farm);
     const value = 'x'.repeat(1_000);
@@ -383,7 +383,7 @@ for (const database of databases.shared) {
   });
 
   test(`${database.name}: with a job come the keyvals of its parent`, async () => {
-    await using farm = await openFarm(await database.place());
+    await using farm = await openMaster(await database.place());
     const { master } = farm;
     await twoShards(farm);
     const parentJobId = await master.createJob({ ...work, name: 'suite', keyvals: { build: '7' }, entries: [{}] });
@@ -401,7 +401,7 @@ for (const database of databases.shared) {
   });
 
   test(`${database.name}: what a shard uploads is taken over before it is asked what it needs`, async () => {
-    await using farm = await openFarm(await database.place());
+    await using farm = await openMaster(await database.place());
     const { master } = farm;
     await twoShards(farm);
     const id = await master.createJob({ ...work, name: 'job', entries: [{ metaHost: 'rack-a' }] });
@@ -413,7 +413,7 @@ for (const database of databases.shared) {
 
   test(`${database.name}: a label that another process takes away meanwhile assigns nothing`, async () => {
     const place = await database.place();
-    await using farm = await openFarm(place);
+    await using farm = await openMaster(place);
     const { master } = farm;
     await twoShards(farm);
     await master.createHost({ hostname: 'a1', labels: ['rack-a'] });

@@ -23,6 +23,8 @@ export interface Stores {
 }
 
 const STEPS = 30;
+/** What must not change can be seen to have changed a few steps later, too. */
+const STEPS_PER_LOOK = 5;
 /** Of which a process dies in one, when it is to die. */
 const MAX_LIFE_STEPS = 24;
 const HEAL_ROUNDS = 40;
@@ -59,7 +61,7 @@ export class History {
     await this.#begin();
     for (let step = 0; step < STEPS; step++) {
       await this.#act(this.#acts);
-      await this.#look();
+      if (step % STEPS_PER_LOOK === 0) await this.#look();
     }
     await this.#heal();
   }
