@@ -20,7 +20,10 @@ export class Conversation {
 
   /** Told again only when it is about others: they come with each heartbeat until somebody does something. */
   tellRefused(refused: readonly Refused[]): void {
-    const which = refused.map(({ record, id }) => `${record} ${String(id)}`).join();
+    const which = refused
+      .map(({ record, id }) => `${record} ${String(id)}`)
+      .sort()
+      .join();
     if (which === this.#refused) return;
     this.#refused = which;
     if (refused.length === 0) return;
@@ -32,7 +35,7 @@ export class Conversation {
 
   /** As `tellRefused`. */
   tellTooLarge(records: readonly string[]): void {
-    const which = records.join();
+    const which = [...records].sort().join();
     if (which === this.#tooLarge) return;
     this.#tooLarge = which;
     if (records.length === 0) return;
