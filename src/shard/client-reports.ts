@@ -85,9 +85,12 @@ export class ClientReports {
     });
   }
 
-  ended(tookMs: number, message: () => HeartbeatEnd): void {
-    this.#stats.timing(this.#metric('heartbeat'), tookMs);
-    publish(events.heartbeatEnd, message);
+  ended(end: HeartbeatEnd): void {
+    this.#stats.timing(this.#metric('heartbeat'), end.tookMs);
+    publish(events.heartbeatEnd, () => end);
+    if (end.failed) return;
+    const what = `${String(end.settledJobs)} of ${String(end.uploadedJobs)} jobs uploaded`;
+    this.#log.debug(`${this.#name}: heartbeat: ${what}, ${String(end.takenRecords)} records taken over`, { ...end });
   }
 
   fatal(error: unknown): void {

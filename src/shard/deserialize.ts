@@ -25,7 +25,12 @@ export async function deserializeHost(tx: FarmWriter, record: unknown): Promise<
 
   if (shard !== undefined) await followNamed(tx, 'shard', [shard]);
   await writeHost(tx, host, 'shard' in raw);
-  if (labels !== undefined) await linkLabels(tx, 'farm_host_label', 'host_id', host.id, labels);
+  if (labels !== undefined) {
+    await followNamed(tx, 'label', labels);
+    await tx.deleteFrom('farm_host_label').where('host_id', '=', host.id).execute();
+    const links = labels.map(label => ({ host_id: host.id, label_id: label.id }));
+    await insertRows(tx, 'farm_host_label', links);
+  }
   if (attributeRows !== undefined) {
     await tx.deleteFrom('farm_host_attribute').where('host_id', '=', host.id).execute();
     await insertWithOwnIds(tx, 'host attribute', attributeRows);
@@ -50,13 +55,21 @@ export async function deserializeJob(tx: FarmWriter, record: unknown): Promise<n
 
   if (shard !== undefined) await followNamed(tx, 'shard', [shard]);
   await writeJob(tx, job, 'shard' in raw);
-  if (labels !== undefined) await linkLabels(tx, 'farm_job_label', 'job_id', job.id, labels);
+  if (labels !== undefined) {
+    await followNamed(tx, 'label', labels);
+    await tx.deleteFrom('farm_job_label').where('job_id', '=', job.id).execute();
+    const links = labels.map(label => ({ job_id: job.id, label_id: label.id }));
+    await insertRows(tx, 'farm_job_label', links);
+  }
   if (keyvalRows !== undefined) {
     await tx.deleteFrom('farm_job_keyval').where('job_id', '=', job.id).execute();
     await insertWithOwnIds(tx, 'job keyval', keyvalRows);
   }
-  const metaLabels = metaHosts.filter(label => label !== undefined);
-  await followNamed(tx, 'label', metaLabels);
+  await followNamed(
+    tx,
+    'label',
+    metaHosts.filter(label => label !== undefined),
+  );
   await writeEntries(tx, entryRows);
   return job.id;
 }
@@ -132,19 +145,6 @@ async function writeEntries(tx: FarmWriter, entries: readonly QueueEntryRow[]): 
   await insertRows(tx, 'farm_queue_entry', isNew);
 }
 
-async function linkLabels(
-  tx: FarmWriter,
-  table: 'farm_host_label' | 'farm_job_label',
-  column: 'host_id' | 'job_id',
-  id: number,
-  labels: readonly { id: number; name: string }[],
-): Promise<void> {
-  await followNamed(tx, 'label', labels);
-  await tx.deleteFrom(table).where(column, '=', id).execute();
-  const ids = new Set(labels.map(label => label.id));
-  await insertRows(tx, table, [...ids].map(label_id => ({ [column]: id, label_id })) as never);
-}
-
 async function linkGroups(tx: FarmWriter, hostId: number, groups: readonly RawRecord[]): Promise<void> {
   const rows = groups.map(group => readRow('acl group', group));
   await followNamed(tx, 'acl group', rows);
@@ -153,12 +153,8 @@ async function linkGroups(tx: FarmWriter, hostId: number, groups: readonly RawRe
     if (users !== undefined) await linkUsers(tx, group.id, users);
   }
   await tx.deleteFrom('farm_acl_group_host').where('host_id', '=', hostId).execute();
-  const ids = new Set(rows.map(group => group.id));
-  await insertRows(
-    tx,
-    'farm_acl_group_host',
-    [...ids].map(acl_group_id => ({ acl_group_id, host_id: hostId })),
-  );
+  const links = rows.map(group => ({ acl_group_id: group.id, host_id: hostId }));
+  await insertRows(tx, 'farm_acl_group_host', links);
 }
 
 /** A user is who has both that login and that id; whoever has one of them only is somebody else, who is gone. */
@@ -187,10 +183,6 @@ async function linkUsers(tx: FarmWriter, groupId: number, users: readonly UserRo
     }
   }
   await tx.deleteFrom('farm_acl_group_user').where('acl_group_id', '=', groupId).execute();
-  const ids = new Set(users.map(user => user.id));
-  await insertRows(
-    tx,
-    'farm_acl_group_user',
-    [...ids].map(user_id => ({ acl_group_id: groupId, user_id })),
-  );
+  const links = users.map(user => ({ acl_group_id: groupId, user_id: user.id }));
+  await insertRows(tx, 'farm_acl_group_user', links);
 }

@@ -115,7 +115,7 @@ export interface QueueEntryRow {
 }
 
 /** Last id that was given, by table. Of the master alone. */
-interface SequenceRow {
+export interface SequenceRow {
   name: string;
   last: number;
 }

@@ -152,11 +152,9 @@ export class ShardClient<DB extends FarmTables = FarmTables> {
    * TickLoopError (`ERR_TICK_LOOP_RUNNING`) while it is running.
    */
   async loop(): Promise<void> {
+    refuseInSection(`loop of '${this.name}'`);
     if (this.#isShutDown) return;
-    if (this.#loop.running) {
-      await this.#loop.run();
-      return;
-    }
+    if (this.#loop.running) throw new TickLoopError('ERR_TICK_LOOP_RUNNING', `${this.name} is running already`);
     const { clock, lifetimeMs } = this.#settings;
     const reports = this.#openReports();
     this.#loopReports = reports;
@@ -165,7 +163,7 @@ export class ShardClient<DB extends FarmTables = FarmTables> {
     try {
       await this.#loop.run();
     } catch (error) {
-      // Refused, as one that was stopped at once has not ended: it does not end against its will.
+      // A run that is refused, as one before it has not ended, is nobody's end.
       if (!(error instanceof TickLoopError)) {
         reports.fatal(error);
         await this.#tellFatal(error);
@@ -182,6 +180,7 @@ export class ShardClient<DB extends FarmTables = FarmTables> {
    * once when none is on. Inside a tick call it without awaiting it: it waits for the tick.
    */
   async shutdown(): Promise<void> {
+    refuseInSection(`shutdown of '${this.name}'`);
     this.#isShutDown = true;
     await this.#loop.stop();
   }
@@ -227,8 +226,7 @@ export class ShardClient<DB extends FarmTables = FarmTables> {
       return false;
     } finally {
       const tookMs = clock.nowMs() - startMs;
-      const failed = failure !== undefined;
-      reports.ended(tookMs, () => ({ client: name, shardHostname, tookMs, ...facts, failed, ...failure }));
+      reports.ended({ client: name, shardHostname, tookMs, ...facts, failed: failure !== undefined, ...failure });
     }
   }
 

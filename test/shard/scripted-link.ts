@@ -65,12 +65,13 @@ export function idsOf(records: readonly unknown[]): number[] {
 /** Log and metrics, kept. */
 export class Told {
   readonly lines: string[] = [];
+  readonly details: string[] = [];
   readonly counters = new Map<string, number>();
   readonly gauges = new Map<string, number>();
   readonly timings = new Set<string>();
 
   readonly log: Log = {
-    debug: message => this.lines.push(`debug ${message}`),
+    debug: message => this.details.push(message),
     info: message => this.lines.push(`info ${message}`),
     warn: message => this.lines.push(`warn ${message}`),
     error: message => this.lines.push(`error ${message}`),

@@ -110,11 +110,12 @@ test('failures are counted by their codes, and told once for each change', async
   const failed = 'shard_client: the heartbeat failed: because of';
   assert.deepEqual(told.lines, [
     `error ${failed} ERR_MASTER_TIMEOUT`,
-    `debug ${failed} ERR_MASTER_TIMEOUT`,
     `error ${failed} ERR_MASTER_HTTP`,
     'info shard_client: heartbeats go well again, after 3 that failed',
     `error ${failed} ERR_MASTER_HTTP`,
   ]);
+  const well = 'shard_client: heartbeat: 0 of 0 jobs uploaded, 0 records taken over';
+  assert.deepEqual(told.details, [failed + ' ERR_MASTER_TIMEOUT', well, well]);
   assert.deepEqual(Object.fromEntries(told.counters), {
     'drone_task_queue.shard_client.starts': 1,
     'drone_task_queue.shard_client.heartbeat_failures.ERR_MASTER_TIMEOUT': 2,
@@ -306,6 +307,10 @@ test('a client that is shut down ends its heartbeat first, and does not start ag
   const loop = shard.loop();
   await gate.arrived();
   await assert.rejects(shard.loop(), { code: 'ERR_TICK_LOOP_RUNNING' });
+  await assert.rejects(
+    farm.readWrite('wait', () => shard.shutdown()),
+    { code: 'ERR_CONTEXT_SWITCH' },
+  );
   const down = shard.shutdown();
   gate.open();
   await Promise.all([down, loop]);
