@@ -303,10 +303,10 @@ const ENTRY_POINTS: Readonly<Record<string, string>> = {
     FileSource SharedFileCache BranchName MemoryFileCache LogicalClock MemoryLogicalClock
     events LayoutEnd Log`,
   'shard/index.ts': `
-    HEARTBEAT_VERSION HeartbeatPacket HeartbeatPacketSchema HeartbeatReply HeartbeatReplySchema Refused RefusedSchema
+    HEARTBEAT_VERSION HeartbeatPacket HeartbeatReply Refused HeartbeatPacketSchema HeartbeatReplySchema RefusedSchema
     HeartbeatError HeartbeatErrorCode HeartbeatExchange MasterLink
     farmMigrations AclGroupRow FarmTables Flag HostAttributeRow HostRow JobKeyvalRow JobRow LabelRow Moment QueueEntryRow
-    SequenceRow ShardRow ShardTokenRow UserRow
+    ShardRow ShardTokenRow UserRow
     ShardMaster ShardMasterOptions MasterError MasterErrorCode HostQuery NewHost JobQuery NewEntry NewJob
     ListedShard ListedToken
     completeEntry EntryOutcome RecordError RecordKind ShardClient ShardClientError ShardClientOptions TakenOver`,

@@ -20,7 +20,6 @@ export type {
   LabelRow,
   Moment,
   QueueEntryRow,
-  SequenceRow,
   ShardRow,
   ShardTokenRow,
   UserRow,

@@ -2,6 +2,7 @@
 import { invalidArgument } from '../invalid-argument.js';
 import { OptionReader } from '../option-reader.js';
 import { Store } from '../store/store.js';
+import { farmOf } from './farm-store.js';
 import type {
   AclGroupRow,
   FarmTables,
@@ -13,7 +14,6 @@ import type {
   UserRow,
 } from './farm-tables.js';
 import type { HeartbeatPacket, HeartbeatReply } from './heartbeat.js';
-import { farmOf } from './farm-store.js';
 import * as acl from './master/acl-groups.js';
 import { answerHeartbeat } from './master/answer.js';
 import { Conversations } from './master/conversations.js';
@@ -163,8 +163,8 @@ export class ShardMaster<DB extends FarmTables> {
 
   /** As `createHosts`. */
   async createHost(host: NewHost): Promise<number> {
-    const [id] = await this.createHosts([host]);
-    return id ?? NaN;
+    const ids = await this.createHosts([host]);
+    return ids[0] as number;
   }
 
   /** Makes hosts, whose labels and groups exist; gives their ids in the same order. `ERR_EXISTS`, `ERR_NOT_FOUND`. */
@@ -217,8 +217,8 @@ export class ShardMaster<DB extends FarmTables> {
 
   /** As `createJobs`. */
   async createJob(job: NewJob): Promise<number> {
-    const [id] = await this.createJobs([job]);
-    return id ?? NaN;
+    const ids = await this.createJobs([job]);
+    return ids[0] as number;
   }
 
   /** Makes jobs, whose hosts, labels and parents exist (`ERR_NOT_FOUND`); gives their ids in the same order. */

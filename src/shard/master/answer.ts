@@ -28,16 +28,14 @@ export async function answerHeartbeat(
     hostIds: new Set(packet.knownHosts.map(({ id }) => id)),
     jobIds: new Set(packet.knownJobIds),
   };
-  const { places } = conversation;
   const { assignment, records } = await store.readWrite(
     'assign to shard',
     async tx => {
-      const assigned = await assign(tx, shardId, known, settings, places);
-      return { assignment: assigned, records: await recordsOf(tx, assigned, settings.maxReplyBytes, places.replies) };
+      const assigned = await assign(tx, shardId, known, settings);
+      return { assignment: assigned, records: await recordsOf(tx, assigned, settings) };
     },
     { repeatable: true },
   );
-  conversation.places = assignment.places;
   conversation.tellTooLarge(records.tooLarge);
   return {
     version: HEARTBEAT_VERSION,
@@ -50,20 +48,20 @@ export async function answerHeartbeat(
   };
 }
 
-/** Each kind is the first in its turn, and has all the room: none waits for ever for what is never taken over. */
+/** Any kind may be the first, and has all the room: none waits for ever for what is never taken over. */
 async function recordsOf(
   db: FarmReader,
   { hostIds, newJobIds, abortedJobIds }: Assignment,
-  maxBytes: number,
-  turn: number,
+  { maxReplyBytes, random }: MasterSettings,
 ): Promise<ReplyRecords> {
-  const records = new ReplyRecords(db, maxBytes);
+  const records = new ReplyRecords(db, maxReplyBytes);
   const kinds = [
     () => records.addHosts(hostIds),
     () => records.addJobs(newJobIds),
     () => records.addJobs(abortedJobIds),
   ];
-  for (let at = 0; at < kinds.length; at++) await kinds[(turn + at) % kinds.length]?.();
+  const first = Math.floor(random() * kinds.length);
+  for (let at = 0; at < kinds.length; at++) await kinds[(first + at) % kinds.length]?.();
   return records;
 }
 

@@ -9,9 +9,9 @@
  *   nor when none of its entries needs a host.
  * - A job that the shard knows is sent again while all that is open of it is to be aborted, whatever else has become of it.
  *
- * What is sent and stays unknown, as it cannot be taken over, is sent again and again. So that nothing else has to wait for
- * it for ever, hosts and aborted jobs go on where the last reply has ended, and of the new jobs, which are sent by their
- * priorities, a few replies take the next ones by their ids.
+ * What is sent and stays unknown, as it cannot be taken over, is sent again and again, and so is an abort that nobody can
+ * obey. So that nothing else waits for them for ever, a reply that cannot have all begins anywhere; with new jobs, which go
+ * by their priorities, some of the replies do.
  *
  * All in the section that also makes the reply. Another process may write as well: who changes a label of a shard meanwhile
  * writes a row that is written here, too, so that one of the two is tried again (PostgreSQL), or has waited (SQLite).
@@ -30,18 +30,9 @@ export interface Known {
 export interface AssignmentLimits {
   readonly maxHostsPerReply: number;
   readonly maxJobsPerReply: number;
+  /** From 0 to less than 1. */
+  readonly random: () => number;
 }
-
-/** Where a shard's last reply has ended. */
-export interface Places {
-  /** How many replies there were. */
-  readonly replies: number;
-  readonly hostId: number;
-  readonly newJobId: number;
-  readonly abortedJobId: number;
-}
-
-export const FIRST_PLACES: Places = { replies: 0, hostId: 0, newJobId: 0, abortedJobId: 0 };
 
 /** What is the shard's, and is sent to it, each in the order in which it is to be sent. */
 export interface Assignment {
@@ -50,50 +41,42 @@ export interface Assignment {
   readonly abortedJobIds: number[];
   /** Hosts that it knows, and that are not its, or not there. */
   readonly incorrectHostIds: number[];
-  /** For the next one, once this one is committed. */
-  readonly places: Places;
 }
 
-/** Of so many replies one takes new jobs by their ids. */
-const BY_PRIORITY_AND_BY_ID = 4;
+/** Of replies that have more new jobs to send than they may. */
+const PART_BY_PRIORITY = 0.75;
 
 export async function assign(
   tx: FarmWriter,
   shardId: number,
   known: Known,
-  { maxHostsPerReply, maxJobsPerReply }: AssignmentLimits,
-  places: Places,
+  limits: AssignmentLimits,
 ): Promise<Assignment> {
+  const { maxHostsPerReply, random } = limits;
   const freeHosts = (await hostsWithLabels(tx, shardId)).filter(id => !known.hostIds.has(id));
-  const hostIds = inTurn(freeHosts, places.hostId).slice(0, maxHostsPerReply);
+  const hostIds = someOf(freeHosts, maxHostsPerReply, random);
   const waiting = (await waitingJobs(tx, shardId)).filter(id => !known.jobIds.has(id));
-  const isById = places.replies % BY_PRIORITY_AND_BY_ID === BY_PRIORITY_AND_BY_ID - 1;
-  const newJobIds = (isById ? inTurn(sorted(waiting), places.newJobId) : waiting).slice(0, maxJobsPerReply);
+  const newJobIds = someByPriority(waiting, limits);
   const aborted = (await abortedJobs(tx, shardId)).filter(id => known.jobIds.has(id));
-  const abortedJobIds = inTurn(aborted, places.abortedJobId).slice(0, maxJobsPerReply);
   if (hostIds.length + newJobIds.length > 0) await holdLabels(tx, shardId);
   return {
     hostIds: await takeHosts(tx, shardId, hostIds),
     newJobIds: await takeJobs(tx, shardId, newJobIds),
-    abortedJobIds,
+    abortedJobIds: someOf(aborted, limits.maxJobsPerReply, random),
     incorrectHostIds: await incorrectHosts(tx, shardId, known.hostIds),
-    places: {
-      replies: places.replies + 1,
-      hostId: hostIds.at(-1) ?? places.hostId,
-      newJobId: (isById ? newJobIds.at(-1) : undefined) ?? places.newJobId,
-      abortedJobId: abortedJobIds.at(-1) ?? places.abortedJobId,
-    },
   };
 }
 
-function sorted(ids: readonly number[]): number[] {
-  return [...ids].sort((a, b) => a - b);
+/** The first ones most of the time. */
+function someByPriority(jobIds: readonly number[], { maxJobsPerReply, random }: AssignmentLimits): number[] {
+  const isByPriority = jobIds.length <= maxJobsPerReply || random() < PART_BY_PRIORITY;
+  return isByPriority ? jobIds.slice(0, maxJobsPerReply) : someOf(jobIds, maxJobsPerReply, random);
 }
 
-/** Ids in their order, from the first one after this one on, and around. */
-function inTurn(ids: readonly number[], afterId: number): number[] {
-  const at = ids.findIndex(id => id > afterId);
-  return at < 0 ? [...ids] : [...ids.slice(at), ...ids.slice(0, at)];
+/** From any one on, and around. */
+function someOf(ids: readonly number[], count: number, random: () => number): number[] {
+  const start = ids.length > count ? Math.floor(random() * ids.length) : 0;
+  return [...ids.slice(start), ...ids.slice(0, start)].slice(0, count);
 }
 
 const labelsOf = (shardId: number): RawBuilder<number> =>

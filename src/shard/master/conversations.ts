@@ -1,13 +1,11 @@
 /** What a master keeps in mind of its talk with each shard; lost with the process, at no harm. */
 import type { Log } from '../../log.js';
 import type { Refused } from '../heartbeat.js';
-import { FIRST_PLACES, type Places } from './assignment.js';
 
 /** Named in one log line; of the refused the reply has more. */
 const MAX_LOGGED = 20;
 
 export class Conversation {
-  places: Places = FIRST_PLACES;
   readonly #shard: string;
   readonly #log: Log;
   #refused = '';

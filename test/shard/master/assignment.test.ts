@@ -7,6 +7,7 @@ import type { FarmTables } from 'drone-task-queue/shard';
 import { Gate } from 'drone-task-queue/testing';
 import { Client } from 'pg';
 import { testDatabases } from '../../contract/store/databases.js';
+import { Dice } from '../../../soak/dice.js';
 import { leakCheck } from '../../leak-check.js';
 import {
   addShards,
@@ -295,7 +296,11 @@ for (const database of databases.shared) {
   });
 
   test(`${database.name}: a reply has so many hosts and jobs at most, urgent jobs first, and the rest is nobody’s yet`, async () => {
-    await using farm = await openMaster(await database.place(), { maxJobsPerReply: 2, maxHostsPerReply: 1 });
+    await using farm = await openMaster(await database.place(), {
+      maxJobsPerReply: 2,
+      maxHostsPerReply: 1,
+      random: () => 0,
+    });
     const { master } = farm;
     await twoShards(farm);
     const hostIds = await master.createHosts(['a1', 'a2'].map(hostname => ({ hostname, labels: ['rack-a'] })));
@@ -317,8 +322,33 @@ for (const database of databases.shared) {
     assert.deepEqual(idsOf(second.jobs), [low]);
   });
 
+  test(`${database.name}: of many jobs that are to be aborted each has its turn, whatever the others do`, async () => {
+    let turn = 0;
+    await using farm = await openMaster(await database.place(), { maxJobsPerReply: 2, random: () => turn });
+    const { master } = farm;
+    await twoShards(farm);
+    const job = { ...work, name: 'job', entries: [{ metaHost: 'rack-a' }] };
+    const ids = await master.createJobs([job, job, job, job]);
+    await heartbeat(farm, 'shard-a');
+    await heartbeat(farm, 'shard-a', { knownJobIds: ids.slice(0, 2) });
+    for (const id of ids) await master.abortJob(id);
+    const sent: number[][] = [];
+    for (turn of [0, 0.5, 0.9]) sent.push(idsOf((await heartbeat(farm, 'shard-a', { knownJobIds: ids })).jobs));
+    const [one, two, three, four] = ids;
+    assert.deepEqual(sent, [
+      [one, two],
+      [three, four],
+      [one, four],
+    ]);
+  });
+
   test(`${database.name}: what a shard never takes over keeps nothing else waiting for ever`, async () => {
-    await using farm = await openMaster(await database.place(), { maxJobsPerReply: 1, maxHostsPerReply: 1 });
+    const dice = new Dice(6);
+    await using farm = await openMaster(await database.place(), {
+      maxJobsPerReply: 1,
+      maxHostsPerReply: 1,
+      random: () => dice.next(),
+    });
     const { master } = farm;
     await twoShards(farm);
     const hosts = await master.createHosts(['a1', 'a2', 'a3'].map(hostname => ({ hostname, labels: ['rack-a'] })));
@@ -348,7 +378,7 @@ for (const database of databases.shared) {
     const lines: string[] = [];
     const silent = (): void => undefined;
     const log = { debug: silent, info: silent, warn: (line: string) => lines.push(line), error: silent };
-    await using farm = await openMaster(await database.place(), { maxReplyBytes: 4_000, log });
+    await using farm = await openMaster(await database.place(), { maxReplyBytes: 4_000, log, random: () => 0 });
     const { master } = farm;
     await twoShards(farm);
     const value = 'x'.repeat(1_000);
@@ -363,7 +393,7 @@ for (const database of databases.shared) {
       { ...job, name: 'c', parentJobId: parent, priority: -1 },
     ]);
     const large = await master.createJob({ ...job, name: 'large', keyvals: { value: value.repeat(4) } });
-    const known = { hosts: new Set<number>(), jobs: new Set<number>(), keyvals: 0 };
+    const known = { hosts: new Set<number>(), jobs: new Set<number>() };
     for (let time = 0; time < 8; time++) {
       const reply = await heartbeat(farm, 'shard-a', {
         knownHosts: [...known.hosts].map(id => ({ id, status: 'Ready' })),

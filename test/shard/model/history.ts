@@ -235,7 +235,7 @@ export class History {
   ): Promise<HeartbeatReply> {
     let reply: HeartbeatReply | undefined;
     await this.#live('master', async life => {
-      const limits = { maxJobsPerReply: 2, maxHostsPerReply: 2 };
+      const limits = { maxJobsPerReply: 2, maxHostsPerReply: 2, random: () => this.#dice.next() };
       reply = await new ShardMaster(life.storeOf(this.#stores.master), limits).heartbeat(hostname, packet);
     });
     if (reply === undefined) throw lost();
