@@ -4,13 +4,13 @@ import type { Log } from '../log.js';
 import { metricName, openStats, type Stats } from '../stats.js';
 import type { StoreErrorCode } from '../store/store-error.js';
 import type { ClientSettings } from './client-options.js';
-import type { HeartbeatErrorCode } from './heartbeat-error.js';
+import { HeartbeatError, type HeartbeatErrorCode } from './heartbeat-error.js';
 import type { Refused } from './heartbeat.js';
 import type { HeartbeatExchange } from './master-link.js';
 import type { TakenOver } from './take-over.js';
 
 /** Why a heartbeat failed that the next one may do better than. */
-export type HeartbeatFailureCode = HeartbeatErrorCode | StoreErrorCode;
+export type HeartbeatFailureCode = HeartbeatErrorCode | StoreErrorCode | 'ERR_STORE';
 
 /** Named in a line that tells of many. */
 const TOLD_IDS = 10;
@@ -54,7 +54,11 @@ export class ClientReports {
     }
   }
 
+  /** As the refused: they stay so until somebody does something. */
   tooLarge(jobIds: readonly number[]): void {
+    const which = sortedText(jobIds.map(String));
+    if (which === this.#state.tooLarge) return;
+    this.#state.tooLarge = which;
     if (jobIds.length === 0) return;
     const text = `finished jobs that are larger than maxUploadBytes are not uploaded: ${few(jobIds)}`;
     this.#log.warn(`${this.#name}: ${text}`, { client: this.#name, jobs: jobIds.length });
@@ -65,9 +69,11 @@ export class ClientReports {
     this.#stats.increment(this.#metric('heartbeat_failures', code));
     const fields = { client: this.#name, code, error };
     const line = `${this.#name}: the heartbeat failed: ${error.message}`;
-    if (code === this.#state.failing) this.#log.debug(line, fields);
+    // A master that was down, and now refuses the token, has the same code.
+    const state = error instanceof HeartbeatError ? `${code} ${String(error.status)}` : code;
+    if (state === this.#state.failing) this.#log.debug(line, fields);
     else this.#log.error(line, fields);
-    this.#state.failing = code;
+    this.#state.failing = state;
   }
 
   succeeded(failures: number): void {
@@ -98,7 +104,7 @@ export class ClientReports {
 
   /** Told again only when it is about others: they come with each heartbeat until somebody does something. */
   #tellRefused(refused: readonly Refused[]): void {
-    const which = refused.map(({ record, id }) => `${record} ${String(id)}`).join();
+    const which = sortedText(refused.map(({ record, id }) => `${record} ${String(id)}`));
     if (which === this.#state.refused) return;
     this.#state.refused = which;
     for (const { record, id, reason } of refused.slice(0, TOLD_IDS)) {
@@ -118,8 +124,14 @@ export class ClientReports {
 
 /** What was told last; outlives the metrics' sink, which is there while a loop or a single heartbeat goes on. */
 export interface ReportState {
-  failing: HeartbeatFailureCode | undefined;
+  failing: string | undefined;
   refused: string;
+  tooLarge: string;
+}
+
+/** The same for the same things, in whatever order they come. */
+function sortedText(names: readonly string[]): string {
+  return [...names].sort().join();
 }
 
 function few(ids: readonly number[]): string {

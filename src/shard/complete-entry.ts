@@ -3,6 +3,9 @@ import type { Store } from '../store/store.js';
 import { farmOf } from './farm-store.js';
 import type { FarmTables, Moment } from './farm-tables.js';
 import { RecordError } from './record-error.js';
+import { readRow } from './record-fields.js';
+
+const MOMENT = 'a moment such as 2026-01-31T12:00:00.000Z';
 
 /** What became of a queue entry. */
 export interface EntryOutcome {
@@ -17,29 +20,27 @@ export interface EntryOutcome {
  * so that whoever dies in between leaves an entry that is not complete and that nobody reports; call it again then.
  * An entry that is complete keeps its outcome: nothing is done to it.
  *
- * Rejects with RecordError (`ERR_RECORD`) for an entry that is not there, and with StoreError.
+ * Rejects with RecordError (`ERR_RECORD`), before anything is written, for an entry that is not there, and for one that the
+ * master would refuse: for a status or a moment that is none, here or in what the entry has already. And with StoreError.
  */
 export async function completeEntry<DB extends FarmTables>(
   store: Store<DB>,
   entryId: number,
   { status, finishedOn }: EntryOutcome,
 ): Promise<void> {
+  // Null is no end.
+  if (typeof finishedOn !== 'string') throw new RecordError('queue entry', entryId, 'finished_on', finishedOn, MOMENT);
   const farm = farmOf(store);
   const entry = await farm.readWrite(
     'entry outcome',
     async tx => {
-      const found = await tx
-        .selectFrom('farm_queue_entry')
-        .select(['job_id', 'complete'])
-        .where('id', '=', entryId)
-        .executeTakeFirst();
+      const found = await tx.selectFrom('farm_queue_entry').selectAll().where('id', '=', entryId).executeTakeFirst();
       if (found === undefined) throw new RecordError('queue entry', entryId, 'id', entryId, 'an entry of this store');
       if (found.complete === 1) return found;
-      await tx
-        .updateTable('farm_queue_entry')
-        .set({ status, finished_on: finishedOn, active: 0 })
-        .where('id', '=', entryId)
-        .execute();
+      const outcome = { status, finished_on: finishedOn, active: 0 } as const;
+      // All of it is told to the master, also what others have written; once it is complete nobody could mend it.
+      readRow('queue entry', { ...found, ...outcome });
+      await tx.updateTable('farm_queue_entry').set(outcome).where('id', '=', entryId).execute();
       return found;
     },
     { repeatable: true },

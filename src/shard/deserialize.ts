@@ -4,6 +4,7 @@
  *
  * The master is right about what belongs to a record, always. Of a row that is here already it decides only what it may
  * change while the shard works on it: whether a host is invalid, whether an entry is to be aborted, what a keyval's value is.
+ * A host that is invalid here is nobody's work: it comes as if it were new.
  */
 import { chunksOf } from './chunks.js';
 import type { HostRow, JobKeyvalRow, JobRow, QueueEntryRow, UserRow } from './farm-tables.js';
@@ -95,16 +96,19 @@ export async function deserializeJobKeyval(tx: FarmWriter, record: unknown): Pro
 }
 
 async function writeHost(tx: FarmWriter, host: HostRow, saysShard: boolean): Promise<void> {
-  const { id, invalid, shard_id } = host;
-  const isHere = await tx.selectFrom('farm_host').select('id').where('id', '=', id).executeTakeFirst();
-  if (isHere === undefined) await insertRows(tx, 'farm_host', [host]);
-  else {
-    await tx
-      .updateTable('farm_host')
-      .set({ invalid, ...(saysShard ? { shard_id } : {}) })
-      .where('id', '=', id)
-      .execute();
+  const { id, shard_id, ...rest } = host;
+  const old = await tx.selectFrom('farm_host').select('invalid').where('id', '=', id).executeTakeFirst();
+  if (old === undefined) {
+    await insertRows(tx, 'farm_host', [host]);
+    return;
   }
+  // One that was removed here was another shard's meanwhile: what this one knew of it is old.
+  const news = old.invalid === 1 ? rest : { invalid: host.invalid };
+  await tx
+    .updateTable('farm_host')
+    .set({ ...news, ...(saysShard ? { shard_id } : {}) })
+    .where('id', '=', id)
+    .execute();
 }
 
 async function writeJob(tx: FarmWriter, job: JobRow, saysShard: boolean): Promise<void> {

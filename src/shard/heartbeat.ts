@@ -17,7 +17,7 @@ export const HeartbeatPacketSchema = Type.Object({
   version: Type.Integer({ minimum: 1 }),
   /** Who speaks; its token must be that shard's. */
   shardHostname: Type.String({ minLength: 1, maxLength: 255 }),
-  /** Jobs with an entry that is not complete. */
+  /** Jobs with an entry that is not complete, and those that are to be uploaded. */
   knownJobIds: Type.Array(Id),
   /** Hosts that are not invalid, and their status. */
   knownHosts: Type.Array(Type.Object({ id: Id, status: Type.String() })),

@@ -3,10 +3,10 @@ import { sql } from 'kysely';
 import type { Flag } from './farm-tables.js';
 import { HEARTBEAT_VERSION, type HeartbeatPacket } from './heartbeat.js';
 import type { FarmReader } from './serialize.js';
-import type { Uploads } from './uploads.js';
+import { idsToUpload, type Uploads } from './uploads.js';
 
 export async function packetOf(db: FarmReader, shardHostname: string, uploads: Uploads): Promise<HeartbeatPacket> {
-  const knownJobs = await db
+  const openJobs = await db
     .selectFrom('farm_queue_entry')
     .select('job_id')
     .distinct()
@@ -14,6 +14,10 @@ export async function packetOf(db: FarmReader, shardHostname: string, uploads: U
     .where('complete', '=', sql<Flag>`0`)
     .orderBy('job_id')
     .execute();
+  // Those, too, are new to the master only: unsaid, it would send them whole in place of others until it has them. Not so
+  // those that it has acknowledged: when it sends one, it has lost what it was told.
+  const finished = await idsToUpload(db).execute();
+  const knownJobIds = new Set([...openJobs.map(job => job.job_id), ...finished.map(job => job.id)]);
   const knownHosts = await db
     .selectFrom('farm_host')
     .select(['id', 'status'])
@@ -23,7 +27,7 @@ export async function packetOf(db: FarmReader, shardHostname: string, uploads: U
   return {
     version: HEARTBEAT_VERSION,
     shardHostname,
-    knownJobIds: knownJobs.map(job => job.job_id),
+    knownJobIds: [...knownJobIds].sort((a, b) => a - b),
     knownHosts,
     jobs: [...uploads.jobs],
     entries: [...uploads.entries],

@@ -137,13 +137,28 @@ export function rawRecord(kind: RecordKind, record: unknown): RawRecord {
 export function readRow<Kind extends RecordKind>(kind: Kind, record: unknown): RecordRows[Kind] {
   const raw = rawRecord(kind, record);
   const fields = Object.entries<Field<unknown>>(RECORDS[kind].fields);
-  const row = fields.map(([column, { schema, expected, absent }]) => {
+  const row = fields.map(([column, field]) => {
     const value = Object.hasOwn(raw, column) ? raw[column] : undefined;
-    if (value === undefined && absent !== undefined) return [column, absent];
-    if (!Value.Check(schema, value)) throw new RecordError(kind, recordIdOf(raw), column, value, expected);
+    if (value === undefined && field.absent !== undefined) return [column, field.absent];
+    checkField(kind, recordIdOf(raw), column, field, value);
     return [column, value];
   });
   return Object.fromEntries(row) as RecordRows[Kind];
+}
+
+/** What a host's row may have as its status. Throws RecordError. */
+export function checkHostStatus(hostId: number, status: string): void {
+  checkField('host', hostId, 'status', RECORDS.host.fields.status, status);
+}
+
+function checkField(
+  kind: RecordKind,
+  recordId: number | null,
+  column: string,
+  field: Field<unknown>,
+  value: unknown,
+): void {
+  if (!Value.Check(field.schema, value)) throw new RecordError(kind, recordId, column, value, field.expected);
 }
 
 /** For a log line or a refusal, whatever else is wrong with the record. Null when it has no id. */

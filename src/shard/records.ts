@@ -4,7 +4,7 @@ import { RecordError, type RecordKind } from './record-error.js';
 import { rawRecord, readRow, recordIdOf } from './record-fields.js';
 
 export { RecordError, type RecordKind } from './record-error.js';
-export { recordIdOf } from './record-fields.js';
+export { checkHostStatus, recordIdOf } from './record-fields.js';
 export { entryRecords, jobRecords, serializeHosts, serializeJobKeyvals, serializeJobs } from './serialize.js';
 export { deserializeHost, deserializeJob, deserializeJobKeyval } from './deserialize.js';
 

@@ -12,16 +12,17 @@ import { invalidArgument } from '../invalid-argument.js';
 import { TickLoop, TickLoopError } from '../scheduler/tick-loop.js';
 import type { TickContext } from '../scheduler/tick-options.js';
 import { refuseInSection } from '../section-guard.js';
-import { StoreError, type StoreErrorCode } from '../store/store-error.js';
+import { StoreError } from '../store/store-error.js';
 import type { Store } from '../store/store.js';
 import { type ClientSettings, readClientOptions, type ShardClientOptions } from './client-options.js';
 import { ClientReports, type HeartbeatFailureCode, type ReportState } from './client-reports.js';
 import { farmOf } from './farm-store.js';
 import type { FarmTables } from './farm-tables.js';
 import { HeartbeatError } from './heartbeat-error.js';
-import { HEARTBEAT_VERSION, type HeartbeatReply } from './heartbeat.js';
-import type { MasterLink } from './master-link.js';
+import { HEARTBEAT_VERSION, type HeartbeatPacket, type HeartbeatReply } from './heartbeat.js';
+import type { HeartbeatExchange, MasterLink } from './master-link.js';
 import { packetOf } from './packet.js';
+import { isPassing } from './store-trouble.js';
 import { ReplyTaker, type TakenOver } from './take-over.js';
 import { chooseUploads, markUploaded } from './uploads.js';
 
@@ -47,7 +48,7 @@ export class ShardClient<DB extends FarmTables = FarmTables> {
   readonly #settings: ClientSettings;
   readonly #taker: ReplyTaker;
   readonly #loop: TickLoop;
-  readonly #told: ReportState = { failing: undefined, refused: '' };
+  readonly #told: ReportState = { failing: undefined, refused: '', tooLarge: '' };
   /** While the loop is on. */
   #loopReports: ClientReports | undefined;
   #endsAtMs = Infinity;
@@ -55,6 +56,8 @@ export class ShardClient<DB extends FarmTables = FarmTables> {
   #isShutDown = false;
   #heartbeats = 0;
   #failuresInARow = 0;
+  /** Where the uploads of the next heartbeat begin. */
+  #uploadAfterJobId = 0;
 
   /** Throws TypeError (`ERR_INVALID_ARG`) that names the option at fault. Nothing starts before a heartbeat is asked for. */
   constructor(store: Store<DB>, link: MasterLink, options: ShardClientOptions) {
@@ -100,11 +103,11 @@ export class ShardClient<DB extends FarmTables = FarmTables> {
   }
 
   /**
-   * One heartbeat. Resolves with whether it went well: a failure of the link, or of the store where the next heartbeat may
-   * find it well again (`ERR_STORE_BUSY`, `ERR_STORE_LOST`, `ERR_COMMIT_UNKNOWN`, `ERR_CONFLICT`), is logged and counted.
+   * One heartbeat. Resolves with whether it went well: a failure of the link, or of the database, which the next heartbeat
+   * may find well again, is logged, and counted by its code (`ERR_STORE` for what the database itself has said).
    *
    * Rejects with all else: with ShardClientError (`ERR_HEARTBEAT_UNDER_WAY`) while there is one; with the reason of
-   * `signal`, which ends it at once; with any other StoreError.
+   * `signal`, which ends it at once; with StoreError for a store that is closed or was made read-only; with what is a defect.
    */
   async doHeartbeat({ signal }: { signal?: AbortSignal | undefined } = {}): Promise<boolean> {
     refuseInSection(`heartbeat of '${this.name}'`);
@@ -213,9 +216,10 @@ export class ShardClient<DB extends FarmTables = FarmTables> {
       reports.succeeded(this.#failuresInARow);
       this.#failuresInARow = 0;
       return true;
-    } catch (error) {
+    } catch (thrown) {
+      const error = thrown instanceof LinkDefect ? thrown.cause : thrown;
       failure = { error };
-      const code = signal.aborted ? undefined : codeOfFailure(error);
+      const code = signal.aborted ? undefined : codeOfFailure(thrown);
       if (code === undefined) throw error;
       this.#failuresInARow += 1;
       reports.failed(code, error as Error);
@@ -230,7 +234,7 @@ export class ShardClient<DB extends FarmTables = FarmTables> {
     const { shardHostname } = this.#settings;
     const { uploads, packet } = await this.#farm.read(
       async db => {
-        const chosen = await chooseUploads(db, this.#settings);
+        const chosen = await chooseUploads(db, this.#settings, this.#uploadAfterJobId);
         return { uploads: chosen, packet: await packetOf(db, shardHostname, chosen) };
       },
       { name: 'heartbeat packet' },
@@ -238,7 +242,7 @@ export class ShardClient<DB extends FarmTables = FarmTables> {
     reports.tooLarge(uploads.tooLargeJobIds);
     facts.uploadedJobs = uploads.jobs.length;
     signal.throwIfAborted();
-    const exchange = await this.#link.heartbeat(packet, signal);
+    const exchange = await this.#ask(packet, signal);
     const { reply } = exchange;
     refuseOtherVersion(reply.version);
     reports.answered(exchange);
@@ -247,6 +251,15 @@ export class ShardClient<DB extends FarmTables = FarmTables> {
     const taken = await this.#process(reports, reply, signal);
     facts.takenRecords = taken.hosts + taken.jobs + taken.jobKeyvals;
     facts.badRecords = taken.badRecords;
+    this.#uploadAfterJobId = uploads.nextAfterJobId;
+  }
+
+  async #ask(packet: HeartbeatPacket, signal: AbortSignal): Promise<HeartbeatExchange> {
+    try {
+      return await this.#link.heartbeat(packet, signal);
+    } catch (error) {
+      throw error instanceof HeartbeatError ? error : new LinkDefect(error);
+    }
   }
 
   async #process(reports: ClientReports, reply: HeartbeatReply, signal?: AbortSignal): Promise<TakenOver> {
@@ -283,13 +296,18 @@ interface HeartbeatFacts {
   badRecords: number;
 }
 
-/** Of the database, for a while. */
-const PASSING: readonly StoreErrorCode[] = ['ERR_STORE_BUSY', 'ERR_STORE_LOST', 'ERR_COMMIT_UNKNOWN', 'ERR_CONFLICT'];
+/** What a link has rejected with, and should not have: no trouble of the database, whatever it looks like. */
+class LinkDefect extends Error {
+  constructor(cause: unknown) {
+    super('the link rejected with no HeartbeatError', { cause });
+  }
+}
 
 /** Undefined when the next heartbeat will not do better. */
 function codeOfFailure(error: unknown): HeartbeatFailureCode | undefined {
   if (error instanceof HeartbeatError) return error.code;
-  return error instanceof StoreError && PASSING.includes(error.code) ? error.code : undefined;
+  if (error instanceof LinkDefect || !isPassing(error)) return undefined;
+  return error instanceof StoreError ? error.code : 'ERR_STORE';
 }
 
 function refuseOtherVersion(version: number): void {

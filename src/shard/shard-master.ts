@@ -16,13 +16,16 @@ import type {
 import type { HeartbeatPacket, HeartbeatReply } from './heartbeat.js';
 import * as acl from './master/acl-groups.js';
 import { answerHeartbeat } from './master/answer.js';
+import { Conversations } from './master/conversations.js';
 import { idOf, integerOf, listOf, pairsOf, stringOf, textOf, textsOf } from './master/fields.js';
 import * as hosts from './master/hosts.js';
 import * as jobs from './master/jobs.js';
 import * as labels from './master/labels.js';
+import { MasterError } from './master/master-error.js';
 import { type MasterSettings, readMasterOptions, type ShardMasterOptions } from './master/master-options.js';
 import { checkNewHost, type HostQuery, type NewHost, readHostQuery } from './master/new-host.js';
 import { checkNewJob, type JobQuery, type NewJob, readJobQuery } from './master/new-job.js';
+import { findShard } from './master/named.js';
 import * as shards from './master/shards.js';
 import * as tokens from './master/tokens.js';
 import type { FarmWriter } from './rows.js';
@@ -46,12 +49,14 @@ import type { FarmReader } from './serialize.js';
 export class ShardMaster<DB extends FarmTables> {
   readonly #store: Store<FarmTables>;
   readonly #settings: MasterSettings;
+  readonly #conversations: Conversations;
 
   /** The store stays yours to close. Throws TypeError (`ERR_INVALID_ARG`). */
   constructor(store: Store<DB>, options: ShardMasterOptions = {}) {
     if (!(store instanceof Store)) throw invalidArgument('store', store, 'a Store');
     this.#store = farmOf(store);
     this.#settings = readMasterOptions(options);
+    this.#conversations = new Conversations(this.#settings.log);
   }
 
   /**
@@ -62,8 +67,13 @@ export class ShardMaster<DB extends FarmTables> {
    * `shardHostname` is who speaks, as its token says. Rejects with MasterError: `ERR_UNKNOWN_SHARD`, or `ERR_OTHER_SHARD` when
    * the packet names another one.
    */
-  heartbeat(shardHostname: string, packet: HeartbeatPacket): Promise<HeartbeatReply> {
-    return answerHeartbeat(this.#store, this.#settings, shardHostname, packet);
+  async heartbeat(shardHostname: string, packet: HeartbeatPacket): Promise<HeartbeatReply> {
+    if (packet.shardHostname !== shardHostname) {
+      throw new MasterError('ERR_OTHER_SHARD', `the shard '${shardHostname}' speaks for '${packet.shardHostname}'`);
+    }
+    const shard = await this.#read('find shard', db => findShard(db, shardHostname));
+    const conversation = this.#conversations.with(shardHostname);
+    return answerHeartbeat(this.#store, this.#settings, conversation, shard.id, packet);
   }
 
   /** Makes a shard, and gives it labels, which exist. `ERR_EXISTS`, `ERR_NOT_FOUND`, `ERR_LABEL_TAKEN`. */
@@ -80,9 +90,10 @@ export class ShardMaster<DB extends FarmTables> {
   }
 
   /**
-   * Removes a shard that has no hosts and no jobs that are not complete (`ERR_IN_USE`). With `force` its hosts and its jobs
-   * that are not complete are free to be assigned again, their entries as if nobody had been at them: a shard that still
-   * runs would run them at the same time. Its tokens are void.
+   * Removes a shard that has no hosts and no jobs that are not complete (`ERR_IN_USE`). With `force` its hosts are free to be
+   * assigned again, and so are its jobs, as if nobody had been at them: a shard that still runs would run them at the same
+   * time. Of a job that was to be aborted, or of which a part is complete, the rest ends as aborted: no shard is handed a
+   * part of a job. Its tokens are void.
    */
   async removeShard(hostname: string, options: { force?: boolean | undefined } = {}): Promise<void> {
     const force = new OptionReader(options, ['force']).flag('force') === true;

@@ -1,13 +1,12 @@
 /** What a reply brings, taken over record by record: one that is wrong is undone whole, told, and costs no other. */
 import type { Log } from '../log.js';
-import { ContextSwitchError } from '../section-guard.js';
-import { StoreError } from '../store/store-error.js';
 import type { Store } from '../store/store.js';
 import type { FarmTables } from './farm-tables.js';
 import type { HeartbeatReply } from './heartbeat.js';
 import { removeIncorrectHosts } from './incorrect-hosts.js';
 import { deserializeHost, deserializeJob, deserializeJobKeyval, type RecordKind, recordIdOf } from './records.js';
 import type { FarmWriter } from './rows.js';
+import { isOfOneSection, isOfRecord, isPassing } from './store-trouble.js';
 import { uploadAgain } from './uploads.js';
 
 /** What became of a reply. */
@@ -24,14 +23,25 @@ export interface TakenOver {
 
 type TakeRecord = (tx: FarmWriter, record: unknown) => Promise<unknown>;
 
+/** A record that was not taken over, and why. */
+interface BadRecord {
+  readonly kind: RecordKind;
+  readonly record: unknown;
+  readonly error: Error;
+}
+
 /** Bad records that are told one by one; more of them would fill the disk with log. */
 const TOLD_RECORDS = 10;
+/** So many in a row that fail, and not for what they say, are no bad records: the database is in trouble. */
+const MAX_TROUBLES = 10;
 
-/** Rejects with StoreError, with the signal's reason, and with what is a defect. */
+/** Rejects with what is the database's trouble, with the signal's reason, and with what is a defect. */
 export class ReplyTaker {
   readonly #farm: Store<FarmTables>;
   readonly #name: string;
   readonly #log: Log;
+  /** The bad records that were told last: they come with each heartbeat until somebody does something. */
+  #told = '';
 
   constructor(farm: Store<FarmTables>, name: string, log: Log) {
     this.#farm = farm;
@@ -40,16 +50,19 @@ export class ReplyTaker {
   }
 
   async take(reply: HeartbeatReply, signal?: AbortSignal): Promise<TakenOver> {
-    const hosts = await this.#takeAll('host', reply.hosts, deserializeHost, signal);
-    const jobs = await this.#takeAll('job', reply.jobs, deserializeJob, signal);
-    const jobKeyvals = await this.#takeAll('job keyval', reply.jobKeyvals, deserializeJobKeyval, signal);
+    const bad: BadRecord[] = [];
+    const hosts = await this.#takeAll('host', reply.hosts, deserializeHost, bad, signal);
+    // Before the jobs: one that is known here is not sent again, nor are the keyvals of its parent.
+    const jobKeyvals = await this.#takeAll('job keyval', reply.jobKeyvals, deserializeJobKeyval, bad, signal);
+    const jobs = await this.#takeAll('job', reply.jobs, deserializeJob, bad, signal);
+    this.#tellBad(bad);
     await removeIncorrectHosts(this.#farm, reply.incorrectHostIds);
     const received = reply.jobs.map(recordIdOf).filter(id => id !== null);
     return {
       hosts,
       jobs,
       jobKeyvals,
-      badRecords: reply.hosts.length + reply.jobs.length + reply.jobKeyvals.length - hosts - jobs - jobKeyvals,
+      badRecords: bad.length,
       uploadAgainJobIds: await uploadAgain(this.#farm, received),
     };
   }
@@ -59,42 +72,42 @@ export class ReplyTaker {
     kind: RecordKind,
     records: readonly unknown[],
     take: TakeRecord,
+    bad: BadRecord[],
     signal: AbortSignal | undefined,
   ): Promise<number> {
-    let bad = 0;
+    let taken = 0;
+    let troubles = 0;
     for (const record of records) {
       signal?.throwIfAborted();
       try {
         await this.#farm.readWrite(`take over ${kind}`, tx => take(tx, record), { repeatable: true });
+        taken += 1;
+        troubles = 0;
       } catch (error) {
-        if (!isOfRecord(error)) throw error;
-        bad += 1;
-        if (bad <= TOLD_RECORDS) this.#tellBad(kind, record, error);
+        if (!isPassing(error) || !isOfOneSection(error)) throw error;
+        if (!isOfRecord(error)) troubles += 1;
+        if (troubles >= MAX_TROUBLES) throw error;
+        bad.push({ kind, record, error });
       }
     }
-    if (bad > TOLD_RECORDS) {
-      const more = bad - TOLD_RECORDS;
-      this.#log.error(`${this.#name}: ${String(more)} more ${kind} records were not taken over`, { kind, bad });
-    }
-    return records.length - bad;
+    return taken;
   }
 
-  #tellBad(kind: RecordKind, record: unknown, error: Error): void {
-    const id = recordIdOf(record);
-    const which = id === null ? `a ${kind} without an id` : `${kind} ${String(id)}`;
-    this.#log.error(`${this.#name}: ${which} was not taken over: ${error.message}`, { kind, id, error });
+  #tellBad(bad: readonly BadRecord[]): void {
+    const names = bad.map(({ kind, record }) => nameOf(kind, recordIdOf(record)));
+    const which = [...names].sort().join();
+    if (which === this.#told) return;
+    this.#told = which;
+    for (const [at, { kind, record, error }] of bad.slice(0, TOLD_RECORDS).entries()) {
+      const text = `${this.#name}: ${String(names[at])} was not taken over: ${error.message}`;
+      this.#log.error(text, { kind, id: recordIdOf(record), error });
+    }
+    const more = bad.length - TOLD_RECORDS;
+    if (more > 0)
+      this.#log.error(`${this.#name}: ${String(more)} more records were not taken over`, { bad: bad.length });
   }
 }
 
-/** Of this program, whatever the record says. */
-const DEFECTS = [TypeError, RangeError, ReferenceError, SyntaxError, ContextSwitchError];
-
-/**
- * Whether the next record may fare better: this one is wrong, or the database refuses what it says, as one that points to
- * what is not there, or others were in its way. Not so when the database is gone, or this program has a defect.
- */
-function isOfRecord(error: unknown): error is Error {
-  if (!(error instanceof Error)) return false;
-  if (error instanceof StoreError) return error.code === 'ERR_COMMIT_FAILED' || error.code === 'ERR_CONFLICT';
-  return !DEFECTS.some(defect => error instanceof defect);
+function nameOf(kind: RecordKind, id: number | null): string {
+  return id === null ? `a ${kind} without an id` : `${kind} ${String(id)}`;
 }

@@ -5,9 +5,10 @@
  * two bits). It stays so until the master has acknowledged all that is known of it by then.
  */
 import { isDeepStrictEqual } from 'node:util';
+import { type SelectQueryBuilder, sql } from 'kysely';
 import type { Store } from '../store/store.js';
 import { chunksOf } from './chunks.js';
-import type { FarmTables, JobRow, QueueEntryRow } from './farm-tables.js';
+import type { FarmTables, Flag, JobRow, QueueEntryRow } from './farm-tables.js';
 import { grouped } from './grouped.js';
 import type { FarmWriter } from './rows.js';
 import { entryRecords, type FarmReader, jobRecords } from './serialize.js';
@@ -18,17 +19,16 @@ export interface Uploads {
   readonly entries: readonly QueueEntryRow[];
   /** To be uploaded, and left out: each alone is larger than all may be. */
   readonly tooLargeJobIds: readonly number[];
+  /** Where the next upload begins, once this one has been answered. */
+  readonly nextAfterJobId: number;
 }
 
 /** Jobs whose entries are read at once: there may be thousands of each, and few that fit. */
 const JOBS_AT_ONCE = 100;
 
-/** The first of those that are to be uploaded, as many as may be. */
-export async function chooseUploads(
-  db: FarmReader,
-  { maxUploadJobs, maxUploadBytes }: { readonly maxUploadJobs: number; readonly maxUploadBytes: number },
-): Promise<Uploads> {
-  const finished = await db
+/** Jobs that are to be uploaded. */
+export function idsToUpload(db: FarmReader): SelectQueryBuilder<FarmTables, 'farm_job', { id: number }> {
+  return db
     .selectFrom('farm_job')
     .select('farm_job.id')
     .where('farm_job.shard_id', 'is', null)
@@ -39,32 +39,51 @@ export async function chooseUploads(
           .whereRef('entry.job_id', '=', 'farm_job.id')
           .where('entry.complete', '=', 1),
       ),
-    )
+    );
+}
+
+/**
+ * As many as may be, by their ids, from the one after `afterJobId` on, and around: a master may never acknowledge some, which
+ * it has removed, say, and those must not be all that it is ever told.
+ */
+export async function chooseUploads(
+  db: FarmReader,
+  { maxUploadJobs, maxUploadBytes }: { readonly maxUploadJobs: number; readonly maxUploadBytes: number },
+  afterJobId = 0,
+): Promise<Uploads> {
+  const finished = await idsToUpload(db)
+    .orderBy(sql`CASE WHEN farm_job.id > ${afterJobId} THEN 0 ELSE 1 END`)
     .orderBy('farm_job.id')
     .limit(maxUploadJobs)
     .execute();
   const ids = finished.map(job => job.id);
-  const chosen: { jobs: JobRow[]; entries: QueueEntryRow[]; tooLargeJobIds: number[] } = {
-    jobs: [],
-    entries: [],
-    tooLargeJobIds: [],
+  const chosen = {
+    jobs: [] as JobRow[],
+    entries: [] as QueueEntryRow[],
+    tooLargeJobIds: [] as number[],
+    nextAfterJobId: afterJobId,
   };
   let roomBytes = maxUploadBytes;
   for (let start = 0; start < ids.length; start += JOBS_AT_ONCE) {
     const some = ids.slice(start, start + JOBS_AT_ONCE);
     const entriesOf = byJob(await entryRecords(db, some));
-    for (const job of await jobRecords(db, some)) {
-      const entries = entriesOf.get(job.id) ?? [];
+    const jobs = new Map((await jobRecords(db, some)).map(job => [job.id, job]));
+    for (const id of some) {
+      const [job, entries] = [jobs.get(id), entriesOf.get(id) ?? []];
+      if (job === undefined) continue;
       const bytes = Buffer.byteLength(JSON.stringify([job, entries]));
-      if (bytes > maxUploadBytes) chosen.tooLargeJobIds.push(job.id);
+      if (bytes > maxUploadBytes) chosen.tooLargeJobIds.push(id);
       else if (bytes > roomBytes) return chosen;
       else {
         roomBytes -= bytes;
         chosen.jobs.push(job);
         for (const entry of entries) chosen.entries.push(entry);
       }
+      chosen.nextAfterJobId = id;
     }
   }
+  // All were there: another one is to be the first, as a master does not read to the end what is wrong throughout.
+  if (ids.length < maxUploadJobs) chosen.nextAfterJobId = ids[0] ?? afterJobId;
   return chosen;
 }
 
@@ -102,7 +121,10 @@ export async function markUploaded(
   );
 }
 
-/** Of these jobs, those that are finished here are to be uploaded again; gives the ids of those that were not already. */
+/**
+ * Of these jobs, those that are finished here are to be uploaded again; gives the ids of those that were not already. One
+ * that is not complete is uploaded by the end of its next entry: it was sent for that to come.
+ */
 export async function uploadAgain(farm: Store<FarmTables>, jobIds: readonly number[]): Promise<number[]> {
   if (jobIds.length === 0) return [];
   return farm.readWrite(
@@ -118,6 +140,16 @@ export async function uploadAgain(farm: Store<FarmTables>, jobIds: readonly numb
           .where('job.id', 'in', chunk)
           .where('job.shard_id', 'is not', null)
           .where('entry.complete', '=', 1)
+          .where(({ exists, not, selectFrom }) =>
+            not(
+              exists(
+                selectFrom('farm_queue_entry as open')
+                  .select('open.id')
+                  .whereRef('open.job_id', '=', 'job.id')
+                  .where('open.complete', '=', sql<Flag>`0`),
+              ),
+            ),
+          )
           .execute();
         const ids = finished.map(job => job.id);
         if (ids.length === 0) continue;

@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { completeEntry } from 'drone-task-queue/shard';
+import { completeEntry, type EntryOutcome } from 'drone-task-queue/shard';
 import { testDatabases } from '../contract/store/databases.js';
 import { leakCheck } from '../leak-check.js';
 import { chooseUploads } from '../../src/shard/uploads.js';
@@ -61,6 +61,43 @@ for (const database of databases.shared) {
       assert.deepEqual(await uploadedIds(farm), [20]);
     });
   }
+
+  test(`${database.name}: an outcome that the master would refuse is refused here, before anything is written`, async () => {
+    await using farm = await openFarm(await database.place());
+    const running = entry(30, 20, { status: 'Running', active: 1 });
+    const unfit = entry(31, 20, { status: 'Running', started_on: 'at noon' });
+    await addRows(farm, {
+      farm_shard: [SHARD],
+      farm_job: [job(20, { shard_id: 4 })],
+      farm_queue_entry: [running, unfit],
+    });
+    const outcome = { status: 'Completed', finishedOn: FINISHED_ON };
+    const cases: [id: number, outcome: object, told: RegExp][] = [
+      [
+        30,
+        { ...outcome, finishedOn: '2026-01-01T00:00:00Z' },
+        /^queue entry 30: finished_on is '2026-01-01T00:00:00Z'/,
+      ],
+      [
+        30,
+        { ...outcome, finishedOn: undefined },
+        /^queue entry 30: finished_on is undefined, expected a moment such as/,
+      ],
+      [30, { ...outcome, finishedOn: null }, /^queue entry 30: finished_on is null/],
+      [
+        30,
+        { ...outcome, status: 'a\0b' },
+        /^queue entry 30: status is 'a\\x00b', expected a string without a zero byte/,
+      ],
+      [30, { ...outcome, status: undefined }, /^queue entry 30: status is undefined/],
+      [31, outcome, /^queue entry 31: started_on is 'at noon', expected a moment such as/],
+    ];
+    for (const [id, wrong, message] of cases) {
+      await assert.rejects(completeEntry(farm, id, wrong as EntryOutcome), { code: 'ERR_RECORD', message });
+    }
+    assert.deepEqual(await rowsOf(farm, 'farm_queue_entry'), [running, unfit]);
+    assert.deepEqual(await rowsOf(farm, 'farm_job'), [job(20, { shard_id: 4 })]);
+  });
 
   test(`${database.name}: an entry that is complete keeps its outcome, and its job is not uploaded anew`, async () => {
     await using farm = await openFarm(await database.place());

@@ -76,8 +76,8 @@ for (const database of databases.shared) {
         entry(31, 20, { meta_host: 7, aborted: 1 }),
       ]);
       assert.deepEqual(await rowsOf(farm, 'farm_job_keyval'), [
-        { id: 1, job_id: 20, key: 'build', value: 'R1' },
-        { id: 2, job_id: 19, key: 'suite', value: 'bvt' },
+        { id: 1, job_id: 19, key: 'suite', value: 'bvt' },
+        { id: 2, job_id: 20, key: 'build', value: 'R1' },
       ]);
     }
   });

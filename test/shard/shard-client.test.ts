@@ -5,7 +5,8 @@ import { completeEntry, ShardClient, type ShardClientOptions, ShardMaster } from
 import { testDatabases } from '../contract/store/databases.js';
 import { leakCheck } from '../leak-check.js';
 import { addRows, entry, type Farm, FINISHED_ON, host, job, openFarm, rowsOf } from './farm.js';
-import { acknowledgeAll, idsOf, linkTo, ScriptedLink, Told } from './scripted-link.js';
+import { Death, Life } from './model/life.js';
+import { acknowledgeAll, idsOf, linkTo, NOTHING, ScriptedLink, Told } from './scripted-link.js';
 
 const databases = testDatabases();
 leakCheck();
@@ -45,7 +46,7 @@ for (const database of databases.shared) {
     assert.deepEqual(link.packet, {
       version: 1,
       shardHostname: 'shard4',
-      knownJobIds: [10, 11, 12],
+      knownJobIds: [10, 11, 12, 14],
       knownHosts: [
         { id: 1, status: 'Running' },
         { id: 3, status: 'Ready' },
@@ -73,8 +74,8 @@ for (const database of databases.shared) {
     await shard.doHeartbeat();
     assert.deepEqual(await shardIds(farm), [
       [10, null],
-      [11, 4],
-      [12, null],
+      [11, null],
+      [12, 4],
       [13, null],
     ]);
     link.answer = acknowledgeAll;
@@ -82,7 +83,7 @@ for (const database of databases.shared) {
     await shard.doHeartbeat();
     assert.deepEqual(
       link.packets.map(packet => idsOf(packet.jobs)),
-      [[10, 11], [10, 11], [10, 11], [10, 12], []],
+      [[10, 11], [10, 11], [12, 10], [11, 10], []],
     );
     for (const { jobs, entries } of link.packets) {
       assert.deepEqual(
@@ -115,11 +116,12 @@ for (const database of databases.shared) {
     );
     link.answer = acknowledgeAll;
     await shard.doHeartbeat();
+    // The second one is the first of the second upload.
     assert.deepEqual(link.packet.entries, [
-      entry(100, 10, COMPLETED),
-      entry(101, 10, COMPLETED),
       entry(110, 11, COMPLETED),
       entry(111, 11, COMPLETED),
+      entry(100, 10, COMPLETED),
+      entry(101, 10, COMPLETED),
     ]);
     await shard.doHeartbeat();
     assert.deepEqual(link.packet.jobs, []);
@@ -146,6 +148,65 @@ for (const database of databases.shared) {
     assert.deepEqual(link.packet.jobs, [job(10)]);
     assert.deepEqual(link.packet.entries, [entry(100, 10, { ...COMPLETED, aborted: 1 })]);
     assert.deepEqual(told.lines, [], 'nothing that anybody had to be told of');
+  });
+
+  test(`${database.name}: an abort that comes for what is left of a job is no reason to upload what has ended`, async () => {
+    await using farm = await openFarm(await database.place());
+    const running = { status: 'Running', active: 1 } as const;
+    await addRows(farm, {
+      farm_shard: [SHARD],
+      farm_job: [job(10, OWN)],
+      farm_queue_entry: [entry(100, 10, COMPLETED), entry(101, 10, running)],
+    });
+    const told = new Told();
+    const entries = [entry(100, 10, COMPLETED), entry(101, 10, { ...running, aborted: 1 })];
+    const link = new ScriptedLink(() => ({ jobs: [{ ...job(10, OWN), shard: SHARD, entries }] }));
+    const shard = client(farm, link, { log: told.log });
+    for (let time = 0; time < 2; time++) await shard.doHeartbeat();
+    assert.deepEqual(await rowsOf(farm, 'farm_queue_entry'), entries);
+    assert.deepEqual([link.packet.jobs, told.lines], [[], []]);
+    await completeEntry(farm, 101, { ...OUTCOME, status: 'Aborted' });
+    await shard.doHeartbeat();
+    assert.deepEqual(idsOf(link.packet.entries), [100, 101], 'all of it is told when it ends');
+  });
+
+  test(`${database.name}: finished jobs that are not acknowledged take no new job's place`, async () => {
+    await using farm = await openFarm(await database.place());
+    await using above = await openFarm(await database.place());
+    const master = new ShardMaster(above, { maxJobsPerReply: 1 });
+    await master.createLabel('rack-1');
+    await master.createShard({ hostname: 'shard4', labels: ['rack-1'] });
+    const work = { name: 'a', owner: 'b', command: 'c', entries: [{ metaHost: 'rack-1' }] };
+    const ids = await master.createJobs([work, work]);
+    const shard = client(farm, linkTo(master), { maxUploadBytes: 1 });
+    await shard.doHeartbeat();
+    const [queued] = await rowsOf(farm, 'farm_queue_entry');
+    await completeEntry(farm, queued?.id ?? 0, OUTCOME);
+    await shard.doHeartbeat();
+    assert.deepEqual(idsOf(await rowsOf(farm, 'farm_job')), ids);
+  });
+
+  test(`${database.name}: who has a job has the keyvals of its parent, whenever it dies`, async () => {
+    await using farm = await openFarm(await database.place());
+    let life: Life;
+    for (let steps = 0; ; steps++) {
+      life = new Life(steps, () => Promise.resolve());
+      const [id, parent] = [100 + steps, 1000 + steps];
+      const reply = {
+        ...NOTHING,
+        jobs: [{ ...job(id, { ...OWN, parent_job_id: parent }), shard: SHARD }],
+        jobKeyvals: [{ id: 1, job_id: parent, key: 'build', value: 'R1' }],
+      };
+      const dying = new ShardClient(life.storeOf(farm), new ScriptedLink(), { shardHostname: 'shard4' });
+      await dying.processHeartbeatResponse(reply).catch((error: unknown) => {
+        if (!(error instanceof Death)) throw error;
+      });
+      const jobs = (await rowsOf(farm, 'farm_job')).map(row => row.parent_job_id);
+      const keyvals = (await rowsOf(farm, 'farm_job_keyval')).map(row => row.job_id);
+      for (const known of jobs) assert.ok(keyvals.includes(known ?? 0), `dead after ${String(steps)} steps`);
+      if (!life.isOver) break;
+    }
+    assert.ok((await rowsOf(farm, 'farm_job')).length > 1);
   });
 
   test(`${database.name}: a record that is wrong is undone whole, told with its id, and costs no other`, async () => {
@@ -178,7 +239,7 @@ for (const database of databases.shared) {
     assert.deepEqual(await rowsOf(farm, 'farm_label'), [{ id: 12, name: 'label12' }]);
     assert.deepEqual(await rowsOf(farm, 'farm_queue_entry'), [entry(120, 12)]);
     assert.deepEqual(await rowsOf(farm, 'farm_job_keyval'), [{ id: 1, job_id: 5, key: 'a', value: 'b' }]);
-    const wrong = ['host 1', 'a host without an id', 'job 10', 'job 11', 'job 13', 'job keyval 1'];
+    const wrong = ['host 1', 'a host without an id', 'job keyval 1', 'job 10', 'job 11', 'job 13'];
     assert.equal(told.lines.length, wrong.length);
     for (const [at, which] of wrong.entries()) {
       assert.ok(told.lines[at]?.startsWith(`error shard_client: ${which} was not taken over: `), told.lines[at]);
@@ -207,9 +268,12 @@ for (const database of databases.shared) {
       assert.deepEqual(await rowsOf(farm, 'farm_host_label'), [{ host_id: 2, label_id: 7 }]);
       assert.deepEqual(await rowsOf(farm, 'farm_acl_group_host'), []);
     }
-    link.answer = () => ({ hosts: [{ ...host(1, OWN), shard: SHARD, labels: [{ id: 7, name: 'board:x' }] }] });
+    const news = { status: 'Repair Failed', locked: 1, ...OWN } as const;
+    const labels = [{ id: 7, name: 'board:x' }];
+    link.answer = () => ({ hosts: [1, 2].map(id => ({ ...host(id, news), shard: SHARD, labels })) });
     await shard.doHeartbeat();
-    assert.deepEqual(await rowsOf(farm, 'farm_host'), [host(1, OWN), host(2, OWN)]);
+    // What was another shard's meanwhile is as that one has left it.
+    assert.deepEqual(await rowsOf(farm, 'farm_host'), [host(1, news), host(2, OWN)]);
   });
 
   test(`${database.name}: finished jobs that the master sends once more are uploaded once more, and a few of them are named`, async () => {

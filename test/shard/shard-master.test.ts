@@ -104,6 +104,39 @@ for (const database of databases.shared) {
     );
   });
 
+  test(`${database.name}: jobs of a shard that is removed by force begin anew, or end where they cannot`, async () => {
+    await using farm = await openMaster(await database.place());
+    const { master } = farm;
+    await addShards(master, { 'shard-a': 'rack-a' });
+    await master.createHost({ hostname: 'a1', labels: ['rack-a'] });
+    const [running = 0, begun = 0, aborted = 0] = await master.createJobs([
+      { ...work, name: 'running', labels: ['rack-a'], entries: [{ metaHost: 'rack-a' }, { host: 'a1' }] },
+      { ...work, name: 'begun', entries: [{ metaHost: 'rack-a' }, { metaHost: 'rack-a' }] },
+      { ...work, name: 'aborted', entries: [{ metaHost: 'rack-a' }] },
+    ]);
+    await heartbeat(farm, 'shard-a');
+    const { id: hostId } = await hostOf(farm, 'a1');
+    const before = await master.listEntries(running);
+    const started = { status: 'Running', active: 1, host_id: hostId, started_on: COMPLETED.finished_on } as const;
+    const half = { ...started, finished_on: COMPLETED.finished_on, execution_subdir: 'results' };
+    await heartbeat(farm, 'shard-a', await uploadOf(farm, running, half));
+    const parts = await uploadOf(farm, begun, started);
+    await heartbeat(farm, 'shard-a', { ...parts, entries: [{ ...(parts.entries[0] as object), ...COMPLETED }] });
+    await master.abortJob(aborted);
+    await master.removeShard('shard-a', { force: true });
+    assert.deepEqual(await master.listEntries(running), before);
+    assert.deepEqual(
+      (await master.listEntries(begun)).map(({ status, complete }) => [status, complete]),
+      [
+        ['Completed', 1],
+        ['Aborted', 1],
+      ],
+    );
+    const [ended] = await master.listEntries(aborted);
+    assert.deepEqual([ended?.status, ended?.complete, ended?.finished_on === null], ['Aborted', 1, false]);
+    assert.deepEqual(idsOf(await master.listJobs({ complete: false })), [running]);
+  });
+
   test(`${database.name}: a shard speaks for itself only`, async () => {
     await using farm = await openMaster(await database.place());
     await addShards(farm.master, { 'shard-a': 'rack-a' });
@@ -136,6 +169,13 @@ for (const database of databases.shared) {
     assert.equal(await master.hostnameOfToken(second), undefined);
     assert.equal(await master.hostnameOfToken(rotated), 'shard-a');
     assert.equal(await master.revokeTokens('shard-b', []), 0);
+    assert.equal(
+      await master.revokeTokens(
+        'shard-b',
+        Array.from({ length: 70_000 }, (_, at) => 5_000 + at),
+      ),
+      0,
+    );
     assert.equal(await master.revokeTokens('shard-a'), 1);
     assert.deepEqual(await master.listTokens('shard-a'), []);
     await refusal(master.createToken('shard-z'), 'ERR_UNKNOWN_SHARD', /no shard 'shard-z'/);
@@ -337,7 +377,7 @@ test('a master is not made of what is no store, nor with options that are none',
   await using farm = await openMaster({ memory: true });
   const noStore: unknown = {};
   assert.throws(() => new ShardMaster(noStore as Store<FarmTables>), /store is \{\}, expected a Store/);
-  for (const wrong of [{ maxJobsPerReply: 0 }, { maxHostsPerReply: 1.5 }, { maxJobs: 1 }]) {
+  for (const wrong of [{ maxReplyBytes: 0 }, { maxJobsPerReply: 0 }, { maxHostsPerReply: 1.5 }, { maxJobs: 1 }]) {
     assert.throws(() => new ShardMaster(farm.store, wrong), { code: 'ERR_INVALID_ARG' });
   }
 });
@@ -348,6 +388,9 @@ test('a master tells its log which records it has refused', async () => {
   const log = { debug: silent, info: silent, warn: (line: string) => lines.push(line), error: silent };
   await using farm = await openMaster({ memory: true }, { log });
   await addShards(farm.master, { 'shard-a': 'rack-a' });
+  for (let time = 0; time < 2; time++) await heartbeat(farm, 'shard-a', { jobs: [{ id: 0 }] });
+  assert.deepEqual(lines, ['shard-a: 1 of its records were refused'], 'once');
+  await heartbeat(farm, 'shard-a');
   await heartbeat(farm, 'shard-a', { jobs: [{ id: 0 }] });
-  assert.deepEqual(lines, ['shard-a: 1 of its records were refused']);
+  assert.equal(lines.length, 2, 'and when it is so again');
 });

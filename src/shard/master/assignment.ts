@@ -2,10 +2,16 @@
  * Which hosts and jobs a shard is handed, by its labels: only the master's labels count.
  *
  * - A host goes to the shard that has one of its labels, unless it is leased or the shard knows it already; also when it
- *   was another shard's before, which is told with its next heartbeat that the host is not its any more.
+ *   was another shard's before, which is told with its next heartbeat that the host is not its any more. One that carries
+ *   labels of several shards stays with the one that has it.
  * - A job goes to the shard that has one of its labels, the label of a meta host, or a label of a host that an entry names,
- *   and stays that shard's from then on. It is sent until the shard knows it, and again while it is to be aborted; not when
- *   anything of it is active or complete, nor when none of its entries needs a host.
+ *   and stays that shard's from then on. It is sent until the shard knows it; not when anything of it is active or complete,
+ *   nor when none of its entries needs a host.
+ * - A job that the shard knows is sent again while all that is open of it is to be aborted, whatever else has become of it.
+ *
+ * What is sent and stays unknown, as it cannot be taken over, is sent again and again, and so is an abort that nobody can
+ * obey. So that nothing else waits for them for ever, a reply that cannot have all begins anywhere; with new jobs, which go
+ * by their priorities, some of the replies do.
  *
  * All in the section that also makes the reply. Another process may write as well: who changes a label of a shard meanwhile
  * writes a row that is written here, too, so that one of the two is tried again (PostgreSQL), or has waited (SQLite).
@@ -28,13 +34,17 @@ export interface AssignmentLimits {
   readonly random: () => number;
 }
 
-/** What is the shard's, and is sent to it. */
+/** What is the shard's, and is sent to it, each in the order in which it is to be sent. */
 export interface Assignment {
   readonly hostIds: number[];
-  readonly jobIds: number[];
+  readonly newJobIds: number[];
+  readonly abortedJobIds: number[];
   /** Hosts that it knows, and that are not its, or not there. */
   readonly incorrectHostIds: number[];
 }
+
+/** Of replies that have more new jobs to send than they may. */
+const PART_BY_PRIORITY = 0.75;
 
 export async function assign(
   tx: FarmWriter,
@@ -42,22 +52,47 @@ export async function assign(
   known: Known,
   limits: AssignmentLimits,
 ): Promise<Assignment> {
-  const hostIds = (await hostsWithLabels(tx, shardId)).filter(id => !known.hostIds.has(id));
-  const newHostIds = hostIds.slice(0, limits.maxHostsPerReply);
-  const { newJobIds, sentAgainIds } = await jobsToSend(tx, shardId, known.jobIds, limits);
-  if (newHostIds.length + newJobIds.length > 0) await holdLabels(tx, shardId);
+  const { maxHostsPerReply, random } = limits;
+  const freeHosts = (await hostsWithLabels(tx, shardId)).filter(id => !known.hostIds.has(id));
+  const hostIds = someOf(freeHosts, maxHostsPerReply, random);
+  const waiting = (await waitingJobs(tx, shardId)).filter(id => !known.jobIds.has(id));
+  const newJobIds = someByPriority(waiting, limits);
+  const aborted = (await abortedJobs(tx, shardId)).filter(id => known.jobIds.has(id));
+  if (hostIds.length + newJobIds.length > 0) await holdLabels(tx, shardId);
   return {
-    hostIds: await takeHosts(tx, shardId, newHostIds),
-    jobIds: await takeJobs(tx, shardId, [...newJobIds, ...sentAgainIds]),
+    hostIds: await takeHosts(tx, shardId, hostIds),
+    newJobIds: await takeJobs(tx, shardId, newJobIds),
+    abortedJobIds: someOf(aborted, limits.maxJobsPerReply, random),
     incorrectHostIds: await incorrectHosts(tx, shardId, known.hostIds),
   };
+}
+
+/** The first ones most of the time. */
+function someByPriority(jobIds: readonly number[], { maxJobsPerReply, random }: AssignmentLimits): number[] {
+  const isByPriority = jobIds.length <= maxJobsPerReply || random() < PART_BY_PRIORITY;
+  return isByPriority ? jobIds.slice(0, maxJobsPerReply) : someOf(jobIds, maxJobsPerReply, random);
+}
+
+/** From any one on, and around. */
+function someOf(ids: readonly number[], count: number, random: () => number): number[] {
+  const start = ids.length > count ? Math.floor(random() * ids.length) : 0;
+  return [...ids.slice(start), ...ids.slice(0, start)].slice(0, count);
 }
 
 const labelsOf = (shardId: number): RawBuilder<number> =>
   sql`(SELECT label_id FROM farm_shard_label WHERE shard_id = ${shardId})`;
 
+/** Hosts that carry one of its labels, but for those that another shard has, and has a label of. */
 const hostsOf = (shardId: number): RawBuilder<number> =>
-  sql`(SELECT host_id FROM farm_host_label WHERE label_id IN ${labelsOf(shardId)})`;
+  sql`(
+    SELECT carries.host_id FROM farm_host_label AS carries
+    WHERE carries.label_id IN ${labelsOf(shardId)} AND NOT EXISTS (
+      SELECT 1 FROM farm_host AS held
+        JOIN farm_host_label AS link ON link.host_id = held.id
+        JOIN farm_shard_label AS holder ON holder.label_id = link.label_id AND holder.shard_id = held.shard_id
+      WHERE held.id = carries.host_id AND held.shard_id <> ${shardId}
+    )
+  )`;
 
 /** Of `farm_host`. */
 const isFree = (shardId: number): RawBuilder<boolean> => sql`leased = 0 AND invalid = 0 AND id IN ${hostsOf(shardId)}`;
@@ -97,7 +132,8 @@ async function takeHosts(tx: FarmWriter, shardId: number, hostIds: readonly numb
       .where(isFree(shardId))
       .execute();
   }
-  return hostsOfShard(tx, shardId, hostIds);
+  const taken = new Set(await hostsOfShard(tx, shardId, hostIds));
+  return hostIds.filter(id => taken.has(id));
 }
 
 async function hostsOfShard(tx: FarmWriter, shardId: number, hostIds: Iterable<number>): Promise<number[]> {
@@ -112,55 +148,39 @@ async function incorrectHosts(tx: FarmWriter, shardId: number, hostIds: Readonly
   return [...hostIds].filter(id => !correct.has(id));
 }
 
-interface JobsToSend {
-  readonly newJobIds: number[];
-  /** The shard's already, as it says: they are to be aborted. */
-  readonly sentAgainIds: number[];
-}
-
-/** Of the new ones those with the highest priority first, of the same the oldest. */
-async function jobsToSend(
-  tx: FarmWriter,
-  shardId: number,
-  knownIds: ReadonlySet<number>,
-  { maxJobsPerReply, random }: AssignmentLimits,
-): Promise<JobsToSend> {
+/** Those with the highest priority first, of the same the oldest. */
+async function waitingJobs(tx: FarmWriter, shardId: number): Promise<number[]> {
   const waiting = await tx
     .selectFrom('farm_queue_entry as entry')
     // From what is open to its jobs: a cross join is what keeps SQLite from beginning with all jobs of the shard.
     .crossJoin('farm_job as job')
     .whereRef('job.id', '=', 'entry.job_id')
-    .select(['job.id', 'job.priority', 'entry.aborted'])
+    .select(['job.id', 'job.priority'])
     .where(WAITS)
     .where(sql<boolean>`(job.shard_id = ${shardId} OR (job.shard_id IS NULL AND ${isFor(shardId)}))`)
     .execute();
   waiting.sort((a, b) => b.priority - a.priority || a.id - b.id);
-  const fresh = new Set<number>();
-  const aborted = new Set<number>();
-  for (const { id, aborted: isAborted } of waiting) {
-    if (!knownIds.has(id)) fresh.add(id);
-    else if (isAborted === 1) aborted.add(id);
-  }
-  const running = await byIds(aborted, ids =>
-    tx
-      .selectFrom('farm_queue_entry')
-      .select('job_id')
-      .distinct()
-      .where('job_id', 'in', ids)
-      .where('aborted', '=', 0)
-      .execute(),
-  );
-  for (const { job_id } of running) aborted.delete(job_id);
-  return {
-    newJobIds: [...fresh].slice(0, maxJobsPerReply),
-    sentAgainIds: someOf([...aborted], maxJobsPerReply, random),
-  };
+  return [...new Set(waiting.map(({ id }) => id))];
 }
 
-/** Each in its turn, sooner or later: those that never end must not keep the others from being told. */
-function someOf(ids: readonly number[], count: number, random: () => number): number[] {
-  const start = ids.length > count ? Math.floor(random() * ids.length) : 0;
-  return [...ids.slice(start), ...ids.slice(0, start)].slice(0, count);
+/** Jobs of the shard of which all that is open is to end. */
+async function abortedJobs(tx: FarmWriter, shardId: number): Promise<number[]> {
+  const aborted = await tx
+    .selectFrom('farm_queue_entry as entry')
+    .crossJoin('farm_job as job')
+    .whereRef('job.id', '=', 'entry.job_id')
+    .select('job.id')
+    .distinct()
+    .where('job.shard_id', '=', shardId)
+    .where(
+      sql<boolean>`entry.complete = 0 AND entry.aborted = 1 AND NOT EXISTS (
+        SELECT 1 FROM farm_queue_entry AS other
+        WHERE other.job_id = entry.job_id AND other.complete = 0 AND other.aborted = 0
+      )`,
+    )
+    .orderBy('job.id')
+    .execute();
+  return aborted.map(({ id }) => id);
 }
 
 async function takeJobs(tx: FarmWriter, shardId: number, jobIds: readonly number[]): Promise<number[]> {
@@ -181,7 +201,8 @@ async function takeJobs(tx: FarmWriter, shardId: number, jobIds: readonly number
   const rows = await byIds(jobIds, ids =>
     tx.selectFrom('farm_job').select('id').where('id', 'in', ids).where('shard_id', '=', shardId).execute(),
   );
-  return rows.map(({ id }) => id);
+  const taken = new Set(rows.map(({ id }) => id));
+  return jobIds.filter(id => taken.has(id));
 }
 
 /** See above: a label that is taken from the shard by somebody else waits for this section, or this one begins anew. */

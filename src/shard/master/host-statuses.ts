@@ -2,14 +2,17 @@
 import type { Store } from '../../store/store.js';
 import { byIds, chunksOf } from '../chunks.js';
 import type { FarmTables } from '../farm-tables.js';
-import type { HeartbeatPacket, Refused } from '../heartbeat.js';
+import type { HeartbeatPacket } from '../heartbeat.js';
+import { checkHostStatus } from '../records.js';
+import type { Refusals } from './refusals.js';
 
-/** Saves those that have changed, of hosts that are the shard's: of others it may tell nothing. Gives what was refused. */
+/** Saves those that have changed, of hosts that are the shard's: of others it may tell nothing. */
 export async function saveHostStatuses(
   store: Store<FarmTables>,
   shardId: number,
   knownHosts: HeartbeatPacket['knownHosts'],
-): Promise<Refused[]> {
+  refusals: Refusals,
+): Promise<void> {
   const told = new Map(knownHosts.map(({ id, status }) => [id, status]));
   const saved = await store.read(
     db =>
@@ -27,18 +30,30 @@ export async function saveHostStatuses(
   for (const { id, status } of saved) {
     const news = told.get(id);
     if (news === undefined || news === status) continue;
-    byStatus.set(news, [...(byStatus.get(news) ?? []), id]);
+    try {
+      // SQLite would take one that the next shard refuses.
+      checkHostStatus(id, news);
+    } catch (error) {
+      refusals.add('host', id, (error as Error).message);
+      continue;
+    }
+    const same = byStatus.get(news);
+    if (same === undefined) byStatus.set(news, [id]);
+    else same.push(id);
   }
-  if (byStatus.size === 0) return [];
-  return store.readWrite('save host statuses', () => saveAll(store, shardId, byStatus), { repeatable: true });
+  if (byStatus.size === 0) return;
+  const refused = await store.readWrite('save host statuses', () => saveAll(store, shardId, byStatus), {
+    repeatable: true,
+  });
+  for (const [id, reason] of refused) refusals.add('host', id, reason);
 }
 
 async function saveAll(
   store: Store<FarmTables>,
   shardId: number,
   byStatus: ReadonlyMap<string, number[]>,
-): Promise<Refused[]> {
-  const refused: Refused[] = [];
+): Promise<Map<number, string>> {
+  const refused = new Map<number, string>();
   for (const [status, hostIds] of byStatus) {
     try {
       // A part of its own: a status that the database refuses is all that is lost.
@@ -53,7 +68,7 @@ async function saveAll(
         }
       });
     } catch (error) {
-      refused.push(...hostIds.map(id => ({ record: 'host' as const, id, reason: (error as Error).message })));
+      for (const id of hostIds) refused.set(id, (error as Error).message);
     }
   }
   return refused;

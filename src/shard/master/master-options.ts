@@ -10,17 +10,29 @@ export interface ShardMasterOptions {
   maxJobsPerReply?: number | undefined;
   /** How many hosts a heartbeat's reply has at most. Default 2,000. */
   maxHostsPerReply?: number | undefined;
+  /**
+   * Bytes of JSON of the hosts, jobs and keyvals of a reply; the others follow. A record that is larger alone is not sent, and
+   * a warning tells of it. Default 16 MiB; the shards must take a reply of this size, and what else is in it.
+   */
+  maxReplyBytes?: number | undefined;
   /** Where log lines go. Default: nowhere. */
   log?: Log | undefined;
-  /** For which aborted jobs are sent where not all fit: from 0 to less than 1. Default `Math.random`. */
+  /** For which hosts and jobs are sent first where not all fit: from 0 to less than 1. Default `Math.random`. */
   random?: (() => number) | undefined;
 }
 
 export interface MasterSettings extends AssignmentLimits {
+  readonly maxReplyBytes: number;
   readonly log: Log;
 }
 
-const NAMES = ['maxJobsPerReply', 'maxHostsPerReply', 'log', 'random'] satisfies (keyof ShardMasterOptions)[];
+const NAMES = [
+  'maxJobsPerReply',
+  'maxHostsPerReply',
+  'maxReplyBytes',
+  'log',
+  'random',
+] satisfies (keyof ShardMasterOptions)[];
 const MAX_PER_REPLY = 100_000;
 
 /** Throws TypeError (`ERR_INVALID_ARG`) that names the option. */
@@ -38,6 +50,9 @@ export function readMasterOptions(options: ShardMasterOptions): MasterSettings {
   return {
     maxJobsPerReply: count('maxJobsPerReply') ?? 1_000,
     maxHostsPerReply: count('maxHostsPerReply') ?? 2_000,
+    maxReplyBytes:
+      read.limit('maxReplyBytes', 'an integer of 1 or more', value => Number.isInteger(value) && value >= 1) ??
+      16 * 2 ** 20,
     log: safeLog(options.log),
     random: options.random ?? Math.random,
   };

@@ -1,12 +1,13 @@
 /** Shards as the master knows them. */
-import { chunksOf } from '../chunks.js';
+import { sql } from 'kysely';
+import { byIds, chunksOf } from '../chunks.js';
 import type { FarmWriter } from '../rows.js';
 import type { FarmReader } from '../serialize.js';
 import { takeIds } from './ids.js';
 import { addShardLabels } from './labels.js';
 import { MasterError } from './master-error.js';
 import { findShard } from './named.js';
-import { QUEUED } from './statuses.js';
+import { ABORTED, QUEUED } from './statuses.js';
 
 /** A shard as it is listed. */
 export interface ListedShard {
@@ -45,7 +46,7 @@ export async function removeShard(tx: FarmWriter, hostname: string, force: boole
   const open = await tx
     .selectFrom('farm_queue_entry as entry')
     .innerJoin('farm_job as job', 'job.id', 'entry.job_id')
-    .select('entry.id')
+    .select(['entry.id', 'entry.job_id', 'entry.aborted'])
     .where('entry.complete', '=', 0)
     .where('job.shard_id', '=', id)
     .execute();
@@ -54,17 +55,51 @@ export async function removeShard(tx: FarmWriter, hostname: string, force: boole
     const text = `the shard '${hostname}' may be at what it has (${counts}): end it, and say force`;
     throw new MasterError('ERR_IN_USE', text);
   }
-  // Nobody is at them any more, so that they may be assigned again, or aborted.
-  for (const piece of chunksOf(open.map(entry => entry.id))) {
-    await tx
-      .updateTable('farm_queue_entry')
-      .set({ active: 0, status: QUEUED, started_on: null })
-      .where('id', 'in', piece)
-      .execute();
-  }
+  await takeBack(tx, open);
   await tx.updateTable('farm_host').set({ shard_id: null }).where('shard_id', '=', id).execute();
   await tx.updateTable('farm_job').set({ shard_id: null }).where('shard_id', '=', id).execute();
   await tx.deleteFrom('farm_shard_token').where('shard_id', '=', id).execute();
   await tx.deleteFrom('farm_shard_label').where('shard_id', '=', id).execute();
   await tx.deleteFrom('farm_shard').where('id', '=', id).execute();
+}
+
+/** Nobody is at them any more: what can be assigned again is as it was made, and what cannot, or was to end, ends. */
+async function takeBack(
+  tx: FarmWriter,
+  open: readonly { readonly id: number; readonly job_id: number; readonly aborted: number }[],
+): Promise<void> {
+  const jobIds = open.map(entry => entry.job_id);
+  const begun = await byIds(jobIds, ids =>
+    tx
+      .selectFrom('farm_queue_entry')
+      .select('job_id')
+      .distinct()
+      .where('job_id', 'in', ids)
+      .where('complete', '=', 1)
+      .execute(),
+  );
+  const partsOf = new Set(begun.map(({ job_id }) => job_id));
+  const ends = new Set(open.filter(({ aborted, job_id }) => aborted === 1 || partsOf.has(job_id)).map(({ id }) => id));
+  const finished_on = new Date().toISOString();
+  for (const ids of chunksOf([...ends])) {
+    await tx
+      .updateTable('farm_queue_entry')
+      .set({ status: ABORTED, active: 0, aborted: 1, complete: 1, finished_on })
+      .where('id', 'in', ids)
+      .execute();
+  }
+  for (const ids of chunksOf(open.map(({ id }) => id).filter(id => !ends.has(id)))) {
+    await tx
+      .updateTable('farm_queue_entry')
+      .set({
+        status: QUEUED,
+        active: 0,
+        started_on: null,
+        finished_on: null,
+        execution_subdir: '',
+        host_id: sql<number | null>`CASE WHEN meta_host IS NULL THEN host_id END`,
+      })
+      .where('id', 'in', ids)
+      .execute();
+  }
 }

@@ -1,5 +1,6 @@
 /** Tokens that shards show to say who they are. */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { chunksOf } from '../chunks.js';
 import type { Moment } from '../farm-tables.js';
 import type { FarmWriter } from '../rows.js';
 import type { FarmReader } from '../serialize.js';
@@ -47,11 +48,13 @@ export async function listTokens(db: FarmReader, hostname: string): Promise<List
 /** Resolves with how many were revoked. */
 export async function revokeTokens(tx: FarmWriter, hostname: string, ids?: readonly number[]): Promise<number> {
   const shard = await findShard(tx, hostname);
-  if (ids?.length === 0) return 0;
-  let revoking = tx.deleteFrom('farm_shard_token').where('shard_id', '=', shard.id);
-  if (ids !== undefined) revoking = revoking.where('id', 'in', ids);
-  const { numDeletedRows } = await revoking.executeTakeFirstOrThrow();
-  return Number(numDeletedRows);
+  const revoking = tx.deleteFrom('farm_shard_token').where('shard_id', '=', shard.id);
+  if (ids === undefined) return Number((await revoking.executeTakeFirstOrThrow()).numDeletedRows);
+  let revoked = 0;
+  for (const some of chunksOf(ids)) {
+    revoked += Number((await revoking.where('id', 'in', some).executeTakeFirstOrThrow()).numDeletedRows);
+  }
+  return revoked;
 }
 
 /**

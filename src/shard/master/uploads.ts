@@ -1,21 +1,19 @@
 /**
- * What shards upload: jobs of theirs that have news, each with all of its entries.
+ * What shards upload: jobs of theirs that have news, each with all of its entries. The news are of the entries: a job's own
+ * row is the master's. Of a job that is no shard's, and not over, nobody has news: it is still to be handed out, or the
+ * master's own scheduler is at it.
  *
  * A job is acknowledged when all that the master knows of it has been settled, by records of one packet: then the shard
  * need not send it again, until there are further news. What is written is committed before the reply that acknowledges it
  * is made, so a crash in between costs no more than that it comes again, which changes nothing.
  */
+import { inspect } from 'node:util';
 import type { Store } from '../../store/store.js';
 import type { FarmTables, JobRow, QueueEntryRow } from '../farm-tables.js';
 import type { HeartbeatPacket, Refused } from '../heartbeat.js';
 import { checkUploadedEntry, checkUploadedJob, entryRecords, jobRecords, recordIdOf } from '../records.js';
 import type { FarmWriter } from '../rows.js';
-
-/** What became of them. */
-export interface UploadReport {
-  readonly acknowledgedJobIds: number[];
-  readonly refused: Refused[];
-}
+import type { Refusals } from './refusals.js';
 
 /** A job of the packet, with what the packet has of its entries. */
 interface Upload {
@@ -25,62 +23,70 @@ interface Upload {
 
 /** Uploads in one transaction: with one each, it would be the disk that a heartbeat waits for. */
 const UPLOADS_AT_ONCE = 100;
+/** Of a value that is complained about. */
+const MAX_SHOWN_CHARS = 60;
 
-/** What a shard may tell of a job, and of an entry. Which job, which shard and which label they are of is the master's. */
-const JOB_FIELDS = ['name', 'owner', 'priority', 'command', 'created_on', 'parent_job_id'] as const;
+/** What a shard may tell of an entry. Which job and which label it is of is the master's. */
 const OUTCOME_FIELDS = ['status', 'host_id', 'started_on', 'finished_on', 'execution_subdir'] as const;
 const ENTRY_FIELDS = [...OUTCOME_FIELDS, 'active', 'complete', 'aborted'] as const;
 
-/** Takes over what it may; the rest costs nothing but itself. */
+/** Takes over what it may; the rest costs nothing but itself. Gives the ids of the jobs that are to be acknowledged. */
 export async function persistUploads(
   store: Store<FarmTables>,
   shardId: number,
   packet: Pick<HeartbeatPacket, 'jobs' | 'entries'>,
-): Promise<UploadReport> {
-  const refused: Refused[] = [];
+  refusals: Refusals,
+): Promise<number[]> {
   const acknowledgedJobIds: number[] = [];
-  const uploads = readUploads(packet, refused);
+  const uploads = readUploads(packet, refusals);
   for (let from = 0; from < uploads.length; from += UPLOADS_AT_ONCE) {
     const some = uploads.slice(from, from + UPLOADS_AT_ONCE);
-    const report = await store.readWrite('take over uploads', tx => new Takeover(store, tx, shardId).takeOver(some), {
+    const takeover = await store.readWrite('take over uploads', tx => new Takeover(store, tx, shardId).takeOver(some), {
       repeatable: true,
     });
-    acknowledgedJobIds.push(...report.acknowledgedJobIds);
-    refused.push(...report.refused);
+    acknowledgedJobIds.push(...takeover.acknowledgedJobIds);
+    for (const { record, id, reason } of takeover.refused) refusals.add(record, id, reason);
   }
-  return { acknowledgedJobIds, refused };
+  return acknowledgedJobIds;
 }
 
 /** Each job once. Entries of jobs that are not in the packet are nobody's news. */
-function readUploads(packet: Pick<HeartbeatPacket, 'jobs' | 'entries'>, refused: Refused[]): Upload[] {
+function readUploads(packet: Pick<HeartbeatPacket, 'jobs' | 'entries'>, refusals: Refusals): Upload[] {
   const uploads = new Map<number, Upload>();
-  for (const record of packet.jobs) {
-    const job = checked('job', record, checkUploadedJob, refused);
-    if (job !== undefined) uploads.set(job.id, { job, entries: [] });
+  for (const job of checked('job', packet.jobs, checkUploadedJob, refusals)) {
+    uploads.set(job.id, { job, entries: [] });
   }
-  for (const record of packet.entries) {
-    const entry = checked('entry', record, checkUploadedEntry, refused);
-    if (entry !== undefined) uploads.get(entry.job_id)?.entries.push(entry);
+  for (const entry of checked('entry', packet.entries, checkUploadedEntry, refusals)) {
+    uploads.get(entry.job_id)?.entries.push(entry);
   }
   return [...uploads.values()];
 }
 
-function checked<Row>(
+/** Those that are what they say, up to where too much has been refused: complaints cost far more than what they are about. */
+function* checked<Row>(
   record: Refused['record'],
-  value: unknown,
+  values: readonly unknown[],
   check: (value: unknown) => Row,
-  refused: Refused[],
-): Row | undefined {
-  try {
-    return check(value);
-  } catch (error) {
-    refused.push({ record, id: recordIdOf(value), reason: (error as Error).message });
-    return undefined;
+  refusals: Refusals,
+): Generator<Row> {
+  for (const [at, value] of values.entries()) {
+    if (refusals.isFull) {
+      refusals.addUnread(record, values.length - at);
+      return;
+    }
+    let row: Row;
+    try {
+      row = check(value);
+    } catch (error) {
+      refusals.add(record, recordIdOf(value), (error as Error).message);
+      continue;
+    }
+    yield row;
   }
 }
 
 /** Takes uploads over in one transaction, each record in a part of it that is undone alone when the database refuses it. */
-class Takeover implements UploadReport {
+class Takeover {
   readonly acknowledgedJobIds: number[] = [];
   readonly refused: Refused[] = [];
   readonly #store: Store<FarmTables>;
@@ -93,7 +99,7 @@ class Takeover implements UploadReport {
     this.#shardId = shardId;
   }
 
-  async takeOver(uploads: readonly Upload[]): Promise<UploadReport> {
+  async takeOver(uploads: readonly Upload[]): Promise<this> {
     const ids = uploads.map(({ job }) => job.id);
     const jobs = new Map((await jobRecords(this.#tx, ids)).map(job => [job.id, job]));
     const accepted = uploads.filter(({ job }) => this.#accepts(job, jobs.get(job.id)));
@@ -103,27 +109,20 @@ class Takeover implements UploadReport {
     }
     for (const upload of accepted) {
       const { id } = upload.job;
-      await this.#takeOverJob(upload, jobs.get(id), entries.get(id) ?? new Map());
+      const mine = entries.get(id) ?? new Map<number, QueueEntryRow>();
+      if (jobs.get(id)?.shard_id === null && [...mine.values()].some(({ complete }) => complete === 0)) continue;
+      await this.#takeOverJob(upload, mine);
     }
     return this;
   }
 
-  /** One that is no shard's was taken back, and whoever was at it may tell. */
+  /** One that is no shard's was taken back: whoever was at it may hear that it is over. */
   #accepts(job: JobRow, known: JobRow | undefined): boolean {
     if (known === undefined) this.#refuse('job', job.id, 'the master has no such job');
     return known?.shard_id === null || known?.shard_id === this.#shardId;
   }
 
-  async #takeOverJob(
-    { job, entries }: Upload,
-    known: JobRow | undefined,
-    knownEntries: ReadonlyMap<number, QueueEntryRow>,
-  ): Promise<void> {
-    const news = changes(JOB_FIELDS, known, job);
-    const isKept = await this.#write('job', job.id, news, tx =>
-      tx.updateTable('farm_job').set(news).where('id', '=', job.id),
-    );
-    if (!isKept) return;
+  async #takeOverJob({ job, entries }: Upload, knownEntries: ReadonlyMap<number, QueueEntryRow>): Promise<void> {
     const settled = new Set<number>();
     for (const entry of entries) {
       const mine = knownEntries.get(entry.id);
@@ -140,7 +139,7 @@ class Takeover implements UploadReport {
       const other = uploaded.complete === 1 ? changes(OUTCOME_FIELDS, known, uploaded) : {};
       const [field] = Object.keys(other) as (keyof QueueEntryRow)[];
       if (field !== undefined) {
-        const [first, second] = [known, uploaded].map(entry => `${field} ${JSON.stringify(entry[field])}`);
+        const [first, second] = [known, uploaded].map(entry => `${field} ${shown(entry[field])}`);
         this.#refuse(
           'entry',
           known.id,
@@ -152,28 +151,19 @@ class Takeover implements UploadReport {
     // Who tells may not know yet that it is to end.
     const aborted = known.aborted === 1 ? 1 : uploaded.aborted;
     const news = changes(ENTRY_FIELDS, known, { ...uploaded, aborted });
-    const isKept = await this.#write('entry', known.id, news, tx =>
-      tx.updateTable('farm_queue_entry').set(news).where('id', '=', known.id),
-    );
-    if (isKept) Object.assign(known, news);
-    return isKept;
-  }
-
-  async #write(
-    record: Refused['record'],
-    id: number,
-    news: object,
-    update: (tx: FarmWriter) => { execute(): Promise<unknown> },
-  ): Promise<boolean> {
     if (Object.keys(news).length === 0) return true;
+    const { id } = known;
     try {
-      await this.#store.readWrite(`take over ${record}`, tx => update(tx).execute());
-      return true;
+      await this.#store.readWrite('take over entry', tx =>
+        tx.updateTable('farm_queue_entry').set(news).where('id', '=', id).execute(),
+      );
     } catch (error) {
       // Where more than the record is at fault, the whole section fails at its end.
-      this.#refuse(record, id, (error as Error).message);
+      this.#refuse('entry', id, (error as Error).message);
       return false;
     }
+    Object.assign(known, news);
+    return true;
   }
 
   #refuse(record: Refused['record'], id: number, reason: string): void {
@@ -184,10 +174,15 @@ class Takeover implements UploadReport {
 /** The fields in which `row` differs. */
 function changes<Row, Field extends keyof Row>(
   fields: readonly Field[],
-  known: Row | undefined,
+  known: Row,
   row: Row,
 ): Partial<Pick<Row, Field>> {
   const news: Partial<Pick<Row, Field>> = {};
-  for (const field of fields) if (known?.[field] !== row[field]) news[field] = row[field];
+  for (const field of fields) if (known[field] !== row[field]) news[field] = row[field];
   return news;
+}
+
+/** Goes into logs and replies, whatever its length. */
+function shown(value: unknown): string {
+  return inspect(value, { maxStringLength: MAX_SHOWN_CHARS });
 }

@@ -7,6 +7,7 @@ import type { FarmTables } from 'drone-task-queue/shard';
 import { Gate } from 'drone-task-queue/testing';
 import { Client } from 'pg';
 import { testDatabases } from '../../contract/store/databases.js';
+import { Dice } from '../../../soak/dice.js';
 import { leakCheck } from '../../leak-check.js';
 import {
   addShards,
@@ -113,6 +114,23 @@ for (const database of databases.shared) {
     assert.deepEqual(reply.incorrectHostIds, [id, 4711], 'another’s, and one that nobody knows');
   });
 
+  test(`${database.name}: a host with labels of two shards stays with the one that has it, and so do jobs that name it`, async () => {
+    await using farm = await openMaster(await database.place());
+    const { master } = farm;
+    await twoShards(farm);
+    const id = await master.createHost({ hostname: 'x', labels: ['rack-a', 'rack-b'] });
+    assert.deepEqual(idsOf((await heartbeat(farm, 'shard-a')).hosts), [id]);
+    const jobId = await master.createJob({ ...work, name: 'job', entries: [{ host: 'x' }] });
+    const other = await heartbeat(farm, 'shard-b');
+    assert.deepEqual([other.hosts, other.jobs], [[], []]);
+    const told = await known(farm, 'x');
+    const reply = await heartbeat(farm, 'shard-a', told);
+    assert.deepEqual([reply.incorrectHostIds, idsOf(reply.jobs)], [[], [jobId]]);
+    await master.setHostLabels('x', ['rack-b']);
+    assert.deepEqual(idsOf((await heartbeat(farm, 'shard-b')).hosts), [id], 'nothing holds it where it was');
+    assert.deepEqual((await heartbeat(farm, 'shard-a', told)).incorrectHostIds, [id]);
+  });
+
   test(`${database.name}: a host’s status is saved when it changes and the host is the shard’s`, async () => {
     await using farm = await openMaster(await database.place());
     const { master } = farm;
@@ -133,6 +151,12 @@ for (const database of databases.shared) {
     assert.deepEqual(reply.incorrectHostIds, [4711, b]);
     assert.equal((await hostOf(farm, 'a1')).status, 'Running');
     assert.equal((await hostOf(farm, 'b1')).status, 'Ready');
+    const unfit = await heartbeat(farm, 'shard-a', { knownHosts: [{ id: a ?? 0, status: 'a\0b' }] });
+    assert.deepEqual(
+      unfit.refused.map(({ record, id }) => [record, id]),
+      [['host', a]],
+    );
+    assert.equal((await hostOf(farm, 'a1')).status, 'Running', 'the next shard could not take it');
   });
 
   test(`${database.name}: a job goes to the shard of its label, of its meta host’s, or of its host’s, and without a host nowhere`, async () => {
@@ -232,6 +256,31 @@ for (const database of databases.shared) {
     assert.deepEqual((await heartbeat(farm, 'shard-a', told)).jobs, []);
   });
 
+  test(`${database.name}: an abort reaches the shard that runs what is left of a job`, async () => {
+    await using farm = await openMaster(await database.place());
+    const { master, store } = farm;
+    await twoShards(farm);
+    const entries = [{ metaHost: 'rack-a' }, { metaHost: 'rack-a' }, { metaHost: 'rack-a' }];
+    const id = await master.createJob({ ...work, name: 'job', entries });
+    await heartbeat(farm, 'shard-a');
+    const upload = await uploadOf(farm, id, { status: 'Running', active: 1 });
+    const [first, ...others] = upload.entries as object[];
+    const told = { knownJobIds: [id] };
+    await heartbeat(farm, 'shard-a', { ...told, ...upload, entries: [{ ...first, ...COMPLETED }, ...others] });
+    assert.equal(await master.abortJob(id), 2);
+    for (let time = 0; time < 2; time++) {
+      const reply = await heartbeat(farm, 'shard-a', told);
+      const [job] = reply.jobs as { entries: { aborted: number }[] }[];
+      assert.deepEqual(
+        job?.entries.map(({ aborted }) => aborted),
+        [0, 1, 1],
+      );
+    }
+    assert.deepEqual((await heartbeat(farm, 'shard-a')).jobs, [], 'who does not know it is handed no part of it');
+    await store.readWrite('end', tx => tx.updateTable('farm_queue_entry').set({ complete: 1 }).execute());
+    assert.deepEqual((await heartbeat(farm, 'shard-a', told)).jobs, []);
+  });
+
   test(`${database.name}: a job that nobody was handed is aborted at once, and then handed to nobody`, async () => {
     await using farm = await openMaster(await database.place());
     const { master } = farm;
@@ -247,7 +296,11 @@ for (const database of databases.shared) {
   });
 
   test(`${database.name}: a reply has so many hosts and jobs at most, urgent jobs first, and the rest is nobody’s yet`, async () => {
-    await using farm = await openMaster(await database.place(), { maxJobsPerReply: 2, maxHostsPerReply: 1 });
+    await using farm = await openMaster(await database.place(), {
+      maxJobsPerReply: 2,
+      maxHostsPerReply: 1,
+      random: () => 0,
+    });
     const { master } = farm;
     await twoShards(farm);
     const hostIds = await master.createHosts(['a1', 'a2'].map(hostname => ({ hostname, labels: ['rack-a'] })));
@@ -270,9 +323,8 @@ for (const database of databases.shared) {
   });
 
   test(`${database.name}: of many jobs that are to be aborted each has its turn, whatever the others do`, async () => {
-    const turns = [0, 0.5, 0.9];
-    const random = (): number => turns.shift() ?? 0;
-    await using farm = await openMaster(await database.place(), { maxJobsPerReply: 2, random });
+    let turn = 0;
+    await using farm = await openMaster(await database.place(), { maxJobsPerReply: 2, random: () => turn });
     const { master } = farm;
     await twoShards(farm);
     const job = { ...work, name: 'job', entries: [{ metaHost: 'rack-a' }] };
@@ -281,13 +333,86 @@ for (const database of databases.shared) {
     await heartbeat(farm, 'shard-a', { knownJobIds: ids.slice(0, 2) });
     for (const id of ids) await master.abortJob(id);
     const sent: number[][] = [];
-    while (turns.length > 0) sent.push(idsOf((await heartbeat(farm, 'shard-a', { knownJobIds: ids })).jobs));
+    for (turn of [0, 0.5, 0.9]) sent.push(idsOf((await heartbeat(farm, 'shard-a', { knownJobIds: ids })).jobs));
     const [one, two, three, four] = ids;
     assert.deepEqual(sent, [
       [one, two],
       [three, four],
       [one, four],
     ]);
+  });
+
+  test(`${database.name}: what a shard never takes over keeps nothing else waiting for ever`, async () => {
+    let random = (): number => 0;
+    await using farm = await openMaster(await database.place(), {
+      maxJobsPerReply: 1,
+      maxHostsPerReply: 1,
+      random: () => random(),
+    });
+    const { master } = farm;
+    await twoShards(farm);
+    const hosts = await master.createHosts(['a1', 'a2', 'a3'].map(hostname => ({ hostname, labels: ['rack-a'] })));
+    const job = { ...work, entries: [{ metaHost: 'rack-a' }] };
+    const [urgent = 0, ...others] = await master.createJobs([
+      { ...job, name: 'urgent', priority: 1 },
+      { ...job, name: 'other' },
+      { ...job, name: 'last' },
+    ]);
+    const aborted = await master.createJobs(Array.from({ length: 3 }, () => ({ ...job, name: 'stuck', priority: 2 })));
+    for (const id of aborted) {
+      await heartbeat(farm, 'shard-a', { knownJobIds: aborted.filter(known => known < id) });
+      await master.abortJob(id);
+    }
+    const dice = new Dice(6);
+    random = () => dice.next();
+    const seen = { hosts: new Set<number>(), jobs: new Map<number, number>() };
+    let heartbeats = 0;
+    for (; seen.hosts.size + seen.jobs.size < 9 && heartbeats < 300; heartbeats++) {
+      const reply = await heartbeat(farm, 'shard-a', { knownJobIds: aborted });
+      for (const id of idsOf(reply.hosts)) seen.hosts.add(id);
+      for (const id of idsOf(reply.jobs)) seen.jobs.set(id, (seen.jobs.get(id) ?? 0) + 1);
+    }
+    assert.deepEqual([...seen.hosts].sort(), hosts);
+    assert.deepEqual([...seen.jobs.keys()].sort(), [urgent, ...others, ...aborted]);
+    assert.ok((seen.jobs.get(urgent) ?? 0) > heartbeats / 2, 'the most urgent one comes first all the same');
+  });
+
+  test(`${database.name}: a reply is as large as it may be, and what does not fit comes later`, async () => {
+    const lines: string[] = [];
+    const silent = (): void => undefined;
+    const log = { debug: silent, info: silent, warn: (line: string) => lines.push(line), error: silent };
+    await using farm = await openMaster(await database.place(), { maxReplyBytes: 4_000, log, random: () => 0 });
+    const { master } = farm;
+    await twoShards(farm);
+    const value = 'x'.repeat(1_000);
+    const hosts = await master.createHosts(
+      ['a1', 'a2', 'a3', 'a4'].map(hostname => ({ hostname, labels: ['rack-a'], attributes: { value } })),
+    );
+    const parent = await master.createJob({ ...work, name: 'suite', keyvals: { value }, entries: [{}] });
+    const job = { ...work, entries: [{ metaHost: 'rack-a' }] };
+    const jobs = await master.createJobs([
+      { ...job, name: 'a', keyvals: { value } },
+      { ...job, name: 'b', keyvals: { value }, parentJobId: parent },
+      { ...job, name: 'c', parentJobId: parent, priority: -1 },
+    ]);
+    const large = await master.createJob({ ...job, name: 'large', keyvals: { value: value.repeat(4) } });
+    const known = { hosts: new Set<number>(), jobs: new Set<number>() };
+    for (let time = 0; time < 8; time++) {
+      const reply = await heartbeat(farm, 'shard-a', {
+        knownHosts: [...known.hosts].map(id => ({ id, status: 'Ready' })),
+        knownJobIds: [...known.jobs],
+      });
+      const { hosts: newHosts, jobs: newJobs, jobKeyvals } = reply;
+      assert.ok(JSON.stringify([newHosts, newJobs, jobKeyvals]).length < 4_100);
+      if (time === 0) assert.deepEqual([newHosts.length > 0, newHosts.length < 4], [true, true]);
+      for (const id of idsOf(newHosts)) known.hosts.add(id);
+      for (const id of idsOf(newJobs)) known.jobs.add(id);
+      const isWithParent = newJobs.some(record => (record as { parent_job_id: unknown }).parent_job_id === parent);
+      assert.equal(jobKeyvals.length, isWithParent ? 1 : 0, 'a job comes with the keyvals of its parent');
+    }
+    assert.deepEqual([...known.hosts].sort(), hosts);
+    assert.deepEqual([...known.jobs].sort(), jobs);
+    assert.deepEqual(lines, [`shard-a: larger than maxReplyBytes, and not sent: job ${String(large)}`]);
   });
 
   test(`${database.name}: with a job come the keyvals of its parent`, async () => {

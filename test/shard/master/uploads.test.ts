@@ -97,7 +97,7 @@ for (const database of databases.shared) {
     assert.deepEqual(await statuses(farm, bad), ['Queued', 'Completed']);
   });
 
-  test(`${database.name}: another shard’s job is neither taken over nor acknowledged, and one that is no shard’s is`, async () => {
+  test(`${database.name}: another shard’s job is neither taken over nor acknowledged, and one that is no shard’s only when it is over`, async () => {
     await using farm = await openMaster(await database.place());
     const { master } = farm;
     const [id = 0] = await farmWithJobs(farm, 1);
@@ -106,8 +106,40 @@ for (const database of databases.shared) {
     assert.deepEqual([ignored.acknowledgedJobIds, ignored.refused], [[], []]);
     assert.deepEqual(await statuses(farm, id), ['Queued']);
     await master.removeShard('shard-a', { force: true });
-    assert.deepEqual((await heartbeat(farm, 'shard-b', upload)).acknowledgedJobIds, [id]);
-    assert.deepEqual(await statuses(farm, id), ['Completed']);
+    assert.deepEqual((await heartbeat(farm, 'shard-b', upload)).acknowledgedJobIds, [], 'it waits for its next shard');
+    assert.deepEqual(await statuses(farm, id), ['Queued']);
+    await master.abortJob(id);
+    const late = await heartbeat(farm, 'shard-b', upload);
+    assert.deepEqual([late.acknowledgedJobIds, late.refused.length], [[id], 1], 'nobody needs to hear of it any more');
+    assert.deepEqual(await statuses(farm, id), ['Aborted']);
+  });
+
+  test(`${database.name}: a shard can tell nothing of jobs that wait, or that the master runs itself`, async () => {
+    await using farm = await openMaster(await database.place());
+    const { master } = farm;
+    await farmWithJobs(farm);
+    const ids = await master.createJobs([
+      { ...work, name: 'of the other', entries: [{ metaHost: 'rack-b' }] },
+      { ...work, name: 'without a host', entries: [{}] },
+      { ...work, name: 'to be aborted', entries: [{}] },
+    ]);
+    await farm.store.readWrite('start', tx =>
+      tx
+        .updateTable('farm_queue_entry')
+        .set({ active: 1 })
+        .where('job_id', '=', ids[2] ?? 0)
+        .execute(),
+    );
+    await master.abortJob(ids[2] ?? 0);
+    const before = await Promise.all(ids.map(async id => [await jobOf(farm, id), await entriesOf(farm, id)]));
+    const uploads = await Promise.all(ids.map(id => uploadOf(farm, id)));
+    const reply = await heartbeat(farm, 'shard-a', {
+      jobs: uploads.flatMap(({ jobs }) => jobs.map(job => ({ ...(job as object), command: 'another one' }))),
+      entries: uploads.flatMap(({ entries }) => entries),
+    });
+    assert.deepEqual(reply.acknowledgedJobIds, []);
+    const after = await Promise.all(ids.map(async id => [await jobOf(farm, id), await entriesOf(farm, id)]));
+    assert.deepEqual(after, before);
   });
 
   test(`${database.name}: entries without their job in the packet are nobody’s news`, async () => {
@@ -131,7 +163,7 @@ for (const database of databases.shared) {
     assert.deepEqual([late.acknowledgedJobIds, late.refused], [[id], []]);
     const other = await heartbeat(farm, 'shard-a', await uploadOf(farm, id, { ...COMPLETED, status: 'Failed' }));
     assert.deepEqual(other.acknowledgedJobIds, [id], 'there is nothing more to tell');
-    assert.match(other.refused[0]?.reason ?? '', /ended already with status "Completed".*told was status "Failed"/);
+    assert.match(other.refused[0]?.reason ?? '', /ended already with status 'Completed'.*told was status 'Failed'/);
     assert.deepEqual(await statuses(farm, id), ['Completed']);
   });
 
@@ -151,18 +183,18 @@ for (const database of databases.shared) {
     );
   });
 
-  test(`${database.name}: a shard tells of a job’s own fields, and of neither its shard nor its labels nor its id`, async () => {
+  test(`${database.name}: a shard tells of the entries of a job, and of nothing that is the master’s`, async () => {
     await using farm = await openMaster(await database.place());
     const [id = 0] = await farmWithJobs(farm, 1);
     const job = await jobOf(farm, id);
     const { entries } = await uploadOf(farm, id);
-    const told = { ...job, name: 'renamed', priority: 3, shard_id: null };
+    const told = { ...job, name: 'renamed', priority: 3, command: 'another one', shard_id: null };
     const related = await heartbeat(farm, 'shard-a', { jobs: [{ ...told, labels: [] }], entries });
     assert.match(related.refused[0]?.reason ?? '', /labels/);
     const moved = { ...(entries[0] as object), meta_host: null };
     const reply = await heartbeat(farm, 'shard-a', { jobs: [told], entries: [moved] });
     assert.deepEqual([reply.acknowledgedJobIds, reply.refused], [[id], []]);
-    assert.deepEqual(await jobOf(farm, id), { ...told, shard_id: job.shard_id });
+    assert.deepEqual(await jobOf(farm, id), job);
     const [entry] = await farm.master.listEntries(id);
     assert.notEqual(entry?.meta_host, null);
   });
@@ -179,3 +211,25 @@ for (const database of databases.shared) {
     assert.deepEqual(await farm.master.listJobs({ complete: false }), []);
   });
 }
+
+test('of a packet that is wrong throughout a thousand records are complained about, shortly, and the rest is counted', async () => {
+  await using farm = await openMaster({ memory: true });
+  const [id = 0] = await farmWithJobs(farm, 1);
+  const long = 'x'.repeat(100_000);
+  await heartbeat(farm, 'shard-a', await uploadOf(farm, id, { ...COMPLETED, execution_subdir: long }));
+  const upload = await uploadOf(farm, id, { ...COMPLETED, execution_subdir: `${long}y` });
+  const other = await heartbeat(farm, 'shard-a', upload);
+  assert.match(other.refused[0]?.reason ?? '', /execution_subdir 'x+'\.\.\. \d+ more characters, and stays so/);
+  assert.ok((other.refused[0]?.reason.length ?? 0) < 400);
+  const zeros = Array.from({ length: 9_000 }, () => 0);
+  const reply = await heartbeat(farm, 'shard-a', { ...upload, jobs: [...upload.jobs, ...zeros], entries: zeros });
+  const told = reply.refused.map(({ record, reason }) => `${record}: ${reason}`);
+  assert.equal(told.length, 1_002);
+  assert.match(told[999] ?? '', /^job: a job without an id: the record is 0, expected an object/);
+  assert.match(told[1_000] ?? '', /^job: and 8000 more, refused or not looked at/);
+  assert.match(told[1_001] ?? '', /^entry: and 9000 more/);
+  const unknown = Array.from({ length: 1_500 }, (_, at) => ({ ...(upload.entries[0] as object), id: 5_000 + at }));
+  const late = await heartbeat(farm, 'shard-a', { ...upload, entries: [...unknown, ...upload.entries] });
+  assert.equal(late.refused.length, 1_001, 'those that are found later on as well');
+  assert.deepEqual(late.acknowledgedJobIds, [id]);
+});

@@ -142,10 +142,12 @@ function jobComplaints(master: Contents, links: Links): string[] {
 /** Entries that are to end, and whose shard does not know. */
 export function unheardAborts(master: Contents, shards: readonly ShardContents[]): string[] {
   return master.jobs.flatMap(({ id, shard_id }) => {
-    const entries = master.entries.filter(entry => entry.job_id === id);
-    const isTold = entries.every(entry => entry.aborted === 1 && entry.complete + entry.active === 0);
+    const open = new Set(
+      master.entries.filter(entry => entry.job_id === id && entry.complete === 0).map(entry => entry.id),
+    );
+    const isTold = master.entries.every(entry => !open.has(entry.id) || entry.aborted === 1);
     if (!isTold || shard_id === null) return [];
-    const there = shards.find(shard => shard.id === shard_id)?.entries.filter(entry => entry.job_id === id) ?? [];
+    const there = shards.find(shard => shard.id === shard_id)?.entries.filter(entry => open.has(entry.id)) ?? [];
     return there.every(({ aborted, complete }) => aborted + complete > 0) ? [] : [`job ${String(id)} is to be aborted`];
   });
 }

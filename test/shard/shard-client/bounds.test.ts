@@ -24,11 +24,61 @@ test('uploads are as many as fit, and a job that is larger alone keeps no other 
   });
   const told = new Told();
   const link = new ScriptedLink();
-  await client(farm, link, { maxUploadBytes: 3000, log: told.log }).doHeartbeat();
+  const shard = client(farm, link, { maxUploadBytes: 3000, log: told.log });
+  await shard.doHeartbeat();
   assert.deepEqual(idsOf(link.packet.jobs), [10, 12]);
+  await shard.doHeartbeat();
+  assert.deepEqual(idsOf(link.packet.jobs), [13, 14, 10]);
+  await shard.doHeartbeat();
   assert.deepEqual(told.lines, [
     'warn shard_client: finished jobs that are larger than maxUploadBytes are not uploaded: 11',
   ]);
+});
+
+test('jobs that the master never acknowledges keep no other one waiting for ever', async () => {
+  await using farm = await openFarm({ memory: true });
+  const ids = [10, 11, 12, 13, 14];
+  await addRows(farm, {
+    farm_shard: [{ id: 4, hostname: 'shard4' }],
+    farm_job: ids.map(id => job(id)),
+    farm_queue_entry: ids.map(id => entry(id * 10, id, COMPLETED)),
+  });
+  const link = new ScriptedLink(packet => ({ acknowledgedJobIds: idsOf(packet.jobs).filter(id => id === 14) }));
+  const few = client(farm, link, { maxUploadJobs: 2 });
+  for (let time = 0; time < 4; time++) await few.doHeartbeat();
+  const told = link.packets.map(packet => idsOf(packet.jobs));
+  assert.deepEqual(told, [
+    [10, 11],
+    [12, 13],
+    [14, 10],
+    [11, 12],
+  ]);
+  const all = client(farm, link);
+  for (let time = 0; time < 3; time++) await all.doHeartbeat();
+  assert.deepEqual(
+    link.packets.slice(4).map(packet => idsOf(packet.jobs)),
+    [
+      [10, 11, 12, 13],
+      [11, 12, 13, 10],
+      [12, 13, 10, 11],
+    ],
+    'a master that reads a packet only so far sees another beginning each time',
+  );
+});
+
+test('records that cannot be taken over are told once, until they are others', async () => {
+  await using farm = await openFarm({ memory: true });
+  const told = new Told();
+  const link = new ScriptedLink(() => ({ hosts: [{ id: 2 }, { id: 1 }] }));
+  const shard = client(farm, link, { log: told.log });
+  await shard.doHeartbeat();
+  assert.equal(told.lines.length, 2);
+  link.answer = () => ({ hosts: [{ id: 1 }, { id: 2 }] });
+  await shard.doHeartbeat();
+  assert.equal(told.lines.length, 2);
+  link.answer = () => ({ hosts: [{ id: 1 }, { id: 3 }] });
+  await shard.doHeartbeat();
+  assert.equal(told.lines.length, 4);
 });
 
 test('what the master refuses is told once, until it is about other records', async () => {

@@ -5,9 +5,10 @@ import { test } from 'node:test';
 import { HeartbeatError, type HeartbeatErrorCode, ShardClient, type ShardClientOptions } from 'drone-task-queue/shard';
 import { type Clock, events } from 'drone-task-queue/scheduler';
 import { Gate } from 'drone-task-queue/testing';
+import { sql } from 'kysely';
 import { leakCheck } from '../../leak-check.js';
 import { startPostgres } from '../../postgres.js';
-import { entry, type Farm, host, job, openFarm } from '../farm.js';
+import { entry, type Farm, host, job, openFarm, rowsOf } from '../farm.js';
 import { ScriptedLink, Told } from '../scripted-link.js';
 
 leakCheck();
@@ -122,6 +123,20 @@ test('failures are counted by their codes, and told once for each change', async
   });
 });
 
+test('a master that was down and then refuses the token is told of twice', async () => {
+  await using farm = await openFarm({ memory: true });
+  const told = new Told();
+  const statuses = [503, 503, 401];
+  const link = new ScriptedLink(() => {
+    const status = statuses.shift();
+    throw new HeartbeatError('ERR_MASTER_HTTP', `HTTP ${String(status)}`, { status });
+  });
+  const shard = client(farm, link, { log: told.log });
+  for (let time = 0; time < 3; time++) assert.equal(await shard.doHeartbeat(), false);
+  const failed = 'shard_client: the heartbeat failed: HTTP';
+  assert.deepEqual(told.lines, [`error ${failed} 503`, `error ${failed} 401`]);
+});
+
 test('a heartbeat tells how long it took, how large it was and what it brought, as metrics and as an event', async () => {
   await using farm = await openFarm({ memory: true });
   const told = new Told();
@@ -217,6 +232,68 @@ test('a loop over a store that is closed ends, and one that has lost its databas
   await server.restart();
   assert.equal(await shard.doHeartbeat(), true);
   assert.equal(told.counters.get('drone_task_queue.shard_client.heartbeat_failures.ERR_STORE_LOST'), 1);
+});
+
+test('what the database itself says against all records ends neither the loop nor is it said of the records', async () => {
+  await using server = await startPostgres();
+  await using farm = await openFarm({ url: await server.database() });
+  const change = (...statements: string[]): Promise<void> =>
+    farm.readWrite('change', async tx => {
+      for (const statement of statements) await sql.raw(statement).execute(tx);
+    });
+  await change(
+    `CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+       RAISE EXCEPTION 'no space left' USING ERRCODE = '53100'; END $$`,
+    'CREATE TRIGGER full_disk BEFORE INSERT ON farm_host FOR EACH ROW EXECUTE FUNCTION refuse()',
+  );
+  const hosts = Array.from({ length: 30 }, (_, at) => host(at + 1));
+  const told = new Told();
+  const shard = client(farm, new ScriptedLink(() => ({ hosts })), { log: told.log, stats: told.stats });
+  assert.equal(await shard.doHeartbeat(), false);
+  assert.deepEqual(told.lines, ['error shard_client: the heartbeat failed: no space left']);
+  assert.deepEqual(Object.fromEntries(told.counters), {
+    'drone_task_queue.shard_client.heartbeat_failures.ERR_STORE': 1,
+  });
+  await change('DROP TRIGGER full_disk ON farm_host');
+  assert.equal(await shard.doHeartbeat(), true);
+  assert.equal((await rowsOf(farm, 'farm_host')).length, hosts.length);
+  const jobs = Array.from({ length: 30 }, (_, at) => ({ ...job(at + 1), shard_id: 99 }));
+  const wrong = client(farm, new ScriptedLink(() => ({ jobs: [...jobs, job(50)] })), { stats: told.stats });
+  assert.equal(await wrong.doHeartbeat(), true, 'however many point to what is not there');
+  assert.equal(told.counters.get('drone_task_queue.shard_client.deserialization_failures'), jobs.length);
+  assert.deepEqual(
+    (await rowsOf(farm, 'farm_job')).map(({ id }) => id),
+    [50],
+  );
+});
+
+test('a loop that is asked for while an abandoned heartbeat has not ended is refused, and that is nothing to mail', async () => {
+  await using farm = await openFarm({ memory: true });
+  const gate = new Gate();
+  const link = new ScriptedLink(async () => {
+    await gate.wait();
+    return {};
+  });
+  const mails: unknown[] = [];
+  const told = new Told();
+  const signals = ['SIGUSR2'] as const;
+  const shard = client(farm, link, { signals, onFatal: error => mails.push(error), stats: told.stats });
+  const loop = shard.loop();
+  await gate.arrived();
+  for (let time = 0; time < 2; time++) process.emit('SIGUSR2', 'SIGUSR2');
+  await loop;
+  await assert.rejects(shard.loop(), { code: 'ERR_TICK_LOOP_RUNNING' });
+  assert.deepEqual(mails, []);
+  assert.equal(told.counters.get('drone_task_queue.shard_client.uncaught_exceptions'), undefined);
+  const ended = new Promise<void>(resolve => {
+    const listener = (): void => {
+      unsubscribe(events.heartbeatEnd, listener);
+      resolve();
+    };
+    subscribe(events.heartbeatEnd, listener);
+  });
+  gate.open();
+  await ended;
 });
 
 test('a client that is shut down ends its heartbeat first, and does not start again', async () => {
