@@ -8,6 +8,7 @@ import { measure, startMemoryServer } from './process.js';
 import { addressOf } from './program.js';
 import { ratios, type Row, rowOf } from './row.js';
 import type { Scale } from './scale.js';
+import { shards } from './shards.js';
 import { store } from './store.js';
 
 interface Cost {
@@ -153,4 +154,4 @@ async function memory(scale: Scale): Promise<Row[]> {
   ];
 }
 
-export const parts = { queue, warm, loop, memory, peers, growth, floor, store } as const;
+export const parts = { queue, warm, loop, memory, peers, growth, floor, store, shards } as const;

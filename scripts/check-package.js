@@ -99,6 +99,7 @@ try {
   project.write('readme.ts', firstProgram());
   project.write('tsconfig.json', JSON.stringify({ compilerOptions: STRICT, files: ['consumer.ts', 'readme.ts'] }));
   reportRun('compile against every entry point', project.node(['node_modules/typescript/bin/tsc', '-p', '.']));
+  reportRun('run drone-shard', project.node([join('node_modules', '.bin', 'drone-shard'), '--help']));
   reportRun('run the first program of the README', project.node(['--import=tsx', 'readme.ts']));
 } finally {
   project.remove();

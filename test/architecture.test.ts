@@ -303,7 +303,7 @@ const ENTRY_POINTS: Readonly<Record<string, string>> = {
     FileSource SharedFileCache BranchName MemoryFileCache LogicalClock MemoryLogicalClock
     events LayoutEnd Log`,
   'shard/index.ts': `
-    HEARTBEAT_VERSION HeartbeatPacket HeartbeatReply Refused
+    HEARTBEAT_VERSION HeartbeatPacket HeartbeatReply Refused HeartbeatPacketSchema HeartbeatReplySchema RefusedSchema
     HeartbeatError HeartbeatErrorCode HeartbeatExchange MasterLink
     farmMigrations AclGroupRow FarmTables Flag HostAttributeRow HostRow JobKeyvalRow JobRow LabelRow Moment QueueEntryRow
     ShardRow ShardTokenRow UserRow

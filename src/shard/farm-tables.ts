@@ -114,12 +114,6 @@ export interface QueueEntryRow {
   execution_subdir: string;
 }
 
-/** Last id that was given, by table. Of the master alone. */
-interface SequenceRow {
-  name: string;
-  last: number;
-}
-
 /** All tables of a farm. */
 export interface FarmTables {
   farm_acl_group: AclGroupRow;
@@ -134,7 +128,8 @@ export interface FarmTables {
   farm_job_label: { job_id: number; label_id: number };
   farm_label: LabelRow;
   farm_queue_entry: QueueEntryRow;
-  farm_sequence: SequenceRow;
+  /** Last id that was given, by table. Of the master alone. */
+  farm_sequence: { name: string; last: number };
   farm_shard: ShardRow;
   farm_shard_label: { shard_id: number; label_id: number };
   farm_shard_token: ShardTokenRow;

@@ -18,12 +18,6 @@ export type HeartbeatErrorCode =
   | 'ERR_REPLY_SCHEMA'
   | 'ERR_LINK_CLOSED';
 
-interface HeartbeatErrorFacts {
-  status?: number | undefined;
-  retryAfterMs?: number | undefined;
-  cause?: unknown;
-}
-
 /** A heartbeat failed; the next one may go well. */
 export class HeartbeatError extends Error {
   override readonly name = 'HeartbeatError';
@@ -33,8 +27,12 @@ export class HeartbeatError extends Error {
   /** How long the master wants to be left alone, ms: the answer's Retry-After. */
   readonly retryAfterMs: number | undefined;
 
-  /** @internal */
-  constructor(code: HeartbeatErrorCode, message: string, facts: HeartbeatErrorFacts = {}) {
+  /** For a MasterLink of your own. */
+  constructor(
+    code: HeartbeatErrorCode,
+    message: string,
+    facts: { status?: number | undefined; retryAfterMs?: number | undefined; cause?: unknown } = {},
+  ) {
     super(message, 'cause' in facts ? { cause: facts.cause } : undefined);
     this.code = code;
     this.status = facts.status;

@@ -20,6 +20,7 @@ const Id = Type.Integer({ minimum: 1, maximum: 2 ** 31 - 1 });
  */
 const Records = Type.Array(Type.Unknown());
 
+/** Of `HeartbeatPacket`, for a wire of your own. */
 export const HeartbeatPacketSchema = Type.Object({
   version: Type.Integer({ minimum: 1 }),
   /** Who speaks; its token must be that shard's. */
@@ -41,6 +42,7 @@ export const RefusedSchema = Type.Object({
   reason: Type.String(),
 });
 
+/** Of `HeartbeatReply`. */
 export const HeartbeatReplySchema = Type.Object({
   version: Type.Integer({ minimum: 1 }),
   /** For the shard to have, with what belongs to them. */

@@ -4,7 +4,7 @@
  *     ShardClient ─► heartbeat: packet ─► HTTP ─► ShardMaster ─► hosts and jobs by label
  *          └─► takes over what the reply has, record by record
  */
-export { HEARTBEAT_VERSION } from './heartbeat.js';
+export { HEARTBEAT_VERSION, HeartbeatPacketSchema, HeartbeatReplySchema, RefusedSchema } from './heartbeat.js';
 export type { HeartbeatPacket, HeartbeatReply, Refused } from './heartbeat.js';
 export { HeartbeatError, type HeartbeatErrorCode } from './heartbeat-error.js';
 export type { HeartbeatExchange, MasterLink } from './master-link.js';

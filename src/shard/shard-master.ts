@@ -2,6 +2,7 @@
 import { invalidArgument } from '../invalid-argument.js';
 import { OptionReader } from '../option-reader.js';
 import { Store } from '../store/store.js';
+import { farmOf } from './farm-store.js';
 import type {
   AclGroupRow,
   FarmTables,
@@ -49,8 +50,7 @@ export class ShardMaster<DB extends FarmTables> {
   /** The store stays yours to close. Throws TypeError (`ERR_INVALID_ARG`). */
   constructor(store: Store<DB>, options: ShardMasterOptions = {}) {
     if (!(store instanceof Store)) throw invalidArgument('store', store, 'a Store');
-    // What is not the farm's is not touched.
-    this.#store = store as unknown as Store<FarmTables>;
+    this.#store = farmOf(store);
     this.#settings = readMasterOptions(options);
   }
 
@@ -152,8 +152,8 @@ export class ShardMaster<DB extends FarmTables> {
 
   /** As `createHosts`. */
   async createHost(host: NewHost): Promise<number> {
-    const [id] = await this.createHosts([host]);
-    return id ?? NaN;
+    const ids = await this.createHosts([host]);
+    return ids[0] as number;
   }
 
   /** Makes hosts, whose labels and groups exist; gives their ids in the same order. `ERR_EXISTS`, `ERR_NOT_FOUND`. */
@@ -206,8 +206,8 @@ export class ShardMaster<DB extends FarmTables> {
 
   /** As `createJobs`. */
   async createJob(job: NewJob): Promise<number> {
-    const [id] = await this.createJobs([job]);
-    return id ?? NaN;
+    const ids = await this.createJobs([job]);
+    return ids[0] as number;
   }
 
   /** Makes jobs, whose hosts, labels and parents exist (`ERR_NOT_FOUND`); gives their ids in the same order. */

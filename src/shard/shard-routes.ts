@@ -111,6 +111,7 @@ class Routes {
   readonly #shards = new WeakMap<FastifyRequest, string>();
   /** Of the requests that were let in. */
   readonly #turnOf = new WeakMap<FastifyRequest, Turn>();
+  #isClosing = false;
 
   constructor(master: HeartbeatMaster, settings: RoutesSettings) {
     this.#master = master;
@@ -133,6 +134,13 @@ class Routes {
     app.addHook('onRequest', async (request, reply) => {
       request.id = requestIdOf(request);
       reply.header('x-request-id', request.id);
+    });
+    // A connection that is kept, and that a heartbeat is on when the server is closed, would keep it open for a minute.
+    app.addHook('preClose', async () => {
+      this.#isClosing = true;
+    });
+    app.addHook('onSend', async (request, reply) => {
+      if (this.#isClosing && request.raw.httpVersionMajor < 2) reply.header('connection', 'close');
     });
     app.get('/v1/health', () => ({ status: 'ok', version: HEARTBEAT_VERSION }));
     app.post('/v1/heartbeat', {

@@ -58,7 +58,7 @@ export function entry(id: number, jobId: number, rest: Partial<QueueEntryRow> = 
   return { id, job_id: jobId, status: 'Queued', ...flags, ...nothing, execution_subdir: '', ...rest };
 }
 
-/** As it arrives on the other side. */
-export function overTheWire<T>(value: T): T {
-  return JSON.parse(JSON.stringify(value)) as T;
+/** As it arrives on the other side; `change` as for JSON.stringify. */
+export function overTheWire<T>(value: T, change?: (field: string, value: unknown) => unknown): T {
+  return JSON.parse(JSON.stringify(value, change)) as T;
 }

@@ -8,13 +8,22 @@ import {
   type NewHost,
   type NewJob,
   ShardMaster,
-  type ShardMasterOptions,
 } from 'drone-task-queue/shard';
 import type { Store } from 'drone-task-queue/store';
 import { rejectionOf } from '../contract/rejections.js';
 import { testDatabases } from '../contract/store/databases.js';
 import { leakCheck } from '../leak-check.js';
-import { addShards, COMPLETED, heartbeat, hostOf, idsOf, jobOf, openFarm, packetOf, uploadOf } from './master/farms.js';
+import {
+  addShards,
+  COMPLETED,
+  heartbeat,
+  hostOf,
+  idsOf,
+  jobOf,
+  openMaster,
+  packetOf,
+  uploadOf,
+} from './master/masters.js';
 
 const databases = testDatabases();
 leakCheck();
@@ -30,7 +39,7 @@ async function refusal(promise: Promise<unknown>, code: MasterErrorCode, message
 
 for (const database of databases.shared) {
   test(`${database.name}: shards and labels are made, listed and removed, and a label is of one shard at most`, async () => {
-    await using farm = await openFarm(await database.place());
+    await using farm = await openMaster(await database.place());
     const { master } = farm;
     await addShards(master, { 'shard-a': 'rack-a', 'shard-b': 'rack-b' });
     await refusal(master.createShard({ hostname: 'shard-a' }), 'ERR_EXISTS', /a shard 'shard-a' already/);
@@ -65,7 +74,7 @@ for (const database of databases.shared) {
   });
 
   test(`${database.name}: a shard that has something to do is removed by force only, and that is free to be assigned again`, async () => {
-    await using farm = await openFarm(await database.place());
+    await using farm = await openMaster(await database.place());
     const { master } = farm;
     await addShards(master, { 'shard-a': 'rack-a' });
     await master.createHost({ hostname: 'a1', labels: ['rack-a'] });
@@ -77,7 +86,11 @@ for (const database of databases.shared) {
     await heartbeat(farm, 'shard-a');
     await heartbeat(farm, 'shard-a', await uploadOf(farm, done));
     await heartbeat(farm, 'shard-a', await uploadOf(farm, running, { status: 'Running', active: 1 }));
-    await refusal(master.removeShard('shard-a'), 'ERR_IN_USE', /'shard-a' has 1 hosts and 1 entries .* say force/);
+    await refusal(
+      master.removeShard('shard-a'),
+      'ERR_IN_USE',
+      /'shard-a' .*hosts: 1, entries that are not complete: 1.* say force/,
+    );
     const token = await master.createToken('shard-a');
     await master.removeShard('shard-a', { force: true });
     assert.equal(await master.hostnameOfToken(token), undefined);
@@ -92,14 +105,14 @@ for (const database of databases.shared) {
   });
 
   test(`${database.name}: a shard speaks for itself only`, async () => {
-    await using farm = await openFarm(await database.place());
+    await using farm = await openMaster(await database.place());
     await addShards(farm.master, { 'shard-a': 'rack-a' });
     const foreign = farm.master.heartbeat('shard-a', packetOf('shard-b'));
     await refusal(foreign, 'ERR_OTHER_SHARD', /'shard-a' speaks for 'shard-b'/);
   });
 
   test(`${database.name}: a token says whose it is until it is revoked, and is kept nowhere`, async () => {
-    await using farm = await openFarm(await database.place());
+    await using farm = await openMaster(await database.place());
     const { master, store } = farm;
     await addShards(master, { 'shard-a': 'rack-a', 'shard-b': 'rack-b' });
     const [first, second, other] = [
@@ -129,7 +142,7 @@ for (const database of databases.shared) {
   });
 
   test(`${database.name}: hosts are made, listed by page, changed and removed`, async () => {
-    await using farm = await openFarm(await database.place());
+    await using farm = await openMaster(await database.place());
     const { master } = farm;
     await addShards(master, { 'shard-a': 'rack-a' });
     const names = Array.from({ length: 5 }, (_, at) => `a${String(at)}`);
@@ -166,7 +179,7 @@ for (const database of databases.shared) {
   });
 
   test(`${database.name}: users and groups are made, changed and removed`, async () => {
-    await using farm = await openFarm(await database.place());
+    await using farm = await openMaster(await database.place());
     const { master, store } = farm;
     await master.createUser({ login: 'ann', accessLevel: 5 });
     await master.createUser({ login: 'bob' });
@@ -191,7 +204,7 @@ for (const database of databases.shared) {
   });
 
   test(`${database.name}: jobs are made all or none, listed by what they are, and removed when they are complete`, async () => {
-    await using farm = await openFarm(await database.place());
+    await using farm = await openMaster(await database.place());
     const { master } = farm;
     await addShards(master, { 'shard-a': 'rack-a' });
     const parentJobId = await master.createJob({ ...work, name: 'suite', entries: [{}] });
@@ -240,7 +253,7 @@ for (const database of databases.shared) {
   });
 
   test(`${database.name}: ids are given once, whoever asks at the same time, in blocks of any size`, async () => {
-    await using farm = await openFarm(await database.place());
+    await using farm = await openMaster(await database.place());
     const { master } = farm;
     await master.createLabel('rack-a');
     const many = (count: number): Promise<number[]> =>
@@ -313,7 +326,7 @@ const WRONG: readonly (readonly [what: string, run: (master: ShardMaster<FarmTab
 
 for (const [what, run, message] of WRONG) {
   test(`${what} is refused with what was expected`, async () => {
-    await using farm = await openFarm({ memory: true });
+    await using farm = await openMaster({ memory: true });
     const error = await rejectionOf((async () => run(farm.master))());
     assert.match(String(error), message);
     assert.equal((error as { code?: unknown }).code, 'ERR_INVALID_ARG');
@@ -321,11 +334,11 @@ for (const [what, run, message] of WRONG) {
 }
 
 test('a master is not made of what is no store, nor with options that are none', async () => {
-  await using farm = await openFarm({ memory: true });
-  const noStore = {} as Store<FarmTables>;
-  assert.throws(() => new ShardMaster(noStore), /store is \{\}, expected a Store/);
+  await using farm = await openMaster({ memory: true });
+  const noStore: unknown = {};
+  assert.throws(() => new ShardMaster(noStore as Store<FarmTables>), /store is \{\}, expected a Store/);
   for (const wrong of [{ maxJobsPerReply: 0 }, { maxHostsPerReply: 1.5 }, { maxJobs: 1 }]) {
-    assert.throws(() => new ShardMaster(farm.store, wrong as ShardMasterOptions), { code: 'ERR_INVALID_ARG' });
+    assert.throws(() => new ShardMaster(farm.store, wrong), { code: 'ERR_INVALID_ARG' });
   }
 });
 
@@ -333,7 +346,7 @@ test('a master tells its log which records it has refused', async () => {
   const lines: string[] = [];
   const silent = (): void => undefined;
   const log = { debug: silent, info: silent, warn: (line: string) => lines.push(line), error: silent };
-  await using farm = await openFarm({ memory: true }, { log });
+  await using farm = await openMaster({ memory: true }, { log });
   await addShards(farm.master, { 'shard-a': 'rack-a' });
   await heartbeat(farm, 'shard-a', { jobs: [{ id: 0 }] });
   assert.deepEqual(lines, ['shard-a: 1 of its records were refused']);

@@ -35,7 +35,7 @@ export async function runClient(settings: Settings, once: boolean, log: Log, sto
     signals: false,
     signal: stop,
   });
-  if (once) return client.doHeartbeat({ signal: stop });
+  if (once) return await client.doHeartbeat({ signal: stop });
   log.info(`${shardHostname} heartbeats to ${url}`);
   await client.loop();
   log.info(`${shardHostname} has stopped`);

@@ -1,10 +1,9 @@
 /** From arguments and environment to an exit status: 0 done, 1 failed, 2 cannot start as it was told. */
 import type { Log } from '../../log.js';
-import { runClient } from './client-command.js';
+import { StoreError } from '../../store/store-error.js';
+import { MasterError } from '../master/master-error.js';
 import { type CommandLine, readCommandLine, USAGE } from './command-line.js';
-import { addShard, migrateFarm, printToken } from './farm-commands.js';
 import { lineLog } from './line-log.js';
-import { runMaster } from './master-command.js';
 import { readSettings, type Settings, strangersIn } from './settings.js';
 import { stopOnSignals } from './stop.js';
 import { UsageError } from './usage-error.js';
@@ -26,42 +25,63 @@ export async function main(args: readonly string[], env: NodeJS.ProcessEnv): Pro
     for (const name of strangersIn(env)) log.warn(`${name} is none of the settings`);
     return (await run(line, settings, log)) ? DONE : FAILED;
   } catch (error) {
-    if (error instanceof UsageError) {
-      process.stderr.write(`drone-shard: ${error.message}\n`);
+    const complaint = complaintAbout(error);
+    if (complaint !== undefined) {
+      process.stderr.write(`drone-shard: ${complaint}\n`);
       return CANNOT_START;
     }
     const { code, message } = error as NodeJS.ErrnoException;
-    if (code === 'ERR_INVALID_ARG') {
-      process.stderr.write(`drone-shard: ${message}\n`);
-      return CANNOT_START;
-    }
-    log.error(`drone-shard failed: ${message}`, { error });
+    // Where one was refused for a reason, its stack is none.
+    const isKnown = error instanceof MasterError || error instanceof StoreError;
+    log.error(`drone-shard failed: ${message}`, isKnown ? { code } : { error });
     return FAILED;
   }
 }
 
+/** Each command loads what it needs, and the packages of no other. */
 async function run(line: CommandLine, settings: Settings, log: Log): Promise<boolean> {
   const { command, hostname, once, rotate, labels } = line;
   switch (command) {
-    case 'client':
-      return runClient(settings, once, log, stopOnSignals(log));
-    case 'master':
-      await runMaster(settings, log, stopOnSignals(log));
+    case 'client': {
+      const stop = stopOnSignals(log);
+      const { runClient } = await import('./client-command.js');
+      return runClient(settings, once, log, stop);
+    }
+    case 'master': {
+      const stop = stopOnSignals(log);
+      const { runMaster } = await import('./master-command.js');
+      await runMaster(settings, log, stop);
       return true;
-    case 'migrate':
+    }
+    case 'migrate': {
+      const { migrateFarm } = await import('./farm-commands.js');
       await migrateFarm(settings, log);
       return true;
-    case 'add-shard':
+    }
+    case 'add-shard': {
+      const { addShard } = await import('./farm-commands.js');
       await addShard(settings, hostname, labels, log);
       return true;
-    case 'token':
+    }
+    case 'token': {
+      const { printToken } = await import('./farm-commands.js');
       await printToken(settings, hostname, rotate, log);
       return true;
+    }
     case 'help':
       return true;
     default:
       throw new TypeError(`no command: ${String(command satisfies never)}`);
   }
+}
+
+/** Of what a person has to put right; undefined for all else. */
+function complaintAbout(error: unknown): string | undefined {
+  if (error instanceof UsageError) return error.message;
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === 'ERR_INVALID_ARG' || code === 'ERR_PACKAGE_MISSING') return message;
+  const missing = code === 'ERR_MODULE_NOT_FOUND' ? /'(kysely|typebox)/.exec(message)?.[1] : undefined;
+  return missing === undefined ? undefined : `needs the package ${missing}: npm install ${missing}`;
 }
 
 function formatOf(log: string): 'json' | 'text' {

@@ -1,5 +1,5 @@
 /** `drone-shard master`: a master behind a server of its own. */
-import type { FastifyInstance } from 'fastify';
+import type { fastify as Fastify, FastifyInstance } from 'fastify';
 import type { Log } from '../../log.js';
 import { loadPackage } from '../../store/optional-package.js';
 import { ShardMaster } from '../shard-master.js';
@@ -22,7 +22,8 @@ export async function runMaster(settings: Settings, log: Log, stop: AbortSignal)
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
     throw new UsageError(`port is ${String(port)}, not an integer from 0 to 65535`);
   }
-  const app = await newServer(settings);
+  const { default: fastify } = await loadPackage('fastify', 'drone-shard master', () => import('fastify'));
+  const app = newServer(fastify, await readTls(settings));
   await using store = await openFarm(settings, log);
   const master = new ShardMaster(store, { maxJobsPerReply, maxHostsPerReply, log });
   await app.register(shardRoutes(master, { maxPacketBytes, heartbeatsPerMinute, log }));
@@ -40,16 +41,25 @@ export async function runMaster(settings: Settings, log: Log, stop: AbortSignal)
   log.info('the master has stopped');
 }
 
-async function newServer(settings: Settings): Promise<FastifyInstance> {
-  const { default: fastify } = await loadPackage('fastify', 'drone-shard master', () => import('fastify'));
+interface ServerTls {
+  readonly cert: string;
+  readonly key: string;
+}
+
+async function readTls(settings: Settings): Promise<ServerTls | undefined> {
   const cert = await readNamedFile(settings, 'certFile');
   const key = await readNamedFile(settings, 'keyFile');
-  if ((cert === undefined) !== (key === undefined))
-    throw new UsageError('certFile and keyFile are needed both, or none');
+  if (cert !== undefined && key !== undefined) return { cert, key };
+  if (cert === undefined && key === undefined) return undefined;
+  throw new UsageError('certFile and keyFile are needed both, or none');
+}
+
+/** Not async: a server of Fastify's is a thenable, and to wait for it is to start it. */
+function newServer(fastify: typeof Fastify, tls: ServerTls | undefined): FastifyInstance {
   const options = { requestTimeout: REQUEST_TIMEOUT_MS };
-  if (cert === undefined || key === undefined) return fastify(options);
+  if (tls === undefined) return fastify(options);
   try {
-    return fastify({ ...options, https: { cert, key } }) as unknown as FastifyInstance;
+    return fastify({ ...options, https: { ...tls } });
   } catch (error) {
     throw new UsageError(`certFile and keyFile do not make TLS: ${(error as Error).message}`);
   }

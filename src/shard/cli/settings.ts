@@ -110,8 +110,8 @@ function parseConfiguration(file: string, text: string): object {
     if (typeof given === 'object' && given !== null && !Array.isArray(given)) return given;
   } catch (error) {
     // The message itself would quote the file.
-    const position = /position \d+/.exec((error as Error).message)?.[0] ?? 'its end';
-    throw new UsageError(`${file} is no JSON, at ${position}`);
+    const position = /position \d+/.exec((error as Error).message)?.[0];
+    throw new UsageError(`${file} is no JSON${position === undefined ? '' : `, at ${position}`}`);
   }
   throw new UsageError(`${file} is no JSON object`);
 }

@@ -1,7 +1,7 @@
 /** Users, and the groups by which they may use hosts. */
-import type { FarmReader } from '../serialize.js';
-import { type FarmWriter, insertRows } from '../rows.js';
 import type { AclGroupRow, UserRow } from '../farm-tables.js';
+import { type FarmWriter, insertRows } from '../rows.js';
+import type { FarmReader } from '../serialize.js';
 import { takeIds } from './ids.js';
 import { MasterError } from './master-error.js';
 import { findAclGroup, findAclGroups, findUsers, wanted } from './named.js';

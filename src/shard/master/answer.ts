@@ -38,7 +38,7 @@ export async function answerHeartbeat(
     async tx => {
       const { hostIds, jobIds, incorrectHostIds } = await assign(tx, shard.id, known, settings);
       return {
-        version: HEARTBEAT_VERSION,
+        version: Math.min(packet.version, HEARTBEAT_VERSION),
         hosts: await serializeHosts(tx, hostIds),
         jobs: await serializeJobs(tx, jobIds),
         jobKeyvals: await serializeJobKeyvals(tx, await parentsOf(tx, jobIds)),

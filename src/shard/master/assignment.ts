@@ -24,6 +24,8 @@ export interface Known {
 export interface AssignmentLimits {
   readonly maxHostsPerReply: number;
   readonly maxJobsPerReply: number;
+  /** From 0 to less than 1. */
+  readonly random: () => number;
 }
 
 /** What is the shard's, and is sent to it. */
@@ -42,7 +44,7 @@ export async function assign(
 ): Promise<Assignment> {
   const hostIds = (await hostsWithLabels(tx, shardId)).filter(id => !known.hostIds.has(id));
   const newHostIds = hostIds.slice(0, limits.maxHostsPerReply);
-  const { newJobIds, sentAgainIds } = await jobsToSend(tx, shardId, known.jobIds, limits.maxJobsPerReply);
+  const { newJobIds, sentAgainIds } = await jobsToSend(tx, shardId, known.jobIds, limits);
   if (newHostIds.length + newJobIds.length > 0) await holdLabels(tx, shardId);
   return {
     hostIds: await takeHosts(tx, shardId, newHostIds),
@@ -116,16 +118,18 @@ interface JobsToSend {
   readonly sentAgainIds: number[];
 }
 
-/** Those with the highest priority first, of the same the oldest. */
+/** Of the new ones those with the highest priority first, of the same the oldest. */
 async function jobsToSend(
   tx: FarmWriter,
   shardId: number,
   knownIds: ReadonlySet<number>,
-  limit: number,
+  { maxJobsPerReply, random }: AssignmentLimits,
 ): Promise<JobsToSend> {
   const waiting = await tx
     .selectFrom('farm_queue_entry as entry')
-    .innerJoin('farm_job as job', 'job.id', 'entry.job_id')
+    // From what is open to its jobs: a cross join is what keeps SQLite from beginning with all jobs of the shard.
+    .crossJoin('farm_job as job')
+    .whereRef('job.id', '=', 'entry.job_id')
     .select(['job.id', 'job.priority', 'entry.aborted'])
     .where(WAITS)
     .where(sql<boolean>`(job.shard_id = ${shardId} OR (job.shard_id IS NULL AND ${isFor(shardId)}))`)
@@ -147,7 +151,16 @@ async function jobsToSend(
       .execute(),
   );
   for (const { job_id } of running) aborted.delete(job_id);
-  return { newJobIds: [...fresh].slice(0, limit), sentAgainIds: [...aborted].slice(0, limit) };
+  return {
+    newJobIds: [...fresh].slice(0, maxJobsPerReply),
+    sentAgainIds: someOf([...aborted], maxJobsPerReply, random),
+  };
+}
+
+/** Each in its turn, sooner or later: those that never end must not keep the others from being told. */
+function someOf(ids: readonly number[], count: number, random: () => number): number[] {
+  const start = ids.length > count ? Math.floor(random() * ids.length) : 0;
+  return [...ids.slice(start), ...ids.slice(0, start)].slice(0, count);
 }
 
 async function takeJobs(tx: FarmWriter, shardId: number, jobIds: readonly number[]): Promise<number[]> {

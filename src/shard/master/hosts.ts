@@ -1,7 +1,7 @@
 /** Hosts as the master knows them. */
-import type { FarmReader } from '../serialize.js';
-import { type FarmWriter, insertRows } from '../rows.js';
 import type { Flag, HostRow } from '../farm-tables.js';
+import { type FarmWriter, insertRows } from '../rows.js';
+import type { FarmReader } from '../serialize.js';
 import { type NumberedTable, takeIds } from './ids.js';
 import { MasterError } from './master-error.js';
 import { findAclGroups, findHost, findHosts, findLabel, findLabels, findShard, wanted } from './named.js';

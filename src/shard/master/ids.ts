@@ -16,6 +16,7 @@ export type NumberedTable =
 
 /** So many ids in a row that nobody else is given, never twice: each next one. Those of a section that fails come again. */
 export async function takeIds(tx: FarmWriter, table: NumberedTable, count: number): Promise<() => number> {
+  // Nobody asks for the next one.
   if (count === 0) return () => NaN;
   const { last } = await tx
     .insertInto('farm_sequence')

@@ -1,8 +1,8 @@
 /** Jobs as the master knows them. */
 import { byIds } from '../chunks.js';
-import type { FarmReader } from '../serialize.js';
-import { type FarmWriter, insertRows } from '../rows.js';
 import type { JobKeyvalRow, JobRow, QueueEntryRow } from '../farm-tables.js';
+import { type FarmWriter, insertRows } from '../rows.js';
+import type { FarmReader } from '../serialize.js';
 import { type NumberedTable, takeIds } from './ids.js';
 import { MasterError } from './master-error.js';
 import { findHosts, findLabels, findShard, wanted } from './named.js';

@@ -1,7 +1,7 @@
 /** Labels, and which shard takes what carries them. */
-import type { FarmReader } from '../serialize.js';
-import type { FarmWriter } from '../rows.js';
 import type { LabelRow } from '../farm-tables.js';
+import type { FarmWriter } from '../rows.js';
+import type { FarmReader } from '../serialize.js';
 import { takeIds } from './ids.js';
 import { MasterError } from './master-error.js';
 import { findLabel, findLabels, findShard, wanted } from './named.js';

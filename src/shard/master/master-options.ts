@@ -1,4 +1,5 @@
 /** How a master goes, and its defaults. */
+import { invalidArgument } from '../../invalid-argument.js';
 import { type Log, safeLog } from '../../log.js';
 import { OptionReader } from '../../option-reader.js';
 import type { AssignmentLimits } from './assignment.js';
@@ -11,18 +12,23 @@ export interface ShardMasterOptions {
   maxHostsPerReply?: number | undefined;
   /** Where log lines go. Default: nowhere. */
   log?: Log | undefined;
+  /** For which aborted jobs are sent where not all fit: from 0 to less than 1. Default `Math.random`. */
+  random?: (() => number) | undefined;
 }
 
 export interface MasterSettings extends AssignmentLimits {
   readonly log: Log;
 }
 
-const NAMES = ['maxJobsPerReply', 'maxHostsPerReply', 'log'] satisfies (keyof ShardMasterOptions)[];
+const NAMES = ['maxJobsPerReply', 'maxHostsPerReply', 'log', 'random'] satisfies (keyof ShardMasterOptions)[];
 const MAX_PER_REPLY = 100_000;
 
 /** Throws TypeError (`ERR_INVALID_ARG`) that names the option. */
 export function readMasterOptions(options: ShardMasterOptions): MasterSettings {
   const read = new OptionReader(options, NAMES);
+  if (options.random !== undefined && typeof options.random !== 'function') {
+    throw invalidArgument('random', options.random, 'a function that gives numbers from 0 to less than 1');
+  }
   const count = (name: 'maxJobsPerReply' | 'maxHostsPerReply'): number | undefined =>
     read.limit(
       name,
@@ -33,5 +39,6 @@ export function readMasterOptions(options: ShardMasterOptions): MasterSettings {
     maxJobsPerReply: count('maxJobsPerReply') ?? 1_000,
     maxHostsPerReply: count('maxHostsPerReply') ?? 2_000,
     log: safeLog(options.log),
+    random: options.random ?? Math.random,
   };
 }

@@ -1,7 +1,7 @@
 /** Shards as the master knows them. */
-import type { FarmReader } from '../serialize.js';
 import { chunksOf } from '../chunks.js';
 import type { FarmWriter } from '../rows.js';
+import type { FarmReader } from '../serialize.js';
 import { takeIds } from './ids.js';
 import { addShardLabels } from './labels.js';
 import { MasterError } from './master-error.js';
@@ -50,8 +50,9 @@ export async function removeShard(tx: FarmWriter, hostname: string, force: boole
     .where('job.shard_id', '=', id)
     .execute();
   if (!force && hosts.length + open.length > 0) {
-    const text = `the shard '${hostname}' has ${String(hosts.length)} hosts and ${String(open.length)} entries of jobs that are not complete`;
-    throw new MasterError('ERR_IN_USE', `${text}, and may be at them: end it, and say force`);
+    const counts = `hosts: ${String(hosts.length)}, entries that are not complete: ${String(open.length)}`;
+    const text = `the shard '${hostname}' may be at what it has (${counts}): end it, and say force`;
+    throw new MasterError('ERR_IN_USE', text);
   }
   // Nobody is at them any more, so that they may be assigned again, or aborted.
   for (const piece of chunksOf(open.map(entry => entry.id))) {

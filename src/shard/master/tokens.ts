@@ -1,8 +1,8 @@
 /** Tokens that shards show to say who they are. */
-import type { FarmReader } from '../serialize.js';
-import type { FarmWriter } from '../rows.js';
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Moment } from '../farm-tables.js';
+import type { FarmWriter } from '../rows.js';
+import type { FarmReader } from '../serialize.js';
 import { takeIds } from './ids.js';
 import { findShard } from './named.js';
 

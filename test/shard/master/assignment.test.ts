@@ -17,10 +17,10 @@ import {
   hostOf,
   idsOf,
   jobOf,
-  openFarm,
+  openMaster,
   shardOf,
   uploadOf,
-} from './farms.js';
+} from './masters.js';
 
 const databases = testDatabases();
 leakCheck();
@@ -48,7 +48,7 @@ async function setEntries(farm: Farm, jobId: number, news: Parameters<typeof ent
 
 for (const database of databases.shared) {
   test(`${database.name}: a shard is handed the hosts that carry its label, whole, and not those that it knows`, async () => {
-    await using farm = await openFarm(await database.place());
+    await using farm = await openMaster(await database.place());
     const { master } = farm;
     await twoShards(farm);
     await master.createLabel('fast');
@@ -78,7 +78,7 @@ for (const database of databases.shared) {
   });
 
   test(`${database.name}: a host that is leased goes nowhere until it is released, and one that was removed never`, async () => {
-    await using farm = await openFarm(await database.place());
+    await using farm = await openMaster(await database.place());
     const { master } = farm;
     await twoShards(farm);
     const [leased, removed] = await master.createHosts([
@@ -98,7 +98,7 @@ for (const database of databases.shared) {
   });
 
   test(`${database.name}: a host whose label moves goes to the other shard, and the one that knows it is told`, async () => {
-    await using farm = await openFarm(await database.place());
+    await using farm = await openMaster(await database.place());
     const { master } = farm;
     await twoShards(farm);
     const id = await master.createHost({ hostname: 'x', labels: ['rack-a'] });
@@ -114,7 +114,7 @@ for (const database of databases.shared) {
   });
 
   test(`${database.name}: a host’s status is saved when it changes and the host is the shard’s`, async () => {
-    await using farm = await openFarm(await database.place());
+    await using farm = await openMaster(await database.place());
     const { master } = farm;
     await twoShards(farm);
     const [a, b] = await master.createHosts([
@@ -136,7 +136,7 @@ for (const database of databases.shared) {
   });
 
   test(`${database.name}: a job goes to the shard of its label, of its meta host’s, or of its host’s, and without a host nowhere`, async () => {
-    await using farm = await openFarm(await database.place());
+    await using farm = await openMaster(await database.place());
     const { master } = farm;
     await twoShards(farm);
     await master.createLabel('fast');
@@ -157,7 +157,7 @@ for (const database of databases.shared) {
   });
 
   test(`${database.name}: a job stays its shard’s, and comes again until that knows it, whatever becomes of the label`, async () => {
-    await using farm = await openFarm(await database.place());
+    await using farm = await openMaster(await database.place());
     const { master } = farm;
     await twoShards(farm);
     const id = await master.createJob({ ...work, name: 'job', entries: [{ metaHost: 'rack-a' }] });
@@ -176,7 +176,7 @@ for (const database of databases.shared) {
 
   for (const [what, news] of UNFIT) {
     test(`${database.name}: a job of which an entry is ${what} is not handed out`, async () => {
-      await using farm = await openFarm(await database.place());
+      await using farm = await openMaster(await database.place());
       const { master, store } = farm;
       await twoShards(farm);
       const id = await master.createJob({
@@ -198,7 +198,7 @@ for (const database of databases.shared) {
   }
 
   test(`${database.name}: a known job is sent again while it is to be aborted and not complete, unless a part of it is not`, async () => {
-    await using farm = await openFarm(await database.place());
+    await using farm = await openMaster(await database.place());
     const { master, store } = farm;
     await twoShards(farm);
     const id = await master.createJob({
@@ -233,7 +233,7 @@ for (const database of databases.shared) {
   });
 
   test(`${database.name}: a job that nobody was handed is aborted at once, and then handed to nobody`, async () => {
-    await using farm = await openFarm(await database.place());
+    await using farm = await openMaster(await database.place());
     const { master } = farm;
     await twoShards(farm);
     const id = await master.createJob({ ...work, name: 'job', entries: [{ metaHost: 'rack-a' }] });
@@ -247,7 +247,7 @@ for (const database of databases.shared) {
   });
 
   test(`${database.name}: a reply has so many hosts and jobs at most, urgent jobs first, and the rest is nobody’s yet`, async () => {
-    await using farm = await openFarm(await database.place(), { maxJobsPerReply: 2, maxHostsPerReply: 1 });
+    await using farm = await openMaster(await database.place(), { maxJobsPerReply: 2, maxHostsPerReply: 1 });
     const { master } = farm;
     await twoShards(farm);
     const hostIds = await master.createHosts(['a1', 'a2'].map(hostname => ({ hostname, labels: ['rack-a'] })));
@@ -269,8 +269,29 @@ for (const database of databases.shared) {
     assert.deepEqual(idsOf(second.jobs), [low]);
   });
 
+  test(`${database.name}: of many jobs that are to be aborted each has its turn, whatever the others do`, async () => {
+    const turns = [0, 0.5, 0.9];
+    const random = (): number => turns.shift() ?? 0;
+    await using farm = await openMaster(await database.place(), { maxJobsPerReply: 2, random });
+    const { master } = farm;
+    await twoShards(farm);
+    const job = { ...work, name: 'job', entries: [{ metaHost: 'rack-a' }] };
+    const ids = await master.createJobs([job, job, job, job]);
+    await heartbeat(farm, 'shard-a');
+    await heartbeat(farm, 'shard-a', { knownJobIds: ids.slice(0, 2) });
+    for (const id of ids) await master.abortJob(id);
+    const sent: number[][] = [];
+    while (turns.length > 0) sent.push(idsOf((await heartbeat(farm, 'shard-a', { knownJobIds: ids })).jobs));
+    const [one, two, three, four] = ids;
+    assert.deepEqual(sent, [
+      [one, two],
+      [three, four],
+      [one, four],
+    ]);
+  });
+
   test(`${database.name}: with a job come the keyvals of its parent`, async () => {
-    await using farm = await openFarm(await database.place());
+    await using farm = await openMaster(await database.place());
     const { master } = farm;
     await twoShards(farm);
     const parentJobId = await master.createJob({ ...work, name: 'suite', keyvals: { build: '7' }, entries: [{}] });
@@ -288,7 +309,7 @@ for (const database of databases.shared) {
   });
 
   test(`${database.name}: what a shard uploads is taken over before it is asked what it needs`, async () => {
-    await using farm = await openFarm(await database.place());
+    await using farm = await openMaster(await database.place());
     const { master } = farm;
     await twoShards(farm);
     const id = await master.createJob({ ...work, name: 'job', entries: [{ metaHost: 'rack-a' }] });
@@ -300,7 +321,7 @@ for (const database of databases.shared) {
 
   test(`${database.name}: a label that another process takes away meanwhile assigns nothing`, async () => {
     const place = await database.place();
-    await using farm = await openFarm(place);
+    await using farm = await openMaster(place);
     const { master } = farm;
     await twoShards(farm);
     await master.createHost({ hostname: 'a1', labels: ['rack-a'] });

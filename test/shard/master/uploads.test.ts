@@ -3,7 +3,17 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { testDatabases } from '../../contract/store/databases.js';
 import { leakCheck } from '../../leak-check.js';
-import { addShards, COMPLETED, entriesOf, type Farm, heartbeat, jobOf, openFarm, shardOf, uploadOf } from './farms.js';
+import {
+  addShards,
+  COMPLETED,
+  entriesOf,
+  type Farm,
+  heartbeat,
+  jobOf,
+  openMaster,
+  shardOf,
+  uploadOf,
+} from './masters.js';
 
 const databases = testDatabases();
 leakCheck();
@@ -30,7 +40,7 @@ async function statuses(farm: Farm, jobId: number): Promise<string[]> {
 
 for (const database of databases.shared) {
   test(`${database.name}: a finished job is persisted with its entries, acknowledged, and the same again changes nothing`, async () => {
-    await using farm = await openFarm(await database.place());
+    await using farm = await openMaster(await database.place());
     const [id = 0] = await farmWithJobs(farm, 2);
     const upload = await uploadOf(farm, id, { ...COMPLETED, host_id: 7, execution_subdir: 'results/1' });
     for (let time = 0; time < 2; time++) {
@@ -42,7 +52,7 @@ for (const database of databases.shared) {
   });
 
   test(`${database.name}: a job is not acknowledged before all of its entries are told, though what is told is kept`, async () => {
-    await using farm = await openFarm(await database.place());
+    await using farm = await openMaster(await database.place());
     const [id = 0] = await farmWithJobs(farm, 2);
     const upload = await uploadOf(farm, id);
     const half = await heartbeat(farm, 'shard-a', { ...upload, entries: upload.entries.slice(0, 1) });
@@ -52,7 +62,7 @@ for (const database of databases.shared) {
   });
 
   test(`${database.name}: what is wrong costs itself: bad and unknown records are refused one by one, the others kept`, async () => {
-    await using farm = await openFarm(await database.place());
+    await using farm = await openMaster(await database.place());
     const [good = 0, bad = 0] = await farmWithJobs(farm, 1, 2);
     const uploads = [await uploadOf(farm, good), await uploadOf(farm, bad)];
     const [first, second] = uploads[1]?.entries as { id: number }[];
@@ -88,7 +98,7 @@ for (const database of databases.shared) {
   });
 
   test(`${database.name}: another shard’s job is neither taken over nor acknowledged, and one that is no shard’s is`, async () => {
-    await using farm = await openFarm(await database.place());
+    await using farm = await openMaster(await database.place());
     const { master } = farm;
     const [id = 0] = await farmWithJobs(farm, 1);
     const upload = await uploadOf(farm, id);
@@ -101,7 +111,7 @@ for (const database of databases.shared) {
   });
 
   test(`${database.name}: entries without their job in the packet are nobody’s news`, async () => {
-    await using farm = await openFarm(await database.place());
+    await using farm = await openMaster(await database.place());
     const [id = 0] = await farmWithJobs(farm, 1);
     const { entries } = await uploadOf(farm, id);
     const reply = await heartbeat(farm, 'shard-a', { entries });
@@ -110,7 +120,7 @@ for (const database of databases.shared) {
   });
 
   test(`${database.name}: the first outcome stays: another one is refused, and what was sent before it is late`, async () => {
-    await using farm = await openFarm(await database.place());
+    await using farm = await openMaster(await database.place());
     const [id = 0] = await farmWithJobs(farm, 1);
     const running = await uploadOf(farm, id, { status: 'Running', active: 1, started_on: COMPLETED.finished_on });
     const completed = await uploadOf(farm, id);
@@ -126,7 +136,7 @@ for (const database of databases.shared) {
   });
 
   test(`${database.name}: a shard that has not heard of an abort does not take it back`, async () => {
-    await using farm = await openFarm(await database.place());
+    await using farm = await openMaster(await database.place());
     const [id = 0] = await farmWithJobs(farm, 2);
     const upload = await uploadOf(farm, id, { status: 'Running' });
     await farm.master.abortJob(id);
@@ -142,7 +152,7 @@ for (const database of databases.shared) {
   });
 
   test(`${database.name}: a shard tells of a job’s own fields, and of neither its shard nor its labels nor its id`, async () => {
-    await using farm = await openFarm(await database.place());
+    await using farm = await openMaster(await database.place());
     const [id = 0] = await farmWithJobs(farm, 1);
     const job = await jobOf(farm, id);
     const { entries } = await uploadOf(farm, id);
@@ -158,7 +168,7 @@ for (const database of databases.shared) {
   });
 
   test(`${database.name}: hundreds of jobs come in one packet`, async () => {
-    await using farm = await openFarm(await database.place());
+    await using farm = await openMaster(await database.place());
     const ids = await farmWithJobs(farm, ...Array.from({ length: 250 }, () => 1));
     const uploads = await Promise.all(ids.map(id => uploadOf(farm, id)));
     const reply = await heartbeat(farm, 'shard-a', {

@@ -1,7 +1,6 @@
-/** Farms for tests: a master with shards, labels, hosts and jobs, and what a shard says to it. */
+/** Masters for tests, with shards, labels, hosts and jobs, and what a shard says to them. */
 import {
   type FarmTables,
-  farmMigrations,
   HEARTBEAT_VERSION,
   type HeartbeatPacket,
   type HeartbeatReply,
@@ -11,17 +10,17 @@ import {
   ShardMaster,
   type ShardMasterOptions,
 } from 'drone-task-queue/shard';
-import { Store, type StoreOptions } from 'drone-task-queue/store';
+import type { Store, StoreOptions } from 'drone-task-queue/store';
+import { openFarm } from '../farm.js';
 
 export interface Farm extends AsyncDisposable {
   readonly store: Store<FarmTables>;
   readonly master: ShardMaster<FarmTables>;
 }
 
-/** A new farm in an empty database, with nothing in it. */
-export async function openFarm(place: StoreOptions, options: ShardMasterOptions = {}): Promise<Farm> {
-  const store = await Store.open<FarmTables>(place);
-  await store.migrate(farmMigrations);
+/** A master in an empty database, which knows of nothing. */
+export async function openMaster(place: StoreOptions, options: ShardMasterOptions = {}): Promise<Farm> {
+  const store = await openFarm(place);
   const master = new ShardMaster(store, options);
   return { store, master, [Symbol.asyncDispose]: () => store.close() };
 }

@@ -1,0 +1,113 @@
+/** The bounds of one heartbeat, and what refuses it. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type HeartbeatReply, ShardClient, type ShardClientOptions } from 'drone-task-queue/shard';
+import { Gate } from 'drone-task-queue/testing';
+import { leakCheck } from '../../leak-check.js';
+import { addRows, entry, type Farm, FINISHED_ON, job, openFarm } from '../farm.js';
+import { idsOf, ScriptedLink, Told } from '../scripted-link.js';
+
+leakCheck();
+
+const COMPLETED = { status: 'Completed', finished_on: FINISHED_ON, complete: 1 } as const;
+
+function client(farm: Farm, link: ScriptedLink, options: Partial<ShardClientOptions> = {}): ShardClient {
+  return new ShardClient(farm, link, { shardHostname: 'shard4', ...options });
+}
+
+test('uploads are as many as fit, and a job that is larger alone keeps no other waiting', async () => {
+  await using farm = await openFarm({ memory: true });
+  const command = 'x'.repeat(1000);
+  await addRows(farm, {
+    farm_job: [job(10), job(11, { command: command.repeat(5) }), job(12, { command }), job(13, { command }), job(14)],
+    farm_queue_entry: [10, 11, 12, 13, 14].map(id => entry(id * 10, id, COMPLETED)),
+  });
+  const told = new Told();
+  const link = new ScriptedLink();
+  await client(farm, link, { maxUploadBytes: 3000, log: told.log }).doHeartbeat();
+  assert.deepEqual(idsOf(link.packet.jobs), [10, 12]);
+  assert.deepEqual(told.lines, [
+    'warn shard_client: finished jobs that are larger than maxUploadBytes are not uploaded: 11',
+  ]);
+});
+
+test('what the master refuses is told once, until it is about other records', async () => {
+  await using farm = await openFarm({ memory: true });
+  const refused = Array.from({ length: 12 }, (_, at) => ({ record: 'entry' as const, id: at + 1, reason: 'why not' }));
+  const told = new Told();
+  const link = new ScriptedLink(() => ({ refused }));
+  const shard = client(farm, link, { log: told.log });
+  await shard.doHeartbeat();
+  assert.equal(told.lines.length, 11);
+  assert.equal(told.lines[0], 'warn shard_client: the master has refused entry 1: why not');
+  assert.equal(told.lines[10], 'warn shard_client: the master has refused 2 more');
+  await shard.doHeartbeat();
+  link.answer = () => ({});
+  await shard.doHeartbeat();
+  assert.equal(told.lines.length, 11);
+  link.answer = () => ({ refused: refused.slice(0, 1) });
+  await shard.doHeartbeat();
+  assert.equal(told.lines.length, 12);
+});
+
+test('two heartbeats at a time are refused, and the second may be tried when the first has ended', async () => {
+  await using farm = await openFarm({ memory: true });
+  const gate = new Gate();
+  const link = new ScriptedLink(async (): Promise<Partial<HeartbeatReply>> => {
+    await gate.wait();
+    return {};
+  });
+  const shard = client(farm, link);
+  const first = shard.doHeartbeat();
+  await assert.rejects(shard.doHeartbeat(), { name: 'ShardClientError', code: 'ERR_HEARTBEAT_UNDER_WAY' });
+  gate.open();
+  assert.equal(await first, true);
+  assert.equal(await shard.doHeartbeat(), true);
+});
+
+test('a heartbeat in a section that writes is refused before anything is sent', async () => {
+  await using farm = await openFarm({ memory: true });
+  const link = new ScriptedLink();
+  const shard = client(farm, link);
+  await assert.rejects(
+    farm.readWrite('wait', () => shard.doHeartbeat()),
+    { code: 'ERR_CONTEXT_SWITCH' },
+  );
+  assert.deepEqual(link.packets, []);
+});
+
+test('a heartbeat whose signal is aborted ends with the reason, and is no failure', async () => {
+  await using farm = await openFarm({ memory: true });
+  const stop = new AbortController();
+  const link = new ScriptedLink((_packet, signal) => {
+    stop.abort(new Error('enough'));
+    signal.throwIfAborted();
+    return {};
+  });
+  const told = new Told();
+  const shard = client(farm, link, { log: told.log });
+  await assert.rejects(shard.doHeartbeat({ signal: stop.signal }), /enough/);
+  assert.deepEqual([shard.failuresInARow, told.lines], [0, []]);
+});
+
+test('a client is told what is wrong with its options', async () => {
+  await using farm = await openFarm({ memory: true });
+  const link = new ScriptedLink();
+  const cases: [options: object, told: RegExp][] = [
+    [{ shardHostname: undefined }, /^shardHostname is undefined, expected a hostname of 1 to 255 characters/],
+    [{ shardHostname: '' }, /^shardHostname is '', expected a non-empty string/],
+    [{ pauseMs: 0 }, /^pauseMs is 0, expected milliseconds from 1/],
+    [{ maxBackoffMs: Infinity }, /^maxBackoffMs is Infinity, expected milliseconds/],
+    [{ maxUploadJobs: 0.5 }, /^maxUploadJobs is 0.5, expected an integer/],
+    [{ maxUploadBytes: '1' }, /^maxUploadBytes is '1', expected an integer/],
+    [{ lifetimeMs: 0 }, /^lifetimeMs is 0, expected milliseconds above 0/],
+    [{ onFatal: 'mail' }, /^onFatal is 'mail', expected a function/],
+    [{ signals: ['SIGKILL'] }, /^signals is 'SIGKILL'/],
+    [{ pause: 1 }, /^an option is 'pause', expected one of shardHostname, /],
+  ];
+  for (const [options, message] of cases) {
+    assert.throws(() => client(farm, link, options), { code: 'ERR_INVALID_ARG', message });
+  }
+  assert.throws(() => new ShardClient(farm, {} as never, { shardHostname: 'a' }), /^TypeError: link is \{\}/);
+  assert.throws(() => new ShardClient({} as never, link, { shardHostname: 'a' }), /^TypeError: store is \{\}/);
+});

@@ -1,0 +1,287 @@
+/** The loop of heartbeats: its pauses, what it survives, what ends it, and what is told of it. */
+import assert from 'node:assert/strict';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { test } from 'node:test';
+import { HeartbeatError, type HeartbeatErrorCode, ShardClient, type ShardClientOptions } from 'drone-task-queue/shard';
+import { type Clock, events } from 'drone-task-queue/scheduler';
+import { Gate } from 'drone-task-queue/testing';
+import { leakCheck } from '../../leak-check.js';
+import { startPostgres } from '../../postgres.js';
+import { entry, type Farm, host, job, openFarm } from '../farm.js';
+import { ScriptedLink, Told } from '../scripted-link.js';
+
+leakCheck();
+
+/** Waits for nothing, and knows how long it would have. */
+class ImpatientClock implements Clock {
+  readonly pausesMs: number[] = [];
+  #nowMs = 0;
+
+  nowMs(): number {
+    return this.#nowMs;
+  }
+
+  setTimer(delayMs: number, fn: () => void): ReturnType<Clock['setTimer']> {
+    this.pausesMs.push(delayMs);
+    const immediate = setImmediate(() => {
+      this.#nowMs += delayMs;
+      fn();
+    });
+    return {
+      cancel: () => {
+        clearImmediate(immediate);
+      },
+      ref: () => undefined,
+      unref: () => undefined,
+    };
+  }
+}
+
+function client(farm: Farm, link: ScriptedLink, options: Partial<ShardClientOptions> = {}): ShardClient {
+  return new ShardClient(farm, link, { shardHostname: 'shard4', signals: false, random: () => 0.5, ...options });
+}
+
+function failure(code: HeartbeatErrorCode): HeartbeatError {
+  return new HeartbeatError(code, `because of ${code}`);
+}
+
+/** Fails as told, and then ends the loop. */
+function scriptOf(codes: readonly (HeartbeatErrorCode | 'well')[], end: () => void): ScriptedLink {
+  const left = [...codes];
+  return new ScriptedLink(() => {
+    const code = left.shift();
+    if (left.length === 0) end();
+    if (code !== undefined && code !== 'well') throw failure(code);
+    return {};
+  });
+}
+
+test('while heartbeats fail the pause doubles up to its limit, and is the usual one again when they go well', async () => {
+  await using farm = await openFarm({ memory: true });
+  const clock = new ImpatientClock();
+  const down = 'ERR_MASTER_UNREACHABLE';
+  const codes = ['well', down, down, down, down, down, 'well', down, 'well'] as const;
+  const link = scriptOf(codes, () => void shard.shutdown());
+  const shard = client(farm, link, { clock, pauseMs: 1000, maxBackoffMs: 6000 });
+  await shard.loop();
+  assert.deepEqual(clock.pausesMs, [1000, 1000, 2000, 4000, 6000, 6000, 1000, 1000]);
+  assert.deepEqual([shard.heartbeats, shard.failuresInARow], [3, 0]);
+});
+
+test('a pause is up to a tenth longer or shorter by chance, and never shorter than it was asked for by the back-off', async () => {
+  await using farm = await openFarm({ memory: true });
+  const clock = new ImpatientClock();
+  const rolls = [0, 0.999_999, 0.5];
+  const link = scriptOf(['well', 'well', 'ERR_MASTER_TIMEOUT', 'well'], () => void shard.shutdown());
+  const shard = client(farm, link, {
+    clock,
+    pauseMs: 10_000,
+    maxBackoffMs: 5,
+    random: () => rolls.shift() ?? 0.5,
+  });
+  await shard.loop();
+  assert.deepEqual(clock.pausesMs.map(Math.round), [9000, 11_000, 10_000]);
+});
+
+test('a loop ends when its lifetime is over', async () => {
+  await using farm = await openFarm({ memory: true });
+  const clock = new ImpatientClock();
+  const link = new ScriptedLink();
+  const shard = client(farm, link, { clock, pauseMs: 1000, lifetimeMs: 2500 });
+  await shard.loop();
+  assert.equal(link.packets.length, 3);
+});
+
+test('failures are counted by their codes, and told once for each change', async () => {
+  await using farm = await openFarm({ memory: true });
+  const told = new Told();
+  const codes = [
+    'ERR_MASTER_TIMEOUT',
+    'ERR_MASTER_TIMEOUT',
+    'ERR_MASTER_HTTP',
+    'well',
+    'well',
+    'ERR_MASTER_HTTP',
+  ] as const;
+  const link = scriptOf(codes, () => void shard.shutdown());
+  const shard = client(farm, link, { clock: new ImpatientClock(), log: told.log, stats: told.stats });
+  await shard.loop();
+  const failed = 'shard_client: the heartbeat failed: because of';
+  assert.deepEqual(told.lines, [
+    `error ${failed} ERR_MASTER_TIMEOUT`,
+    `debug ${failed} ERR_MASTER_TIMEOUT`,
+    `error ${failed} ERR_MASTER_HTTP`,
+    'info shard_client: heartbeats go well again, after 3 that failed',
+    `error ${failed} ERR_MASTER_HTTP`,
+  ]);
+  assert.deepEqual(Object.fromEntries(told.counters), {
+    'drone_task_queue.shard_client.starts': 1,
+    'drone_task_queue.shard_client.heartbeat_failures.ERR_MASTER_TIMEOUT': 2,
+    'drone_task_queue.shard_client.heartbeat_failures.ERR_MASTER_HTTP': 2,
+  });
+});
+
+test('a heartbeat tells how long it took, how large it was and what it brought, as metrics and as an event', async () => {
+  await using farm = await openFarm({ memory: true });
+  const told = new Told();
+  const shard = { id: 4, hostname: 'shard4' };
+  const job10 = { ...job(10, { shard_id: 4 }), shard, entries: [entry(100, 10)] };
+  const link = new ScriptedLink(() => ({ hosts: [host(1), host(2), { id: 3 }], jobs: [job10] }));
+  const heard: Record<string, unknown>[] = [];
+  const listener = (message: unknown): number => heard.push({ ...(message as object) });
+  subscribe(events.heartbeatEnd, listener);
+  const one = client(farm, link, { name: 'one', stats: told.stats });
+  await one.doHeartbeat();
+  link.answer = () => {
+    throw failure('ERR_REPLY_MALFORMED');
+  };
+  await one.doHeartbeat();
+  unsubscribe(events.heartbeatEnd, listener);
+
+  assert.deepEqual([...told.timings].sort(), ['drone_task_queue.one.heartbeat', 'drone_task_queue.one.process']);
+  const gauges = Object.fromEntries(told.gauges);
+  const {
+    'drone_task_queue.one.request_size': request,
+    'drone_task_queue.one.response_size': response,
+    ...rest
+  } = gauges;
+  assert.ok(request !== undefined && request > 0 && response !== undefined && response > 0);
+  assert.deepEqual(rest, {
+    'drone_task_queue.one.hosts_received': 3,
+    'drone_task_queue.one.jobs_received': 1,
+    'drone_task_queue.one.job_keyvals_received': 0,
+  });
+  const common = { client: 'one', shardHostname: 'shard4', uploadedJobs: 0, settledJobs: 0 };
+  const [first, second] = heard.map(({ tookMs, error, ...facts }) => {
+    assert.equal(typeof tookMs, 'number');
+    return { ...facts, code: (error as HeartbeatError | undefined)?.code };
+  });
+  assert.deepEqual(first, { ...common, takenRecords: 3, badRecords: 1, failed: false, code: undefined });
+  assert.deepEqual(second, { ...common, takenRecords: 0, badRecords: 0, failed: true, code: 'ERR_REPLY_MALFORMED' });
+});
+
+test('a reply of a version that this shard does not know is a failure, and nothing of it is taken over', async () => {
+  await using farm = await openFarm({ memory: true });
+  const link = new ScriptedLink(() => ({ version: 2, hosts: [host(1)] }));
+  const told = new Told();
+  const shard = client(farm, link, { log: told.log });
+  assert.equal(await shard.doHeartbeat(), false);
+  assert.match(told.lines.join(), /a reply of version 2, of which this shard, of version 1, knows nothing/);
+  assert.equal(shard.failuresInARow, 1);
+  link.answer = () => ({ hosts: [] });
+  await shard.doHeartbeat();
+  assert.deepEqual(link.packet.knownHosts, []);
+});
+
+test('a defect ends the loop: it is counted, and told to onFatal before the loop rejects', async () => {
+  await using farm = await openFarm({ memory: true });
+  const told = new Told();
+  const defect = new TypeError('undefined is not a function');
+  const link = new ScriptedLink(() => {
+    throw defect;
+  });
+  const mails: unknown[] = [];
+  const shard = client(farm, link, {
+    log: told.log,
+    stats: told.stats,
+    onFatal: async error => {
+      await farm.read(async () => mails.push(error));
+      throw new Error('no post today');
+    },
+  });
+  await assert.rejects(shard.loop(), error => error === defect);
+  assert.deepEqual(mails, [defect]);
+  assert.equal(told.counters.get('drone_task_queue.shard_client.uncaught_exceptions'), 1);
+  assert.equal(told.lines.at(-1), 'error shard_client: onFatal threw Error: no post today');
+  link.answer = () => {
+    void shard.shutdown();
+    return {};
+  };
+  await shard.loop();
+});
+
+test('a loop over a store that is closed ends, and one that has lost its database does not', async () => {
+  const farm = await openFarm({ memory: true });
+  await farm.close();
+  await assert.rejects(client(farm, new ScriptedLink()).loop(), { code: 'ERR_STORE_CLOSED' });
+
+  await using server = await startPostgres();
+  await using far = await openFarm({ url: await server.database() });
+  const link = new ScriptedLink();
+  const told = new Told();
+  const shard = client(far, link, { stats: told.stats });
+  assert.equal(await shard.doHeartbeat(), true);
+  await server.signal('SIGKILL');
+  assert.equal(await shard.doHeartbeat(), false);
+  await server.restart();
+  assert.equal(await shard.doHeartbeat(), true);
+  assert.equal(told.counters.get('drone_task_queue.shard_client.heartbeat_failures.ERR_STORE_LOST'), 1);
+});
+
+test('a client that is shut down ends its heartbeat first, and does not start again', async () => {
+  await using farm = await openFarm({ memory: true });
+  const gate = new Gate();
+  const link = new ScriptedLink(async () => {
+    await gate.wait();
+    return { hosts: [host(1)] };
+  });
+  const shard = client(farm, link);
+  const loop = shard.loop();
+  await gate.arrived();
+  await assert.rejects(shard.loop(), { code: 'ERR_TICK_LOOP_RUNNING' });
+  const down = shard.shutdown();
+  gate.open();
+  await Promise.all([down, loop]);
+  assert.equal(shard.heartbeats, 1);
+  await shard.loop();
+  await shard.shutdown();
+  assert.equal(link.packets.length, 1);
+  await shard.doHeartbeat();
+  assert.deepEqual(link.packet.knownHosts, [{ id: 1, status: 'Ready' }]);
+});
+
+test('a pause of an hour ends when the client is shut down, and when its signal is aborted', async () => {
+  await using farm = await openFarm({ memory: true });
+  const stop = new AbortController();
+  const ends: [options: Partial<ShardClientOptions>, end: (shard: ShardClient) => void][] = [
+    [{}, shard => void shard.shutdown()],
+    [
+      { signal: stop.signal },
+      () => {
+        stop.abort();
+      },
+    ],
+  ];
+  for (const [options, end] of ends) {
+    const shard = client(farm, new ScriptedLink(), { pauseMs: 3_600_000, ...options });
+    const ended = new Promise<void>(resolve => {
+      const listener = (): void => {
+        unsubscribe(events.tickEnd, listener);
+        resolve();
+      };
+      subscribe(events.tickEnd, listener);
+    });
+    const loop = shard.loop();
+    await ended;
+    setImmediate(end, shard);
+    await loop;
+    assert.equal(shard.heartbeats, 1);
+  }
+});
+
+test('a heartbeat of somebody else takes the place of the loop’s own', async () => {
+  await using farm = await openFarm({ memory: true });
+  const gate = new Gate();
+  const clock = new ImpatientClock();
+  const link = new ScriptedLink(async () => {
+    await gate.wait();
+    return {};
+  });
+  const shard = client(farm, link, { clock, lifetimeMs: 100, pauseMs: 60 });
+  const own = shard.doHeartbeat();
+  await gate.arrived();
+  await shard.loop();
+  gate.open();
+  assert.equal(await own, true);
+  assert.equal(link.packets.length, 1);
+});
