@@ -4,6 +4,7 @@ import { invalidArgument } from '../invalid-argument.js';
 import { type Log, safeLog } from '../log.js';
 import { OptionReader } from '../option-reader.js';
 import { checkStatsTarget, type StatsTarget } from '../stats.js';
+import { MAX_UPLOADED_JOBS } from './heartbeat.js';
 
 /** Who a shard client is, and how it goes. */
 export interface ShardClientOptions {
@@ -12,11 +13,11 @@ export interface ShardClientOptions {
   /** From the end of a heartbeat to the next, ms, ±10 % at random, so that shards do not fall into step. Default 60,000. */
   pauseMs?: number | undefined;
   /**
-   * While heartbeats fail the pause is twice as long after each, up to this, ms. Default 300,000 (5 minutes); where
-   * `pauseMs` is longer, that.
+   * While heartbeats fail the pause is twice as long after each, up to this, ms; so is one that the master asks for with
+   * Retry-After. Default 300,000 (5 minutes); where `pauseMs` is longer, that.
    */
   maxBackoffMs?: number | undefined;
-  /** Jobs of one heartbeat that are uploaded, with all of their entries; the others follow. Default 1,000. */
+  /** Jobs of one heartbeat that are uploaded, with all of their entries; the others follow. Up to 10,000. Default 1,000. */
   maxUploadJobs?: number | undefined;
   /**
    * The same in bytes of JSON, jobs and entries together. A job that is larger alone stays where it is, and a warning
@@ -93,6 +94,8 @@ export function readClientOptions(options: ShardClientOptions): ClientSettings {
   }
   const isPause = (value: number): boolean => value >= 1 && value <= LONGEST_PAUSE_MS;
   const isCount = (value: number): boolean => Number.isInteger(value) && value >= 1;
+  const isJobCount = (value: number): boolean => isCount(value) && value <= MAX_UPLOADED_JOBS;
+  const jobCount = `an integer from 1 to ${String(MAX_UPLOADED_JOBS)}`;
   const pause = `milliseconds from 1 to ${String(LONGEST_PAUSE_MS)}`;
   const { onFatal, stats, log, clock } = options;
   if (onFatal !== undefined && typeof onFatal !== 'function') {
@@ -103,7 +106,7 @@ export function readClientOptions(options: ShardClientOptions): ClientSettings {
     shardHostname,
     pauseMs: read.limit('pauseMs', pause, isPause) ?? 60_000,
     maxBackoffMs: read.limit('maxBackoffMs', pause, isPause) ?? 300_000,
-    maxUploadJobs: read.limit('maxUploadJobs', 'an integer of 1 or more', isCount) ?? 1_000,
+    maxUploadJobs: read.limit('maxUploadJobs', jobCount, isJobCount) ?? 1_000,
     maxUploadBytes: read.limit('maxUploadBytes', 'an integer of 1 or more', isCount) ?? 16 * 2 ** 20,
     lifetimeMs: read.limit('lifetimeMs', 'milliseconds above 0, or Infinity', value => value > 0) ?? Infinity,
     onFatal,

@@ -7,6 +7,7 @@
  * - `ERR_REPLY_MALFORMED`: not JSON, not what it says it is, or cut off.
  * - `ERR_REPLY_TOO_LARGE`: larger than `maxReplyBytes`.
  * - `ERR_REPLY_SCHEMA`: JSON that is no reply.
+ * - `ERR_LINK_CLOSED`: this program has closed its link to the master.
  */
 export type HeartbeatErrorCode =
   | 'ERR_MASTER_UNREACHABLE'
@@ -14,7 +15,8 @@ export type HeartbeatErrorCode =
   | 'ERR_MASTER_HTTP'
   | 'ERR_REPLY_MALFORMED'
   | 'ERR_REPLY_TOO_LARGE'
-  | 'ERR_REPLY_SCHEMA';
+  | 'ERR_REPLY_SCHEMA'
+  | 'ERR_LINK_CLOSED';
 
 /** A heartbeat failed; the next one may go well. */
 export class HeartbeatError extends Error {

@@ -4,6 +4,14 @@ import { type Static, Type } from 'typebox';
 /** Raised when a field changes its meaning; new fields are optional, and those that are not known are ignored. */
 export const HEARTBEAT_VERSION = 1;
 
+/** Jobs that a shard may upload with one packet. */
+export const MAX_UPLOADED_JOBS = 10_000;
+/**
+ * All else that a packet may list. What is over costs the master no look at any of it. A reply has no such limit: what it
+ * tells is written down already, and would be the same with the next heartbeat.
+ */
+const MAX_LISTED = 500_000;
+
 const Id = Type.Integer({ minimum: 1, maximum: 2 ** 31 - 1 });
 
 /**
@@ -18,12 +26,12 @@ export const HeartbeatPacketSchema = Type.Object({
   /** Who speaks; its token must be that shard's. */
   shardHostname: Type.String({ minLength: 1, maxLength: 255 }),
   /** Jobs with an entry that is not complete, and those that are to be uploaded. */
-  knownJobIds: Type.Array(Id),
+  knownJobIds: Type.Array(Id, { maxItems: MAX_LISTED }),
   /** Hosts that are not invalid, and their status. */
-  knownHosts: Type.Array(Type.Object({ id: Id, status: Type.String() })),
+  knownHosts: Type.Array(Type.Object({ id: Id, status: Type.String() }), { maxItems: MAX_LISTED }),
   /** Jobs that are finished and were not acknowledged yet, and all entries of theirs; without what belongs to them. */
-  jobs: Records,
-  entries: Records,
+  jobs: Type.Array(Type.Unknown(), { maxItems: MAX_UPLOADED_JOBS }),
+  entries: Type.Array(Type.Unknown(), { maxItems: MAX_LISTED }),
 });
 
 /** Why the master did not take a record over. */

@@ -16,7 +16,7 @@ export interface HttpMasterLinkOptions {
   token: string;
   /** From the start of a heartbeat to the end of its reply, ms. Default 300,000. */
   timeoutMs?: number | undefined;
-  /** Of a reply, inflated. Default 64 MiB. */
+  /** Of a reply, inflated. Default 32 MiB. */
   maxReplyBytes?: number | undefined;
   /** How TLS goes, for an `https:` URL. */
   tls?: MasterTlsOptions | undefined;

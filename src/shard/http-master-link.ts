@@ -12,7 +12,7 @@ import {
   readLinkOptions,
 } from './http-master-link-options.js';
 import { type Answer, AnswerTooLarge, BrokenAnswer, NoAnswer, post } from './http-post.js';
-import { gzipped, inflated, InflatedTooLarge, parseJson } from './json-body.js';
+import { encodingOf, gzipped, inflated, InflatedTooLarge, parseJson } from './json-body.js';
 import type { HeartbeatExchange, MasterLink } from './master-link.js';
 
 /**
@@ -29,6 +29,7 @@ export class HttpMasterLink implements MasterLink {
   // Not fetch: that takes a CA of one's own only from undici's package, which would have to fit the one in Node.
   readonly #agent: HttpAgent | HttpsAgent;
   readonly #master: string;
+  readonly #closing = new AbortController();
 
   /** Throws TypeError (`ERR_INVALID_ARG`) that names the option at fault. Nothing is connected before the first heartbeat. */
   constructor(options: HttpMasterLinkOptions) {
@@ -47,8 +48,9 @@ export class HttpMasterLink implements MasterLink {
     return outsideSections(`a heartbeat to ${this.#master}`, () => this.#inTime(packet, signal));
   }
 
-  /** Ends the connection that is kept, and with it a heartbeat in flight. */
+  /** Ends the connection that is kept, and a heartbeat in flight; it and all later ones are `ERR_LINK_CLOSED`. */
   close(): void {
+    this.#closing.abort(new HeartbeatError('ERR_LINK_CLOSED', `the link to ${this.#master} was closed`));
     this.#agent.destroy();
   }
 
@@ -58,18 +60,19 @@ export class HttpMasterLink implements MasterLink {
 
   async #inTime(packet: HeartbeatPacket, signal: AbortSignal): Promise<HeartbeatExchange> {
     const { timeoutMs } = this.#settings;
-    signal.throwIfAborted();
+    const enders = [signal, this.#closing.signal];
+    for (const each of enders) each.throwIfAborted();
     const ending = new AbortController();
-    const onAbort = (): void => ending.abort(signal.reason);
+    const onAbort = ({ target }: Event): void => ending.abort((target as AbortSignal).reason);
     const timer = setTimeout(() => {
       const text = `${this.#master} gave no whole reply within ${String(timeoutMs)} ms`;
       ending.abort(new HeartbeatError('ERR_MASTER_TIMEOUT', text));
     }, timeoutMs);
-    signal.addEventListener('abort', onAbort);
+    for (const each of enders) each.addEventListener('abort', onAbort);
     try {
       return await Promise.race([this.#exchange(packet, ending.signal), whenAborted(ending.signal)]);
     } finally {
-      signal.removeEventListener('abort', onAbort);
+      for (const each of enders) each.removeEventListener('abort', onAbort);
       clearTimeout(timer);
     }
   }
@@ -107,21 +110,21 @@ export class HttpMasterLink implements MasterLink {
       if (error instanceof BrokenAnswer) throw this.#malformed(`is broken: ${error.message}`, error.cause);
       if (!(error instanceof AnswerTooLarge)) throw error;
       if (error.status === 200) throw this.#tooLarge(error);
-      throw this.#refusal({ status: error.status, headers: {}, body: Buffer.of() });
+      throw this.#refusal({ status: error.status, headers: error.headers, body: Buffer.of() });
     }
   }
 
   async #inflated({ headers, body }: Answer): Promise<Buffer> {
     const type = headers['content-type'] ?? 'nothing that is said';
     if (!/^application\/json\s*(;|$)/i.test(type)) throw this.#malformed(`is ${type}, no application/json`);
-    const encoding = headers['content-encoding'] ?? 'identity';
+    const encoding = encodingOf(headers);
     if (encoding === 'identity') return body;
     if (encoding !== 'gzip') throw this.#malformed(`is encoded as ${encoding}, which was not asked for`);
     try {
       return await inflated(body, this.#settings.maxReplyBytes);
     } catch (error) {
       if (error instanceof InflatedTooLarge) throw this.#tooLarge(error);
-      throw this.#malformed(`is no gzip: ${(error as Error).message}`, error);
+      throw this.#malformed((error as Error).message, error);
     }
   }
 
@@ -130,8 +133,7 @@ export class HttpMasterLink implements MasterLink {
     try {
       reply = parseJson(text);
     } catch (error) {
-      // Its message would quote the reply.
-      throw this.#malformed(`is no JSON, in ${String(text.length)} bytes`, error);
+      throw this.#malformed((error as Error).message, error);
     }
     try {
       checkReply(reply);

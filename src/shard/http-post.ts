@@ -43,10 +43,12 @@ export class BrokenAnswer extends Error {
 /** An answer began that is larger than it may. */
 export class AnswerTooLarge extends Error {
   readonly status: number;
+  readonly headers: IncomingHttpHeaders;
 
-  constructor(status: number, maxBytes: number) {
+  constructor({ statusCode, headers }: IncomingMessage, maxBytes: number) {
     super(`more than ${String(maxBytes)} bytes`);
-    this.status = status;
+    this.status = statusCode ?? 0;
+    this.headers = headers;
   }
 }
 
@@ -71,11 +73,21 @@ export function post(what: Post, signal: AbortSignal): Promise<Answer> {
     };
     const onAbort = (): void => fail(signal.reason);
     signal.addEventListener('abort', onAbort);
-    request.on('error', (error: NodeJS.ErrnoException) => {
+    let hasBegun = false;
+    request.on('error', (error: NodeJS.ErrnoException & { rawPacket?: unknown }) => {
       const isNoHttp = error.code?.startsWith('HPE_') === true;
-      fail(isNoHttp ? new BrokenAnswer(error) : new NoAnswer(error, request.reusedSocket));
+      // All that was received: 64 KiB of it, in which the token may be, would be in whatever logs the error.
+      delete error.rawPacket;
+      fail(hasBegun || isNoHttp ? new BrokenAnswer(error) : new NoAnswer(error, request.reusedSocket));
+    });
+    // Without this, Node ends the connection of an answer 101 and tells nobody.
+    request.on('upgrade', (response, socket) => {
+      socket.destroy();
+      const { statusCode = 0, headers: answerHeaders } = response;
+      end(() => resolve({ status: statusCode, headers: answerHeaders, body: Buffer.of() }));
     });
     request.on('response', response => {
+      hasBegun = true;
       readBody(response, maxAnswerBytes).then(
         answerBody =>
           end(() => resolve({ status: response.statusCode ?? 0, headers: response.headers, body: answerBody })),
@@ -87,7 +99,7 @@ export function post(what: Post, signal: AbortSignal): Promise<Answer> {
 }
 
 async function readBody(response: IncomingMessage, maxBytes: number): Promise<Buffer> {
-  const tooLarge = (): Error => new AnswerTooLarge(response.statusCode ?? 0, maxBytes);
+  const tooLarge = (): Error => new AnswerTooLarge(response, maxBytes);
   if (Number(response.headers['content-length']) > maxBytes) throw tooLarge();
   const chunks: Buffer[] = [];
   let bytes = 0;

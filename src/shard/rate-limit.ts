@@ -1,5 +1,6 @@
 /** How often somebody may come: so many times a minute, which may also come all at once. */
 import type { Clock } from '../clock.js';
+import { Recent } from './recent.js';
 
 interface Bucket {
   left: number;
@@ -7,12 +8,14 @@ interface Bucket {
 }
 
 const MINUTE_MS = 60_000;
+/** Who came longest ago and is forgotten may come as often as at first. */
+const MAX_BUCKETS = 10_000;
 
-/** One bucket by name; as many as there are names, so give it only those that were checked. */
+/** One bucket by name. */
 export class RateLimit {
   readonly #perMinute: number;
   readonly #clock: Clock;
-  readonly #buckets = new Map<string, Bucket>();
+  readonly #buckets = new Recent<string, Bucket>(MAX_BUCKETS);
 
   constructor(perMinute: number, clock: Clock) {
     this.#perMinute = perMinute;
@@ -31,5 +34,11 @@ export class RateLimit {
     if (bucket.left < 1) return (1 - bucket.left) / perMs;
     bucket.left -= 1;
     return 0;
+  }
+
+  /** It did not count after all. */
+  giveBack(name: string): void {
+    const bucket = this.#buckets.get(name);
+    if (bucket !== undefined) bucket.left += 1;
   }
 }

@@ -1,4 +1,5 @@
 /** Why a request to a master was refused, and how it is said. */
+import type { MasterErrorCode } from './master/master-error.js';
 
 /** As `error.code` in the answer's JSON. */
 export type RefusalCode =
@@ -6,6 +7,8 @@ export type RefusalCode =
   | 'ERR_TOKEN_UNKNOWN'
   | 'ERR_OTHER_SHARD'
   | 'ERR_TOO_MANY_HEARTBEATS'
+  | 'ERR_TOO_MANY_TOKENS'
+  | 'ERR_HEARTBEAT_UNDER_WAY'
   | 'ERR_PACKET_MALFORMED'
   | 'ERR_PACKET_SCHEMA'
   | 'ERR_PACKET_TOO_LARGE'
@@ -28,10 +31,23 @@ export class Refusal extends Error {
   }
 }
 
+/** For who has not said, in a way that is believed, who it is. */
+export function noToken(code: RefusalCode, message: string): Refusal {
+  return new Refusal(401, code, message, { 'www-authenticate': 'Bearer' });
+}
+
+/** For who is to come again after a while. */
+export function tooMany(code: RefusalCode, message: string, waitMs: number): Refusal {
+  return new Refusal(429, code, message, { 'retry-after': String(Math.ceil(waitMs / 1000)) });
+}
+
 /** What Fastify itself refuses has a status of its own; all else is the master's fault, and its inside no matter of the shard's. */
 export function refusalOf(error: unknown): Refusal {
   if (error instanceof Refusal) return error;
-  const { statusCode, message } = error as { statusCode?: unknown; message?: unknown };
+  const { statusCode, message, code } = error as { statusCode?: unknown; message?: unknown; code?: unknown };
+  if (code === ('ERR_UNKNOWN_SHARD' satisfies MasterErrorCode)) {
+    return noToken('ERR_TOKEN_UNKNOWN', 'the shard of the token has been removed');
+  }
   if (typeof statusCode !== 'number' || statusCode < 400 || statusCode >= 500) {
     return new Refusal(500, 'ERR_MASTER_FAILED', 'the master failed; its log says why, under this request id');
   }

@@ -58,6 +58,8 @@ export class ShardClient<DB extends FarmTables = FarmTables> {
   #failuresInARow = 0;
   /** Where the uploads of the next heartbeat begin. */
   #uploadAfterJobId = 0;
+  /** What the master asked for when it refused the last heartbeat. */
+  #retryAfterMs = 0;
 
   /** Throws TypeError (`ERR_INVALID_ARG`) that names the option at fault. Nothing starts before a heartbeat is asked for. */
   constructor(store: Store<DB>, link: MasterLink, options: ShardClientOptions) {
@@ -203,7 +205,10 @@ export class ShardClient<DB extends FarmTables = FarmTables> {
   #pauseMs(): number {
     const { pauseMs, maxBackoffMs } = this.#settings;
     const doublings = Math.max(0, this.#failuresInARow - 1);
-    return Math.max(pauseMs, Math.min(maxBackoffMs, pauseMs * 2 ** doublings));
+    const backoffMs = Math.min(maxBackoffMs, pauseMs * 2 ** doublings);
+    // The master's word, which is bounded as it is another's; not cut short by the jitter.
+    const refusedMs = Math.min(maxBackoffMs, this.#retryAfterMs) / (1 - JITTER);
+    return Math.max(pauseMs, backoffMs, refusedMs);
   }
 
   async #heartbeat(reports: ClientReports, signal: AbortSignal): Promise<boolean> {
@@ -215,6 +220,7 @@ export class ShardClient<DB extends FarmTables = FarmTables> {
       await this.#exchange(reports, signal, facts);
       reports.succeeded(this.#failuresInARow);
       this.#failuresInARow = 0;
+      this.#retryAfterMs = 0;
       return true;
     } catch (thrown) {
       const error = thrown instanceof LinkDefect ? thrown.cause : thrown;
@@ -222,6 +228,7 @@ export class ShardClient<DB extends FarmTables = FarmTables> {
       const code = signal.aborted ? undefined : codeOfFailure(thrown);
       if (code === undefined) throw error;
       this.#failuresInARow += 1;
+      this.#retryAfterMs = (error instanceof HeartbeatError ? error.retryAfterMs : undefined) ?? 0;
       reports.failed(code, error as Error);
       return false;
     } finally {

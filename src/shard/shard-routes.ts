@@ -7,9 +7,20 @@ import { type Log, safeLog } from '../log.js';
 import { OptionReader } from '../option-reader.js';
 import { HEARTBEAT_VERSION, type HeartbeatPacket, HeartbeatPacketSchema, type HeartbeatReply } from './heartbeat.js';
 import { checkPacket, checkReply } from './heartbeat-check.js';
-import { DEFAULT_MAX_BODY_BYTES, gzipped, inflated, InflatedTooLarge, MAX_BODY_BYTES, parseJson } from './json-body.js';
+import {
+  DEFAULT_MAX_BODY_BYTES,
+  encodingOf,
+  gzipped,
+  inflated,
+  InflatedTooLarge,
+  MAX_BODY_BYTES,
+  parseJson,
+} from './json-body.js';
+import { News } from './news.js';
 import { RateLimit } from './rate-limit.js';
-import { Refusal, refusalOf } from './refusal.js';
+import { noToken, Refusal, refusalOf, tooMany } from './refusal.js';
+import { TokenLooks } from './token-looks.js';
+import { type Turn, Turns } from './turns.js';
 
 /** What the routes need of a master; a `ShardMaster` is one. */
 export interface HeartbeatMaster {
@@ -22,20 +33,25 @@ export interface HeartbeatMaster {
 /** How a master takes heartbeats. */
 export interface ShardRoutesOptions {
   /**
-   * Of a packet, as it is sent and inflated. Default 64 MiB: a shard's 20,000 jobs and 2,000 hosts, with 1,000 finished
+   * Of a packet, as it is sent and inflated. Default 32 MiB: a shard's 20,000 jobs and 2,000 hosts, with 1,000 finished
    * jobs to upload, are some 3 MiB.
    */
   maxPacketBytes?: number | undefined;
   /** Of one shard, which may also come all at once; more get 429 with Retry-After. `Infinity` for no limit. Default 120. */
   heartbeatsPerMinute?: number | undefined;
-  /** Refused requests are warnings, failures of the master errors. Default: silent. */
+  /**
+   * Refused requests are warnings, failures of the master errors. Of what can be had without end (401 and 429) there is one
+   * warning an hour for each shard, or address, and code; the others are debug. Default: silent.
+   */
   log?: Log | undefined;
-  /** For the limit per minute. Default: real time. */
+  /** For the limits by time. Default: real time. */
   clock?: Clock | undefined;
 }
 
 const NAMES = ['maxPacketBytes', 'heartbeatsPerMinute', 'log', 'clock'] satisfies (keyof ShardRoutesOptions)[];
 const DEFAULT_PER_MINUTE = 120;
+/** For who comes while its last heartbeat is at work. */
+const UNDER_WAY_WAIT_MS = 5_000;
 
 /**
  * Routes for `app.register`: `POST /v1/heartbeat`, for shards with their token (`Authorization: Bearer …`), and
@@ -43,8 +59,11 @@ const DEFAULT_PER_MINUTE = 120;
  * is the one of `X-Request-Id`, or made here, and in the answer's header of that name and the log. Content types, errors and
  * hooks of the rest of your server are not touched.
  *
+ * A shard has one heartbeat at a time: while the master is at work on one, another is told 429. Give your server a
+ * `requestTimeout`, as Fastify's default is none: who has a token could let a packet drip in for days.
+ *
  * ```ts
- * const app = Fastify({ https: { cert, key } });
+ * const app = Fastify({ https: { cert, key }, requestTimeout: 300_000 });
  * await app.register(shardRoutes(master, { log: console }));
  * await app.listen({ host: '::', port: 8490 });
  * ```
@@ -85,14 +104,22 @@ class Routes {
   readonly #master: HeartbeatMaster;
   readonly #settings: RoutesSettings;
   readonly #limit: RateLimit;
+  readonly #tokens: TokenLooks;
+  readonly #news: News;
+  readonly #turns = new Turns();
   /** By the request that came with their token. */
   readonly #shards = new WeakMap<FastifyRequest, string>();
+  /** Of the requests that were let in. */
+  readonly #turnOf = new WeakMap<FastifyRequest, Turn>();
   #isClosing = false;
 
   constructor(master: HeartbeatMaster, settings: RoutesSettings) {
     this.#master = master;
     this.#settings = settings;
-    this.#limit = new RateLimit(settings.heartbeatsPerMinute, settings.clock);
+    const { heartbeatsPerMinute, clock } = settings;
+    this.#limit = new RateLimit(heartbeatsPerMinute, clock);
+    this.#tokens = new TokenLooks(token => master.hostnameOfToken(token), clock);
+    this.#news = new News(clock);
   }
 
   addTo(app: FastifyInstance): void {
@@ -101,7 +128,7 @@ class Routes {
     app.addContentTypeParser(
       'application/json',
       { parseAs: 'buffer', bodyLimit },
-      (request: FastifyRequest, body: Buffer) => this.#packetIn(request, body),
+      (request: FastifyRequest, body: Buffer) => this.#work(request, () => this.#packetIn(request, body)),
     );
     app.setErrorHandler((error, request, reply) => this.#refuse(error, request, reply));
     app.addHook('onRequest', async (request, reply) => {
@@ -122,36 +149,40 @@ class Routes {
       // Fastify's own would make 5 of '5', [5] of 5, and drop what it does not know.
       validatorCompiler: () => packetOrError,
       // Before anything of the body is read.
-      onRequest: request => this.#authenticate(request),
-      handler: (request, reply) => this.#heartbeat(request, reply),
+      onRequest: (request, reply) => this.#authenticate(request, reply),
+      handler: (request, reply) => this.#work(request, () => this.#heartbeat(request, reply)),
     });
   }
 
-  async #authenticate(request: FastifyRequest): Promise<void> {
-    const challenge = { 'www-authenticate': 'Bearer' };
+  async #authenticate(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const token = /^Bearer +([\x21-\x7e]+)$/i.exec(request.headers.authorization ?? '')?.[1];
     if (token === undefined) {
-      throw new Refusal(
-        401,
-        'ERR_TOKEN_MISSING',
-        'a heartbeat needs a header Authorization: Bearer <token>',
-        challenge,
-      );
+      throw noToken('ERR_TOKEN_MISSING', 'a heartbeat needs a header Authorization: Bearer <token>');
     }
-    const shardHostname = await this.#master.hostnameOfToken(token);
-    if (shardHostname === undefined) {
-      throw new Refusal(401, 'ERR_TOKEN_UNKNOWN', 'the token is that of no shard', challenge);
-    }
+    const shardHostname = await this.#tokens.hostnameOf(token, request.ip);
     this.#shards.set(request, shardHostname);
     const waitMs = this.#limit.take(shardHostname);
-    if (waitMs === 0) return;
-    const text = `more than ${String(this.#settings.heartbeatsPerMinute)} heartbeats a minute`;
-    throw new Refusal(429, 'ERR_TOO_MANY_HEARTBEATS', text, { 'retry-after': String(Math.ceil(waitMs / 1000)) });
+    if (waitMs > 0) {
+      const text = `more than ${String(this.#settings.heartbeatsPerMinute)} heartbeats a minute`;
+      throw tooMany('ERR_TOO_MANY_HEARTBEATS', text, waitMs);
+    }
+    const turn = this.#turns.take(shardHostname, reply.raw);
+    if (turn === undefined) {
+      const text = 'the master is still at work on a heartbeat of this shard';
+      throw tooMany('ERR_HEARTBEAT_UNDER_WAY', text, UNDER_WAY_WAIT_MS);
+    }
+    this.#turnOf.set(request, turn);
+  }
+
+  async #work<T>(request: FastifyRequest, fn: () => Promise<T>): Promise<T> {
+    const turn = this.#turnOf.get(request);
+    if (turn === undefined) throw new TypeError('a request that was not let in');
+    return turn.work(fn);
   }
 
   async #packetIn(request: FastifyRequest, body: Buffer): Promise<unknown> {
     const { maxPacketBytes } = this.#settings;
-    const encoding = request.headers['content-encoding'] ?? 'identity';
+    const encoding = encodingOf(request.headers);
     if (encoding !== 'identity' && encoding !== 'gzip') {
       throw new Refusal(415, 'ERR_PACKET_TYPE', `the packet is encoded as ${quote(encoding)}, not as gzip`);
     }
@@ -160,7 +191,7 @@ class Routes {
     } catch (error) {
       if (error instanceof InflatedTooLarge)
         throw new Refusal(413, 'ERR_PACKET_TOO_LARGE', `the packet ${error.message}`);
-      throw new Refusal(400, 'ERR_PACKET_MALFORMED', `the packet is no JSON: ${oneLine((error as Error).message)}`);
+      throw new Refusal(400, 'ERR_PACKET_MALFORMED', `the packet ${(error as Error).message}`);
     }
   }
 
@@ -170,6 +201,10 @@ class Routes {
     if (shardHostname === undefined || shardHostname !== packet.shardHostname) {
       const text = `the token is not that of the shard ${quote(packet.shardHostname)}, which the packet is of`;
       throw new Refusal(403, 'ERR_OTHER_SHARD', text);
+    }
+    if (packet.version > HEARTBEAT_VERSION) {
+      const text = `a packet of version ${String(packet.version)}, and the master's is ${String(HEARTBEAT_VERSION)}`;
+      throw new Refusal(400, 'ERR_PACKET_SCHEMA', text);
     }
     const given = await this.#master.heartbeat(shardHostname, packet);
     // The shard would refuse it; here is who can say why it is wrong.
@@ -192,12 +227,17 @@ class Routes {
     const shardHostname = this.#shards.get(request);
     const facts = { requestId: request.id, shardHostname, status: statusCode, code };
     const who = shardHostname === undefined ? `a request from ${request.ip}` : `a heartbeat of ${shardHostname}`;
+    const which = `(${code}, request ${request.id})`;
     if (statusCode >= 500) {
       const why = oneLine(error instanceof Error ? error.message : String(error));
-      this.#settings.log.error(`${who} failed: ${why}`, { ...facts, error });
+      this.#settings.log.error(`${who} failed: ${why} ${which}`, { ...facts, error });
     } else {
-      this.#settings.log.warn(`${who} was refused: ${message} (${code})`, facts);
+      const isEndless = statusCode === 401 || statusCode === 429;
+      const level = isEndless && !this.#news.isNew(`${who} ${code}`) ? 'debug' : 'warn';
+      this.#settings.log[level](`${who} was refused: ${message} ${which}`, facts);
     }
+    // Closed with bytes of the packet unread, it would be reset before the shard reads why.
+    if (statusCode === 413) reply.removeHeader('connection');
     return reply
       .code(statusCode)
       .headers(headers)

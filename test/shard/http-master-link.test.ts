@@ -1,8 +1,11 @@
 /** A shard's way to its master, over real sockets to good masters and bad ones. */
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import diagnostics from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { createServer as createTcpServer, type Server as TcpServer, type AddressInfo, type Socket } from 'node:net';
 import test from 'node:test';
+import { inspect } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import {
   type HeartbeatErrorCode,
@@ -12,6 +15,7 @@ import {
   shardRoutes,
 } from 'drone-task-queue/shard';
 import { Store } from 'drone-task-queue/store';
+import { Gate } from 'drone-task-queue/testing';
 import Fastify from 'fastify';
 import { leakCheck } from '../leak-check.js';
 import { makeCertificates } from './certificates.js';
@@ -373,4 +377,109 @@ test('options that a link cannot have are named, and no secret is shown', () => 
       return true;
     });
   }
+});
+
+test('a connection that is reset after the answer has begun breaks the reply, and nothing is sent again', async () => {
+  let requests = 0;
+  const begun = new Gate();
+  const onBegun = (): void => begun.open();
+  await using server = await listen(socket => {
+    requests += 1;
+    if (requests === 1) {
+      socket.write(withLength(REPLY));
+      return;
+    }
+    // Node's client publishes it once it has read the head of an answer.
+    diagnostics.subscribe('http.client.response.finish', onBegun);
+    socket.write(withLength(REPLY).subarray(0, -5));
+    void begun.wait().then(() => setImmediate(() => socket.resetAndDestroy()));
+  });
+  try {
+    await using link = new HttpMasterLink({ url: server.url, token: TOKEN });
+    await link.heartbeat(emptyPacket, NEVER);
+    await assert.rejects(link.heartbeat(emptyPacket, NEVER), { code: 'ERR_REPLY_MALFORMED', message: /is broken/ });
+    assert.equal(requests, 2);
+  } finally {
+    diagnostics.unsubscribe('http.client.response.finish', onBegun);
+  }
+});
+
+test('a link that is closed ends its heartbeat over a kept connection, and sends neither that nor another one', async () => {
+  let requests = 0;
+  await using server = await listen(socket => {
+    requests += 1;
+    if (requests === 2) link.close();
+    else socket.write(withLength(REPLY));
+  });
+  await using link = new HttpMasterLink({ url: server.url, token: TOKEN });
+  await link.heartbeat(emptyPacket, NEVER);
+  await assert.rejects(link.heartbeat(emptyPacket, NEVER), { name: 'HeartbeatError', code: 'ERR_LINK_CLOSED' });
+  await assert.rejects(link.heartbeat(emptyPacket, NEVER), { name: 'HeartbeatError', code: 'ERR_LINK_CLOSED' });
+  assert.deepEqual([requests, server.connections], [2, 1]);
+});
+
+test('a link that is closed while a packet is made smaller connects to nobody', async () => {
+  await using server = await listen(socket => socket.write(withLength(REPLY)));
+  await using link = new HttpMasterLink({ url: server.url, token: TOKEN });
+  const packet = { ...emptyPacket, knownJobIds: Array.from({ length: 10_000 }, (_, at) => at + 1) };
+  const heartbeat = link.heartbeat(packet, NEVER);
+  link.close();
+  await assert.rejects(heartbeat, { code: 'ERR_LINK_CLOSED' });
+  assert.equal(server.connections, 0);
+});
+
+test('a packet that is too large is told so by a real master, and sent once', async () => {
+  const ports: (number | undefined)[] = [];
+  await using app = Fastify();
+  app.addHook('onRequest', async request => {
+    ports.push(request.raw.socket.remotePort);
+  });
+  await app.register(shardRoutes(new FakeMaster(), { maxPacketBytes: 100_000 }));
+  await using link = new HttpMasterLink({ url: await app.listen({ host: '127.0.0.1', port: 0 }), token: TOKEN });
+  await link.heartbeat(emptyPacket, NEVER);
+  // More than the sockets of both sides hold, and nothing that gzip makes small.
+  const packet = { ...emptyPacket, jobs: [randomBytes(16 * 2 ** 20).toString('base64')] };
+  await assert.rejects(link.heartbeat(packet, NEVER), { code: 'ERR_MASTER_HTTP', status: 413 });
+  assert.equal(ports.length, 2);
+  assert.equal(ports[1], ports[0], 'it went over the connection that was kept');
+});
+
+test('an answer that is no HTTP leaves nothing of what was received in the error', async () => {
+  await using server = await listen(socket => socket.end(`220 you said ${TOKEN}\r\n`));
+  const { cause } = await failureOf(server.url);
+  assert.match((cause as NodeJS.ErrnoException).code ?? '', /^HPE_/);
+  assert.deepEqual(
+    Object.values(cause as object).filter(value => value instanceof Uint8Array),
+    [],
+  );
+});
+
+test('a reply that is no JSON is quoted nowhere in the error', async () => {
+  await using server = await listen(socket => socket.write(withLength('private matters')));
+  const error = await failureOf(server.url);
+  assert.equal(error.message.replace(/^.* (?=is no JSON)/, ''), 'is no JSON, in 15 bytes');
+  assert.doesNotMatch(inspect(error, { depth: 9 }), /private/);
+});
+
+test('an answer that switches protocols is ERR_MASTER_HTTP', async () => {
+  const head = 'HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n';
+  await using server = await listen(socket => socket.write(head));
+  const { code, status } = await failureOf(server.url, { timeoutMs: 20_000 });
+  assert.deepEqual([code, status], ['ERR_MASTER_HTTP', 101]);
+});
+
+test('a refusal that is too large to be read still tells when to come again', async () => {
+  await using server = await listen(socket => {
+    socket.write(`HTTP/1.1 503 Service Unavailable\r\nretry-after: 7\r\ncontent-length: 5000\r\n\r\n<html>`);
+  });
+  const { code, status, retryAfterMs } = await failureOf(server.url, { maxReplyBytes: 4096 });
+  assert.deepEqual([code, status, retryAfterMs], ['ERR_MASTER_HTTP', 503, 7000]);
+});
+
+test('gzip is gzip in capitals, too', async () => {
+  await using server = await listen(socket =>
+    socket.write(withLength(gzipSync(REPLY), `${JSON_TYPE}content-encoding: GZIP\r\n`)),
+  );
+  await using link = new HttpMasterLink({ url: server.url, token: TOKEN });
+  assert.deepEqual((await link.heartbeat(emptyPacket, NEVER)).reply, emptyReply);
 });

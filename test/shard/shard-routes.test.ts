@@ -1,10 +1,14 @@
 /** A master's routes, over real HTTP. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { text } from 'node:stream/consumers';
 import test from 'node:test';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { HttpMasterLink, shardRoutes, type ShardRoutesOptions } from 'drone-task-queue/shard';
 import { FakeClock, Gate } from 'drone-task-queue/testing';
 import Fastify, { type FastifyInstance } from 'fastify';
+import { until } from '../faults/until.js';
 import { leakCheck } from '../leak-check.js';
 import { type Answer, ask } from './ask.js';
 import { emptyPacket, emptyReply, FakeMaster } from './fake-master.js';
@@ -100,6 +104,7 @@ const REFUSED: readonly (readonly [name: string, sent: Sent, status: number, cod
     'ERR_PACKET_SCHEMA',
   ],
   ['with one id for a list', { body: JSON.stringify({ ...emptyPacket, knownJobIds: 5 }) }, 400, 'ERR_PACKET_SCHEMA'],
+  ['of a later version', { body: JSON.stringify({ ...emptyPacket, version: 2 }) }, 400, 'ERR_PACKET_SCHEMA'],
   ['without a field', { body: JSON.stringify({ ...emptyPacket, entries: undefined }) }, 400, 'ERR_PACKET_SCHEMA'],
   ['larger than it may be', { body: Buffer.alloc(5000, 0x20) }, 413, 'ERR_PACKET_TOO_LARGE'],
   [
@@ -264,4 +269,227 @@ test('options that routes cannot have are named', () => {
   assert.throws(make({ maxPacketBytes: 0 }), { code: 'ERR_INVALID_ARG', message: /maxPacketBytes is 0/ });
   assert.throws(make({ heartbeatsPerMinute: 0.5 }), { code: 'ERR_INVALID_ARG', message: /heartbeatsPerMinute is 0.5/ });
   assert.throws(make({ log: {} }), { code: 'ERR_INVALID_ARG', message: /log.debug/ });
+});
+
+const TOO_LONG: readonly (readonly [list: string, item: string, most: number])[] = [
+  ['jobs', '0', 10_000],
+  ['entries', '0', 500_000],
+  ['knownJobIds', '0', 500_000],
+  ['knownHosts', '{}', 500_000],
+];
+
+for (const [list, item, most] of TOO_LONG) {
+  test(`a packet with more ${list} than it may have is refused for their number, and not looked at`, async () => {
+    await using serving = await serve();
+    const empty = JSON.stringify({ ...emptyPacket, [list]: [] });
+    const body = gzipSync(empty.replace(`"${list}":[`, `"${list}":[${`${item},`.repeat(most)}${item}`));
+    const refusal = refusalIn(await heartbeat(serving, { headers: { 'content-encoding': 'gzip' }, body }));
+    assert.equal(refusal.code, 'ERR_PACKET_SCHEMA');
+    assert.equal(refusal.message, `the packet's /${list} must not have more than ${String(most)} items`);
+    assert.deepEqual(serving.master.heard, []);
+  });
+}
+
+test('a packet of the default size is refused for the one bad id of many without going through all that is bad', async () => {
+  await using serving = await serve();
+  const body = JSON.stringify({ ...emptyPacket, knownJobIds: [...Array<number>(499_999).fill(1), 0] });
+  const sent = { headers: { 'content-encoding': 'gzip' }, body: gzipSync(body) };
+  assert.match(refusalIn(await heartbeat(serving, sent)).message, /knownJobIds\/499999 must be >= 1$/);
+});
+
+test('a packet that is no JSON is quoted neither in the answer nor in the log', async () => {
+  await using serving = await serve();
+  const { message } = refusalIn(await heartbeat(serving, { body: 'private' }));
+  assert.equal(message, 'the packet is no JSON, in 7 bytes');
+  assert.doesNotMatch(JSON.stringify(serving.lines), /private/);
+});
+
+test('a packet may be sent as gzip in capitals', async () => {
+  await using serving = await serve();
+  const body = gzipSync(JSON.stringify(emptyPacket));
+  assert.equal((await heartbeat(serving, { headers: { 'content-encoding': 'GZIP' }, body })).status, 200);
+});
+
+test('a shard that is removed while its heartbeat is at work has no token any more, and nothing has failed', async () => {
+  await using serving = await serve();
+  serving.master.reply = () => {
+    throw Object.assign(new Error('no shard has that hostname'), { code: 'ERR_UNKNOWN_SHARD' });
+  };
+  const answer = await heartbeat(serving);
+  assert.deepEqual([answer.status, refusalIn(answer).code], [401, 'ERR_TOKEN_UNKNOWN']);
+  assert.equal(answer.headers['www-authenticate'], 'Bearer');
+  assert.deepEqual(
+    serving.lines.map(({ level }) => level),
+    ['warn'],
+  );
+});
+
+test('the lines of a log tell the request id in their text', async () => {
+  await using serving = await serve();
+  serving.master.reply = () => {
+    throw new Error('full');
+  };
+  await heartbeat(serving, { headers: { 'x-request-id': 'r-1' } });
+  await heartbeat(serving, { token: '', headers: { 'x-request-id': 'r-2' } });
+  const [failed, refused] = serving.lines.map(({ message }) => message);
+  assert.equal(failed, 'a heartbeat of shard-1 failed: full (ERR_MASTER_FAILED, request r-1)');
+  assert.match(refused ?? '', /\(ERR_TOKEN_MISSING, request r-2\)$/);
+});
+
+test('a shard has one heartbeat at work at a time, and others have theirs', async () => {
+  await using serving = await serve();
+  const gate = new Gate();
+  serving.master.reply = async () => {
+    await gate.wait();
+    return emptyReply;
+  };
+  const first = heartbeat(serving);
+  await gate.arrived();
+  const second = await heartbeat(serving);
+  assert.deepEqual([second.status, refusalIn(second).code], [429, 'ERR_HEARTBEAT_UNDER_WAY']);
+  assert.equal(second.headers['retry-after'], '5');
+  serving.master.reply = () => emptyReply;
+  const body = JSON.stringify({ ...emptyPacket, shardHostname: 'shard-2' });
+  assert.equal((await heartbeat(serving, { token: 'token-2', body })).status, 200);
+  gate.open();
+  assert.equal((await first).status, 200);
+  assert.equal((await heartbeat(serving)).status, 200);
+});
+
+/** A heartbeat of which the socket is in the test's hands. */
+async function halfHeartbeat({ url }: Serving, bodyBytes: number): Promise<Socket> {
+  const { hostname, port } = new URL(url);
+  const socket = connect(Number(port), hostname);
+  socket.on('error', () => undefined); // It is cut off.
+  await once(socket, 'connect');
+  const body = JSON.stringify(emptyPacket);
+  const head = ['POST /v1/heartbeat HTTP/1.1', `host: ${hostname}`, 'authorization: Bearer token-1'];
+  head.push('content-type: application/json', `content-length: ${String(body.length)}`);
+  socket.write(`${head.join('\r\n')}\r\n\r\n${body.slice(0, bodyBytes)}`);
+  return socket;
+}
+
+test('a heartbeat that its shard has given up is at work until the master is done with it', async () => {
+  let closed = 0;
+  const app = Fastify();
+  app.addHook('onRequest', async (_request, reply) => {
+    reply.raw.once('close', () => (closed += 1));
+  });
+  await using serving = await serve({}, app);
+  const gate = new Gate();
+  serving.master.reply = async () => {
+    await gate.wait();
+    return emptyReply;
+  };
+  const socket = await halfHeartbeat(serving, Infinity);
+  await gate.arrived();
+  socket.resetAndDestroy();
+  await until(() => closed === 1);
+  assert.equal((await heartbeat(serving)).status, 429);
+  gate.open();
+  await until(async () => (await heartbeat(serving)).status === 200);
+});
+
+test('a heartbeat whose packet does not come to its end is cut off by the next one', async () => {
+  const app = Fastify();
+  const gate = new Gate();
+  app.addHook('preParsing', async () => gate.wait());
+  await using serving = await serve({}, app);
+  const socket = await halfHeartbeat(serving, 5);
+  await gate.arrived();
+  gate.open();
+  const cutOff = once(socket, 'close');
+  assert.equal((await heartbeat(serving)).status, 200);
+  await cutOff;
+  assert.equal((await heartbeat(serving)).status, 200);
+});
+
+test('a heartbeat whose connection has gone before its work begins is none of the master', async () => {
+  const app = Fastify();
+  const gate = new Gate();
+  const closed = new Gate();
+  app.addHook('preHandler', async (_request, reply) => {
+    reply.raw.once('close', () => closed.open());
+    await gate.wait();
+  });
+  await using serving = await serve({}, app);
+  const socket = await halfHeartbeat(serving, Infinity);
+  await gate.arrived();
+  socket.resetAndDestroy();
+  await closed.wait();
+  gate.open();
+  await until(() => serving.lines.some(({ message }) => message.includes('its connection was gone')));
+  assert.deepEqual(serving.master.heard, []);
+});
+
+/** Of heartbeats without a packet, all over one connection. */
+async function statusesOf({ url }: Serving, tokens: readonly string[]): Promise<number[]> {
+  const { hostname, port } = new URL(url);
+  const socket = connect(Number(port), hostname);
+  const heads = tokens.map(
+    (token, at) =>
+      `POST /v1/heartbeat HTTP/1.1\r\nhost: ${hostname}\r\nauthorization: Bearer ${token}\r\ncontent-length: 0\r\n` +
+      `connection: ${at === tokens.length - 1 ? 'close' : 'keep-alive'}\r\n\r\n`,
+  );
+  socket.write(heads.join(''));
+  return Array.from((await text(socket)).matchAll(/HTTP\/1\.1 (\d{3})/g), ([, status]) => Number(status));
+}
+
+test('strangers get only so many looks at tokens, and shut out no shard that was there before', async () => {
+  const clock = new FakeClock();
+  await using serving = await serve({ clock });
+  const looks: string[] = [];
+  const { master } = serving;
+  const hostnameOfToken = master.hostnameOfToken.bind(master);
+  master.hostnameOfToken = token => {
+    looks.push(token);
+    return hostnameOfToken(token);
+  };
+  assert.equal((await heartbeat(serving)).status, 200);
+  const guessed = Array<string>(600).fill('guessed');
+  assert.deepEqual(
+    await statusesOf(serving, guessed),
+    guessed.map(() => 401),
+  );
+  const refused = await heartbeat(serving, { token: 'guessed' });
+  assert.deepEqual([refused.status, refusalIn(refused).code], [429, 'ERR_TOO_MANY_TOKENS']);
+  assert.equal(refused.headers['retry-after'], '1');
+  assert.equal(looks.length, 601);
+  assert.equal((await heartbeat(serving)).status, 200);
+  await clock.advance(100);
+  assert.equal((await heartbeat(serving, { token: 'guessed' })).status, 401);
+});
+
+test('looks that find a shard, or fail, do not count as those of a stranger', async () => {
+  const clock = new FakeClock();
+  await using serving = await serve({ clock, heartbeatsPerMinute: Infinity });
+  const { master } = serving;
+  master.hostnameOfToken = () => Promise.reject(new Error('the store is busy'));
+  const tokens = Array.from({ length: 400 }, (_, at) => `token-${String(at)}`);
+  assert.deepEqual(
+    await statusesOf(serving, tokens),
+    tokens.map(() => 500),
+  );
+  master.hostnameOfToken = async token => token;
+  // They are let in, and have no packet.
+  assert.deepEqual(
+    await statusesOf(serving, tokens),
+    tokens.map(() => 400),
+  );
+});
+
+test('what strangers can be refused for without end is a warning once an hour', async () => {
+  const clock = new FakeClock();
+  await using serving = await serve({ clock });
+  const levelsOf = async (...tokens: readonly string[]): Promise<string[]> => {
+    serving.lines.length = 0;
+    for (const token of tokens) await heartbeat(serving, { token });
+    return serving.lines.map(({ level }) => level);
+  };
+  assert.deepEqual(await levelsOf('guessed', 'guessed', '', ''), ['warn', 'debug', 'warn', 'debug']);
+  assert.deepEqual(await levelsOf('token-2', 'token-2'), ['warn', 'warn'], 'what needs a token is told each time');
+  await clock.advance(3_599_999);
+  assert.deepEqual(await levelsOf('guessed'), ['debug']);
+  await clock.advance(1);
+  assert.deepEqual(await levelsOf('guessed', 'guessed'), ['warn', 'debug']);
 });
