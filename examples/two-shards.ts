@@ -3,11 +3,12 @@
 // master hears of it.
 //
 //   node --import tsx two-shards.ts [folder]   starts a master and two shards, kills one of each in the middle, and checks
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { LocalDrone, ThreadedTaskQueue } from 'drone-task-queue';
@@ -20,10 +21,8 @@ import {
   type QueueEntryRow,
   ShardClient,
   ShardMaster,
-  shardRoutes,
 } from 'drone-task-queue/shard';
 import { Store } from 'drone-task-queue/store';
-import Fastify from 'fastify';
 
 const RACKS = [1, 2];
 const HOSTS_PER_RACK = 2;
@@ -47,16 +46,6 @@ async function openStore(folder: string, name: string): Promise<Store<FarmTables
   const store = await Store.open<FarmTables>({ file: join(folder, `${name}.db`), name, log });
   await store.migrate(farmMigrations);
   return store;
-}
-
-/** The master: `npx drone-shard master` does the same. */
-async function runMaster(folder: string, port: number): Promise<void> {
-  await using store = await openStore(folder, 'master');
-  const app = Fastify();
-  await app.register(shardRoutes(new ShardMaster(store, { log }), { log }));
-  process.send?.(await app.listen({ host: '127.0.0.1', port }));
-  await once(process, 'SIGTERM');
-  await app.close();
 }
 
 interface Entry extends Pick<QueueEntryRow, 'id' | 'execution_subdir' | 'meta_host'> {
@@ -192,7 +181,7 @@ async function runShard(folder: string, shardHostname: string, url: string, toke
       }
       for (const entry of notStarted) await forbid(entry);
     },
-    { name: `${shardHostname} scheduler`, pauseMs: 100, log },
+    { name: `${shardHostname} scheduler`, pauseMs: 300, log },
   );
   // Both end at SIGTERM; neither goes on without the other.
   await Promise.all([client.loop().finally(() => scheduler.stop()), scheduler.run().finally(() => client.shutdown())]);
@@ -203,46 +192,69 @@ function now(): string {
   return new Date().toISOString();
 }
 
-/** A program of this file, in a process of its own. */
+/** A program in a process of its own. */
 class Program {
   readonly #args: readonly string[];
+  readonly #env: Readonly<Record<string, string>>;
   #child: ChildProcess;
 
-  constructor(...args: string[]) {
+  constructor(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
     this.#args = args;
+    this.#env = env;
     this.#child = this.#start();
   }
 
   #start(): ChildProcess {
-    return fork(fileURLToPath(import.meta.url), this.#args);
+    return spawn(process.execPath, this.#args, {
+      env: { ...process.env, ...this.#env },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
   }
 
+  /** What it prints first. */
   async says(): Promise<string> {
-    const [message] = (await once(this.#child, 'message')) as [string];
-    return message;
+    if (!this.#child.stdout) throw new Error('its stdout is no pipe');
+    const [text] = (await once(this.#child.stdout, 'data')) as [Buffer];
+    return text.toString();
   }
 
-  async killAndStart(): Promise<void> {
+  async kill(): Promise<void> {
     const exit = once(this.#child, 'exit');
     this.#child.kill('SIGKILL');
     await exit;
+  }
+
+  startAgain(): void {
     this.#child = this.#start();
   }
 
   /** Asks it to end, and waits until it has; throws when it did not end well. */
   async end(): Promise<void> {
-    if (this.#child.exitCode === null && this.#child.signalCode === null) {
-      const exit = once(this.#child, 'exit');
-      this.#child.kill('SIGTERM');
-      await exit;
-    }
-    if (this.#child.exitCode !== 0)
-      throw new Error(`${this.#args.join(' ')} ended with ${String(this.#child.exitCode)}`);
+    const exit = once(this.#child, 'exit');
+    this.#child.kill('SIGTERM');
+    const [status] = (await exit) as [number | null];
+    if (status !== 0) throw new Error(`${this.#args.join(' ')} ended with ${String(status)}`);
   }
 
   destroy(): void {
     this.#child.kill('SIGKILL');
   }
+}
+
+/** The master, as `npx drone-shard master` starts it. */
+function masterProgram(folder: string, port: string): Program {
+  const manifest = createRequire(import.meta.url).resolve('drone-task-queue/package.json');
+  const program = join(dirname(manifest), 'dist', 'shard', 'cli.js');
+  return new Program([program, 'master'], {
+    DRONE_SHARD_STORE_FILE: join(folder, 'master.db'),
+    DRONE_SHARD_PORT: port,
+    NODE_NO_WARNINGS: '1',
+  });
+}
+
+function shardProgram(folder: string, hostname: string, url: string, token: string): Program {
+  const program = [...process.execArgv, fileURLToPath(import.meta.url), '--shard', folder, hostname, url];
+  return new Program(program, { TOKEN: token });
 }
 
 const nameOf = (rack: number, at: number): string => `job-${String(rack)}-${String(at + 1)}`;
@@ -285,34 +297,33 @@ async function demonstrate(folder: string): Promise<void> {
     );
   /** Resolves when the master knows of so many that are complete. */
   async function until(count: number): Promise<void> {
-    while ((await complete()).length < count) await pause(20);
+    while ((await complete()).length < count) await pause(200);
   }
 
   const programs: Program[] = [];
-  const start = (...args: string[]): Program => {
-    const program = new Program(...args);
+  const started = (program: Program): Program => {
     programs.push(program);
     return program;
   };
   try {
-    // The first master takes a free port, the second one the same.
-    const first = start('--master', folder, '0');
-    const url = await first.says();
+    // It takes a free port, and after its restart the same.
+    const first = started(masterProgram(folder, '0'));
+    const [url = ''] = /http:\S+/.exec(await first.says()) ?? [];
     const [shard] = await Promise.all(
       RACKS.map(async rack => {
         const hostname = `shard-${String(rack)}`;
-        return start('--shard', folder, hostname, url, await farm.createToken(hostname));
+        return started(shardProgram(folder, hostname, url, await farm.createToken(hostname)));
       }),
     );
     await until(3);
     console.log('shard-1 is killed, and started again');
-    await shard?.killAndStart();
+    await shard?.kill();
+    shard?.startAgain();
     await until(7);
     console.log('the master is killed, and started again');
-    first.destroy();
-    await first.end().catch(() => undefined);
+    await first.kill();
     programs.splice(programs.indexOf(first), 1);
-    await start('--master', folder, new URL(url).port).says();
+    await started(masterProgram(folder, new URL(url).port)).says();
     await until(JOBS);
     for (const program of programs) await program.end();
   } finally {
@@ -337,11 +348,9 @@ async function demonstrate(folder: string): Promise<void> {
   console.log('each job ran once, on a host of its own rack, and its ledger agrees with the master');
 }
 
-const [first, second = '', third = '', url = '', token = ''] = process.argv.slice(2);
-if (first === '--master') {
-  await runMaster(second, Number(third));
-} else if (first === '--shard') {
-  await runShard(second, third, url, token);
+const [first, second = '', hostname = '', url = ''] = process.argv.slice(2);
+if (first === '--shard') {
+  await runShard(second, hostname, url, process.env['TOKEN'] ?? '');
 } else if (first !== undefined) {
   await demonstrate(resolve(first));
 } else {

@@ -18,8 +18,8 @@ export class Program {
   #stderr = '';
 
   /** Of the environment it gets nothing but `env`. */
-  constructor(args: readonly string[], env: Readonly<Record<string, string>> = {}, program = PROGRAM) {
-    this.#process = spawn(process.execPath, ['--no-warnings', program, ...args], {
+  constructor(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+    this.#process = spawn(process.execPath, ['--no-warnings', PROGRAM, ...args], {
       env,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
