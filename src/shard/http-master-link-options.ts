@@ -18,7 +18,7 @@ export interface HttpMasterLinkOptions {
   timeoutMs?: number | undefined;
   /** Of a reply, inflated. Default 32 MiB. */
   maxReplyBytes?: number | undefined;
-  /** How TLS goes, for an `https:` URL. */
+  /** How TLS goes, for an `https:` URL; refused for another one. */
   tls?: MasterTlsOptions | undefined;
 }
 
@@ -74,12 +74,17 @@ export function readLinkOptions(options: HttpMasterLinkOptions): HttpMasterLinkS
     `a whole number of bytes from 1 to ${String(MAX_BODY_BYTES)}`,
     value => Number.isInteger(value) && value >= 1 && value <= MAX_BODY_BYTES,
   );
+  const url = heartbeatUrl(options.url);
+  const tls = options.tls === undefined ? {} : readTls(options.tls);
+  if (url.protocol === 'http:' && Object.keys(tls).length > 0) {
+    throw invalidArgument('tls', '(not shown)', 'nothing, as the url is http: and not https:');
+  }
   return {
-    url: heartbeatUrl(options.url),
+    url,
     token: checkToken(read.secret('token')),
     timeoutMs: timeoutMs ?? DEFAULT_TIMEOUT_MS,
     maxReplyBytes: maxReplyBytes ?? DEFAULT_MAX_BODY_BYTES,
-    tls: options.tls === undefined ? {} : readTls(options.tls),
+    tls,
   };
 }
 

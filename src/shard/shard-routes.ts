@@ -55,7 +55,7 @@ const UNDER_WAY_WAIT_MS = 5_000;
 
 /**
  * Routes for `app.register`: `POST /v1/heartbeat`, for shards with their token (`Authorization: Bearer …`), and
- * `GET /v1/health` for anybody. What is refused is told as JSON, `{ error: { code, message, requestId } }`; the request id
+ * `GET /v1/health` for anybody, which tells that the server answers, and nothing of its store. What is refused is told as JSON, `{ error: { code, message, requestId } }`; the request id
  * is the one of `X-Request-Id`, or made here, and in the answer's header of that name and the log. Content types, errors and
  * hooks of the rest of your server are not touched.
  *
@@ -236,8 +236,6 @@ class Routes {
       const level = isEndless && !this.#news.isNew(`${who} ${code}`) ? 'debug' : 'warn';
       this.#settings.log[level](`${who} was refused: ${message} ${which}`, facts);
     }
-    // Closed with bytes of the packet unread, it would be reset before the shard reads why.
-    if (statusCode === 413) reply.removeHeader('connection');
     return reply
       .code(statusCode)
       .headers(headers)

@@ -1,7 +1,8 @@
 /** `drone-shard`, run as a program. */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, open, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,9 +14,10 @@ import { Gate } from 'drone-task-queue/testing';
 import Fastify from 'fastify';
 import { type Place, testDatabases } from '../contract/store/databases.js';
 import { leakCheck } from '../leak-check.js';
+import { ask } from './ask.js';
 import { makeCertificates } from './certificates.js';
 import { emptyReply, FakeMaster } from './fake-master.js';
-import { Program, runProgram } from './program.js';
+import { Program, PROGRAM, runProgram } from './program.js';
 
 const databases = testDatabases();
 let folder = '';
@@ -71,13 +73,21 @@ test('from nothing to a heartbeat, over TLS', { timeout: 120_000 }, async () => 
   const config = ['--config', await fileWith({ storeFile, port: 0, certFile, keyFile })];
   await done(['migrate', ...config]);
   await done(['add-shard', 'shard-1', '--label', 'rack-1', '--label', 'rack-2', ...config]);
-  const again = await runProgram(['add-shard', 'shard-1', ...config]);
+  const again = await runProgram(['add-shard', 'shard-1', '--label', 'rack-3', ...config]);
   assert.equal(again.status, 1);
   assert.match(again.stderr, /drone-shard failed: .*shard-1/);
   assert.doesNotMatch(again.stderr, /\n {4}at /);
   const token = await done(['token', 'shard-1', ...config]);
   assert.match(token, /^\S+\n$/);
-  await withMaster({ file: storeFile }, farm => farm.createHost({ hostname: 'device-1', labels: ['rack-1'] }));
+  const labels = await withMaster({ file: storeFile }, async farm => {
+    await farm.createHost({ hostname: 'device-1', labels: ['rack-1'] });
+    return farm.listLabels();
+  });
+  assert.deepEqual(
+    labels.map(({ name }) => name),
+    ['rack-1', 'rack-2'],
+    'one that is refused leaves no labels',
+  );
 
   await using serving = new Program(['master', ...config]);
   const [, masterUrl = ''] = await serving.says('stdout', /^listening on (https:\S+)\n/);
@@ -264,4 +274,109 @@ test('a master waits for the heartbeat in flight before it ends', { timeout: 60_
   assert.match(await answer, /^HTTP\/1.1 100 Continue\r\n\r\nHTTP\/1.1 200 OK\r\n/);
   const { status, stderr } = await serving.ended();
   assert.equal(status, 0, stderr);
+});
+
+test('a master ends although somebody is connected who says nothing', { timeout: 60_000 }, async () => {
+  const env = { DRONE_SHARD_STORE_FILE: newPath(), DRONE_SHARD_PORT: '0' };
+  await done(['migrate'], env);
+  await using serving = new Program(['master'], env);
+  const [, url = ''] = await serving.says('stdout', /^listening on (http:\S+)\n/);
+  const { hostname, port } = new URL(url);
+  const silent = connect(Number(port), hostname);
+  silent.on('error', () => undefined); // It is cut off.
+  await once(silent, 'connect');
+  // Answered, so that the master has seen the one before.
+  assert.equal((await ask(`${url}/v1/health`)).status, 200);
+  serving.kill('SIGTERM');
+  const { status, stderr } = await serving.ended();
+  assert.equal(status, 0, stderr);
+  assert.doesNotMatch(stderr, /cut off/);
+});
+
+test('one heartbeat that is under way is finished when it is to stop', { timeout: 60_000 }, async () => {
+  await using shard = await shardOf(new FakeMaster());
+  const gate = new Gate();
+  shard.master.reply = async () => {
+    await gate.wait();
+    return emptyReply;
+  };
+  await using client = new Program(['client', '--once'], shard.env);
+  await gate.arrived();
+  client.kill('SIGTERM');
+  await client.says('stderr', /SIGTERM: stopping/);
+  gate.open();
+  const { status, stderr } = await client.ended();
+  assert.equal(status, 0, stderr);
+});
+
+test('a master with a caFile takes shards with a certificate only', { timeout: 60_000 }, async () => {
+  const { ca, cert, key } = await makeCertificates();
+  const tls = { caFile: await fileWith(ca), certFile: await fileWith(cert), keyFile: await fileWith(key) };
+  const storeFile = newPath();
+  await done(['migrate'], { DRONE_SHARD_STORE_FILE: storeFile });
+  const alone = await runProgram(['master', '--config', await fileWith({ storeFile, port: 0, caFile: tls.caFile })]);
+  assert.deepEqual([alone.status, /caFile.* needs certFile/.test(alone.stderr)], [2, true], alone.stderr);
+  await using serving = new Program(['master', '--config', await fileWith({ storeFile, port: 0, ...tls })]);
+  const [, masterUrl = ''] = await serving.says('stdout', /^listening on (https:\S+)\n/);
+  const shard = { shardHostname: 'shard-1', masterUrl, storeFile, caFile: tls.caFile };
+  const env = { DRONE_SHARD_TOKEN: 'token-1' };
+  const without = await runProgram(['client', '--once', '--config', await fileWith(shard)], env);
+  assert.match(without.stderr, /the master at .* (cannot be reached|is broken)/);
+  const known = await runProgram(['client', '--once', '--config', await fileWith({ ...shard, ...tls })], env);
+  assert.match(known.stderr, /answered 401/);
+  serving.kill('SIGTERM');
+  assert.equal((await serving.ended()).status, 0);
+});
+
+test('files of a client for TLS are refused where its master is reached without', async () => {
+  const { ca } = await makeCertificates();
+  const config = await fileWith({ shardHostname: 'a', masterUrl: 'http://localhost:1', caFile: await fileWith(ca) });
+  const { status, stderr } = await runProgram(['client', '--config', config], { DRONE_SHARD_TOKEN: 'token-1' });
+  assert.match(stderr, /^drone-shard: tls is .*http:/);
+  assert.equal(status, 2);
+});
+
+test('a secret that all may read is warned of, and one that they may not is not', { timeout: 60_000 }, async () => {
+  await using shard = await shardOf(new FakeMaster());
+  const { DRONE_SHARD_TOKEN: token = '', ...env } = shard.env;
+  const tokenFile = await fileWith(token);
+  const once = { ...env, DRONE_SHARD_TOKEN_FILE: tokenFile };
+  await chmod(tokenFile, 0o644);
+  assert.match(
+    (await runProgram(['client', '--once'], once)).stderr,
+    /warn tokenFile holds a secret, and all users may/,
+  );
+  await chmod(tokenFile, 0o640);
+  assert.doesNotMatch((await runProgram(['client', '--once'], once)).stderr, /warn/);
+  const config = await fileWith({ storeUrl: 'postgres://127.0.0.1:1/farm' });
+  await chmod(config, 0o644);
+  const { stderr } = await runProgram(['migrate', '--config', config]);
+  assert.match(stderr, /warn a configuration with storeUrl holds a secret/);
+});
+
+test('a token that could not be written is a failure that says so', { timeout: 60_000 }, async () => {
+  const env = { DRONE_SHARD_STORE_FILE: newPath() };
+  await withMaster({ file: env.DRONE_SHARD_STORE_FILE }, farm => farm.createShard({ hostname: 'shard-1' }));
+  await using full = await open('/dev/full', 'w');
+  const program = spawn(process.execPath, ['--no-warnings', PROGRAM, 'token', 'shard-1'], {
+    env,
+    stdio: ['ignore', full.fd, 'pipe'],
+  });
+  const ended = once(program, 'close');
+  assert(program.stderr);
+  const said = await text(program.stderr);
+  assert.deepEqual(await ended, [1, null], said);
+  assert.match(said, /the token was made, and nobody has read it/);
+});
+
+test('a store whose tables are older than the program is refused', { timeout: 60_000 }, async () => {
+  const file = newPath();
+  await withMaster({ file }, () => Promise.resolve());
+  {
+    await using store = await Store.open<{ kysely_migration: { name: string } }>({ file });
+    await store.readWrite('forget', tx => tx.deleteFrom('kysely_migration').execute());
+  }
+  const { status, stderr } = await runProgram(['master'], { DRONE_SHARD_STORE_FILE: file });
+  assert.match(stderr, /not all tables of a farm: make them with 'drone-shard migrate' \(2026-/);
+  assert.equal(status, 2);
 });

@@ -367,6 +367,7 @@ test('options that a link cannot have are named, and no secret is shown', () => 
     [{ maxReplyBytes: 1.5 }, /maxReplyBytes is 1.5/],
     [{ tls: { certificate: 'x' } }, /certificate/],
     [{ tls: { ca: 'hidden' } }, /tls is/],
+    [{ tls: { servername: 'hidden.example' } }, /tls is .* http:/],
     [{ tls: { key: 'hidden' } }, /tls is/],
   ];
   for (const [options, message] of cases) {

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
-const PROGRAM = fileURLToPath(new URL('../../dist/shard/cli.js', import.meta.url));
+export const PROGRAM = fileURLToPath(new URL('../../dist/shard/cli.js', import.meta.url));
 
 export interface Ended {
   readonly status: number | null;

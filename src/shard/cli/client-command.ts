@@ -5,6 +5,7 @@ import { ShardClient } from '../shard-client.js';
 import { openFarm, statsTarget } from './farm-store.js';
 import { readNamedFile } from './named-file.js';
 import { type Field, type Settings, variableOf } from './settings.js';
+import { isThisMachine } from './this-machine.js';
 import { UsageError } from './usage-error.js';
 
 /** Resolves with whether all went well: of one heartbeat with `once`, else in the end. */
@@ -13,12 +14,13 @@ export async function runClient(settings: Settings, once: boolean, log: Log, sto
   const url = needed(settings, 'masterUrl', 'where the master listens, such as https://farm.example:8490');
   const { timeoutMs, maxReplyBytes, pauseMs, maxBackoffMs, maxUploadJobs, maxUploadBytes, lifetimeMs } = settings;
   const tls = {
-    ca: await readNamedFile(settings, 'caFile'),
-    cert: await readNamedFile(settings, 'certFile'),
-    key: await readNamedFile(settings, 'keyFile'),
+    ca: await readNamedFile(settings, 'caFile', log),
+    cert: await readNamedFile(settings, 'certFile', log),
+    key: await readNamedFile(settings, 'keyFile', log),
   };
-  await using link = new HttpMasterLink({ url, token: await tokenOf(settings), timeoutMs, maxReplyBytes, tls });
-  if (/^http:\/\/(?!localhost\b|127\.|\[::1\])/i.test(url)) {
+  await using link = new HttpMasterLink({ url, token: await tokenOf(settings, log), timeoutMs, maxReplyBytes, tls });
+  const { protocol, hostname } = new URL(url);
+  if (protocol === 'http:' && !isThisMachine(hostname)) {
     log.warn('the master is not reached over https: whoever is on the way can read the token');
   }
   await using store = await openFarm(settings, log);
@@ -35,9 +37,18 @@ export async function runClient(settings: Settings, once: boolean, log: Log, sto
     signals: false,
     signal: stop,
   });
-  if (once) return await client.doHeartbeat({ signal: stop });
+  if (once) {
+    if (!stop.aborted) return await client.doHeartbeat();
+    log.warn('stopped before the heartbeat');
+    return false;
+  }
   log.info(`${shardHostname} heartbeats to ${url}`);
-  await client.loop();
+  try {
+    await client.loop();
+  } catch {
+    // It has told why.
+    return false;
+  }
   log.info(`${shardHostname} has stopped`);
   return true;
 }
@@ -49,8 +60,8 @@ function needed(settings: Settings, field: 'shardHostname' | 'masterUrl', what: 
   return value;
 }
 
-async function tokenOf(settings: Settings): Promise<string> {
-  const token = settings.token ?? (await readNamedFile(settings, 'tokenFile'))?.trim();
+async function tokenOf(settings: Settings, log: Log): Promise<string> {
+  const token = settings.token ?? (await readNamedFile(settings, 'tokenFile', log))?.trim();
   if (token) return token;
   const where = `in the file tokenFile (${variableOf('tokenFile')}) or in DRONE_SHARD_TOKEN`;
   throw new UsageError(`a client needs its token, ${where}: 'drone-shard token' on the master prints one`);

@@ -1,6 +1,8 @@
 /** `drone-shard migrate`, `add-shard` and `token`: what is done to a store before heartbeats can be. */
 import type { Log } from '../../log.js';
 import { farmMigrations } from '../farm-migrations.js';
+import type { FarmTables } from '../farm-tables.js';
+import { MasterError } from '../master/master-error.js';
 import { ShardMaster } from '../shard-master.js';
 import { openFarm, openStore } from './farm-store.js';
 import type { Settings } from './settings.js';
@@ -19,10 +21,20 @@ export async function addShard(
 ): Promise<void> {
   await using store = await openFarm(settings, log);
   const master = new ShardMaster(store, { log });
-  const known = new Set((await master.listLabels()).map(({ name }) => name));
-  for (const label of new Set(labels)) if (!known.has(label)) await master.createLabel(label);
+  const isThere = (await master.listShards()).some(shard => shard.hostname === hostname);
+  // So that one that is refused leaves no labels.
+  if (!isThere) for (const label of new Set(labels)) await makeLabel(master, label);
   await master.createShard({ hostname, labels });
   log.info(`the shard ${hostname} was added`);
+}
+
+/** Where it is missing; another process may be at it as well. */
+async function makeLabel(master: ShardMaster<FarmTables>, label: string): Promise<void> {
+  try {
+    await master.createLabel(label);
+  } catch (error) {
+    if (!(error instanceof MasterError) || error.code !== 'ERR_EXISTS') throw error;
+  }
 }
 
 /** On stdout, and nowhere else. */
@@ -30,5 +42,10 @@ export async function printToken(settings: Settings, hostname: string, rotate: b
   await using store = await openFarm(settings, log);
   const master = new ShardMaster(store, { log });
   const token = rotate ? await master.rotateToken(hostname) : await master.createToken(hostname);
-  process.stdout.write(`${token}\n`);
+  await new Promise<void>((resolve, reject) => {
+    process.stdout.write(`${token}\n`, error => {
+      if (error) reject(new Error(`the token was made, and nobody has read it: make another one`, { cause: error }));
+      else resolve();
+    });
+  });
 }

@@ -1,7 +1,10 @@
 /** The store that a command works on. */
+import { DEFAULT_MIGRATION_TABLE, sql } from 'kysely';
 import type { Log } from '../../log.js';
+import type { ReadDb } from '../../store/handles.js';
 import { Store } from '../../store/store.js';
 import type { StatsTarget } from '../../stats.js';
+import { farmMigrations } from '../farm-migrations.js';
 import type { FarmTables } from '../farm-tables.js';
 import { type Settings, variableOf } from './settings.js';
 import { UsageError } from './usage-error.js';
@@ -20,13 +23,23 @@ export async function openStore(settings: Settings, log: Log): Promise<Store<Far
 export async function openFarm(settings: Settings, log: Log): Promise<Store<FarmTables>> {
   const store = await openStore(settings, log);
   try {
-    const tables = await store.read(db => db.introspection.getTables(), { name: 'tables' });
-    if (tables.some(({ name }) => name === 'farm_host')) return store;
-    throw new UsageError("the store has no tables of a farm: make them with 'drone-shard migrate'");
+    const missing = await store.read(missingMigrations, { name: 'migrations' });
+    if (missing.length === 0) return store;
+    const what = "the store has not all tables of a farm: make them with 'drone-shard migrate'";
+    throw new UsageError(`${what} (${missing.join(', ')})`);
   } catch (error) {
     await store.close();
     throw error;
   }
+}
+
+async function missingMigrations(db: ReadDb<FarmTables>): Promise<string[]> {
+  const wanted = Object.keys(farmMigrations);
+  const tables = await db.introspection.getTables({ withInternalKyselyTables: true });
+  if (!tables.some(({ name }) => name === DEFAULT_MIGRATION_TABLE)) return wanted;
+  const query = sql<{ name: string }>`SELECT name FROM ${sql.table(DEFAULT_MIGRATION_TABLE)}`;
+  const applied = (await query.execute(db)).rows.map(({ name }) => name);
+  return wanted.filter(name => !applied.includes(name));
 }
 
 export function statsTarget({ statsHost, statsPort, statsPrefix }: Settings): StatsTarget | undefined {

@@ -35,6 +35,8 @@ const jsonLine: Line = (level, message, fields) => {
 function plain(_key: string, value: unknown): unknown {
   if (typeof value === 'bigint') return String(value);
   if (!(value instanceof Error)) return value;
-  const { name, message, stack, cause } = value;
-  return Object.assign({}, value, { name, message, stack, cause });
+  const { name, message, stack, cause, errors } = value as Error & { errors?: unknown };
+  // What else an error carries may be bytes that somebody has sent.
+  const facts = Object.entries(value).filter(([, fact]) => ['string', 'number', 'boolean'].includes(typeof fact));
+  return { ...Object.fromEntries(facts), name, message, stack, cause, errors };
 }

@@ -4,6 +4,7 @@ import { StoreError } from '../../store/store-error.js';
 import { MasterError } from '../master/master-error.js';
 import { type CommandLine, readCommandLine, USAGE } from './command-line.js';
 import { lineLog } from './line-log.js';
+import { warnIfOpen } from './named-file.js';
 import { readSettings, type Settings, strangersIn } from './settings.js';
 import { stopOnSignals } from './stop.js';
 import { UsageError } from './usage-error.js';
@@ -13,6 +14,7 @@ const [DONE, FAILED, CANNOT_START] = [0, 1, 2];
 export async function main(args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
   // Who reads the log may go; the heartbeats go on.
   process.stderr.on('error', () => undefined);
+  process.stdout.on('error', () => undefined);
   let log = lineLog('text');
   try {
     const line = readCommandLine(args);
@@ -23,6 +25,9 @@ export async function main(args: readonly string[], env: NodeJS.ProcessEnv): Pro
     const settings = await readSettings(line.config, env);
     log = lineLog(formatOf(line.log ?? settings.log ?? 'text'));
     for (const name of strangersIn(env)) log.warn(`${name} is none of the settings`);
+    if (line.config !== undefined && settings.storeUrl !== undefined) {
+      await warnIfOpen(line.config, 'a configuration with storeUrl', log);
+    }
     return (await run(line, settings, log)) ? DONE : FAILED;
   } catch (error) {
     const complaint = complaintAbout(error);

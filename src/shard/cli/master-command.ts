@@ -4,10 +4,12 @@ import type { Log } from '../../log.js';
 import { loadPackage } from '../../store/optional-package.js';
 import { ShardMaster } from '../shard-master.js';
 import { shardRoutes } from '../shard-routes.js';
+import { Connections } from './connections.js';
 import { openFarm } from './farm-store.js';
 import { readNamedFile } from './named-file.js';
 import type { Settings } from './settings.js';
 import { aborted } from './stop.js';
+import { isThisMachine } from './this-machine.js';
 import { UsageError } from './usage-error.js';
 
 /** This machine only, until somebody says otherwise. */
@@ -15,6 +17,8 @@ const DEFAULT_HOST = '127.0.0.1';
 const DEFAULT_PORT = 8490;
 /** For a whole packet to arrive: as long as a shard waits for its reply. */
 const REQUEST_TIMEOUT_MS = 300_000;
+/** For requests that are under way at the end. */
+const CLOSE_GRACE_MS = 30_000;
 
 export async function runMaster(settings: Settings, log: Log, stop: AbortSignal): Promise<void> {
   const { host = DEFAULT_HOST, port = DEFAULT_PORT } = settings;
@@ -23,11 +27,12 @@ export async function runMaster(settings: Settings, log: Log, stop: AbortSignal)
     throw new UsageError(`port is ${String(port)}, not an integer from 0 to 65535`);
   }
   const { default: fastify } = await loadPackage('fastify', 'drone-shard master', () => import('fastify'));
-  const app = newServer(fastify, await readTls(settings));
+  const app = newServer(fastify, await readTls(settings, log));
+  const connections = new Connections(app);
   await using store = await openFarm(settings, log);
   const master = new ShardMaster(store, { maxJobsPerReply, maxHostsPerReply, log });
   await app.register(shardRoutes(master, { maxPacketBytes, heartbeatsPerMinute, log }));
-  if (settings.certFile === undefined && !/^(localhost|127\.|::1$)/.test(host)) {
+  if (settings.certFile === undefined && !isThisMachine(host)) {
     log.warn("without certFile and keyFile, whoever is on the way can read the shards' tokens");
   }
   try {
@@ -36,7 +41,8 @@ export async function runMaster(settings: Settings, log: Log, stop: AbortSignal)
     log.info(`the master listens on ${url}`);
     await aborted(stop);
   } finally {
-    await app.close();
+    const cutOff = await connections.close(CLOSE_GRACE_MS);
+    if (cutOff > 0) log.warn(`requests were cut off that had no end: ${String(cutOff)}`);
   }
   log.info('the master has stopped');
 }
@@ -44,13 +50,18 @@ export async function runMaster(settings: Settings, log: Log, stop: AbortSignal)
 interface ServerTls {
   readonly cert: string;
   readonly key: string;
+  /** Who must have signed the shards' certificates, where they need one. */
+  readonly ca: string | undefined;
 }
 
-async function readTls(settings: Settings): Promise<ServerTls | undefined> {
-  const cert = await readNamedFile(settings, 'certFile');
-  const key = await readNamedFile(settings, 'keyFile');
-  if (cert !== undefined && key !== undefined) return { cert, key };
-  if (cert === undefined && key === undefined) return undefined;
+async function readTls(settings: Settings, log: Log): Promise<ServerTls | undefined> {
+  const cert = await readNamedFile(settings, 'certFile', log);
+  const key = await readNamedFile(settings, 'keyFile', log);
+  const ca = await readNamedFile(settings, 'caFile', log);
+  if (cert !== undefined && key !== undefined) return { cert, key, ca };
+  if (cert === undefined && key === undefined && ca === undefined) return undefined;
+  if (ca !== undefined)
+    throw new UsageError('caFile, of those who sign certificates of shards, needs certFile and keyFile');
   throw new UsageError('certFile and keyFile are needed both, or none');
 }
 
@@ -59,8 +70,10 @@ function newServer(fastify: typeof Fastify, tls: ServerTls | undefined): Fastify
   const options = { requestTimeout: REQUEST_TIMEOUT_MS };
   if (tls === undefined) return fastify(options);
   try {
-    return fastify({ ...options, https: { ...tls } });
+    const { ca, ...own } = tls;
+    const asked = ca === undefined ? {} : { ca, requestCert: true, rejectUnauthorized: true };
+    return fastify({ ...options, https: { ...own, ...asked } });
   } catch (error) {
-    throw new UsageError(`certFile and keyFile do not make TLS: ${(error as Error).message}`);
+    throw new UsageError(`certFile, keyFile and caFile do not make TLS: ${(error as Error).message}`);
   }
 }

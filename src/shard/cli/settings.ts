@@ -48,6 +48,8 @@ export type Settings = {
 const NAMES = Object.keys(FIELDS) as Field[];
 const PREFIX = 'DRONE_SHARD_';
 const TOKEN = `${PREFIX}TOKEN`;
+/** For which JSON has no number. Where a setting has to be finite, whoever obeys it says so. */
+const ENDLESS = 'Infinity';
 /** Said in the environment, the one takes the place of the other in the file. */
 const EITHER: readonly (readonly [string, string])[] = [
   ['storeFile', 'storeUrl'],
@@ -95,6 +97,7 @@ async function readConfiguration(file: string): Promise<Record<string, string | 
           name === 'token' ? `: it is a secret, for ${TOKEN} or tokenFile` : `, which are ${NAMES.join(', ')}`;
         throw new UsageError(`${file}: '${name}' is none of the settings${why}`);
       }
+      if (kind === 'number' && value === ENDLESS) return [name, Infinity];
       const expected = kind === 'number' ? 'number' : 'string';
       if (typeof value !== expected || value === '') {
         throw new UsageError(`${file}: ${name} is ${value === '' ? 'empty' : typeof value}, not a ${expected}`);
@@ -129,6 +132,7 @@ function readEnvironment(env: NodeJS.ProcessEnv): Record<string, string | number
 }
 
 function numberIn(variable: string, text: string): number {
+  if (text === ENDLESS) return Infinity;
   const value = Number(text);
   if (text.trim() !== '' && Number.isFinite(value)) return value;
   throw new UsageError(`${variable} is ${JSON.stringify(text)}, not a number`);

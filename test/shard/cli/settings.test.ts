@@ -60,9 +60,15 @@ test('the environment goes before the configuration, also where it says the same
 });
 
 test('a number of the environment that is none is refused', async () => {
-  for (const text of ['tcp://10.0.0.1:80', ' ', 'Infinity', '5ms']) {
+  for (const text of ['tcp://10.0.0.1:80', ' ', '-Infinity', '5ms']) {
     await assert.rejects(readSettings(undefined, { DRONE_SHARD_PORT: text }), /DRONE_SHARD_PORT is ".*", not a number/);
   }
+});
+
+test('a number may be Infinity, in the configuration as a text', async () => {
+  await writeFile(file, JSON.stringify({ lifetimeMs: 'Infinity' }));
+  const env = { DRONE_SHARD_HEARTBEATS_PER_MINUTE: 'Infinity' };
+  assert.deepEqual(await readSettings(file, env), { lifetimeMs: Infinity, heartbeatsPerMinute: Infinity });
 });
 
 test('variables are named as the settings are', () => {
