@@ -1,7 +1,8 @@
 /** `drone-shard master`: a master behind a server of its own. */
 import type { fastify as Fastify, FastifyInstance } from 'fastify';
 import type { Log } from '../../log.js';
-import { loadPackage } from '../../store/optional-package.js';
+import { loadPackage } from '../../optional-package.js';
+import { StoreError } from '../../store/store-error.js';
 import { ShardMaster } from '../shard-master.js';
 import { shardRoutes } from '../shard-routes.js';
 import { Connections } from './connections.js';
@@ -26,7 +27,7 @@ export async function runMaster(settings: Settings, log: Log, stop: AbortSignal)
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
     throw new UsageError(`port is ${String(port)}, not an integer from 0 to 65535`);
   }
-  const { default: fastify } = await loadPackage('fastify', 'drone-shard master', () => import('fastify'));
+  const { default: fastify } = await loadPackage('fastify', 'drone-shard master', () => import('fastify'), StoreError);
   const app = newServer(fastify, await readTls(settings, log));
   const connections = new Connections(app);
   await using store = await openFarm(settings, log);
