@@ -86,7 +86,8 @@ export class ReplyTaker {
       } catch (error) {
         if (!isPassing(error) || !isOfOneSection(error)) throw error;
         if (!isOfRecord(error)) troubles += 1;
-        if (troubles >= MAX_TROUBLES) throw error;
+        // With jobs that come after it, a keyval would never be sent again.
+        if (troubles >= (kind === 'job keyval' ? 1 : MAX_TROUBLES)) throw error;
         bad.push({ kind, record, error });
       }
     }

@@ -137,6 +137,21 @@ for (const database of databases.shared) {
     assert.deepEqual(idsOf(await master.listJobs({ complete: false })), [running]);
   });
 
+  test(`${database.name}: a shard that is removed by force and made anew has its jobs again, and what it tells of them counts`, async () => {
+    await using farm = await openMaster(await database.place());
+    const { master } = farm;
+    await addShards(master, { 'shard-a': 'rack-a' });
+    const id = await master.createJob({ ...work, name: 'job', entries: [{ metaHost: 'rack-a' }] });
+    await heartbeat(farm, 'shard-a');
+    await master.removeShard('shard-a', { force: true });
+    await master.createShard({ hostname: 'shard-a', labels: ['rack-a'] });
+    const told = { knownJobIds: [id], ...(await uploadOf(farm, id)) };
+    const first = await heartbeat(farm, 'shard-a', told);
+    assert.deepEqual([first.acknowledgedJobIds, first.jobs], [[], []]);
+    assert.deepEqual((await heartbeat(farm, 'shard-a', told)).acknowledgedJobIds, [id]);
+    assert.deepEqual(await master.listJobs({ complete: false }), []);
+  });
+
   test(`${database.name}: a shard speaks for itself only`, async () => {
     await using farm = await openMaster(await database.place());
     await addShards(farm.master, { 'shard-a': 'rack-a' });

@@ -7,6 +7,7 @@
  * - A job goes to the shard that has one of its labels, the label of a meta host, or a label of a host that an entry names,
  *   and stays that shard's from then on. It is sent until the shard knows it; not when anything of it is active or complete,
  *   nor when none of its entries needs a host.
+ *   One that the shard knows and that is nobody's, as the shard was removed by force and made anew, becomes its again.
  * - A job that the shard knows is sent again while all that is open of it is to be aborted, whatever else has become of it.
  *
  * What is sent and stays unknown, as it cannot be taken over, is sent again and again, and so is an abort that nobody can
@@ -18,6 +19,7 @@
  */
 import { type RawBuilder, sql } from 'kysely';
 import { byIds, chunksOf } from '../chunks.js';
+import type { JobRow } from '../farm-tables.js';
 import type { FarmWriter } from '../rows.js';
 
 /** What a shard says that it has. */
@@ -55,10 +57,15 @@ export async function assign(
   const { maxHostsPerReply, random } = limits;
   const freeHosts = (await hostsWithLabels(tx, shardId)).filter(id => !known.hostIds.has(id));
   const hostIds = someOf(freeHosts, maxHostsPerReply, random);
-  const waiting = (await waitingJobs(tx, shardId)).filter(id => !known.jobIds.has(id));
-  const newJobIds = someByPriority(waiting, limits);
+  const waiting = await waitingJobs(tx, shardId);
+  const unknown = waiting.filter(({ id }) => !known.jobIds.has(id)).map(({ id }) => id);
+  const newJobIds = someByPriority(unknown, limits);
+  const unassigned = waiting
+    .filter(({ id, shard_id }) => shard_id === null && known.jobIds.has(id))
+    .map(({ id }) => id);
   const aborted = (await abortedJobs(tx, shardId)).filter(id => known.jobIds.has(id));
-  if (hostIds.length + newJobIds.length > 0) await holdLabels(tx, shardId);
+  if (hostIds.length + newJobIds.length + unassigned.length > 0) await holdLabels(tx, shardId);
+  await takeJobs(tx, shardId, unassigned);
   return {
     hostIds: await takeHosts(tx, shardId, hostIds),
     newJobIds: await takeJobs(tx, shardId, newJobIds),
@@ -149,18 +156,18 @@ async function incorrectHosts(tx: FarmWriter, shardId: number, hostIds: Readonly
 }
 
 /** Those with the highest priority first, of the same the oldest. */
-async function waitingJobs(tx: FarmWriter, shardId: number): Promise<number[]> {
+async function waitingJobs(tx: FarmWriter, shardId: number): Promise<Pick<JobRow, 'id' | 'shard_id'>[]> {
   const waiting = await tx
     .selectFrom('farm_queue_entry as entry')
     // From what is open to its jobs: a cross join is what keeps SQLite from beginning with all jobs of the shard.
     .crossJoin('farm_job as job')
     .whereRef('job.id', '=', 'entry.job_id')
-    .select(['job.id', 'job.priority'])
+    .select(['job.id', 'job.priority', 'job.shard_id'])
+    .distinct()
     .where(WAITS)
     .where(sql<boolean>`(job.shard_id = ${shardId} OR (job.shard_id IS NULL AND ${isFor(shardId)}))`)
     .execute();
-  waiting.sort((a, b) => b.priority - a.priority || a.id - b.id);
-  return [...new Set(waiting.map(({ id }) => id))];
+  return waiting.sort((a, b) => b.priority - a.priority || a.id - b.id);
 }
 
 /** Jobs of the shard of which all that is open is to end. */

@@ -5,8 +5,14 @@
  */
 import type { JobKeyvalRow } from '../farm-tables.js';
 import { grouped } from '../grouped.js';
-import { type HostRecord, type JobRecord, serializeHosts, serializeJobKeyvals, serializeJobs } from '../serialize.js';
-import type { FarmReader } from '../serialize.js';
+import {
+  type FarmReader,
+  type HostRecord,
+  type JobRecord,
+  serializeHosts,
+  serializeJobKeyvals,
+  serializeJobs,
+} from '../serialize.js';
 
 /** Records that are read at once: there may be thousands of them, and few that fit. */
 const AT_ONCE = 100;
@@ -35,9 +41,10 @@ export class ReplyRecords {
       const hosts = new Map((await serializeHosts(this.#db, some)).map(host => [host.id, host]));
       for (const id of some) {
         const host = hosts.get(id);
+        if (host === undefined) continue;
         const fits = this.#fits(`host ${String(id)}`, host);
         if (fits === 'not now') return;
-        if (fits === 'yes' && host !== undefined) this.hosts.push(host);
+        if (fits === 'yes') this.hosts.push(host);
       }
     }
   }
@@ -50,11 +57,12 @@ export class ReplyRecords {
       const keyvals = grouped((await serializeJobKeyvals(this.#db, parents)).map(keyval => [keyval.job_id, keyval]));
       for (const id of some) {
         const job = jobs.get(id);
-        const parent = job?.parent_job_id ?? null;
+        if (job === undefined) continue;
+        const parent = job.parent_job_id;
         const ofParent = parent === null || this.#parents.has(parent) ? [] : (keyvals.get(parent) ?? []);
         const fits = this.#fits(`job ${String(id)}`, [job, ofParent]);
         if (fits === 'not now') return;
-        if (fits === 'never' || job === undefined) continue;
+        if (fits === 'never') continue;
         this.jobs.push(job);
         this.jobKeyvals.push(...ofParent);
         if (parent !== null) this.#parents.add(parent);
@@ -63,8 +71,8 @@ export class ReplyRecords {
   }
 
   /** Takes its room, where there is some. */
-  #fits(which: string, record: unknown): 'yes' | 'not now' | 'never' {
-    const bytes = Buffer.byteLength(JSON.stringify(record) ?? '');
+  #fits(which: string, record: object): 'yes' | 'not now' | 'never' {
+    const bytes = Buffer.byteLength(JSON.stringify(record));
     if (bytes > this.#maxBytes) {
       this.tooLarge.push(which);
       return 'never';

@@ -248,6 +248,11 @@ test('what the database itself says against all records ends neither the loop no
   );
   const hosts = Array.from({ length: 30 }, (_, at) => host(at + 1));
   const told = new Told();
+  await change('CREATE TRIGGER full_disk BEFORE INSERT ON farm_job_keyval FOR EACH ROW EXECUTE FUNCTION refuse()');
+  const jobKeyvals = [{ id: 1, job_id: 9, key: 'build', value: 'R1' }];
+  const part = new ScriptedLink(() => ({ jobs: [job(10, { parent_job_id: 9 })], jobKeyvals }));
+  assert.equal(await client(farm, part).doHeartbeat(), false);
+  assert.deepEqual(await rowsOf(farm, 'farm_job'), [], 'known here, its parent’s keyvals would never come again');
   const shard = client(farm, new ScriptedLink(() => ({ hosts })), { log: told.log, stats: told.stats });
   assert.equal(await shard.doHeartbeat(), false);
   assert.deepEqual(told.lines, ['error shard_client: the heartbeat failed: no space left']);
