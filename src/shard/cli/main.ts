@@ -5,7 +5,7 @@ import { MasterError } from '../master/master-error.js';
 import { type CommandLine, readCommandLine, USAGE } from './command-line.js';
 import { lineLog } from './line-log.js';
 import { warnIfOpen } from './named-file.js';
-import { readSettings, type Settings, strangersIn } from './settings.js';
+import { readSettings, type Settings, strangersIn, variableOf } from './settings.js';
 import { stopOnSignals } from './stop.js';
 import { UsageError } from './usage-error.js';
 
@@ -25,7 +25,7 @@ export async function main(args: readonly string[], env: NodeJS.ProcessEnv): Pro
     const settings = await readSettings(line.config, env);
     log = lineLog(formatOf(line.log ?? settings.log ?? 'text'));
     for (const name of strangersIn(env)) log.warn(`${name} is none of the settings`);
-    if (line.config !== undefined && settings.storeUrl !== undefined) {
+    if (line.config !== undefined && settings.storeUrl !== undefined && !env[variableOf('storeUrl')]) {
       await warnIfOpen(line.config, 'a configuration with storeUrl', log);
     }
     return (await run(line, settings, log)) ? DONE : FAILED;
