@@ -39,18 +39,21 @@ export class LockOrderError extends Error {
 
 /** A lock that somebody has. */
 interface Hold {
+  readonly locks: TenantLocks;
   /** Undefined for the system's. */
   readonly tenant: string | undefined;
   /** False when it was given back; what was started meanwhile and goes on has it no more. */
   isHeld: boolean;
 }
 
+/** One for all TenantLocks: Node keeps each storage for good, and asks all of them at every promise. */
+const holds = new AsyncLocalStorage<readonly Hold[]>();
+
 /** Fair; made when needed, and gone when nobody has or wants them. */
 export class TenantLocks {
   readonly #locks = new KeyedLock();
   readonly #processLocks: ProcessLocks | undefined;
   readonly #log: Log;
-  readonly #holds = new AsyncLocalStorage<readonly Hold[]>();
 
   /** Throws TypeError (`ERR_INVALID_ARG`) that names the option at fault. */
   constructor(options: TenantLocksOptions = {}) {
@@ -125,9 +128,9 @@ export class TenantLocks {
     release: Release,
     giveBack: GiveBack,
   ): Promise<T> {
-    const hold: Hold = { tenant, isHeld: true };
+    const hold: Hold = { locks: this, tenant, isHeld: true };
     try {
-      return await this.#holds.run([...this.#held(), hold], async () => work());
+      return await holds.run([...held(), hold], async () => work());
     } finally {
       hold.isHeld = false;
       try {
@@ -140,17 +143,18 @@ export class TenantLocks {
     }
   }
 
-  #held(): Hold[] {
-    return (this.#holds.getStore() ?? []).filter(hold => hold.isHeld);
-  }
-
   #checkOrder(wanted: string | undefined): void {
-    const bar = this.#held().find(hold => wanted === undefined || hold.tenant !== undefined);
+    const bar = held().find(hold => hold.locks === this && (wanted === undefined || hold.tenant !== undefined));
     if (bar === undefined) return;
     throw new LockOrderError(
       `the ${lockName(wanted)} lock is asked for by who has the ${lockName(bar.tenant)} lock; the order is the system's, then one tenant's`,
     );
   }
+}
+
+/** What the asynchronous caller has, of whichever TenantLocks. */
+function held(): Hold[] {
+  return (holds.getStore() ?? []).filter(hold => hold.isHeld);
 }
 
 type GiveBack = () => Promise<void>;

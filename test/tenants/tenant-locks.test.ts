@@ -119,6 +119,17 @@ test('what was begun under a lock and outlives it has the lock no more', async (
   assert.equal(await later, 'free');
 });
 
+test('what one TenantLocks has given out is no matter of another one', async () => {
+  const [one, other] = [new TenantLocks(), new TenantLocks()];
+  const both = one.withTenant('a', async () =>
+    other.withSystem(async () => {
+      await assert.rejects(one.withTenant('b', none), ORDER);
+      return other.withTenant('a', () => 'both');
+    }),
+  );
+  assert.equal(await both, 'both');
+});
+
 interface Job {
   readonly system: boolean;
   readonly tenant: string | null;
