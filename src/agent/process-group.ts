@@ -31,8 +31,8 @@ export function killGroupsNow(): void {
 
 type Signalled = 'sent' | 'gone' | 'refused';
 
-/** Signal 0 only asks. */
-function signalGroup(pgid: number, signal: NodeJS.Signals | 0): Signalled {
+/** Signal 0 only asks. macOS refuses, too, where all have ended and nobody has asked for their end yet. */
+export function signalGroup(pgid: number, signal: NodeJS.Signals | 0): Signalled {
   try {
     process.kill(-pgid, signal);
     return 'sent';

@@ -237,6 +237,11 @@ export class CachedRepo {
     }
   }
 
+  /** As `release`, of a ref that nobody was told of: one that cannot be removed goes when it is old. */
+  async discard(ref: string): Promise<void> {
+    await this.#isDone(`a ref that nobody knows is still there: ${ref}`, async () => this.release(ref));
+  }
+
   /** Removes what killed commands leave: lock files, and objects and packs that were being written. */
   async unlock(): Promise<void> {
     const ofRefs = await readdir(join(this.gitDir, 'refs'), { recursive: true }).catch(ignoreAbsence);

@@ -160,7 +160,7 @@ class MergeRun {
     const commits: string[] = [];
     const files: FileTexts[] = [];
     this.#refs.clear();
-    await this.#releaseAll();
+    await this.#discardAll();
     for (const [at, item] of this.#items.entries()) {
       this.#at = at;
       const repo = this.#repoOf(item);
@@ -240,15 +240,15 @@ class MergeRun {
 
   async #failed(error: unknown): Promise<MergeAnswer> {
     await this.#repoOf(this.#items[this.#at]).abandon();
-    await this.#releaseAll();
+    await this.#discardAll();
     // Whatever its reason is, it says nothing of the change.
     this.#signal?.throwIfAborted();
     if (error instanceof GitError || error instanceof ExecutorError) return notMerged(this.#at, error);
     throw error;
   }
 
-  async #releaseAll(): Promise<void> {
-    for (const { ref, ...name } of this.#branches) await this.#repos.get(keyOfRepo(name))?.release(ref);
+  async #discardAll(): Promise<void> {
+    for (const { ref, ...name } of this.#branches) await this.#repos.get(keyOfRepo(name))?.discard(ref);
     this.#branches = [];
   }
 

@@ -1,7 +1,7 @@
 /** Runs a program as the leader of a process group of its own, and ends all of the group when it has to end. */
-import type { ChildProcess, ChildProcessWithoutNullStreams } from 'node:child_process';
+import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { once } from 'node:events';
-import { killGroupsNow, startGroup } from '../agent/process-group.js';
+import { killGroupsNow, signalGroup, startGroup } from '../agent/process-group.js';
 
 export interface GroupOptions {
   readonly cwd: string;
@@ -34,18 +34,30 @@ let running = 0;
 
 /** Resolves when it has ended and nobody holds its output any more. Rejects when it cannot be started. */
 export async function runInGroup(program: string, args: readonly string[], options: GroupOptions): Promise<GroupEnd> {
-  const { cwd, env, input, timeoutMs, killGraceMs, maxOutputBytes, signal } = options;
   if (running++ === 0) process.on('exit', killGroupsNow);
+  try {
+    return await runToEnd(program, args, options);
+  } finally {
+    if (--running === 0) process.off('exit', killGroupsNow);
+  }
+}
+
+async function runToEnd(program: string, args: readonly string[], options: GroupOptions): Promise<GroupEnd> {
+  const { cwd, env, input, timeoutMs, killGraceMs, maxOutputBytes, signal } = options;
   const child = startGroup(program, args, { cwd, env, stdio: 'pipe' }) as ChildProcessWithoutNullStreams;
   const output = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
   let ended: Ended | undefined;
   let killing: NodeJS.Timeout | undefined;
+  const signalAll = (wanted: NodeJS.Signals): void => {
+    // Not started: there is no group, and 'error' says why.
+    if (child.pid !== undefined) signalGroup(child.pid, wanted);
+  };
   const end = (why: Ended): void => {
     if (ended !== undefined) return;
     ended = why;
-    signalGroup(child, 'SIGTERM');
+    signalAll('SIGTERM');
     killing = setTimeout(() => {
-      signalGroup(child, 'SIGKILL');
+      signalAll('SIGKILL');
       killing = setTimeout(() => {
         child.stdout.destroy();
         child.stderr.destroy();
@@ -65,7 +77,7 @@ export async function runInGroup(program: string, args: readonly string[], optio
   child.stdin.end(input);
   // Its leader gone, the rest of a group that was to be ended is of no use, and might hold locks.
   child.once('exit', () => {
-    if (ended !== undefined) signalGroup(child, 'SIGKILL');
+    if (ended !== undefined) signalAll('SIGKILL');
   });
   const onAbort = (): void => end('cancelled');
   const timer = setTimeout(() => end('timeout'), timeoutMs);
@@ -79,18 +91,5 @@ export async function runInGroup(program: string, args: readonly string[], optio
     clearTimeout(timer);
     clearTimeout(killing);
     signal?.removeEventListener('abort', onAbort);
-    if (--running === 0) process.off('exit', killGroupsNow);
-  }
-}
-
-function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
-  // Not started: there is no group, and 'error' says why.
-  if (child.pid === undefined) return;
-  try {
-    process.kill(-child.pid, signal);
-  } catch (error) {
-    // They have all ended by themselves; macOS says EPERM of those whose end nobody has asked for yet.
-    const { code } = error as NodeJS.ErrnoException;
-    if (code !== 'ESRCH' && code !== 'EPERM') throw error;
   }
 }

@@ -3,19 +3,12 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import { Git } from '../../src/executor/git.js';
 import { leakCheck } from '../leak-check.js';
+import { until } from './executors.js';
 import { Workshop } from './repositories.js';
 
 leakCheck();
-
-async function until(what: string, isSo: () => boolean): Promise<void> {
-  for (let left = 1000; !isSo(); left--) {
-    assert(left > 0, `${what} did not come`);
-    await delay(10);
-  }
-}
 
 function isAlive(pid: number): boolean {
   try {

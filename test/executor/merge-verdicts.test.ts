@@ -101,3 +101,18 @@ test('a merge whose result cannot be told leaves no ref, also when it is made a 
     assert.equal(refs, ref);
   }
 });
+
+test('a merge that fails is told as such, also when what it left cannot be removed', async () => {
+  using workshop = new Workshop();
+  const remote = workshop.remote(NAME.project);
+  const other = workshop.remote('api');
+  const items = [
+    item(remote.change('a', { 'a.txt': 'a' })),
+    item(other.change('o', { 'o.txt': 'o' }), { project: 'api' }),
+  ];
+  const full = `*api.git*refs/drone/merges* | *' -d refs/drone/merges'*) echo 'fatal: No space left on device' >&2; exit 128`;
+  const git = { program: workshop.insteadOf('update-ref', `case "$*" in ${full};; esac`) };
+  const answer = await new Merger(workshop.cache({ git })).mergeChanges(items);
+  assert(!answer.merged);
+  assert.deepEqual([answer.item, answer.isTransient, answer.reason], [1, true, 'fatal: No space left on device']);
+});

@@ -1,17 +1,15 @@
 /** Jobs in Redis when something dies: a failure that is seen, and nothing run twice. See also test/contract/job-source. */
 import assert from 'node:assert/strict';
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { type ExecuteReport, type Job, RedisJobSource, type RedisJobSourceOptions } from 'drone-task-queue/executor';
 import { FakeClock } from 'drone-task-queue/testing';
 import { Redis } from 'ioredis';
+import { runWithPackagesOnly } from '../lacking-packages.js';
 import { leakCheck } from '../leak-check.js';
 import { type Redis as RedisServer, startRedis } from '../redis.js';
 import { benchIn, codeOf, until, valueOf } from './executors.js';
@@ -320,26 +318,10 @@ test('options of a source in Redis that cannot be are refused', async () => {
 });
 
 test('the packages of a source in Redis are missed only by who opens one, who is told the command', async () => {
-  const root = fileURLToPath(new URL('../../', import.meta.url));
-  const project = await mkdtemp(join(tmpdir(), 'drone-project-'));
-  try {
-    const own = join(project, 'node_modules', 'drone-task-queue');
-    await mkdir(own, { recursive: true });
-    await cp(join(root, 'dist'), join(own, 'dist'), { recursive: true });
-    await cp(join(root, 'package.json'), join(own, 'package.json'));
-    await symlink(join(root, 'node_modules', 'tslib'), join(project, 'node_modules', 'tslib'));
-    const program = join(project, 'program.mjs');
-    await writeFile(
-      program,
-      `import { RedisJobSource } from 'drone-task-queue/executor';
-       await RedisJobSource.open({ url: 'redis://127.0.0.1:1' }).catch(({ code, message }) => console.log(code, message));`,
-    );
-    const { stdout } = await promisify(execFile)(process.execPath, [program]);
-    assert.equal(
-      stdout,
-      'ERR_PACKAGE_MISSING a source of jobs in Redis needs the package bullmq: npm install bullmq\n',
-    );
-  } finally {
-    await rm(project, { recursive: true, force: true });
-  }
+  const { stdout } = await runWithPackagesOnly(
+    ['tslib'],
+    `import { RedisJobSource } from 'drone-task-queue/executor';
+     await RedisJobSource.open({ url: 'redis://127.0.0.1:1' }).catch(({ code, message }) => console.log(code, message));`,
+  );
+  assert.equal(stdout, 'ERR_PACKAGE_MISSING a source of jobs in Redis needs the package bullmq: npm install bullmq\n');
 });

@@ -1,13 +1,8 @@
 /** What a store and its sections cannot be told, and packages that are not there. */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { cp, mkdtemp, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import test from 'node:test';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { Store, type StoreOptions } from 'drone-task-queue/store';
+import { runWithPackagesOnly } from '../../lacking-packages.js';
 import { leakCheck } from '../../leak-check.js';
 import { rejectionOf } from '../rejections.js';
 import { idsOf, openItems } from './items.js';
@@ -106,37 +101,22 @@ test('sections are refused by name for arguments out of range, and nothing runs'
 const OWN_SQLITE = [22, 16] as const;
 
 test('a package that is missing is told with the command, and one that is not needed is not missed', async () => {
-  const root = fileURLToPath(new URL('../../../', import.meta.url));
-  const project = await mkdtemp(join(tmpdir(), 'drone-project-'));
-  try {
-    const own = join(project, 'node_modules', 'drone-task-queue');
-    await mkdir(own, { recursive: true });
-    await cp(join(root, 'dist'), join(own, 'dist'), { recursive: true });
-    await cp(join(root, 'package.json'), join(own, 'package.json'));
-    for (const name of ['kysely', 'tslib']) {
-      await symlink(join(root, 'node_modules', name), join(project, 'node_modules', name));
-    }
-    const program = join(project, 'program.mjs');
-    await writeFile(
-      program,
-      `import { Store } from 'drone-task-queue/store';
-       for (const options of [{ memory: true }, { url: 'postgres://127.0.0.1:1/farm' }]) {
-         await Store.open(options).then(
-           store => (console.log('opened'), store.close()),
-           ({ code, message }) => console.log(code + ': ' + message),
-         );
-       }`,
-    );
-    const { stdout, stderr } = await promisify(execFile)(process.execPath, [program]);
-    assert.equal(stderr.replace(/.*ExperimentalWarning: SQLite.*\n.*\n/, ''), '');
-    const [sqlite, postgres] = stdout.trim().split('\n');
-    const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
-    const hasOwn = major > OWN_SQLITE[0] || (major === OWN_SQLITE[0] && minor >= OWN_SQLITE[1]);
-    const command =
-      /^ERR_PACKAGE_MISSING: an SQLite store on Node \S+ needs the package .*: npm install @photostructure\/sqlite$/;
-    assert.match(sqlite ?? '', hasOwn ? /^opened$/ : command);
-    assert.equal(postgres, 'ERR_PACKAGE_MISSING: a store in PostgreSQL needs the package pg: npm install pg');
-  } finally {
-    await rm(project, { recursive: true, force: true });
-  }
+  const { stdout, stderr } = await runWithPackagesOnly(
+    ['kysely', 'tslib'],
+    `import { Store } from 'drone-task-queue/store';
+     for (const options of [{ memory: true }, { url: 'postgres://127.0.0.1:1/farm' }]) {
+       await Store.open(options).then(
+         store => (console.log('opened'), store.close()),
+         ({ code, message }) => console.log(code + ': ' + message),
+       );
+     }`,
+  );
+  assert.equal(stderr.replace(/.*ExperimentalWarning: SQLite.*\n.*\n/, ''), '');
+  const [sqlite, postgres] = stdout.trim().split('\n');
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  const hasOwn = major > OWN_SQLITE[0] || (major === OWN_SQLITE[0] && minor >= OWN_SQLITE[1]);
+  const command =
+    /^ERR_PACKAGE_MISSING: an SQLite store on Node \S+ needs the package .*: npm install @photostructure\/sqlite$/;
+  assert.match(sqlite ?? '', hasOwn ? /^opened$/ : command);
+  assert.equal(postgres, 'ERR_PACKAGE_MISSING: a store in PostgreSQL needs the package pg: npm install pg');
 });
