@@ -205,10 +205,35 @@ const LAYERS: readonly Layer[] = [
     because: 'whose configuration counts when is a matter of its own, whatever runs by it: it knows of no drone',
   },
   {
+    name: 'shard records',
+    files: ['shard/records/'],
+    mayImport: ['ground', 'store'],
+    because: 'a record is a row as plain JSON, on both sides the same, whatever carries it',
+  },
+  {
+    name: 'shard wire',
+    files: ['shard/wire/'],
+    mayImport: ['ground', 'reports'],
+    because:
+      'it carries packets and replies and checks their shape at both ends; what is done with them is not its matter',
+  },
+  {
+    name: 'shard client',
+    files: ['shard/client/'],
+    mayImport: ['ground', 'reports', 'store', 'scheduler', 'shard records', 'shard wire'],
+    because: 'a shard is a store, a loop and a wire; drones are for whoever runs its jobs',
+  },
+  {
+    name: 'shard master',
+    files: ['shard/master/'],
+    mayImport: ['ground', 'reports', 'store', 'shard records', 'shard wire'],
+    because: 'it knows its shards by what they send, and runs nothing by itself',
+  },
+  {
     name: 'shards',
-    files: ['shard/'],
-    mayImport: ['ground', 'reports', 'store', 'scheduler'],
-    because: 'a shard and its master are a store, a loop and a wire; drones are for whoever runs their jobs',
+    files: ['shard/*.ts', 'shard/cli/'],
+    mayImport: ['ground', 'reports', 'store', 'shard records', 'shard wire', 'shard client', 'shard master'],
+    because: 'the command puts together what its users could, by the same doors',
   },
   {
     name: 'tenants in a store',

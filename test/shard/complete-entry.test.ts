@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { completeEntry, type EntryOutcome } from 'drone-task-queue/shard';
 import { testDatabases } from '../contract/store/databases.js';
 import { leakCheck } from '../leak-check.js';
-import { chooseUploads } from '../../src/shard/uploads.js';
+import { chooseUploads } from '../../src/shard/client/uploads.js';
 import { addRows, entry, type Farm, FINISHED_ON, job, openFarm, rowsOf } from './farm.js';
 
 const databases = testDatabases();

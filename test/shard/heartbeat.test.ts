@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { type HeartbeatPacket, type HeartbeatReply, ShardClient, ShardMaster } from 'drone-task-queue/shard';
 import { Value } from 'typebox/value';
-import { HeartbeatPacketSchema, HeartbeatReplySchema } from '../../src/shard/heartbeat.js';
+import { HeartbeatPacketSchema, HeartbeatReplySchema } from '../../src/shard/wire/heartbeat.js';
 import { testDatabases } from '../contract/store/databases.js';
 import { leakCheck } from '../leak-check.js';
 import { addRows, entry, FINISHED_ON, host, job, openFarm, overTheWire, rowsOf } from './farm.js';

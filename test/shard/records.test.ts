@@ -15,7 +15,7 @@ import {
   serializeHosts,
   serializeJobKeyvals,
   serializeJobs,
-} from '../../src/shard/records.js';
+} from '../../src/shard/records/records.js';
 import { testDatabases } from '../contract/store/databases.js';
 import { leakCheck } from '../leak-check.js';
 import { addRows, CREATED_ON, entry, type Farm, host, job, openFarm, overTheWire, type Rows, rowsOf } from './farm.js';

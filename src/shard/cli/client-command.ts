@@ -1,7 +1,7 @@
 /** `drone-shard client`: heartbeats. */
 import type { Log } from '../../log.js';
-import { HttpMasterLink } from '../http-master-link.js';
-import { ShardClient } from '../shard-client.js';
+import { HttpMasterLink } from '../wire/http-master-link.js';
+import { ShardClient } from '../client/shard-client.js';
 import { openFarm, statsTarget } from './farm-store.js';
 import { readNamedFile } from './named-file.js';
 import { type Field, type Settings, variableOf } from './settings.js';

@@ -1,9 +1,9 @@
 /** `drone-shard migrate`, `add-shard` and `token`: what is done to a store before heartbeats can be. */
 import type { Log } from '../../log.js';
-import { farmMigrations } from '../farm-migrations.js';
-import type { FarmTables } from '../farm-tables.js';
-import { MasterError } from '../master/master-error.js';
-import { ShardMaster } from '../shard-master.js';
+import { farmMigrations } from '../records/farm-migrations.js';
+import type { FarmTables } from '../records/farm-tables.js';
+import { MasterError } from '../wire/master-error.js';
+import { ShardMaster } from '../master/shard-master.js';
 import { openFarm, openStore } from './farm-store.js';
 import type { Settings } from './settings.js';
 

@@ -4,8 +4,8 @@ import type { Log } from '../../log.js';
 import type { ReadDb } from '../../store/handles.js';
 import { Store } from '../../store/store.js';
 import type { StatsTarget } from '../../stats.js';
-import { farmMigrations } from '../farm-migrations.js';
-import type { FarmTables } from '../farm-tables.js';
+import { farmMigrations } from '../records/farm-migrations.js';
+import type { FarmTables } from '../records/farm-tables.js';
 import { type Settings, variableOf } from './settings.js';
 import { UsageError } from './usage-error.js';
 

@@ -1,7 +1,7 @@
 /** From arguments and environment to an exit status: 0 done, 1 failed, 2 cannot start as it was told. */
 import type { Log } from '../../log.js';
 import { StoreError } from '../../store/store-error.js';
-import { MasterError } from '../master/master-error.js';
+import { MasterError } from '../wire/master-error.js';
 import { type CommandLine, readCommandLine, USAGE } from './command-line.js';
 import { lineLog } from './line-log.js';
 import { warnIfOpen } from './named-file.js';

@@ -1,9 +1,9 @@
 /** Users, and the groups by which they may use hosts. */
-import type { AclGroupRow, UserRow } from '../farm-tables.js';
-import { type FarmWriter, insertRows } from '../rows.js';
-import type { FarmReader } from '../serialize.js';
+import type { AclGroupRow, UserRow } from '../records/farm-tables.js';
+import { type FarmWriter, insertRows } from '../records/rows.js';
+import type { FarmReader } from '../records/serialize.js';
 import { takeIds } from './ids.js';
-import { MasterError } from './master-error.js';
+import { MasterError } from '../wire/master-error.js';
 import { findAclGroup, findAclGroups, findUsers, wanted } from './named.js';
 
 export async function createUser(tx: FarmWriter, login: string, accessLevel: number): Promise<number> {

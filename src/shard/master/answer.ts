@@ -1,8 +1,8 @@
 /** A heartbeat, on the master's side. */
 import type { Store } from '../../store/store.js';
-import type { FarmTables } from '../farm-tables.js';
-import { HEARTBEAT_VERSION, type HeartbeatPacket, type HeartbeatReply } from '../heartbeat.js';
-import type { FarmReader } from '../serialize.js';
+import type { FarmTables } from '../records/farm-tables.js';
+import { HEARTBEAT_VERSION, type HeartbeatPacket, type HeartbeatReply } from '../wire/heartbeat.js';
+import type { FarmReader } from '../records/serialize.js';
 import { type Assignment, assign } from './assignment.js';
 import type { Conversation } from './conversations.js';
 import { saveHostStatuses } from './host-statuses.js';

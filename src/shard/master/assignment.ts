@@ -18,9 +18,9 @@
  * writes a row that is written here, too, so that one of the two is tried again (PostgreSQL), or has waited (SQLite).
  */
 import { type RawBuilder, sql } from 'kysely';
-import { byIds, chunksOf } from '../chunks.js';
-import type { JobRow } from '../farm-tables.js';
-import type { FarmWriter } from '../rows.js';
+import { byIds, chunksOf } from '../records/chunks.js';
+import type { JobRow } from '../records/farm-tables.js';
+import type { FarmWriter } from '../records/rows.js';
 
 /** What a shard says that it has. */
 export interface Known {

@@ -1,6 +1,6 @@
 /** What a master keeps in mind of its talk with each shard; lost with the process, at no harm. */
 import type { Log } from '../../log.js';
-import type { Refused } from '../heartbeat.js';
+import type { Refused } from '../wire/heartbeat.js';
 
 /** Named in one log line; of the refused the reply has more. */
 const MAX_LOGGED = 20;

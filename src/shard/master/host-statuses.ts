@@ -1,9 +1,9 @@
 /** What shards tell of their hosts. */
 import type { Store } from '../../store/store.js';
-import { byIds, chunksOf } from '../chunks.js';
-import type { FarmTables } from '../farm-tables.js';
-import type { HeartbeatPacket } from '../heartbeat.js';
-import { checkHostStatus } from '../records.js';
+import { byIds, chunksOf } from '../records/chunks.js';
+import type { FarmTables } from '../records/farm-tables.js';
+import type { HeartbeatPacket } from '../wire/heartbeat.js';
+import { checkHostStatus } from '../records/records.js';
 import type { Refusals } from './refusals.js';
 
 /** Saves those that have changed, of hosts that are the shard's: of others it may tell nothing. */

@@ -1,9 +1,9 @@
 /** Hosts as the master knows them. */
-import type { Flag, HostRow } from '../farm-tables.js';
-import { type FarmWriter, insertRows } from '../rows.js';
-import type { FarmReader } from '../serialize.js';
+import type { Flag, HostRow } from '../records/farm-tables.js';
+import { type FarmWriter, insertRows } from '../records/rows.js';
+import type { FarmReader } from '../records/serialize.js';
 import { type NumberedTable, takeIds } from './ids.js';
-import { MasterError } from './master-error.js';
+import { MasterError } from '../wire/master-error.js';
 import { findAclGroups, findHost, findHosts, findLabel, findLabels, findShard, wanted } from './named.js';
 import type { CheckedHost, HostFilter } from './new-host.js';
 

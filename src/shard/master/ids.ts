@@ -1,5 +1,5 @@
 /** The farm's ids, which only the master gives. */
-import type { FarmWriter } from '../rows.js';
+import type { FarmWriter } from '../records/rows.js';
 
 /** Tables whose rows have an id of their own. */
 export type NumberedTable =

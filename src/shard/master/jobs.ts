@@ -1,10 +1,10 @@
 /** Jobs as the master knows them. */
-import { byIds } from '../chunks.js';
-import type { JobKeyvalRow, JobRow, QueueEntryRow } from '../farm-tables.js';
-import { type FarmWriter, insertRows } from '../rows.js';
-import type { FarmReader } from '../serialize.js';
+import { byIds } from '../records/chunks.js';
+import type { JobKeyvalRow, JobRow, QueueEntryRow } from '../records/farm-tables.js';
+import { type FarmWriter, insertRows } from '../records/rows.js';
+import type { FarmReader } from '../records/serialize.js';
 import { type NumberedTable, takeIds } from './ids.js';
-import { MasterError } from './master-error.js';
+import { MasterError } from '../wire/master-error.js';
 import { findHosts, findLabels, findShard, wanted } from './named.js';
 import type { CheckedJob, JobFilter } from './new-job.js';
 import { ABORTED, QUEUED } from './statuses.js';

@@ -1,9 +1,9 @@
 /** Labels, and which shard takes what carries them. */
-import type { LabelRow } from '../farm-tables.js';
-import type { FarmWriter } from '../rows.js';
-import type { FarmReader } from '../serialize.js';
+import type { LabelRow } from '../records/farm-tables.js';
+import type { FarmWriter } from '../records/rows.js';
+import type { FarmReader } from '../records/serialize.js';
 import { takeIds } from './ids.js';
-import { MasterError } from './master-error.js';
+import { MasterError } from '../wire/master-error.js';
 import { findLabel, findLabels, findShard, wanted } from './named.js';
 
 export async function createLabel(tx: FarmWriter, name: string): Promise<number> {

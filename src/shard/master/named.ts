@@ -1,8 +1,8 @@
 /** Finds what users call by name. */
-import { chunksOf } from '../chunks.js';
-import type { AclGroupRow, HostRow, LabelRow, ShardRow, UserRow } from '../farm-tables.js';
-import type { FarmReader } from '../serialize.js';
-import { MasterError } from './master-error.js';
+import { chunksOf } from '../records/chunks.js';
+import type { AclGroupRow, HostRow, LabelRow, ShardRow, UserRow } from '../records/farm-tables.js';
+import type { FarmReader } from '../records/serialize.js';
+import { MasterError } from '../wire/master-error.js';
 
 /** Throws MasterError (`ERR_UNKNOWN_SHARD`). */
 export async function findShard(db: FarmReader, hostname: string): Promise<ShardRow> {

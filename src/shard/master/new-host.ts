@@ -1,7 +1,7 @@
 /** What a host is made from, and what hosts are listed by. */
 import { invalidArgument } from '../../invalid-argument.js';
 import { OptionReader } from '../../option-reader.js';
-import type { Flag } from '../farm-tables.js';
+import type { Flag } from '../records/farm-tables.js';
 import { pairsOf, textOf, textsOf } from './fields.js';
 import { readPage } from './page.js';
 import { READY } from './statuses.js';

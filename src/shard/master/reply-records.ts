@@ -3,8 +3,8 @@
  * next time, and nothing of it would ever get there. What does not fit is the shard's all the same: it does not know of it,
  * and so it comes with a later reply.
  */
-import type { JobKeyvalRow } from '../farm-tables.js';
-import { grouped } from '../grouped.js';
+import type { JobKeyvalRow } from '../records/farm-tables.js';
+import { grouped } from '../records/grouped.js';
 import {
   type FarmReader,
   type HostRecord,
@@ -12,7 +12,7 @@ import {
   serializeHosts,
   serializeJobKeyvals,
   serializeJobs,
-} from '../serialize.js';
+} from '../records/serialize.js';
 
 /** Records that are read at once: there may be thousands of them, and few that fit. */
 const AT_ONCE = 100;

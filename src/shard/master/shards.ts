@@ -1,11 +1,11 @@
 /** Shards as the master knows them. */
 import { sql } from 'kysely';
-import { byIds, chunksOf } from '../chunks.js';
-import type { FarmWriter } from '../rows.js';
-import type { FarmReader } from '../serialize.js';
+import { byIds, chunksOf } from '../records/chunks.js';
+import type { FarmWriter } from '../records/rows.js';
+import type { FarmReader } from '../records/serialize.js';
 import { takeIds } from './ids.js';
 import { addShardLabels } from './labels.js';
-import { MasterError } from './master-error.js';
+import { MasterError } from '../wire/master-error.js';
 import { findShard } from './named.js';
 import { ABORTED, QUEUED } from './statuses.js';
 

@@ -1,9 +1,9 @@
 /** Tokens that shards show to say who they are. */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
-import { chunksOf } from '../chunks.js';
-import type { Moment } from '../farm-tables.js';
-import type { FarmWriter } from '../rows.js';
-import type { FarmReader } from '../serialize.js';
+import { chunksOf } from '../records/chunks.js';
+import type { Moment } from '../records/farm-tables.js';
+import type { FarmWriter } from '../records/rows.js';
+import type { FarmReader } from '../records/serialize.js';
 import { takeIds } from './ids.js';
 import { findShard } from './named.js';
 

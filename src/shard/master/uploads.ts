@@ -9,10 +9,10 @@
  */
 import { inspect } from 'node:util';
 import type { Store } from '../../store/store.js';
-import type { FarmTables, JobRow, QueueEntryRow } from '../farm-tables.js';
-import type { HeartbeatPacket, Refused } from '../heartbeat.js';
-import { checkUploadedEntry, checkUploadedJob, entryRecords, jobRecords, recordIdOf } from '../records.js';
-import type { FarmWriter } from '../rows.js';
+import type { FarmTables, JobRow, QueueEntryRow } from '../records/farm-tables.js';
+import type { HeartbeatPacket, Refused } from '../wire/heartbeat.js';
+import { checkUploadedEntry, checkUploadedJob, entryRecords, jobRecords, recordIdOf } from '../records/records.js';
+import type { FarmWriter } from '../records/rows.js';
 import type { Refusals } from './refusals.js';
 
 /** A job of the packet, with what the packet has of its entries. */

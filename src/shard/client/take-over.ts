@@ -1,11 +1,17 @@
 /** What a reply brings, taken over record by record: one that is wrong is undone whole, told, and costs no other. */
-import type { Log } from '../log.js';
-import type { Store } from '../store/store.js';
-import type { FarmTables } from './farm-tables.js';
-import type { HeartbeatReply } from './heartbeat.js';
+import type { Log } from '../../log.js';
+import type { Store } from '../../store/store.js';
+import type { FarmTables } from '../records/farm-tables.js';
+import type { HeartbeatReply } from '../wire/heartbeat.js';
 import { removeIncorrectHosts } from './incorrect-hosts.js';
-import { deserializeHost, deserializeJob, deserializeJobKeyval, type RecordKind, recordIdOf } from './records.js';
-import type { FarmWriter } from './rows.js';
+import {
+  deserializeHost,
+  deserializeJob,
+  deserializeJobKeyval,
+  type RecordKind,
+  recordIdOf,
+} from '../records/records.js';
+import type { FarmWriter } from '../records/rows.js';
 import { isOfOneSection, isOfRecord, isPassing } from './store-trouble.js';
 import { uploadAgain } from './uploads.js';
 

@@ -1,10 +1,10 @@
 /** A master's routes on a Fastify server. */
 import { randomUUID } from 'node:crypto';
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
-import { type Clock, systemClock } from '../clock.js';
-import { oneLine, quote } from '../foreign-text.js';
-import { type Log, safeLog } from '../log.js';
-import { OptionReader } from '../option-reader.js';
+import { type Clock, systemClock } from '../../clock.js';
+import { oneLine, quote } from '../../foreign-text.js';
+import { type Log, safeLog } from '../../log.js';
+import { OptionReader } from '../../option-reader.js';
 import { HEARTBEAT_VERSION, type HeartbeatPacket, HeartbeatPacketSchema, type HeartbeatReply } from './heartbeat.js';
 import { checkPacket, checkReply } from './heartbeat-check.js';
 import {
@@ -20,7 +20,7 @@ import { News } from './news.js';
 import { RateLimit } from './rate-limit.js';
 import { noToken, Refusal, refusalOf, tooMany } from './refusal.js';
 import { TokenLooks } from './token-looks.js';
-import { type Turn, Turns } from './turns.js';
+import { HeartbeatTurns, type Turn } from './heartbeat-turns.js';
 
 /** What the routes need of a master; a `ShardMaster` is one. */
 export interface HeartbeatMaster {
@@ -106,7 +106,7 @@ class Routes {
   readonly #limit: RateLimit;
   readonly #tokens: TokenLooks;
   readonly #news: News;
-  readonly #turns = new Turns();
+  readonly #turns = new HeartbeatTurns();
   /** By the request that came with their token. */
   readonly #shards = new WeakMap<FastifyRequest, string>();
   /** Of the requests that were let in. */

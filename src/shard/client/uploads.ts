@@ -6,12 +6,12 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { type SelectQueryBuilder, sql } from 'kysely';
-import type { Store } from '../store/store.js';
-import { chunksOf } from './chunks.js';
-import type { FarmTables, Flag, JobRow, QueueEntryRow } from './farm-tables.js';
-import { grouped } from './grouped.js';
-import type { FarmWriter } from './rows.js';
-import { entryRecords, type FarmReader, jobRecords } from './serialize.js';
+import type { Store } from '../../store/store.js';
+import { chunksOf } from '../records/chunks.js';
+import type { FarmTables, Flag, JobRow, QueueEntryRow } from '../records/farm-tables.js';
+import { grouped } from '../records/grouped.js';
+import type { FarmWriter } from '../records/rows.js';
+import { entryRecords, type FarmReader, jobRecords } from '../records/serialize.js';
 
 /** Jobs to upload, each with all of its entries. */
 export interface Uploads {

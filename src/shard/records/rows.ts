@@ -1,6 +1,6 @@
 /** Writes rows of any kind of record. */
 import { sql } from 'kysely';
-import type { ReadWriteDb } from '../store/handles.js';
+import type { ReadWriteDb } from '../../store/handles.js';
 import { chunksOf } from './chunks.js';
 import type { FarmTables } from './farm-tables.js';
 import { RECORDS, type RecordRows } from './record-fields.js';

@@ -1,5 +1,5 @@
 /** Rows as records: plain JSON, with what belongs to them where that is followed. In the order of their ids. */
-import type { ReadDb } from '../store/handles.js';
+import type { ReadDb } from '../../store/handles.js';
 import { byIds } from './chunks.js';
 import type {
   AclGroupRow,

@@ -8,19 +8,19 @@
  * What always holds: one heartbeat at a time; a finished job is to be uploaded until the master has acknowledged all that
  * is known of it; a heartbeat that fails leaves everything for the next one.
  */
-import { invalidArgument } from '../invalid-argument.js';
-import { TickLoop, TickLoopError } from '../scheduler/tick-loop.js';
-import type { TickContext } from '../scheduler/tick-options.js';
-import { refuseInSection } from '../section-guard.js';
-import { StoreError } from '../store/store-error.js';
-import type { Store } from '../store/store.js';
+import { invalidArgument } from '../../invalid-argument.js';
+import { TickLoop, TickLoopError } from '../../scheduler/tick-loop.js';
+import type { TickContext } from '../../scheduler/tick-options.js';
+import { refuseInSection } from '../../section-guard.js';
+import { StoreError } from '../../store/store-error.js';
+import type { Store } from '../../store/store.js';
 import { type ClientSettings, readClientOptions, type ShardClientOptions } from './client-options.js';
 import { ClientReports, type HeartbeatFailureCode, type ReportState } from './client-reports.js';
-import { farmOf } from './farm-store.js';
-import type { FarmTables } from './farm-tables.js';
-import { HeartbeatError } from './heartbeat-error.js';
-import { HEARTBEAT_VERSION, type HeartbeatPacket, type HeartbeatReply } from './heartbeat.js';
-import type { HeartbeatExchange, MasterLink } from './master-link.js';
+import { farmOf } from '../records/farm-store.js';
+import type { FarmTables } from '../records/farm-tables.js';
+import { HeartbeatError } from '../wire/heartbeat-error.js';
+import { HEARTBEAT_VERSION, type HeartbeatPacket, type HeartbeatReply } from '../wire/heartbeat.js';
+import type { HeartbeatExchange, MasterLink } from '../wire/master-link.js';
 import { packetOf } from './packet.js';
 import { isPassing } from './store-trouble.js';
 import { ReplyTaker, type TakenOver } from './take-over.js';

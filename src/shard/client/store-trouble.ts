@@ -1,7 +1,7 @@
 /** Whose fault it is when a section fails: a record's, the database's, or this program's. */
-import { ContextSwitchError } from '../section-guard.js';
-import { StoreError, type StoreErrorCode } from '../store/store-error.js';
-import { RecordError } from './record-error.js';
+import { ContextSwitchError } from '../../section-guard.js';
+import { StoreError, type StoreErrorCode } from '../../store/store-error.js';
+import { RecordError } from '../records/record-error.js';
 
 /** Of this program, whatever the record or the database says. */
 const DEFECTS = [TypeError, RangeError, ReferenceError, SyntaxError, ContextSwitchError];

@@ -1,8 +1,8 @@
 /** A heartbeat's packet: what is so on this shard, as of one moment. */
 import { sql } from 'kysely';
-import type { Flag } from './farm-tables.js';
-import { HEARTBEAT_VERSION, type HeartbeatPacket } from './heartbeat.js';
-import type { FarmReader } from './serialize.js';
+import type { Flag } from '../records/farm-tables.js';
+import { HEARTBEAT_VERSION, type HeartbeatPacket } from '../wire/heartbeat.js';
+import type { FarmReader } from '../records/serialize.js';
 import { idsToUpload, type Uploads } from './uploads.js';
 
 export async function packetOf(db: FarmReader, shardHostname: string, uploads: Uploads): Promise<HeartbeatPacket> {

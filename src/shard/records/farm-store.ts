@@ -1,5 +1,5 @@
 /** A store that has a farm's tables, among others of its user's. */
-import type { Store } from '../store/store.js';
+import type { Store } from '../../store/store.js';
 import type { FarmTables } from './farm-tables.js';
 
 /** The same store, for its farm's tables alone. */

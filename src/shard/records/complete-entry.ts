@@ -1,5 +1,5 @@
 /** The end of a queue entry on a shard. */
-import type { Store } from '../store/store.js';
+import type { Store } from '../../store/store.js';
 import { farmOf } from './farm-store.js';
 import type { FarmTables, Moment } from './farm-tables.js';
 import { RecordError } from './record-error.js';

@@ -1,12 +1,12 @@
 /** What is told of a shard client's heartbeats: log, events and metrics. */
-import { events, type HeartbeatEnd, publish } from '../events.js';
-import type { Log } from '../log.js';
-import { metricName, openStats, type Stats } from '../stats.js';
-import type { StoreErrorCode } from '../store/store-error.js';
+import { events, type HeartbeatEnd, publish } from '../../events.js';
+import type { Log } from '../../log.js';
+import { metricName, openStats, type Stats } from '../../stats.js';
+import type { StoreErrorCode } from '../../store/store-error.js';
 import type { ClientSettings } from './client-options.js';
-import { HeartbeatError, type HeartbeatErrorCode } from './heartbeat-error.js';
-import type { Refused } from './heartbeat.js';
-import type { HeartbeatExchange } from './master-link.js';
+import { HeartbeatError, type HeartbeatErrorCode } from '../wire/heartbeat-error.js';
+import type { Refused } from '../wire/heartbeat.js';
+import type { HeartbeatExchange } from '../wire/master-link.js';
 import type { TakenOver } from './take-over.js';
 
 /** Why a heartbeat failed that the next one may do better than. */

@@ -1,7 +1,7 @@
 /** Hosts that are not this shard's any more. */
-import type { Store } from '../store/store.js';
-import { chunksOf } from './chunks.js';
-import type { FarmTables } from './farm-tables.js';
+import type { Store } from '../../store/store.js';
+import { chunksOf } from '../records/chunks.js';
+import type { FarmTables } from '../records/farm-tables.js';
 
 /** Marks them invalid and clears what links them; those that are not here are ignored. Jobs that name them keep them. */
 export async function removeIncorrectHosts(farm: Store<FarmTables>, hostIds: readonly number[]): Promise<void> {

@@ -1,5 +1,5 @@
 /** Why a request to a master was refused, and how it is said. */
-import type { MasterErrorCode } from './master/master-error.js';
+import type { MasterErrorCode } from './master-error.js';
 
 /** As `error.code` in the answer's JSON. */
 export type RefusalCode =

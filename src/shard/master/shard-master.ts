@@ -1,8 +1,8 @@
 /** The master: it knows the whole farm, and hands parts of it out to shards. */
-import { invalidArgument } from '../invalid-argument.js';
-import { OptionReader } from '../option-reader.js';
-import { Store } from '../store/store.js';
-import { farmOf } from './farm-store.js';
+import { invalidArgument } from '../../invalid-argument.js';
+import { OptionReader } from '../../option-reader.js';
+import { Store } from '../../store/store.js';
+import { farmOf } from '../records/farm-store.js';
 import type {
   AclGroupRow,
   FarmTables,
@@ -12,24 +12,24 @@ import type {
   LabelRow,
   QueueEntryRow,
   UserRow,
-} from './farm-tables.js';
-import type { HeartbeatPacket, HeartbeatReply } from './heartbeat.js';
-import * as acl from './master/acl-groups.js';
-import { answerHeartbeat } from './master/answer.js';
-import { Conversations } from './master/conversations.js';
-import { idOf, integerOf, listOf, pairsOf, stringOf, textOf, textsOf } from './master/fields.js';
-import * as hosts from './master/hosts.js';
-import * as jobs from './master/jobs.js';
-import * as labels from './master/labels.js';
-import { MasterError } from './master/master-error.js';
-import { type MasterSettings, readMasterOptions, type ShardMasterOptions } from './master/master-options.js';
-import { checkNewHost, type HostQuery, type NewHost, readHostQuery } from './master/new-host.js';
-import { checkNewJob, type JobQuery, type NewJob, readJobQuery } from './master/new-job.js';
-import { findShard } from './master/named.js';
-import * as shards from './master/shards.js';
-import * as tokens from './master/tokens.js';
-import type { FarmWriter } from './rows.js';
-import type { FarmReader } from './serialize.js';
+} from '../records/farm-tables.js';
+import type { HeartbeatPacket, HeartbeatReply } from '../wire/heartbeat.js';
+import * as acl from './acl-groups.js';
+import { answerHeartbeat } from './answer.js';
+import { Conversations } from './conversations.js';
+import { idOf, integerOf, listOf, pairsOf, stringOf, textOf, textsOf } from './fields.js';
+import * as hosts from './hosts.js';
+import * as jobs from './jobs.js';
+import * as labels from './labels.js';
+import { MasterError } from '../wire/master-error.js';
+import { type MasterSettings, readMasterOptions, type ShardMasterOptions } from './master-options.js';
+import { checkNewHost, type HostQuery, type NewHost, readHostQuery } from './new-host.js';
+import { checkNewJob, type JobQuery, type NewJob, readJobQuery } from './new-job.js';
+import { findShard } from './named.js';
+import * as shards from './shards.js';
+import * as tokens from './tokens.js';
+import type { FarmWriter } from '../records/rows.js';
+import type { FarmReader } from '../records/serialize.js';
 
 /**
  * The service side of shards, over a store with the farm's tables (`farmMigrations`).

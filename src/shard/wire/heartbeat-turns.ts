@@ -6,7 +6,7 @@
 import type { ServerResponse } from 'node:http';
 import { Refusal } from './refusal.js';
 
-export class Turns {
+export class HeartbeatTurns {
   readonly #turns = new Map<string, Turn>();
 
   /**
