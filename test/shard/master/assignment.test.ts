@@ -498,7 +498,9 @@ function heldAtItsEnd(store: Store<FarmTables>, gate: Gate): Store<FarmTables> {
       },
       options,
     );
-  return new Proxy(store, { get: (target, name) => (name === 'readWrite' ? readWrite : Reflect.get(target, name)) });
+  return new Proxy(store, {
+    get: (target, name): unknown => (name === 'readWrite' ? readWrite : Reflect.get(target, name)),
+  });
 }
 
 /** Resolves when a transaction waits for a row of another one. */
