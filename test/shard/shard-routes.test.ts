@@ -496,6 +496,24 @@ test('strangers get only so many looks at tokens, and shut out no shard that was
   assert.equal((await heartbeat(serving, { token: 'guessed' })).status, 401);
 });
 
+test('a shard that comes too often is refused without a look at its token, and a token that is void counts for nobody', async () => {
+  const clock = new FakeClock();
+  await using serving = await serve({ heartbeatsPerMinute: 2, clock });
+  const { master } = serving;
+  const hostnameOfToken = master.hostnameOfToken.bind(master);
+  let looks = 0;
+  master.hostnameOfToken = token => {
+    looks += 1;
+    return hostnameOfToken(token);
+  };
+  for (const status of [200, 200, 429, 429]) assert.equal((await heartbeat(serving)).status, status);
+  assert.equal(looks, 2);
+  master.hostnameOfToken = async () => undefined;
+  await clock.advance(30_000);
+  const refused = [await heartbeat(serving), await heartbeat(serving)].map(({ status }) => status);
+  assert.deepEqual(refused, [401, 401], 'the second one is nobody’s, whose limit it is not');
+});
+
 test('looks that find a shard, or fail, do not count as those of a stranger', async () => {
   const clock = new FakeClock();
   await using serving = await serve({ clock, heartbeatsPerMinute: Infinity });

@@ -174,19 +174,25 @@ class Routes {
     if (token === undefined) {
       throw noToken('ERR_TOKEN_MISSING', 'a heartbeat needs a header Authorization: Bearer <token>');
     }
+    const last = this.#tokens.lastHostnameOf(token);
+    // Before its look: a shard that comes all the time is not to keep the store busy with that.
+    if (last !== undefined) this.#count(request, last);
     const shardHostname = await this.#tokens.hostnameOf(token, request.ip);
-    this.#shards.set(request, shardHostname);
-    const waitMs = this.#limit.take(shardHostname);
-    if (waitMs > 0) {
-      const text = `more than ${String(this.#settings.heartbeatsPerMinute)} heartbeats a minute`;
-      throw tooMany('ERR_TOO_MANY_HEARTBEATS', text, waitMs);
-    }
+    if (last !== shardHostname) this.#count(request, shardHostname);
     const turn = this.#turns.take(shardHostname, reply.raw);
     if (turn === undefined) {
       const text = 'the master is still at work on a heartbeat of this shard';
       throw tooMany('ERR_HEARTBEAT_UNDER_WAY', text, UNDER_WAY_WAIT_MS);
     }
     this.#turnOf.set(request, turn);
+  }
+
+  #count(request: FastifyRequest, shardHostname: string): void {
+    this.#shards.set(request, shardHostname);
+    const waitMs = this.#limit.take(shardHostname);
+    if (waitMs === 0) return;
+    const text = `more than ${String(this.#settings.heartbeatsPerMinute)} heartbeats a minute`;
+    throw tooMany('ERR_TOO_MANY_HEARTBEATS', text, waitMs);
   }
 
   async #work<T>(request: FastifyRequest, fn: () => Promise<T>): Promise<T> {
