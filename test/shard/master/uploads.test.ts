@@ -259,6 +259,28 @@ test('a shard is not told how jobs have ended that are no shard’s', async () =
   assert.doesNotMatch(JSON.stringify(reply), /private/);
 });
 
+test('names that mean something to JavaScript or SQL are text as any other', async () => {
+  await using farm = await openMaster({ memory: true });
+  const [id = 0, other = 0] = await farmWithJobs(farm, 1, 1);
+  const hostId = await farm.master.createHost({ hostname: 'a1', labels: ['rack-a'] });
+  await heartbeat(farm, 'shard-a');
+  const status = `x'); DELETE FROM farm_job; -- "$1" ?`;
+  const { jobs, entries } = await uploadOf(farm, id, { ...COMPLETED, status });
+  const hidden = JSON.parse(`{"__proto__": ${JSON.stringify(await jobOf(farm, other))}, "constructor": 7}`) as unknown;
+  const reply = await heartbeat(farm, 'shard-a', {
+    jobs: [hidden, { ...(jobs[0] as object), constructor: 7, toString: 'x' }],
+    entries,
+    knownHosts: [{ id: hostId, status }],
+  });
+  assert.deepEqual([reply.acknowledgedJobIds, reply.refused.map(refused => refused.id)], [[id], [null]]);
+  assert.deepEqual(await statuses(farm, id), [status]);
+  assert.deepEqual(
+    (await farm.master.listHosts()).map(host => host.status),
+    [status],
+  );
+  assert.equal((await farm.master.listJobs()).length, 2);
+});
+
 test('what a shard tells of a record is as long as it may be, and not longer', async () => {
   await using farm = await openMaster({ memory: true });
   const [id = 0] = await farmWithJobs(farm, 1);
