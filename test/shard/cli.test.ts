@@ -1,18 +1,21 @@
 /** `drone-shard`, run as a program. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdtemp, open, rm, writeFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { chmod, type FileHandle, mkdtemp, open, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import test, { after, before } from 'node:test';
+import { promisify } from 'node:util';
 import { farmMigrations, type FarmTables, shardRoutes, ShardMaster } from 'drone-task-queue/shard';
 import { Store } from 'drone-task-queue/store';
 import { Gate } from 'drone-task-queue/testing';
 import Fastify from 'fastify';
 import { type Place, testDatabases } from '../contract/store/databases.js';
+import { until } from '../faults/until.js';
 import { leakCheck } from '../leak-check.js';
 import { ask } from './ask.js';
 import { makeCertificates } from './certificates.js';
@@ -308,6 +311,39 @@ test('one heartbeat that is under way is finished when it is to stop', { timeout
   const { status, stderr } = await client.ended();
   assert.equal(status, 0, stderr);
 });
+
+test('a client that is stopped while it starts heartbeats no more', { timeout: 60_000 }, async () => {
+  await using shard = await shardOf(new FakeMaster());
+  const { DRONE_SHARD_TOKEN: token = '', ...env } = shard.env;
+  for (const [args, expected] of [
+    [['client'], 0],
+    [['client', '--once'], 1],
+  ] as const) {
+    // It waits there for its token.
+    const tokenFile = join(folder, `${String(++files)}.pipe`);
+    await promisify(execFile)('mkfifo', ['-m', '600', tokenFile]);
+    await using client = new Program(args, { ...env, DRONE_SHARD_TOKEN_FILE: tokenFile });
+    await using pipe = await writerOf(tokenFile);
+    client.kill('SIGTERM');
+    await client.says('stderr', /SIGTERM: stopping/);
+    await pipe.writeFile(token);
+    await pipe.close();
+    const { status, stderr } = await client.ended();
+    assert.equal(status, expected, stderr);
+  }
+  assert.deepEqual(shard.master.heard, []);
+});
+
+/** Once somebody reads it. */
+async function writerOf(pipe: string): Promise<FileHandle> {
+  let writer: FileHandle | undefined;
+  await until(async () => {
+    writer = await open(pipe, constants.O_WRONLY | constants.O_NONBLOCK).catch(() => undefined);
+    return writer !== undefined;
+  });
+  assert(writer !== undefined);
+  return writer;
+}
 
 test('a master with a caFile takes shards with a certificate only', { timeout: 60_000 }, async () => {
   const { ca, cert, key } = await makeCertificates();

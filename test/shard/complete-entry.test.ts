@@ -18,7 +18,7 @@ const SHARD = { id: 4, hostname: 'shard4' };
 const COMPLETED = { status: 'Completed', finished_on: FINISHED_ON, complete: 1 } as const;
 
 async function uploadedIds(farm: Farm): Promise<number[]> {
-  const limits = { maxUploadJobs: 10, maxUploadBytes: Infinity };
+  const limits = { maxUploadJobs: 10, maxUploadBytes: Infinity, random: Math.random };
   const { jobs } = await farm.read(db => chooseUploads(db, limits));
   return jobs.map(({ id }) => id);
 }

@@ -284,6 +284,8 @@ test('each field of a record is checked, and the complaint names the record, its
     [{ ...job(1), keyvals: [] }, 'job 1: keyvals is [], expected nothing that belongs to an uploaded record'],
     [{ ...job(1), later: {} }, 'job 1: later is {}, expected nothing that belongs to an uploaded record'],
   ];
+  const accents = { ...entry(3, 1), status: `e${'\u0301'.repeat(1_000)}` };
+  assert.throws(() => checkUploadedEntry(accents), { field: 'status', message: /expected a string of up to 1000 / });
   for (const [record, message] of cases)
     assert.throws(() => checkUploadedJob(record), { name: 'RecordError', message });
   assert.throws(() => checkUploadedEntry({ ...entry(3, 1), complete: true }), {

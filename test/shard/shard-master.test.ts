@@ -10,6 +10,7 @@ import {
   ShardMaster,
 } from 'drone-task-queue/shard';
 import type { Store } from 'drone-task-queue/store';
+import { FakeClock } from 'drone-task-queue/testing';
 import { rejectionOf } from '../contract/rejections.js';
 import { testDatabases } from '../contract/store/databases.js';
 import { leakCheck } from '../leak-check.js';
@@ -370,6 +371,11 @@ const WRONG: readonly (readonly [what: string, run: (master: ShardMaster<FarmTab
       m => m.createJob({ ...work, name: 'x', priority: 0.5, entries: [{}] }),
       /priority is 0\.5/,
     ],
+    [
+      'a status that no shard would take',
+      m => m.createHost({ hostname: 'a', status: 'x'.repeat(1_001) }),
+      /status is 'x+'.*, expected a string of up to 1000 characters/,
+    ],
     ['an id that is none', m => m.abortJob(0), /jobId is 0, expected an id/],
     ['a page of no jobs', m => m.listJobs({ limit: 0 }), /limit is 0, expected an integer from 1/],
     [
@@ -397,15 +403,35 @@ test('a master is not made of what is no store, nor with options that are none',
   }
 });
 
-test('a master tells its log which records it has refused', async () => {
+test('a master tells its log which records it has refused, once a minute at the most', async () => {
   const lines: string[] = [];
+  const details: string[] = [];
   const silent = (): void => undefined;
-  const log = { debug: silent, info: silent, warn: (line: string) => lines.push(line), error: silent };
-  await using farm = await openMaster({ memory: true }, { log });
+  const log = {
+    debug: (line: string) => details.push(line),
+    info: silent,
+    warn: (line: string) => lines.push(line),
+    error: silent,
+  };
+  const clock = new FakeClock();
+  await using farm = await openMaster({ memory: true }, { log, clock });
   await addShards(farm.master, { 'shard-a': 'rack-a' });
   for (let time = 0; time < 2; time++) await heartbeat(farm, 'shard-a', { jobs: [{ id: 0 }] });
   assert.deepEqual(lines, ['shard-a: 1 of its records were refused'], 'once');
   await heartbeat(farm, 'shard-a');
   await heartbeat(farm, 'shard-a', { jobs: [{ id: 0 }] });
+  assert.deepEqual([lines.length, details.length], [1, 1], 'it may be otherwise with each heartbeat');
+  await clock.advance(60_000);
+  await heartbeat(farm, 'shard-a');
+  await heartbeat(farm, 'shard-a', { jobs: [{ id: 0 }] });
   assert.equal(lines.length, 2, 'and when it is so again');
+});
+
+test('what is refused is told shortly, whatever its fields are called', async () => {
+  await using farm = await openMaster({ memory: true });
+  await addShards(farm.master, { 'shard-a': 'rack-a' });
+  const { refused } = await heartbeat(farm, 'shard-a', { jobs: [{ [`\n${'x'.repeat(1_000_000)}`]: {} }] });
+  assert.equal(refused.length, 1);
+  assert.ok((refused[0]?.reason.length ?? Infinity) < 400);
+  assert.doesNotMatch(refused[0]?.reason ?? '', /\n/);
 });

@@ -12,6 +12,7 @@ import { until } from '../faults/until.js';
 import { leakCheck } from '../leak-check.js';
 import { type Answer, ask } from './ask.js';
 import { emptyPacket, emptyReply, FakeMaster } from './fake-master.js';
+import { Told } from './scripted-link.js';
 
 leakCheck();
 
@@ -268,6 +269,7 @@ test('options that routes cannot have are named', () => {
   assert.throws(make({ maxPacketByte: 1 }), { code: 'ERR_INVALID_ARG', message: /maxPacketByte/ });
   assert.throws(make({ maxPacketBytes: 0 }), { code: 'ERR_INVALID_ARG', message: /maxPacketBytes is 0/ });
   assert.throws(make({ heartbeatsPerMinute: 0.5 }), { code: 'ERR_INVALID_ARG', message: /heartbeatsPerMinute is 0.5/ });
+  assert.throws(make({ stats: { host: '' } }), { code: 'ERR_INVALID_ARG', message: /stats.host is ''/ });
   assert.throws(make({ log: {} }), { code: 'ERR_INVALID_ARG', message: /log.debug/ });
 });
 
@@ -287,6 +289,35 @@ for (const [list, item, most] of TOO_LONG) {
     assert.equal(refusal.code, 'ERR_PACKET_SCHEMA');
     assert.equal(refusal.message, `the packet's /${list} must not have more than ${String(most)} items`);
     assert.deepEqual(serving.master.heard, []);
+  });
+}
+
+const HOSTILE: readonly (readonly [what: string, jobs: () => string, message: string])[] = [
+  ['lists in lists', () => '['.repeat(20) + ']'.repeat(20), 'has more than 16 levels'],
+  ['brackets in a text', () => JSON.stringify('\\"[{'.repeat(2_200_000)), ''],
+  [
+    'fields of one object',
+    () => JSON.stringify(Object.fromEntries(Array.from({ length: 1_001 }, (_, at) => [at, 0]))),
+    'has more than 1000 fields in one object',
+  ],
+  ['objects', () => `[${'{},'.repeat(2_100_000)}{}]`, 'has more than 2100000 lists and objects'],
+  ['values', () => `[${'0,'.repeat(8_000_001)}0]`, 'has more than 8000000 values'],
+];
+
+for (const [what, job, message] of HOSTILE) {
+  test(`a packet of all too many ${what} is ${message === '' ? 'taken' : 'refused before it is parsed'}`, async () => {
+    await using serving = await serve();
+    const body = gzipSync(JSON.stringify({ ...emptyPacket, jobs: [] }).replace('"jobs":[', `"jobs":[${job()}`));
+    const answer = await heartbeat(serving, { headers: { 'content-encoding': 'gzip' }, body });
+    if (message === '') assert.equal(answer.status, 200);
+    else {
+      const refusal = refusalIn(answer);
+      assert.deepEqual(
+        [answer.status, refusal.code, refusal.message],
+        [413, 'ERR_PACKET_TOO_LARGE', `the packet ${message}`],
+      );
+    }
+    assert.equal(serving.master.heard.length, message === '' ? 1 : 0);
   });
 }
 
@@ -423,12 +454,17 @@ test('a heartbeat whose connection has gone before its work begins is none of th
 });
 
 /** Of heartbeats without a packet, all over one connection. */
-async function statusesOf({ url }: Serving, tokens: readonly string[]): Promise<number[]> {
+async function statusesOf(
+  { url }: Serving,
+  tokens: readonly string[],
+  addresses: readonly string[] = [],
+): Promise<number[]> {
   const { hostname, port } = new URL(url);
   const socket = connect(Number(port), hostname);
   const heads = tokens.map(
     (token, at) =>
       `POST /v1/heartbeat HTTP/1.1\r\nhost: ${hostname}\r\nauthorization: Bearer ${token}\r\ncontent-length: 0\r\n` +
+      `x-forwarded-for: ${addresses[at] ?? hostname}\r\n` +
       `connection: ${at === tokens.length - 1 ? 'close' : 'keep-alive'}\r\n\r\n`,
   );
   socket.write(heads.join(''));
@@ -460,6 +496,24 @@ test('strangers get only so many looks at tokens, and shut out no shard that was
   assert.equal((await heartbeat(serving, { token: 'guessed' })).status, 401);
 });
 
+test('a shard that comes too often is refused without a look at its token, and a token that is void counts for nobody', async () => {
+  const clock = new FakeClock();
+  await using serving = await serve({ heartbeatsPerMinute: 2, clock });
+  const { master } = serving;
+  const hostnameOfToken = master.hostnameOfToken.bind(master);
+  let looks = 0;
+  master.hostnameOfToken = token => {
+    looks += 1;
+    return hostnameOfToken(token);
+  };
+  for (const status of [200, 200, 429, 429]) assert.equal((await heartbeat(serving)).status, status);
+  assert.equal(looks, 2);
+  master.hostnameOfToken = async () => undefined;
+  await clock.advance(30_000);
+  const refused = [await heartbeat(serving), await heartbeat(serving)].map(({ status }) => status);
+  assert.deepEqual(refused, [401, 401], 'the second one is nobody’s, whose limit it is not');
+});
+
 test('looks that find a shard, or fail, do not count as those of a stranger', async () => {
   const clock = new FakeClock();
   await using serving = await serve({ clock, heartbeatsPerMinute: Infinity });
@@ -478,7 +532,7 @@ test('looks that find a shard, or fail, do not count as those of a stranger', as
   );
 });
 
-test('what strangers can be refused for without end is a warning once an hour', async () => {
+test('what can be refused without end is a warning once an hour', async () => {
   const clock = new FakeClock();
   await using serving = await serve({ clock });
   const levelsOf = async (...tokens: readonly string[]): Promise<string[]> => {
@@ -487,9 +541,45 @@ test('what strangers can be refused for without end is a warning once an hour', 
     return serving.lines.map(({ level }) => level);
   };
   assert.deepEqual(await levelsOf('guessed', 'guessed', '', ''), ['warn', 'debug', 'warn', 'debug']);
-  assert.deepEqual(await levelsOf('token-2', 'token-2'), ['warn', 'warn'], 'what needs a token is told each time');
+  assert.deepEqual(await levelsOf('token-2', 'token-2', 'token-3'), ['warn', 'debug', 'warn'], 'for each shard');
   await clock.advance(3_599_999);
   assert.deepEqual(await levelsOf('guessed'), ['debug']);
   await clock.advance(1);
   assert.deepEqual(await levelsOf('guessed', 'guessed'), ['warn', 'debug']);
+});
+
+test('strangers who come from everywhere keep no warning about a shard from its log', async () => {
+  const app = Fastify({ trustProxy: true });
+  await using serving = await serve({}, app);
+  const addresses = Array.from({ length: 1_001 }, (_, at) => `10.0.${String(at >> 8)}.${String(at & 255)}`);
+  await statusesOf(
+    serving,
+    addresses.map(() => 'guessed'),
+    addresses,
+  );
+  assert.deepEqual(serving.lines.map(({ level }) => level).slice(999), ['warn', 'debug']);
+  await heartbeat(serving, { body: 'no packet' });
+  assert.equal(serving.lines.at(-1)?.level, 'warn');
+});
+
+test('routes tell of refusals by their codes, and of sizes, as metrics', async () => {
+  const told = new Told();
+  await using serving = await serve({ name: 'one', stats: told.stats });
+  const body = JSON.stringify(emptyPacket);
+  await heartbeat(serving, { headers: { 'content-encoding': 'gzip' }, body: gzipSync(body) });
+  await heartbeat(serving, { token: '' });
+  for (let time = 0; time < 2; time++) await heartbeat(serving, { token: 'guessed' });
+  serving.master.reply = () => {
+    throw new Error('full');
+  };
+  await heartbeat(serving);
+  assert.deepEqual(Object.fromEntries(told.counters), {
+    'drone_task_queue.one.refusals.ERR_TOKEN_MISSING': 1,
+    'drone_task_queue.one.refusals.ERR_TOKEN_UNKNOWN': 2,
+    'drone_task_queue.one.refusals.ERR_MASTER_FAILED': 1,
+  });
+  assert.deepEqual(Object.fromEntries(told.gauges), {
+    'drone_task_queue.one.request_size': body.length,
+    'drone_task_queue.one.response_size': JSON.stringify(emptyReply).length,
+  });
 });

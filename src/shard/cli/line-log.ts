@@ -1,6 +1,7 @@
 /** Log lines on stderr, as text for people or as JSON for programs. */
 import { inspect } from 'node:util';
 import type { Log } from '../../log.js';
+import { HeartbeatError } from '../wire/heartbeat-error.js';
 
 type Level = 'info' | 'warn' | 'error';
 type Line = (level: Level, message: string, fields: Record<string, unknown>) => string;
@@ -16,10 +17,11 @@ export function lineLog(format: 'json' | 'text'): Log {
   return { debug: () => undefined, info: on('info'), warn: on('warn'), error: on('error') };
 }
 
-/** On one line; what has failed with its stack below. */
+/** On one line; what has failed with its stack below, but for heartbeats: why one of those has failed is no matter of code. */
 const textLine: Line = (level, message, { error }) => {
   const head = `${new Date().toISOString()} ${level} ${message.replaceAll(/\s*\n\s*/g, ' ')}`;
-  return level === 'error' && error !== undefined ? `${head}\n${inspect(error)}` : head;
+  const hasStack = level === 'error' && error !== undefined && !(error instanceof HeartbeatError);
+  return hasStack ? `${head}\n${inspect(error)}` : head;
 };
 
 const jsonLine: Line = (level, message, fields) => {

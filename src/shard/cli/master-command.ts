@@ -6,7 +6,7 @@ import { StoreError } from '../../store/store-error.js';
 import { ShardMaster } from '../master/shard-master.js';
 import { shardRoutes } from '../wire/shard-routes.js';
 import { Connections } from './connections.js';
-import { openFarm } from './farm-store.js';
+import { openFarm, statsTarget } from './farm-store.js';
 import { readNamedFile } from './named-file.js';
 import type { Settings } from './settings.js';
 import { aborted } from './stop.js';
@@ -31,8 +31,9 @@ export async function runMaster(settings: Settings, log: Log, stop: AbortSignal)
   const app = newServer(fastify, await readTls(settings, log));
   const connections = new Connections(app);
   await using store = await openFarm(settings, log);
-  const master = new ShardMaster(store, { maxJobsPerReply, maxHostsPerReply, log });
-  await app.register(shardRoutes(master, { maxPacketBytes, heartbeatsPerMinute, log }));
+  const reports = { name: 'master', stats: statsTarget(settings), log };
+  await using master = new ShardMaster(store, { maxJobsPerReply, maxHostsPerReply, ...reports });
+  await app.register(shardRoutes(master, { maxPacketBytes, heartbeatsPerMinute, ...reports }));
   if (settings.certFile === undefined && !isThisMachine(host)) {
     log.warn("without certFile and keyFile, whoever is on the way can read the shards' tokens");
   }

@@ -43,7 +43,7 @@ export interface ShardClientOptions {
   log?: Log | undefined;
   /** For the loop. Default: real time. */
   clock?: Clock | undefined;
-  /** For the pauses: from 0 to less than 1. Default `Math.random`. */
+  /** For the pauses, and for which upload is the first: from 0 to less than 1. Default `Math.random`. */
   random?: (() => number) | undefined;
 }
 
@@ -60,6 +60,7 @@ export interface ClientSettings {
   readonly stats: StatsTarget | undefined;
   readonly log: Log;
   readonly clock: Clock;
+  readonly random: () => number;
 }
 
 const NAMES = [
@@ -97,7 +98,7 @@ export function readClientOptions(options: ShardClientOptions): ClientSettings {
   const isJobCount = (value: number): boolean => isCount(value) && value <= MAX_UPLOADED_JOBS;
   const jobCount = `an integer from 1 to ${String(MAX_UPLOADED_JOBS)}`;
   const pause = `milliseconds from 1 to ${String(LONGEST_PAUSE_MS)}`;
-  const { onFatal, stats, log, clock } = options;
+  const { onFatal, stats, log, clock, random = Math.random } = options;
   if (onFatal !== undefined && typeof onFatal !== 'function') {
     throw invalidArgument('onFatal', onFatal, 'a function (error)');
   }
@@ -114,5 +115,6 @@ export function readClientOptions(options: ShardClientOptions): ClientSettings {
     stats,
     log: safeLog(log),
     clock: clock ?? systemClock,
+    random,
   };
 }

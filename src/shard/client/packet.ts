@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import type { Flag } from '../records/farm-tables.js';
 import { HEARTBEAT_VERSION, type HeartbeatPacket } from '../wire/heartbeat.js';
 import type { FarmReader } from '../records/serialize.js';
-import { idsToUpload, type Uploads } from './uploads.js';
+import type { Uploads } from './uploads.js';
 
 export async function packetOf(db: FarmReader, shardHostname: string, uploads: Uploads): Promise<HeartbeatPacket> {
   const openJobs = await db
@@ -16,8 +16,7 @@ export async function packetOf(db: FarmReader, shardHostname: string, uploads: U
     .execute();
   // Those, too, are new to the master only: unsaid, it would send them whole in place of others until it has them. Not so
   // those that it has acknowledged: when it sends one, it has lost what it was told.
-  const finished = await idsToUpload(db).execute();
-  const knownJobIds = new Set([...openJobs.map(job => job.job_id), ...finished.map(job => job.id)]);
+  const knownJobIds = new Set([...openJobs.map(job => job.job_id), ...uploads.allJobIds]);
   const knownHosts = await db
     .selectFrom('farm_host')
     .select(['id', 'status'])

@@ -56,8 +56,8 @@ export class ShardClient<DB extends FarmTables = FarmTables> {
   #isShutDown = false;
   #heartbeats = 0;
   #failuresInARow = 0;
-  /** Where the uploads of the next heartbeat begin. */
-  #uploadAfterJobId = 0;
+  /** Where the uploads of the next heartbeat begin; not known before the first one. */
+  #uploadAfterJobId: number | undefined;
   /** What the master asked for when it refused the last heartbeat. */
   #retryAfterMs = 0;
 
@@ -77,7 +77,7 @@ export class ShardClient<DB extends FarmTables = FarmTables> {
       onError: 'stop',
       signals: options.signals,
       signal: options.signal,
-      random: options.random,
+      random: settings.random,
       name,
       log,
       clock,
@@ -246,6 +246,8 @@ export class ShardClient<DB extends FarmTables = FarmTables> {
       },
       { name: 'heartbeat packet' },
     );
+    // Whatever becomes of this one: uploads that the master chokes on must not be all that it is ever sent.
+    this.#uploadAfterJobId = uploads.nextAfterJobId;
     reports.tooLarge(uploads.tooLargeJobIds);
     facts.uploadedJobs = uploads.jobs.length;
     signal.throwIfAborted();
@@ -258,7 +260,6 @@ export class ShardClient<DB extends FarmTables = FarmTables> {
     const taken = await this.#process(reports, reply, signal);
     facts.takenRecords = taken.hosts + taken.jobs + taken.jobKeyvals;
     facts.badRecords = taken.badRecords;
-    this.#uploadAfterJobId = uploads.nextAfterJobId;
   }
 
   async #ask(packet: HeartbeatPacket, signal: AbortSignal): Promise<HeartbeatExchange> {

@@ -5,7 +5,7 @@
  * two bits). It stays so until the master has acknowledged all that is known of it by then.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { type SelectQueryBuilder, sql } from 'kysely';
+import { sql } from 'kysely';
 import type { Store } from '../../store/store.js';
 import { chunksOf } from '../records/chunks.js';
 import type { FarmTables, Flag, JobRow, QueueEntryRow } from '../records/farm-tables.js';
@@ -17,55 +17,54 @@ import { entryRecords, type FarmReader, jobRecords } from '../records/serialize.
 export interface Uploads {
   readonly jobs: readonly JobRow[];
   readonly entries: readonly QueueEntryRow[];
+  /** All that are to be uploaded, those of later heartbeats too. */
+  readonly allJobIds: readonly number[];
   /** To be uploaded, and left out: each alone is larger than all may be. */
   readonly tooLargeJobIds: readonly number[];
-  /** Where the next upload begins, once this one has been answered. */
-  readonly nextAfterJobId: number;
+  /** Where the next upload begins; undefined where there is none yet. */
+  readonly nextAfterJobId: number | undefined;
 }
 
 /** Jobs whose entries are read at once: there may be thousands of each, and few that fit. */
 const JOBS_AT_ONCE = 100;
 
-/** Jobs that are to be uploaded. */
-export function idsToUpload(db: FarmReader): SelectQueryBuilder<FarmTables, 'farm_job', { id: number }> {
-  return db
-    .selectFrom('farm_job')
-    .select('farm_job.id')
-    .where('farm_job.shard_id', 'is', null)
-    .where(({ exists, selectFrom }) =>
-      exists(
-        selectFrom('farm_queue_entry as entry')
-          .select('entry.id')
-          .whereRef('entry.job_id', '=', 'farm_job.id')
-          .where('entry.complete', '=', 1),
-      ),
-    );
+/** Where an upload begins, and how large it may be. */
+export interface UploadLimits {
+  readonly maxUploadJobs: number;
+  readonly maxUploadBytes: number;
+  /** From 0 to less than 1. */
+  readonly random: () => number;
 }
 
 /**
  * As many as may be, by their ids, from the one after `afterJobId` on, and around: a master may never acknowledge some, which
- * it has removed, say, and those must not be all that it is ever told.
+ * it has removed, say, and those must not be all that it is ever told. Whoever does not know where the last upload ended, as
+ * its process has just begun, begins anywhere: it may be one of many that make one heartbeat each.
  */
 export async function chooseUploads(
   db: FarmReader,
-  { maxUploadJobs, maxUploadBytes }: { readonly maxUploadJobs: number; readonly maxUploadBytes: number },
-  afterJobId = 0,
+  { maxUploadJobs, maxUploadBytes, random }: UploadLimits,
+  afterJobId?: number,
 ): Promise<Uploads> {
-  const finished = await idsToUpload(db)
-    .orderBy(sql`CASE WHEN farm_job.id > ${afterJobId} THEN 0 ELSE 1 END`)
-    .orderBy('farm_job.id')
-    .limit(maxUploadJobs)
-    .execute();
-  const ids = finished.map(job => job.id);
+  const all = await idsToUpload(db);
+  const start =
+    afterJobId === undefined
+      ? anyOf(all, random)
+      : Math.max(
+          0,
+          all.findIndex(id => id > afterJobId),
+        );
+  const ids = [...all.slice(start), ...all.slice(0, start)].slice(0, maxUploadJobs);
   const chosen = {
     jobs: [] as JobRow[],
     entries: [] as QueueEntryRow[],
+    allJobIds: all,
     tooLargeJobIds: [] as number[],
     nextAfterJobId: afterJobId,
   };
   let roomBytes = maxUploadBytes;
-  for (let start = 0; start < ids.length; start += JOBS_AT_ONCE) {
-    const some = ids.slice(start, start + JOBS_AT_ONCE);
+  for (let from = 0; from < ids.length; from += JOBS_AT_ONCE) {
+    const some = ids.slice(from, from + JOBS_AT_ONCE);
     const entriesOf = byJob(await entryRecords(db, some));
     const jobs = new Map((await jobRecords(db, some)).map(job => [job.id, job]));
     for (const id of some) {
@@ -85,6 +84,29 @@ export async function chooseUploads(
   // All were there: another one is to be the first, as a master does not read to the end what is wrong throughout.
   if (ids.length < maxUploadJobs) chosen.nextAfterJobId = ids[0] ?? afterJobId;
   return chosen;
+}
+
+function anyOf(ids: readonly number[], random: () => number): number {
+  return ids.length > 1 ? Math.floor(random() * ids.length) : 0;
+}
+
+/** In their order. */
+async function idsToUpload(db: FarmReader): Promise<number[]> {
+  const jobs = await db
+    .selectFrom('farm_job')
+    .select('farm_job.id')
+    .where('farm_job.shard_id', 'is', null)
+    .where(({ exists, selectFrom }) =>
+      exists(
+        selectFrom('farm_queue_entry as entry')
+          .select('entry.id')
+          .whereRef('entry.job_id', '=', 'farm_job.id')
+          .where('entry.complete', '=', 1),
+      ),
+    )
+    .orderBy('farm_job.id')
+    .execute();
+  return jobs.map(job => job.id);
 }
 
 /**

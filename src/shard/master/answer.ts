@@ -1,12 +1,13 @@
 /** A heartbeat, on the master's side. */
 import type { Store } from '../../store/store.js';
 import type { FarmTables } from '../records/farm-tables.js';
-import { HEARTBEAT_VERSION, type HeartbeatPacket, type HeartbeatReply } from '../wire/heartbeat.js';
+import { HEARTBEAT_VERSION, type HeartbeatPacket } from '../wire/heartbeat.js';
 import type { FarmReader } from '../records/serialize.js';
 import { type Assignment, assign } from './assignment.js';
 import type { Conversation } from './conversations.js';
 import { saveHostStatuses } from './host-statuses.js';
 import type { MasterSettings } from './master-options.js';
+import type { Answered } from './master-reports.js';
 import { Refusals } from './refusals.js';
 import { ReplyRecords } from './reply-records.js';
 import { persistUploads } from './uploads.js';
@@ -18,9 +19,9 @@ export async function answerHeartbeat(
   conversation: Conversation,
   shardId: number,
   packet: HeartbeatPacket,
-): Promise<HeartbeatReply> {
+): Promise<Answered> {
   const refusals = new Refusals();
-  const acknowledgedJobIds = await persistUploads(store, shardId, packet, refusals);
+  const { acknowledgedJobIds, ignored } = await persistUploads(store, shardId, packet, refusals);
   await saveHostStatuses(store, shardId, packet.knownHosts, refusals);
   const refused = refusals.list();
   conversation.tellRefused(refused);
@@ -38,13 +39,17 @@ export async function answerHeartbeat(
   );
   conversation.tellTooLarge(records.tooLarge);
   return {
-    version: HEARTBEAT_VERSION,
-    hosts: byId(records.hosts),
-    jobs: byId(records.jobs),
-    jobKeyvals: records.jobKeyvals,
-    incorrectHostIds: assignment.incorrectHostIds,
-    acknowledgedJobIds,
-    refused,
+    reply: {
+      version: HEARTBEAT_VERSION,
+      hosts: byId(records.hosts),
+      jobs: byId(records.jobs),
+      jobKeyvals: records.jobKeyvals,
+      incorrectHostIds: assignment.incorrectHostIds,
+      acknowledgedJobIds,
+      refused,
+    },
+    ignoredUploads: ignored,
+    refusedRecords: refusals.count,
   };
 }
 

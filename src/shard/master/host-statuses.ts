@@ -1,10 +1,13 @@
 /** What shards tell of their hosts. */
 import type { Store } from '../../store/store.js';
-import { byIds, chunksOf } from '../records/chunks.js';
+import { chunksOf } from '../records/chunks.js';
 import type { FarmTables } from '../records/farm-tables.js';
 import type { HeartbeatPacket } from '../wire/heartbeat.js';
 import { checkHostStatus } from '../records/records.js';
 import type { Refusals } from './refusals.js';
+
+/** In one transaction: a shard may have another one for each of its hosts, and others write as well. */
+const STATUSES_AT_ONCE = 500;
 
 /** Saves those that have changed, of hosts that are the shard's: of others it may tell nothing. */
 export async function saveHostStatuses(
@@ -15,15 +18,8 @@ export async function saveHostStatuses(
 ): Promise<void> {
   const told = new Map(knownHosts.map(({ id, status }) => [id, status]));
   const saved = await store.read(
-    db =>
-      byIds(told.keys(), ids =>
-        db
-          .selectFrom('farm_host')
-          .select(['id', 'status'])
-          .where('id', 'in', ids)
-          .where('shard_id', '=', shardId)
-          .execute(),
-      ),
+    // Not by the ids that were told: of those there may be a hundred times as many.
+    db => db.selectFrom('farm_host').select(['id', 'status']).where('shard_id', '=', shardId).execute(),
     { name: 'read host statuses' },
   );
   const byStatus = new Map<string, number[]>();
@@ -41,17 +37,20 @@ export async function saveHostStatuses(
     if (same === undefined) byStatus.set(news, [id]);
     else same.push(id);
   }
-  if (byStatus.size === 0) return;
-  const refused = await store.readWrite('save host statuses', () => saveAll(store, shardId, byStatus), {
-    repeatable: true,
-  });
-  for (const [id, reason] of refused) refusals.add('host', id, reason);
+  const all = [...byStatus];
+  for (let from = 0; from < all.length; from += STATUSES_AT_ONCE) {
+    const some = all.slice(from, from + STATUSES_AT_ONCE);
+    const refused = await store.readWrite('save host statuses', () => saveAll(store, shardId, some), {
+      repeatable: true,
+    });
+    for (const [id, reason] of refused) refusals.add('host', id, reason);
+  }
 }
 
 async function saveAll(
   store: Store<FarmTables>,
   shardId: number,
-  byStatus: ReadonlyMap<string, number[]>,
+  byStatus: readonly (readonly [status: string, hostIds: number[]])[],
 ): Promise<Map<number, string>> {
   const refused = new Map<number, string>();
   for (const [status, hostIds] of byStatus) {

@@ -1,7 +1,9 @@
 /** How a master goes, and its defaults. */
+import { type Clock, systemClock } from '../../clock.js';
 import { invalidArgument } from '../../invalid-argument.js';
 import { type Log, safeLog } from '../../log.js';
 import { OptionReader } from '../../option-reader.js';
+import { checkStatsTarget, type StatsTarget } from '../../stats.js';
 import type { AssignmentLimits } from './assignment.js';
 
 /** How a master goes. */
@@ -15,22 +17,34 @@ export interface ShardMasterOptions {
    * a warning tells of it. Default 16 MiB; the shards must take a reply of this size, and what else is in it.
    */
   maxReplyBytes?: number | undefined;
+  /** In log lines and metrics. Default `shard_master`. */
+  name?: string | undefined;
+  /** Where metrics go. Default: nowhere. */
+  stats?: StatsTarget | undefined;
   /** Where log lines go. Default: nowhere. */
   log?: Log | undefined;
+  /** For how long a heartbeat takes, and how often there is a warning of a shard. Default: real time. */
+  clock?: Clock | undefined;
   /** For which hosts and jobs are sent first where not all fit: from 0 to less than 1. Default `Math.random`. */
   random?: (() => number) | undefined;
 }
 
 export interface MasterSettings extends AssignmentLimits {
   readonly maxReplyBytes: number;
+  readonly name: string;
+  readonly stats: StatsTarget | undefined;
   readonly log: Log;
+  readonly clock: Clock;
 }
 
 const NAMES = [
   'maxJobsPerReply',
   'maxHostsPerReply',
   'maxReplyBytes',
+  'name',
+  'stats',
   'log',
+  'clock',
   'random',
 ] satisfies (keyof ShardMasterOptions)[];
 const MAX_PER_REPLY = 100_000;
@@ -41,6 +55,7 @@ export function readMasterOptions(options: ShardMasterOptions): MasterSettings {
   if (options.random !== undefined && typeof options.random !== 'function') {
     throw invalidArgument('random', options.random, 'a function that gives numbers from 0 to less than 1');
   }
+  checkStatsTarget(options.stats);
   const count = (name: 'maxJobsPerReply' | 'maxHostsPerReply'): number | undefined =>
     read.limit(
       name,
@@ -53,7 +68,10 @@ export function readMasterOptions(options: ShardMasterOptions): MasterSettings {
     maxReplyBytes:
       read.limit('maxReplyBytes', 'an integer of 1 or more', value => Number.isInteger(value) && value >= 1) ??
       16 * 2 ** 20,
+    name: read.text('name') ?? 'shard_master',
+    stats: options.stats,
     log: safeLog(options.log),
+    clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,
   };
 }

@@ -2,6 +2,7 @@
 import { invalidArgument } from '../../invalid-argument.js';
 import { OptionReader } from '../../option-reader.js';
 import type { Flag } from '../records/farm-tables.js';
+import { fits, RECORDS } from '../records/record-fields.js';
 import { pairsOf, textOf, textsOf } from './fields.js';
 import { readPage } from './page.js';
 import { READY } from './statuses.js';
@@ -10,7 +11,7 @@ import { READY } from './statuses.js';
 export interface NewHost {
   /** No other host has it that was not removed. */
   hostname: string;
-  /** In the words of whoever drives it. Default `Ready`. */
+  /** In the words of whoever drives it, up to 1,000 characters. Default `Ready`. */
   status?: string | undefined;
   /** Whoever schedules is not to use it. Default false. */
   locked?: boolean | undefined;
@@ -56,12 +57,18 @@ export function checkNewHost(host: NewHost): CheckedHost {
   const read = new OptionReader(host, NAMES);
   return {
     hostname: textOf('hostname', host.hostname),
-    status: read.text('status') ?? READY,
+    status: statusOf(read.text('status')),
     locked: read.flag('locked') === true ? 1 : 0,
     labels: textsOf('labels', host.labels ?? []),
     attributes: pairsOf('attributes', host.attributes ?? {}),
     aclGroups: textsOf('aclGroups', host.aclGroups ?? []),
   };
+}
+
+function statusOf(status = READY): string {
+  const field = RECORDS.host.fields.status;
+  if (fits(field, status)) return status;
+  throw invalidArgument('status', status, field.expected);
 }
 
 export function readHostQuery(query: HostQuery): HostFilter {

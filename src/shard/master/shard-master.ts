@@ -25,6 +25,7 @@ import { MasterError } from '../wire/master-error.js';
 import { type MasterSettings, readMasterOptions, type ShardMasterOptions } from './master-options.js';
 import { checkNewHost, type HostQuery, type NewHost, readHostQuery } from './new-host.js';
 import { checkNewJob, type JobQuery, type NewJob, readJobQuery } from './new-job.js';
+import { type Answered, MasterReports } from './master-reports.js';
 import { findShard } from './named.js';
 import * as shards from './shards.js';
 import * as tokens from './tokens.js';
@@ -50,13 +51,24 @@ export class ShardMaster<DB extends FarmTables> {
   readonly #store: Store<FarmTables>;
   readonly #settings: MasterSettings;
   readonly #conversations: Conversations;
+  readonly #reports: MasterReports;
 
   /** The store stays yours to close. Throws TypeError (`ERR_INVALID_ARG`). */
   constructor(store: Store<DB>, options: ShardMasterOptions = {}) {
     if (!(store instanceof Store)) throw invalidArgument('store', store, 'a Store');
     this.#store = farmOf(store);
     this.#settings = readMasterOptions(options);
-    this.#conversations = new Conversations(this.#settings.log);
+    this.#conversations = new Conversations(this.#settings.log, this.#settings.clock);
+    this.#reports = new MasterReports(this.#settings);
+  }
+
+  /** Ends the way to the metrics that was made here, for `{ host, port }`; all else may go on. */
+  close(): Promise<void> {
+    return this.#reports.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
   }
 
   /**
@@ -67,13 +79,8 @@ export class ShardMaster<DB extends FarmTables> {
    * `shardHostname` is who speaks, as its token says. Rejects with MasterError: `ERR_UNKNOWN_SHARD`, or `ERR_OTHER_SHARD` when
    * the packet names another one.
    */
-  async heartbeat(shardHostname: string, packet: HeartbeatPacket): Promise<HeartbeatReply> {
-    if (packet.shardHostname !== shardHostname) {
-      throw new MasterError('ERR_OTHER_SHARD', `the shard '${shardHostname}' speaks for '${packet.shardHostname}'`);
-    }
-    const shard = await this.#read('find shard', db => findShard(db, shardHostname));
-    const conversation = this.#conversations.with(shardHostname);
-    return answerHeartbeat(this.#store, this.#settings, conversation, shard.id, packet);
+  heartbeat(shardHostname: string, packet: HeartbeatPacket): Promise<HeartbeatReply> {
+    return this.#reports.heartbeat(() => this.#answer(shardHostname, packet));
   }
 
   /** Makes a shard, and gives it labels, which exist. `ERR_EXISTS`, `ERR_NOT_FOUND`, `ERR_LABEL_TAKEN`. */
@@ -318,6 +325,15 @@ export class ShardMaster<DB extends FarmTables> {
   /** Its hosts are its no more. */
   async removeAclGroup(name: string): Promise<void> {
     return this.#write('remove acl group', tx => acl.removeAclGroup(tx, name));
+  }
+
+  async #answer(shardHostname: string, packet: HeartbeatPacket): Promise<Answered> {
+    if (packet.shardHostname !== shardHostname) {
+      throw new MasterError('ERR_OTHER_SHARD', `the shard '${shardHostname}' speaks for '${packet.shardHostname}'`);
+    }
+    const shard = await this.#read('find shard', db => findShard(db, shardHostname));
+    const conversation = this.#conversations.with(shardHostname);
+    return answerHeartbeat(this.#store, this.#settings, conversation, shard.id, packet);
   }
 
   #read<T>(name: string, work: (db: FarmReader) => Promise<T>): Promise<T> {

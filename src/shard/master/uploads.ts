@@ -13,12 +13,13 @@ import type { FarmTables, JobRow, QueueEntryRow } from '../records/farm-tables.j
 import type { HeartbeatPacket, Refused } from '../wire/heartbeat.js';
 import { checkUploadedEntry, checkUploadedJob, entryRecords, jobRecords, recordIdOf } from '../records/records.js';
 import type { FarmWriter } from '../records/rows.js';
-import type { Refusals } from './refusals.js';
+import { Refusals } from './refusals.js';
 
 /** A job of the packet, with what the packet has of its entries. */
 interface Upload {
   readonly job: JobRow;
-  readonly entries: QueueEntryRow[];
+  /** By their ids: each has one thing to tell, or a packet could keep a transaction busy for minutes. */
+  readonly entries: Map<number, QueueEntryRow>;
 }
 
 /** Uploads in one transaction: with one each, it would be the disk that a heartbeat waits for. */
@@ -26,18 +27,27 @@ const UPLOADS_AT_ONCE = 100;
 /** Of a value that is complained about. */
 const MAX_SHOWN_CHARS = 60;
 
-/** What a shard may tell of an entry. Which job and which label it is of is the master's. */
+/** What a shard may tell of an entry. Which job and which label it is of is the master's, and which host, where the job names one. */
 const OUTCOME_FIELDS = ['status', 'host_id', 'started_on', 'finished_on', 'execution_subdir'] as const;
 const ENTRY_FIELDS = [...OUTCOME_FIELDS, 'active', 'complete', 'aborted'] as const;
 
-/** Takes over what it may; the rest costs nothing but itself. Gives the ids of the jobs that are to be acknowledged. */
+/** What became of uploads; what was refused is told elsewhere. */
+interface Persisted {
+  /** They are to be acknowledged. */
+  readonly acknowledgedJobIds: number[];
+  /** So many jobs were nobody's news. */
+  readonly ignored: number;
+}
+
+/** Takes over what it may; the rest costs nothing but itself. */
 export async function persistUploads(
   store: Store<FarmTables>,
   shardId: number,
   packet: Pick<HeartbeatPacket, 'jobs' | 'entries'>,
   refusals: Refusals,
-): Promise<number[]> {
+): Promise<Persisted> {
   const acknowledgedJobIds: number[] = [];
+  let ignored = 0;
   const uploads = readUploads(packet, refusals);
   for (let from = 0; from < uploads.length; from += UPLOADS_AT_ONCE) {
     const some = uploads.slice(from, from + UPLOADS_AT_ONCE);
@@ -45,19 +55,20 @@ export async function persistUploads(
       repeatable: true,
     });
     acknowledgedJobIds.push(...takeover.acknowledgedJobIds);
-    for (const { record, id, reason } of takeover.refused) refusals.add(record, id, reason);
+    ignored += takeover.ignored;
+    refusals.addAll(takeover.refusals);
   }
-  return acknowledgedJobIds;
+  return { acknowledgedJobIds, ignored };
 }
 
 /** Each job once. Entries of jobs that are not in the packet are nobody's news. */
 function readUploads(packet: Pick<HeartbeatPacket, 'jobs' | 'entries'>, refusals: Refusals): Upload[] {
   const uploads = new Map<number, Upload>();
   for (const job of checked('job', packet.jobs, checkUploadedJob, refusals)) {
-    uploads.set(job.id, { job, entries: [] });
+    uploads.set(job.id, { job, entries: new Map() });
   }
   for (const entry of checked('entry', packet.entries, checkUploadedEntry, refusals)) {
-    uploads.get(entry.job_id)?.entries.push(entry);
+    uploads.get(entry.job_id)?.entries.set(entry.id, entry);
   }
   return [...uploads.values()];
 }
@@ -88,7 +99,8 @@ function* checked<Row>(
 /** Takes uploads over in one transaction, each record in a part of it that is undone alone when the database refuses it. */
 class Takeover {
   readonly acknowledgedJobIds: number[] = [];
-  readonly refused: Refused[] = [];
+  readonly refusals = new Refusals();
+  ignored = 0;
   readonly #store: Store<FarmTables>;
   readonly #tx: FarmWriter;
   readonly #shardId: number;
@@ -110,41 +122,53 @@ class Takeover {
     for (const upload of accepted) {
       const { id } = upload.job;
       const mine = entries.get(id) ?? new Map<number, QueueEntryRow>();
-      if (jobs.get(id)?.shard_id === null && [...mine.values()].some(({ complete }) => complete === 0)) continue;
-      await this.#takeOverJob(upload, mine);
+      const isNobodys = jobs.get(id)?.shard_id === null;
+      const isOpen = [...mine.values()].some(({ complete }) => complete === 0);
+      if (isNobodys && isOpen) this.ignored += 1;
+      else await this.#takeOverJob(upload, mine, isNobodys);
     }
     return this;
   }
 
   /** One that is no shard's was taken back: whoever was at it may hear that it is over. */
   #accepts(job: JobRow, known: JobRow | undefined): boolean {
-    if (known === undefined) this.#refuse('job', job.id, 'the master has no such job');
-    return known?.shard_id === null || known?.shard_id === this.#shardId;
+    if (known === undefined) {
+      this.refusals.add('job', job.id, 'the master has no such job');
+      return false;
+    }
+    const mayTell = known.shard_id === null || known.shard_id === this.#shardId;
+    if (!mayTell) this.ignored += 1;
+    return mayTell;
   }
 
-  async #takeOverJob({ job, entries }: Upload, knownEntries: ReadonlyMap<number, QueueEntryRow>): Promise<void> {
-    const settled = new Set<number>();
-    for (const entry of entries) {
+  async #takeOverJob(
+    { job, entries }: Upload,
+    knownEntries: ReadonlyMap<number, QueueEntryRow>,
+    isNobodys: boolean,
+  ): Promise<void> {
+    let settled = 0;
+    for (const entry of entries.values()) {
       const mine = knownEntries.get(entry.id);
-      if (mine === undefined) this.#refuse('entry', entry.id, `the master has no such entry of job ${String(job.id)}`);
-      else if (await this.#settle(mine, entry)) settled.add(entry.id);
+      if (mine === undefined)
+        this.refusals.add('entry', entry.id, `the master has no such entry of job ${String(job.id)}`);
+      else if (await this.#settle(mine, entry, isNobodys)) settled += 1;
     }
-    if (settled.size === knownEntries.size) this.acknowledgedJobIds.push(job.id);
+    if (settled === knownEntries.size) this.acknowledgedJobIds.push(job.id);
   }
 
   /** Whether the master needs to hear no more of what this record tells. */
-  async #settle(known: QueueEntryRow, uploaded: QueueEntryRow): Promise<boolean> {
+  async #settle(known: QueueEntryRow, told: QueueEntryRow, isNobodys: boolean): Promise<boolean> {
+    // A host that the job names stays that one: once the job is another shard's, it would run there on whatever was told here.
+    const uploaded = known.meta_host === null ? { ...told, host_id: known.host_id } : told;
     if (known.complete === 1) {
       // What is not complete was sent before, and has been late.
       const other = uploaded.complete === 1 ? changes(OUTCOME_FIELDS, known, uploaded) : {};
       const [field] = Object.keys(other) as (keyof QueueEntryRow)[];
       if (field !== undefined) {
         const [first, second] = [known, uploaded].map(entry => `${field} ${shown(entry[field])}`);
-        this.#refuse(
-          'entry',
-          known.id,
-          `it has ended already with ${String(first)}, and stays so; told was ${String(second)}`,
-        );
+        // How it has ended is for the eyes of whoever it was handed to.
+        const how = isNobodys ? '' : ` with ${String(first)}`;
+        this.refusals.add('entry', known.id, `it has ended already${how}, and stays so; told was ${String(second)}`);
       }
       return true;
     }
@@ -159,15 +183,11 @@ class Takeover {
       );
     } catch (error) {
       // Where more than the record is at fault, the whole section fails at its end.
-      this.#refuse('entry', id, (error as Error).message);
+      this.refusals.add('entry', id, (error as Error).message);
       return false;
     }
     Object.assign(known, news);
     return true;
-  }
-
-  #refuse(record: Refused['record'], id: number, reason: string): void {
-    this.refused.push({ record, id, reason });
   }
 }
 

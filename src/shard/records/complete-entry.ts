@@ -9,7 +9,7 @@ const MOMENT = 'a moment such as 2026-01-31T12:00:00.000Z';
 
 /** What became of a queue entry. */
 export interface EntryOutcome {
-  /** In the words of whoever ran it: `Completed`, `Failed`, `Aborted`. */
+  /** In the words of whoever ran it, up to 1,000 characters: `Completed`, `Failed`, `Aborted`. */
   readonly status: string;
   readonly finishedOn: Moment;
 }

@@ -49,7 +49,7 @@ export interface AclGroupRow {
 export interface HostRow {
   id: number;
   hostname: string;
-  /** In the words of whoever drives the host: `Ready`, `Running`, `Repair Failed`. */
+  /** In the words of whoever drives the host, up to 1,000 characters: `Ready`, `Running`, `Repair Failed`. */
   status: string;
   locked: Flag;
   /** It is somebody's for a while: nothing is assigned to it. */
@@ -102,7 +102,7 @@ export interface QueueEntryRow {
   host_id: number | null;
   /** Any host with this label will do. Neither this nor a host: it needs none, and the master's own scheduler runs it. */
   meta_host: number | null;
-  /** In the words of whoever runs it: `Queued`, `Running`, `Completed`, `Failed`, `Aborted`. */
+  /** In the words of whoever runs it, up to 1,000 characters: `Queued`, `Running`, `Completed`, `Failed`, `Aborted`. */
   status: string;
   active: Flag;
   complete: Flag;
@@ -110,7 +110,7 @@ export interface QueueEntryRow {
   aborted: Flag;
   started_on: Moment | null;
   finished_on: Moment | null;
-  /** Where its results are. */
+  /** Where its results are; up to 4,096 characters. */
   execution_subdir: string;
 }
 

@@ -7,10 +7,7 @@ import { gunzip, gzip } from 'node:zlib';
 const gzipBytes = promisify(gzip);
 const gunzipBytes = promisify(gunzip);
 
-/**
- * What neither end takes more of, unless it is told otherwise: some 100,000 records, twice what a shard uploads at once. The
- * worst that parses from it, a list of empty objects, takes 720 MiB for a moment.
- */
+/** What neither end takes more of, unless it is told otherwise: some 100,000 records, twice what a shard uploads at once. */
 export const DEFAULT_MAX_BODY_BYTES = 32 * 1024 * 1024;
 /** More is no text of Node's. */
 export const MAX_BODY_BYTES = constants.MAX_STRING_LENGTH;

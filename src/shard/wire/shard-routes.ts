@@ -2,9 +2,10 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import { type Clock, systemClock } from '../../clock.js';
-import { oneLine, quote } from '../../foreign-text.js';
+import { quote } from '../../foreign-text.js';
 import { type Log, safeLog } from '../../log.js';
 import { OptionReader } from '../../option-reader.js';
+import { checkStatsTarget, type StatsTarget } from '../../stats.js';
 import { HEARTBEAT_VERSION, type HeartbeatPacket, HeartbeatPacketSchema, type HeartbeatReply } from './heartbeat.js';
 import { checkPacket, checkReply } from './heartbeat-check.js';
 import {
@@ -16,9 +17,10 @@ import {
   MAX_BODY_BYTES,
   parseJson,
 } from './json-body.js';
-import { News } from './news.js';
+import { checkJsonBounds } from './json-bounds.js';
 import { RateLimit } from './rate-limit.js';
 import { noToken, Refusal, refusalOf, tooMany } from './refusal.js';
+import { type ReportSettings, type Requester, RouteReports } from './route-reports.js';
 import { TokenLooks } from './token-looks.js';
 import { HeartbeatTurns, type Turn } from './heartbeat-turns.js';
 
@@ -39,16 +41,27 @@ export interface ShardRoutesOptions {
   maxPacketBytes?: number | undefined;
   /** Of one shard, which may also come all at once; more get 429 with Retry-After. `Infinity` for no limit. Default 120. */
   heartbeatsPerMinute?: number | undefined;
+  /** In names of metrics. Default `shard_master`. */
+  name?: string | undefined;
+  /** Where metrics go. Default: nowhere. */
+  stats?: StatsTarget | undefined;
   /**
-   * Refused requests are warnings, failures of the master errors. Of what can be had without end (401 and 429) there is one
-   * warning an hour for each shard, or address, and code; the others are debug. Default: silent.
+   * Failures of the master are errors. Of refused requests there is one warning an hour for each shard, or address, and code;
+   * the others are debug. Default: silent.
    */
   log?: Log | undefined;
   /** For the limits by time. Default: real time. */
   clock?: Clock | undefined;
 }
 
-const NAMES = ['maxPacketBytes', 'heartbeatsPerMinute', 'log', 'clock'] satisfies (keyof ShardRoutesOptions)[];
+const NAMES = [
+  'maxPacketBytes',
+  'heartbeatsPerMinute',
+  'name',
+  'stats',
+  'log',
+  'clock',
+] satisfies (keyof ShardRoutesOptions)[];
 const DEFAULT_PER_MINUTE = 120;
 /** For who comes while its last heartbeat is at work. */
 const UNDER_WAY_WAIT_MS = 5_000;
@@ -77,15 +90,14 @@ export function shardRoutes(master: HeartbeatMaster, options: ShardRoutesOptions
   };
 }
 
-interface RoutesSettings {
+interface RoutesSettings extends ReportSettings {
   readonly maxPacketBytes: number;
   readonly heartbeatsPerMinute: number;
-  readonly log: Log;
-  readonly clock: Clock;
 }
 
 function readRoutesOptions(options: ShardRoutesOptions): RoutesSettings {
   const read = new OptionReader(options, NAMES);
+  checkStatsTarget(options.stats);
   return {
     maxPacketBytes:
       read.limit(
@@ -95,6 +107,8 @@ function readRoutesOptions(options: ShardRoutesOptions): RoutesSettings {
       ) ?? DEFAULT_MAX_BODY_BYTES,
     heartbeatsPerMinute:
       read.limit('heartbeatsPerMinute', 'a number of 1 or more', value => value >= 1) ?? DEFAULT_PER_MINUTE,
+    name: read.text('name') ?? 'shard_master',
+    stats: options.stats,
     log: safeLog(options.log),
     clock: options.clock ?? systemClock,
   };
@@ -105,7 +119,7 @@ class Routes {
   readonly #settings: RoutesSettings;
   readonly #limit: RateLimit;
   readonly #tokens: TokenLooks;
-  readonly #news: News;
+  readonly #reports: RouteReports;
   readonly #turns = new HeartbeatTurns();
   /** By the request that came with their token. */
   readonly #shards = new WeakMap<FastifyRequest, string>();
@@ -119,7 +133,7 @@ class Routes {
     const { heartbeatsPerMinute, clock } = settings;
     this.#limit = new RateLimit(heartbeatsPerMinute, clock);
     this.#tokens = new TokenLooks(token => master.hostnameOfToken(token), clock);
-    this.#news = new News(clock);
+    this.#reports = new RouteReports(settings);
   }
 
   addTo(app: FastifyInstance): void {
@@ -142,6 +156,7 @@ class Routes {
     app.addHook('onSend', async (request, reply) => {
       if (this.#isClosing && request.raw.httpVersionMajor < 2) reply.header('connection', 'close');
     });
+    app.addHook('onClose', () => this.#reports.close());
     app.get('/v1/health', () => ({ status: 'ok', version: HEARTBEAT_VERSION }));
     app.post('/v1/heartbeat', {
       bodyLimit,
@@ -159,19 +174,25 @@ class Routes {
     if (token === undefined) {
       throw noToken('ERR_TOKEN_MISSING', 'a heartbeat needs a header Authorization: Bearer <token>');
     }
+    const last = this.#tokens.lastHostnameOf(token);
+    // Before its look: a shard that comes all the time is not to keep the store busy with that.
+    if (last !== undefined) this.#count(request, last);
     const shardHostname = await this.#tokens.hostnameOf(token, request.ip);
-    this.#shards.set(request, shardHostname);
-    const waitMs = this.#limit.take(shardHostname);
-    if (waitMs > 0) {
-      const text = `more than ${String(this.#settings.heartbeatsPerMinute)} heartbeats a minute`;
-      throw tooMany('ERR_TOO_MANY_HEARTBEATS', text, waitMs);
-    }
+    if (last !== shardHostname) this.#count(request, shardHostname);
     const turn = this.#turns.take(shardHostname, reply.raw);
     if (turn === undefined) {
       const text = 'the master is still at work on a heartbeat of this shard';
       throw tooMany('ERR_HEARTBEAT_UNDER_WAY', text, UNDER_WAY_WAIT_MS);
     }
     this.#turnOf.set(request, turn);
+  }
+
+  #count(request: FastifyRequest, shardHostname: string): void {
+    this.#shards.set(request, shardHostname);
+    const waitMs = this.#limit.take(shardHostname);
+    if (waitMs === 0) return;
+    const text = `more than ${String(this.#settings.heartbeatsPerMinute)} heartbeats a minute`;
+    throw tooMany('ERR_TOO_MANY_HEARTBEATS', text, waitMs);
   }
 
   async #work<T>(request: FastifyRequest, fn: () => Promise<T>): Promise<T> {
@@ -187,9 +208,12 @@ class Routes {
       throw new Refusal(415, 'ERR_PACKET_TYPE', `the packet is encoded as ${quote(encoding)}, not as gzip`);
     }
     try {
-      return parseJson(encoding === 'gzip' ? await inflated(body, maxPacketBytes) : body);
+      const text = encoding === 'gzip' ? await inflated(body, maxPacketBytes) : body;
+      this.#reports.received(text.length);
+      checkJsonBounds(text);
+      return parseJson(text);
     } catch (error) {
-      if (error instanceof InflatedTooLarge)
+      if (error instanceof InflatedTooLarge || error instanceof RangeError)
         throw new Refusal(413, 'ERR_PACKET_TOO_LARGE', `the packet ${error.message}`);
       throw new Refusal(400, 'ERR_PACKET_MALFORMED', `the packet ${(error as Error).message}`);
     }
@@ -213,33 +237,22 @@ class Routes {
     const small = takesGzip(request) ? await gzipped(text) : undefined;
     reply.headers({ 'content-type': 'application/json; charset=utf-8', vary: 'accept-encoding' });
     if (small !== undefined) reply.header('content-encoding', 'gzip');
-    this.#settings.log.debug(`heartbeat of ${shardHostname}`, {
-      shardHostname,
-      requestId: request.id,
-      replyBytes: text.length,
-      sentBytes: small?.length ?? text.length,
-    });
+    this.#reports.answered(this.#requesterOf(request), text.length, small?.length ?? text.length);
     return small ?? text;
   }
 
   async #refuse(error: unknown, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-    const { statusCode, code, message, headers } = refusalOf(error);
-    const shardHostname = this.#shards.get(request);
-    const facts = { requestId: request.id, shardHostname, status: statusCode, code };
-    const who = shardHostname === undefined ? `a request from ${request.ip}` : `a heartbeat of ${shardHostname}`;
-    const which = `(${code}, request ${request.id})`;
-    if (statusCode >= 500) {
-      const why = oneLine(error instanceof Error ? error.message : String(error));
-      this.#settings.log.error(`${who} failed: ${why} ${which}`, { ...facts, error });
-    } else {
-      const isEndless = statusCode === 401 || statusCode === 429;
-      const level = isEndless && !this.#news.isNew(`${who} ${code}`) ? 'debug' : 'warn';
-      this.#settings.log[level](`${who} was refused: ${message} ${which}`, facts);
-    }
+    const refusal = refusalOf(error);
+    this.#reports.refused(refusal, error, this.#requesterOf(request));
+    const { statusCode, code, message, headers } = refusal;
     return reply
       .code(statusCode)
       .headers(headers)
       .send({ error: { code, message, requestId: request.id } });
+  }
+
+  #requesterOf(request: FastifyRequest): Requester {
+    return { address: request.ip, shardHostname: this.#shards.get(request), requestId: request.id };
   }
 }
 

@@ -12,23 +12,28 @@ const MAX_GOOD = 10_000;
 export class TokenLooks {
   readonly #hostnameOfToken: (token: string) => Promise<string | undefined>;
   readonly #failed: RateLimit;
-  /** Hashes of those that were good when they came last. They are looked at again, and not counted. */
-  readonly #good = new Recent<string, true>(MAX_GOOD);
+  /** Whose they were when they came last, by their hashes. They are looked at again, and not counted. */
+  readonly #good = new Recent<string, string>(MAX_GOOD);
 
   constructor(hostnameOfToken: (token: string) => Promise<string | undefined>, clock: Clock) {
     this.#hostnameOfToken = hostnameOfToken;
     this.#failed = new RateLimit(FAILED_PER_MINUTE, clock);
   }
 
+  /** Whose it was when it came last, if it was somebody's: asked of no store. */
+  lastHostnameOf(token: string): string | undefined {
+    return this.#good.get(hashOf(token));
+  }
+
   /** Rejects with a Refusal for a token that is nobody's, and unseen where too many of those came from the address. */
   async hostnameOf(token: string, address: string): Promise<string> {
-    const hash = createHash('sha256').update(token).digest('base64');
+    const hash = hashOf(token);
     const isCounted = this.#good.get(hash) === undefined;
     const waitMs = isCounted ? this.#failed.take(address) : 0;
     if (waitMs > 0) throw tooMany('ERR_TOO_MANY_TOKENS', 'too many tokens of no shard came from this address', waitMs);
     const hostname = await this.#look(token, isCounted ? address : undefined);
     if (hostname !== undefined) {
-      this.#good.set(hash, true);
+      this.#good.set(hash, hostname);
       return hostname;
     }
     this.#good.delete(hash);
@@ -46,4 +51,8 @@ export class TokenLooks {
       if (countedFor !== undefined && !isNobodys) this.#failed.giveBack(countedFor);
     }
   }
+}
+
+function hashOf(token: string): string {
+  return createHash('sha256').update(token).digest('base64');
 }

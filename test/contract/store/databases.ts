@@ -26,6 +26,7 @@ export interface TestDatabases {
   /** Those that other processes can open as well. */
   readonly shared: readonly TestDatabase[];
   readonly sqliteFile: TestDatabase;
+  readonly sqliteMemory: TestDatabase;
   readonly postgres: TestDatabase;
   /** The server, once it has been started. */
   server(): Postgres;
@@ -67,6 +68,7 @@ export function testDatabases(): TestDatabases {
     all: [sqliteFile, sqliteMemory, postgres],
     shared: [sqliteFile, postgres],
     sqliteFile,
+    sqliteMemory,
     postgres,
     server,
   };

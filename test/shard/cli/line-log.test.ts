@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import test, { type TestContext } from 'node:test';
 import { lineLog } from '../../../src/shard/cli/line-log.js';
+import { HeartbeatError } from '../../../src/shard/wire/heartbeat-error.js';
 
 /** What `work` writes to stderr. */
 function written(context: TestContext, work: () => void): string {
@@ -25,4 +26,14 @@ test('an error in a JSON line has its facts, its causes and those it is made of,
   assert.equal(told.error.cause.errors[0]?.['address'], '::1');
   assert.equal(told.error.cause.errors[0]['code'], 'ECONNREFUSED');
   assert.doesNotMatch(line, /rawPacket/);
+});
+
+test('a text line has the stack of a defect below it, and of a heartbeat that failed none', context => {
+  const log = lineLog('text');
+  const failed = written(context, () => log.error('down', { error: new HeartbeatError('ERR_MASTER_TIMEOUT', 'late') }));
+  assert.match(failed, /^\S+ error down\n$/);
+  assert.match(
+    written(context, () => log.error('a defect', { error: new TypeError('no') })),
+    /^\S+ error a defect\nTypeError: no\n {4}at /,
+  );
 });

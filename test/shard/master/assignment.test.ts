@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 import test from 'node:test';
 import { Store } from 'drone-task-queue/store';
-import type { FarmTables } from 'drone-task-queue/shard';
+import { type FarmTables, ShardMaster } from 'drone-task-queue/shard';
 import { Gate } from 'drone-task-queue/testing';
 import { Client } from 'pg';
 import { testDatabases } from '../../contract/store/databases.js';
@@ -46,6 +46,23 @@ async function setEntries(farm: Farm, jobId: number, news: Parameters<typeof ent
     tx.updateTable('farm_queue_entry').set(news).where('job_id', '=', jobId).execute(),
   );
 }
+
+interface Meanwhile {
+  readonly what: string;
+  readonly take: (master: ShardMaster<FarmTables>) => Promise<unknown>;
+  /** The job that names the host. */
+  readonly jobGoesTo: string | null;
+}
+
+const MEANWHILE: readonly Meanwhile[] = [
+  {
+    what: 'label is taken from the shard',
+    take: master => master.removeLabelFromShard('shard-a', 'rack-a'),
+    jobGoesTo: null,
+  },
+  { what: 'label is taken from it', take: master => master.setHostLabels('a1', []), jobGoesTo: null },
+  { what: 'lease is taken', take: master => master.leaseHost('a1'), jobGoesTo: 'shard-a' },
+];
 
 for (const database of databases.shared) {
   test(`${database.name}: a shard is handed the hosts that carry its label, whole, and not those that it knows`, async () => {
@@ -444,29 +461,45 @@ for (const database of databases.shared) {
     assert.deepEqual(reply.jobs, [], 'it has ended');
   });
 
-  test(`${database.name}: a label that another process takes away meanwhile assigns nothing`, async () => {
-    const place = await database.place();
-    await using farm = await openMaster(place);
-    const { master } = farm;
-    await twoShards(farm);
-    await master.createHost({ hostname: 'a1', labels: ['rack-a'] });
-    const id = await master.createJob({ ...work, name: 'job', entries: [{ metaHost: 'rack-a' }] });
-    await using others = await Store.open<FarmTables>(place);
-    const atEnd = new Gate();
-    const taking = others.readWrite('take label away', async tx => {
-      await tx.deleteFrom('farm_shard_label').execute();
-      await atEnd.wait();
+  for (const { what, take, jobGoesTo } of MEANWHILE) {
+    test(`${database.name}: a host whose ${what} meanwhile, by another process, is not assigned`, async () => {
+      const place = await database.place();
+      await using farm = await openMaster(place);
+      const { master } = farm;
+      await twoShards(farm);
+      await master.createHost({ hostname: 'a1', labels: ['rack-a'] });
+      const id = await master.createJob({ ...work, name: 'job', entries: [{ host: 'a1' }] });
+      await using others = await Store.open<FarmTables>(place);
+      const atEnd = new Gate();
+      const taking = take(new ShardMaster(heldAtItsEnd(others, atEnd)));
+      await atEnd.arrived();
+      const replying = heartbeat(farm, 'shard-a');
+      // On PostgreSQL it has read what was so before, and waits for the row.
+      if ('url' in place && place.url !== undefined) await someoneWaits(place.url);
+      atEnd.open();
+      await taking;
+      const reply = await replying;
+      assert.deepEqual([idsOf(reply.hosts), idsOf(reply.jobs)], [[], jobGoesTo === null ? [] : [id]]);
+      assert.equal((await hostOf(farm, 'a1')).shard_id, null);
+      assert.equal(await shardOf(farm, await jobOf(farm, id)), jobGoesTo);
     });
-    await atEnd.arrived();
-    const replying = heartbeat(farm, 'shard-a');
-    // On PostgreSQL it has read the label, and waits for the row.
-    if ('url' in place && place.url !== undefined) await someoneWaits(place.url);
-    atEnd.open();
-    await taking;
-    const reply = await replying;
-    assert.deepEqual([reply.hosts, reply.jobs], [[], []]);
-    assert.equal((await hostOf(farm, 'a1')).shard_id, null);
-    assert.equal((await jobOf(farm, id)).shard_id, null);
+  }
+}
+
+/** The same store, of which no section that writes ends before the gate is opened. */
+function heldAtItsEnd(store: Store<FarmTables>, gate: Gate): Store<FarmTables> {
+  const readWrite: Store<FarmTables>['readWrite'] = (why, section, options) =>
+    store.readWrite(
+      why,
+      async tx => {
+        const value = await section(tx);
+        await gate.wait();
+        return value;
+      },
+      options,
+    );
+  return new Proxy(store, {
+    get: (target, name): unknown => (name === 'readWrite' ? readWrite : Reflect.get(target, name)),
   });
 }
 

@@ -1,6 +1,8 @@
 /** What a master takes over of what shards tell it, and what it acknowledges. */
 import assert from 'node:assert/strict';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import test from 'node:test';
+import { events, type SectionEnd } from 'drone-task-queue/store';
 import { testDatabases } from '../../contract/store/databases.js';
 import { leakCheck } from '../../leak-check.js';
 import {
@@ -212,10 +214,105 @@ for (const database of databases.shared) {
   });
 }
 
+test('an entry that comes a hundred times in one packet is written once', async () => {
+  await using farm = await openMaster({ memory: true });
+  const [id = 0] = await farmWithJobs(farm, 1);
+  const { jobs, entries } = await uploadOf(farm, id, { status: 'Running' });
+  const many = Array.from({ length: 100 }, (_, at) => ({ ...(entries[0] as object), status: `after ${String(at)} s` }));
+  let writes = 0;
+  const listener = (message: unknown): void => {
+    if ((message as SectionEnd).section === 'take over entry') writes += 1;
+  };
+  subscribe(events.sectionEnd, listener);
+  const reply = await heartbeat(farm, 'shard-a', { jobs, entries: many });
+  unsubscribe(events.sectionEnd, listener);
+  assert.deepEqual([writes, reply.acknowledgedJobIds], [1, [id]]);
+  assert.deepEqual(await statuses(farm, id), ['after 99 s']);
+});
+
+test('a host that a job names stays that one, whatever its shard tells', async () => {
+  await using farm = await openMaster({ memory: true });
+  const { master } = farm;
+  await addShards(farm.master, { 'shard-a': 'rack-a', 'shard-b': 'rack-b' });
+  const own = await master.createHost({ hostname: 'a1', labels: ['rack-a'] });
+  const others = await master.createHost({ hostname: 'b1', labels: ['rack-b'] });
+  const id = await master.createJob({ ...work, name: 'job', entries: [{ host: 'a1' }] });
+  await heartbeat(farm, 'shard-a');
+  for (const news of [{ status: 'Running' }, COMPLETED]) {
+    const upload = await uploadOf(farm, id, { ...news, host_id: others });
+    const reply = await heartbeat(farm, 'shard-a', upload);
+    assert.deepEqual([reply.acknowledgedJobIds, reply.refused], [[id], []]);
+    const [entry] = await master.listEntries(id);
+    assert.deepEqual([entry?.status, entry?.host_id], [news.status, own]);
+  }
+});
+
+test('a shard is not told how jobs have ended that are no shard’s', async () => {
+  await using farm = await openMaster({ memory: true });
+  await farmWithJobs(farm);
+  const id = await farm.master.createJob({ ...work, name: 'of the master', entries: [{}] });
+  const upload = await uploadOf(farm, id);
+  const ended = { ...COMPLETED, status: 'Completed privately', execution_subdir: 'private' };
+  await farm.store.readWrite('end', tx => tx.updateTable('farm_queue_entry').set(ended).execute());
+  const reply = await heartbeat(farm, 'shard-a', upload);
+  assert.match(reply.refused[0]?.reason ?? '', /^it has ended already, and stays so; told was status 'Completed'$/);
+  assert.doesNotMatch(JSON.stringify(reply), /private/);
+});
+
+test('names that mean something to JavaScript or SQL are text as any other', async () => {
+  await using farm = await openMaster({ memory: true });
+  const [id = 0, other = 0] = await farmWithJobs(farm, 1, 1);
+  const hostId = await farm.master.createHost({ hostname: 'a1', labels: ['rack-a'] });
+  await heartbeat(farm, 'shard-a');
+  const status = `x'); DELETE FROM farm_job; -- "$1" ?`;
+  const { jobs, entries } = await uploadOf(farm, id, { ...COMPLETED, status });
+  const hidden = JSON.parse(`{"__proto__": ${JSON.stringify(await jobOf(farm, other))}, "constructor": 7}`) as unknown;
+  const reply = await heartbeat(farm, 'shard-a', {
+    jobs: [hidden, { ...(jobs[0] as object), constructor: 7, toString: 'x' }],
+    entries,
+    knownHosts: [{ id: hostId, status }],
+  });
+  assert.deepEqual([reply.acknowledgedJobIds, reply.refused.map(refused => refused.id)], [[id], [null]]);
+  assert.deepEqual(await statuses(farm, id), [status]);
+  assert.deepEqual(
+    (await farm.master.listHosts()).map(host => host.status),
+    [status],
+  );
+  assert.equal((await farm.master.listJobs()).length, 2);
+});
+
+test('what a shard tells of a record is as long as it may be, and not longer', async () => {
+  await using farm = await openMaster({ memory: true });
+  const [id = 0] = await farmWithJobs(farm, 1);
+  const hostIds = await farm.master.createHosts(
+    Array.from({ length: 600 }, (_, at) => ({ hostname: `a${String(at)}`, labels: ['rack-a'] })),
+  );
+  await heartbeat(farm, 'shard-a');
+  const statusOf = (at: number, chars: number): string => String(at).padEnd(chars, '.');
+  const knownHosts = hostIds.map((hostId, at) => ({ id: hostId, status: statusOf(at, at === 7 ? 1_001 : 1_000) }));
+  for (const news of [{ status: 'x'.repeat(1_001) }, { execution_subdir: 'x'.repeat(4_097) }]) {
+    const { jobs, entries } = await uploadOf(farm, id, { ...COMPLETED, ...news });
+    const { refused, acknowledgedJobIds } = await heartbeat(farm, 'shard-a', { jobs, entries, knownHosts });
+    assert.deepEqual(
+      refused.map(({ record }) => record),
+      ['entry', 'host'],
+    );
+    for (const { reason } of refused)
+      assert.match(reason, /expected a string of up to \d,?\d+ characters without a zero byte/);
+    assert.deepEqual(acknowledgedJobIds, []);
+  }
+  assert.deepEqual(await statuses(farm, id), ['Queued']);
+  const hosts = await farm.master.listHosts({ limit: 1_000 });
+  assert.deepEqual(
+    hosts.map(({ status }) => status),
+    hosts.map((_, at) => (at === 7 ? 'Ready' : statusOf(at, 1_000))),
+  );
+});
+
 test('of a packet that is wrong throughout a thousand records are complained about, shortly, and the rest is counted', async () => {
   await using farm = await openMaster({ memory: true });
   const [id = 0] = await farmWithJobs(farm, 1);
-  const long = 'x'.repeat(100_000);
+  const long = 'x'.repeat(4_000);
   await heartbeat(farm, 'shard-a', await uploadOf(farm, id, { ...COMPLETED, execution_subdir: long }));
   const upload = await uploadOf(farm, id, { ...COMPLETED, execution_subdir: `${long}y` });
   const other = await heartbeat(farm, 'shard-a', upload);

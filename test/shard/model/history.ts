@@ -223,9 +223,9 @@ export class History {
 
   async #asClient(shard: ModelShard, work: (client: ShardClient) => Promise<void>): Promise<void> {
     const { hostname, link, store } = shard;
-    await this.#live(hostname, life =>
-      work(new ShardClient(life.storeOf(store), link, { shardHostname: hostname, maxUploadJobs: 2 })),
-    );
+    const random = (): number => this.#dice.next();
+    const options = { shardHostname: hostname, maxUploadJobs: 2, random };
+    await this.#live(hostname, life => work(new ShardClient(life.storeOf(store), link, options)));
   }
 
   /** The master, which may die of it: then nobody answers. */

@@ -1,7 +1,7 @@
 /** The bounds of one heartbeat, and what refuses it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type HeartbeatReply, ShardClient, type ShardClientOptions } from 'drone-task-queue/shard';
+import { HeartbeatError, type HeartbeatReply, ShardClient, type ShardClientOptions } from 'drone-task-queue/shard';
 import { Gate } from 'drone-task-queue/testing';
 import { leakCheck } from '../../leak-check.js';
 import { addRows, entry, type Farm, FINISHED_ON, job, openFarm } from '../farm.js';
@@ -12,7 +12,7 @@ leakCheck();
 const COMPLETED = { status: 'Completed', finished_on: FINISHED_ON, complete: 1 } as const;
 
 function client(farm: Farm, link: ScriptedLink, options: Partial<ShardClientOptions> = {}): ShardClient {
-  return new ShardClient(farm, link, { shardHostname: 'shard4', ...options });
+  return new ShardClient(farm, link, { shardHostname: 'shard4', random: () => 0, ...options });
 }
 
 test('uploads are as many as fit, and a job that is larger alone keeps no other waiting', async () => {
@@ -63,6 +63,63 @@ test('jobs that the master never acknowledges keep no other one waiting for ever
       [12, 13, 10, 11],
     ],
     'a master that reads a packet only so far sees another beginning each time',
+  );
+});
+
+test('of more finished jobs than a heartbeat uploads by itself a thousand go, with their entries and no others', async () => {
+  await using farm = await openFarm({ memory: true });
+  const ids = Array.from({ length: 1_001 }, (_, at) => at + 1);
+  await addRows(farm, {
+    farm_job: ids.map(id => job(id)),
+    farm_queue_entry: ids.flatMap(id => [entry(id * 2, id, COMPLETED), entry(id * 2 + 1, id)]),
+  });
+  const link = new ScriptedLink();
+  await client(farm, link).doHeartbeat();
+  const { jobs, entries, knownJobIds } = link.packet;
+  assert.deepEqual(idsOf(jobs), ids.slice(0, 1_000));
+  assert.deepEqual(
+    idsOf(entries),
+    ids.slice(0, 1_000).flatMap(id => [id * 2, id * 2 + 1]),
+  );
+  assert.deepEqual(knownJobIds, ids, 'all are known, also those that wait');
+});
+
+test('programs that heartbeat once each tell of every finished job in the end, whatever is never acknowledged', async () => {
+  await using farm = await openFarm({ memory: true });
+  const ids = [10, 11, 12, 13, 14];
+  await addRows(farm, {
+    farm_job: ids.map(id => job(id)),
+    farm_queue_entry: ids.map(id => entry(id * 10, id, COMPLETED)),
+  });
+  const told: number[][] = [];
+  for (const roll of [0, 0.2, 0.5, 0.999]) {
+    const link = new ScriptedLink();
+    await client(farm, link, { maxUploadJobs: 2, random: () => roll }).doHeartbeat();
+    told.push(idsOf(link.packet.jobs));
+  }
+  assert.deepEqual(told, [
+    [10, 11],
+    [11, 12],
+    [12, 13],
+    [14, 10],
+  ]);
+});
+
+test('jobs that the master fails at keep no other one waiting for ever', async () => {
+  await using farm = await openFarm({ memory: true });
+  const ids = [10, 11, 12];
+  await addRows(farm, {
+    farm_job: ids.map(id => job(id)),
+    farm_queue_entry: ids.map(id => entry(id * 10, id, COMPLETED)),
+  });
+  const link = new ScriptedLink(() => {
+    throw new HeartbeatError('ERR_MASTER_HTTP', 'the master answered 500', { status: 500 });
+  });
+  const shard = client(farm, link, { maxUploadJobs: 1 });
+  for (let time = 0; time < 4; time++) assert.equal(await shard.doHeartbeat(), false);
+  assert.deepEqual(
+    link.packets.map(packet => idsOf(packet.jobs)),
+    [[10], [11], [12], [10]],
   );
 });
 

@@ -8,8 +8,8 @@ import { Gate } from 'drone-task-queue/testing';
 import { sql } from 'kysely';
 import { leakCheck } from '../../leak-check.js';
 import { startPostgres } from '../../postgres.js';
-import { entry, type Farm, host, job, openFarm, rowsOf } from '../farm.js';
-import { ScriptedLink, Told } from '../scripted-link.js';
+import { addRows, entry, type Farm, host, job, openFarm, rowsOf } from '../farm.js';
+import { idsOf, ScriptedLink, Told } from '../scripted-link.js';
 
 leakCheck();
 
@@ -121,6 +121,48 @@ test('failures are counted by their codes, and told once for each change', async
     'drone_task_queue.shard_client.heartbeat_failures.ERR_MASTER_TIMEOUT': 2,
     'drone_task_queue.shard_client.heartbeat_failures.ERR_MASTER_HTTP': 2,
   });
+});
+
+/** Of all that the type has: the compiler looks after that. */
+const FAILURES: Readonly<Record<HeartbeatErrorCode, true>> = {
+  ERR_MASTER_UNREACHABLE: true,
+  ERR_MASTER_TIMEOUT: true,
+  ERR_MASTER_HTTP: true,
+  ERR_REPLY_MALFORMED: true,
+  ERR_REPLY_TOO_LARGE: true,
+  ERR_REPLY_SCHEMA: true,
+  ERR_LINK_CLOSED: true,
+};
+
+test('a heartbeat that fails, of whatever kind, is counted as that, settles nothing and ends no loop', async () => {
+  await using farm = await openFarm({ memory: true });
+  await addRows(farm, {
+    farm_shard: [{ id: 4, hostname: 'shard4' }],
+    farm_job: [job(10)],
+    farm_queue_entry: [entry(100, 10, { status: 'Completed', complete: 1 })],
+  });
+  const kinds = Object.keys(FAILURES) as HeartbeatErrorCode[];
+  const told = new Told();
+  const link = scriptOf([...kinds, 'well'], () => void shard.shutdown());
+  const shard = client(farm, link, { clock: new ImpatientClock(), log: told.log, stats: told.stats });
+  await shard.loop();
+  assert.equal(link.packets.length, kinds.length + 1);
+  for (const { jobs } of link.packets) assert.deepEqual(idsOf(jobs), [10]);
+  assert.deepEqual(
+    [...told.counters].filter(([name]) => name.includes('failures')),
+    kinds.map(kind => [`drone_task_queue.shard_client.heartbeat_failures.${kind}`, 1]),
+  );
+  assert.equal(told.lines.filter(line => line.startsWith('error ')).length, kinds.length);
+});
+
+test('without a pause of its own a loop heartbeats once a minute, and while that fails every five at the least often', async () => {
+  await using farm = await openFarm({ memory: true });
+  const clock = new ImpatientClock();
+  const down = 'ERR_MASTER_UNREACHABLE';
+  const link = scriptOf(['well', down, down, down, down, 'well'], () => void shard.shutdown());
+  const shard = client(farm, link, { clock });
+  await shard.loop();
+  assert.deepEqual(clock.pausesMs, [60_000, 60_000, 120_000, 240_000, 300_000]);
 });
 
 test('a master that was down and then refuses the token is told of twice', async () => {
