@@ -41,6 +41,7 @@ const LAYERS: readonly Layer[] = [
       'under-way.ts',
       'section-guard.ts',
       'keyed-lock.ts',
+      'turns.ts',
     ],
     mayImport: [],
     because: 'every side stands on it, so it can know none of them',
