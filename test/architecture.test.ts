@@ -323,7 +323,7 @@ const ENTRY_POINTS: Readonly<Record<string, string>> = {
     FileSource CatFileSource CatFileSourceOptions CatRequest CatAnswer CatError CatErrorCode SharedFileCache BranchName MemoryFileCache LogicalClock MemoryLogicalClock
     events LayoutEnd Log`,
   'tenants/store/index.ts': `
-    StoreLogicalClock StoreFileCache tenantTables TenantTables`,
+    StoreLogicalClock StoreFileCache StoreSystemSource tenantTables TenantTables`,
   'tenants/yaml/index.ts': `
     yamlLayouts YamlLayoutsOptions YamlLayoutsError Layout LayoutJob LayoutPipeline LayoutPlace`,
   'testing/index.ts': `
