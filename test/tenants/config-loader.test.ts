@@ -326,6 +326,25 @@ test('a layout tells how old the files of each branch are at least, also when th
   assert((registry.tenant('b')?.layout?.minLtimes.get('shared')?.get('main') ?? NaN) > shared);
 });
 
+test('what memory knows is not asked of the shared cache', async () => {
+  const held = new MemoryFileCache();
+  const asked: string[] = [];
+  const cache: SharedFileCache = {
+    read: async (branch, ...args) => {
+      asked.push(branch.project);
+      return held.read(branch, ...args);
+    },
+    write: async (...args) => held.write(...args),
+    projects: async () => held.projects(),
+    drop: async project => held.drop(project),
+  };
+  const { loader, layoutOf } = setup({ cache });
+  await loader.reconfigureTenant('a', []);
+  assert.deepEqual(asked.splice(0), ['shared', 'pa']);
+  await loader.reconfigureTenant('b', []);
+  assert.deepEqual([asked, layoutOf('b')], [['pb'], 'shared1 pb1']);
+});
+
 test('a change of a project without a branch is one of all its branches, and one with a branch of no other', async () => {
   const { loader, repositories, published } = setup();
   published.publish({ name: 'a', projects: [{ project: 'pa', branches: ['main', 'next'] }, { project: 'shared' }] });
@@ -357,16 +376,19 @@ test('all tenants are reconfigured one after the other, and no lock is held for 
 test('the background does not believe files that are older than those of the layout that it is to make', async () => {
   const cache = new MemoryFileCache();
   const clock = new MemoryLogicalClock();
-  const [first, second] = [setup({ cache, clock }), setup({ cache, clock })];
-  await first.loader.reconfigureAll();
-  await second.loader.reconfigureAll();
-  second.repositories.askedSince();
-  first.repositories.branches.set('pa main', { 'drones.yaml': 'pa2' });
+  const [first, second, alone] = [setup({ cache, clock }), setup({ cache, clock }), setup({ clock })];
+  for (const { loader, repositories } of [first, second, alone]) {
+    await loader.reconfigureAll();
+    repositories.askedSince();
+    repositories.branches.set('pa main', { 'drones.yaml': 'pa2' });
+  }
   await first.loader.reconfigureTenant('a', [{ project: 'pa' }]);
   const state = first.registry.tenant('a')?.layout;
   assert(state);
   await second.loader.catchUp(new Map([['a', state]]));
   assert.deepEqual([second.layoutOf('a'), second.repositories.askedSince()], ['shared1 pa2', []]);
+  await alone.loader.catchUp(new Map([['a', state]]));
+  assert.deepEqual([alone.layoutOf('a'), alone.repositories.askedSince()], ['shared1 pa2', ['pa main']]);
 });
 
 test('a tenant that the background cannot load is passed over, and comes up again', async () => {
@@ -386,11 +408,16 @@ test('a tenant that the background cannot load is passed over, and comes up agai
 });
 
 test('of a branch whose age nobody tells, memory is not believed, but what is shared is', async () => {
-  const { loader, repositories, layoutOf } = setup();
-  await loader.reconfigureAll();
-  repositories.askedSince();
-  const { outcomes } = await loader.catchUp(new Map([['a', { ltime: 1000, minLtimes: new Map() }]]));
-  assert.deepEqual([outcomes.get('a'), layoutOf('a'), repositories.askedSince()], ['loaded', 'shared1 pa1', []]);
+  const cache = new MemoryFileCache();
+  const clock = new MemoryLogicalClock();
+  const [first, second] = [setup({ cache, clock }), setup({ cache, clock })];
+  await second.loader.reconfigureAll();
+  second.repositories.askedSince();
+  first.repositories.branches.set('pa main', { 'drones.yaml': 'pa2' });
+  await first.loader.reconfigureTenant('a', [{ project: 'pa' }]);
+  const { outcomes } = await second.loader.catchUp(new Map([['a', { ltime: 1000, minLtimes: new Map() }]]));
+  const { layoutOf, repositories } = second;
+  assert.deepEqual([outcomes.get('a'), layoutOf('a'), repositories.askedSince()], ['loaded', 'shared1 pa2', []]);
 });
 
 test('a shared cache that fails costs a line in the log and nothing else', async () => {
