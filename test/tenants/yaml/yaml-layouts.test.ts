@@ -1,5 +1,6 @@
 /** What is read as a layout, and how what is wrong with it is told. */
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import test from 'node:test';
 import fc from 'fast-check';
 import {
@@ -235,6 +236,7 @@ test('a name belongs to one project, which may define it once on each of its bra
     'library next drones.d/1.yaml': job,
     'library next drones.d/2.yaml': job,
     'site main': `pipelines:\n  check:\n${job}`,
+    'site stable': job,
   });
   assert.deepEqual(
     faults.map(({ project, branch, path, line, reason }) => [project, branch, path, line, reason]),
@@ -242,6 +244,7 @@ test('a name belongs to one project, which may define it once on each of its bra
       ['library', 'next', 'drones.d/2.yaml', 2, "job 'build' is defined already, in drones.d/1.yaml:2 (library, next)"],
       ['site', 'main', 'drones.yaml', 2, "pipeline 'check' is defined already, in drones.yaml:2 (config, main)"],
       ['site', 'main', 'drones.yaml', 4, "job 'build' is defined already, in drones.yaml:2 (library, main)"],
+      ['site', 'stable', 'drones.yaml', 2, "job 'build' is defined already, in drones.yaml:2 (library, main)"],
     ],
   );
 });
@@ -584,6 +587,17 @@ test('a broken file leaves the last good layout in use, and what is wrong is in 
   assert.equal(outcomes.get('web'), 'failed');
   const jobs = registry.tenant('web')?.layout?.layout.jobsFor({ project: 'site', branch: 'main' }, 'check');
   assert.deepEqual(jobs?.[0]?.commands, ['make']);
+});
+
+test('the layout that the README shows is one', async () => {
+  const readme = await readFile(new URL('../../../README.md', import.meta.url), 'utf8');
+  const text = /^```yaml\n(.*?)^```$/ms.exec(readme)?.[1];
+  assert(text !== undefined);
+  const layout = await layoutOf({ 'site main': text });
+  const names = ['check', 'gate'].map(pipeline =>
+    layout.jobsFor({ project: 'site', branch: 'main' }, pipeline).map(({ name }) => name),
+  );
+  assert.deepEqual(names, [['lint', 'build'], ['build']]);
 });
 
 test('options that layouts cannot be read by are refused', async () => {
