@@ -420,6 +420,20 @@ test('of a branch whose age nobody tells, memory is not believed, but what is sh
   assert.deepEqual([outcomes.get('a'), layoutOf('a'), repositories.askedSince()], ['loaded', 'shared1 pa2', []]);
 });
 
+test('a cleanup waits for no lock', async () => {
+  const cache = new MemoryFileCache();
+  const { loader, locks } = setup({ cache });
+  await loader.reconfigureAll();
+  await cache.write({ project: 'old', branch: 'main' }, { ltime: 1, extraPaths: [], files: new Map() });
+  const gate = new Gate();
+  const held = locks.withSystem(async () => locks.withTenant('a', () => gate.wait()));
+  await gate.arrived();
+  const cleanup = loader.cleanup();
+  assert.deepEqual(await Promise.race([cleanup, new Promise(resolve => setImmediate(resolve, 'waits'))]), ['old']);
+  gate.open();
+  await held;
+});
+
 test('a shared cache that fails costs a line in the log and nothing else', async () => {
   const fail = async (): Promise<never> => {
     throw new Error('cache gone');
