@@ -213,6 +213,12 @@ const LAYERS: readonly Layer[] = [
       'it keeps in a store what tenants share, and is a door of its own: who has no store installs nothing for it',
   },
   {
+    name: 'tenants in YAML',
+    files: ['tenants/yaml/'],
+    mayImport: ['ground', 'tenants'],
+    because: 'it is one way to make layouts, and a door of its own: who has another one installs nothing for it',
+  },
+  {
     name: 'testing',
     files: ['testing/'],
     mayImport: ['ground', 'language', 'methods', 'agent', 'transport', 'ssh options', 'drones', 'core'],
@@ -246,6 +252,11 @@ const PACKAGES: readonly PackageRule[] = [
     name: 'ioredis',
     onlyIn: ['executor/redis/'],
     because: 'who has no jobs in Redis need not install it',
+  },
+  {
+    name: 'yaml',
+    onlyIn: ['tenants/yaml/yaml-layouts.ts', 'tenants/yaml/yaml-files.ts', 'tenants/yaml/yaml-reading.ts'],
+    because: 'who has no layouts in YAML need not install it, and its messages quote what may be a secret',
   },
   {
     name: 'ssh2',
@@ -313,7 +324,9 @@ const ENTRY_POINTS: Readonly<Record<string, string>> = {
     FileSource CatFileSource CatFileSourceOptions CatRequest CatAnswer CatError CatErrorCode SharedFileCache BranchName MemoryFileCache LogicalClock MemoryLogicalClock
     events LayoutEnd Log`,
   'tenants/store/index.ts': `
-    StoreLogicalClock StoreFileCache tenantTables TenantTables`,
+    StoreLogicalClock StoreFileCache StoreSystemSource tenantTables TenantTables`,
+  'tenants/yaml/index.ts': `
+    yamlLayouts YamlLayoutsOptions YamlLayoutsError Layout LayoutJob LayoutPipeline LayoutPlace`,
   'testing/index.ts': `
     FakeDrone FakeCall FakeFault startSshServer SshServer SshServerOptions ExecRequest Gate FakeClock`,
 };
