@@ -8,6 +8,7 @@ import { type Log, safeLog } from '../log.js';
 import { OptionReader } from '../option-reader.js';
 import { outsideSections } from '../section-guard.js';
 import { CachedRepo, type RefCommits, removeRepo } from './cached-repo.js';
+import type { ItemLocks } from './deduplicate-queue.js';
 import { ExecutorError } from './executor-error.js';
 import { Git, type GitOptions } from './git.js';
 import { GitError } from './git-error.js';
@@ -68,6 +69,16 @@ export class RepoCache {
   readonly #lock = new KeyedLock();
   readonly #repos = new Map<string, CachedRepo>();
   #survivors: Promise<void> | undefined;
+
+  /**
+   * The lock of each repository, for who takes it himself and then calls `updateLocked`.
+   * @internal
+   */
+  readonly repoLocks: ItemLocks<RepoName> = {
+    lockOf: name => (this.#hasSingleLock ? ALL : keyOfRepo(name)),
+    tryAcquire: lock => this.#lock.tryAcquire(lock),
+    acquire: async (lock, signal) => this.#lock.acquire(lock, signal),
+  };
 
   /** Throws TypeError (`ERR_INVALID_ARG`) that names the option at fault. */
   constructor(options: RepoCacheOptions) {
@@ -144,6 +155,16 @@ export class RepoCache {
     const { connection, project } = checkRepoName(name);
     if (this.#servedAt !== undefined) return this.#servedAt(connection, project);
     return pathToFileURL(`${join(this.#folder, folderOfRepo({ connection, project }))}.git`).href;
+  }
+
+  /**
+   * As `update`, by who has the lock.
+   * @internal
+   */
+  async updateLocked(name: RepoName, signal: AbortSignal): Promise<void> {
+    await this.#alone();
+    const repo = await this.#repo(name);
+    await repo.fetch(signal);
   }
 
   /**

@@ -62,8 +62,8 @@ export class RepoExecutor {
     const { cache, host, updateWorkers, mergeWorkers, maxMergeWaitMs, clock } = settings;
     const reports = new ExecutorReports(settings);
     this.#reports = reports;
-    const update: Update = async (name, signal) => reports.update(name, async () => cache.update(name, signal));
-    this.#updates = new Updates(update, updateWorkers, reports.updatesWaiting);
+    const update: Update = async (name, signal) => reports.update(name, async () => cache.updateLocked(name, signal));
+    this.#updates = new Updates(update, updateWorkers, reports.updatesWaiting, cache.repoLocks);
     this.#doings = new Map<string, DoJob>([
       ...mergerJobs(new Merger(cache), cache, this.#updates, host),
       ['executor:execute', async (args, signal) => executeJob(checkExecuteJob(args), settings, this.#updates, signal)],
