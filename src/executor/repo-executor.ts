@@ -19,6 +19,7 @@ import { ExecutorError } from './executor-error.js';
 import { ExecutorReports } from './executor-reports.js';
 import { type ExecutorSettings, readExecutorOptions, type RepoExecutorOptions } from './executor-options.js';
 import { checkJob, type DoJob, failureOf, type Job, type JobAnswer, type JobLane } from './job-source.js';
+import { removeLeftWorkspaces } from './left-workspaces.js';
 import { MergeGate } from './merge-gate.js';
 import { mergerJobs } from './merger-jobs.js';
 import { Merger } from './merger.js';
@@ -80,6 +81,9 @@ export class RepoExecutor {
       this.#loop(take('host'), Infinity),
       this.#loop(takeMerger, mergeWorkers),
     ]);
+    const { workspaces, log } = settings;
+    // No job waits for that: none gets the name of one that is there.
+    void inNoSection(async () => this.#underWay.add(removeLeftWorkspaces(workspaces, log, this.#stopping.signal)));
   }
 
   /** Ids of the jobs that run. */
