@@ -13,6 +13,7 @@ import { ExecutorError } from './executor-error.js';
 import { Git, type GitOptions } from './git.js';
 import { GitError } from './git-error.js';
 import { checkRepoName, checkUrl, folderOfRepo, keyOfRepo, type RepoName } from './repo-name.js';
+import { refuseStuck } from './stuck-git.js';
 import { endSurvivors } from './survivors.js';
 
 /** How repositories are kept. */
@@ -96,8 +97,8 @@ export class RepoCache {
     const isAge = (value: number): boolean => value >= 0;
     this.#keepMergesMs = read.limit('keepMergesMs', 'a number of 0 or more, ms', isAge) ?? KEEP_MERGES_MS;
     this.#hasSingleLock = read.flag('singleLock') ?? false;
-    this.#git = new Git(options.git);
     this.#log = safeLog(options.log);
+    this.#git = new Git(options.git, this.#log);
   }
 
   /** How many locks somebody has or waits for. */
@@ -120,16 +121,18 @@ export class RepoCache {
 
   /**
    * Frees the disk of a repository, merge results included, when nobody has or waits for it any more. The next use clones
-   * it again.
+   * it again. Rejects with GitError (`ERR_GIT_STUCK`) while a git hangs in it.
    */
   async free(name: RepoName): Promise<void> {
     return outsideSections('free of a RepoCache', async () => {
       const checked = checkRepoName(name);
       const key = keyOfRepo(checked);
       const free = async (): Promise<void> => {
-        this.#repos.delete(key);
         // It may have no URL any more.
-        await removeRepo(join(this.#folder, folderOfRepo(checked)));
+        const place = join(this.#folder, folderOfRepo(checked));
+        refuseStuck(place, 'free');
+        this.#repos.delete(key);
+        await removeRepo(place);
       };
       await this.#locked(this.#hasSingleLock ? [ALL] : [key], free, undefined);
     });
