@@ -126,3 +126,19 @@ test('with a single lock an update of another repository waits for a merge, too'
     { singleLock: true },
   );
 });
+
+test('all projects of a job are asked for before the first one is awaited', async () => {
+  const workshop = new Workshop();
+  const here = (project: string): string => join(workshop.folder, `begun-${project}`);
+  // Each waits for the other one, but not for ever.
+  const meet = (mine: string, other: string): string =>
+    `*remotes/${mine}*) touch ${here(mine)}; for n in $(seq 600); do [ -e ${here(other)} ] && break 2; sleep 0.05; done; exit 1;;`;
+  const program = workshop.insteadOf('fetch', `case "$*" in ${meet('a', 'b')} ${meet('b', 'a')} esac`);
+  await using all = benchIn(workshop, { updateWorkers: 2 }, { git: { program } });
+  const projects = ['a', 'b'].map(project => {
+    workshop.remote(project);
+    return { ...WEB, project };
+  });
+  const answer = await all.jobs.submit('executor:execute', { projects, commands: [] });
+  assert.equal(valueOf<ExecuteReport>(answer).succeeded, true);
+});

@@ -94,10 +94,13 @@ test('git that works in the workspace of a former process is ended before that i
     'fetch',
   ];
   const orphan = spawn('sh', args, { stdio: 'ignore', detached: true });
-  const over = once(orphan, 'exit');
-  await removeLeftWorkspaces(workspaces, silentLog, NEVER);
-  await over;
-  assert.equal(existsSync(former), false);
+  try {
+    await removeLeftWorkspaces(workspaces, silentLog, NEVER);
+    await until('its end', () => orphan.signalCode !== null);
+    assert.equal(existsSync(former), false);
+  } finally {
+    orphan.kill('SIGKILL');
+  }
 });
 
 test('what another machine has made, and what is no workspace, stays', async () => {
