@@ -14,7 +14,7 @@
 import { invalidArgument } from '../invalid-argument.js';
 import { outsideSections } from '../section-guard.js';
 
-/** The locks that items need while they are worked on. First come, first served. */
+/** The locks that items need while they are worked on. First come, first served; only `acquire` may fail. */
 export interface ItemLocks<T> {
   /** Names the lock of an item. */
   readonly lockOf: (item: T) => string;
