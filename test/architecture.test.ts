@@ -313,7 +313,7 @@ const ENTRY_POINTS: Readonly<Record<string, string>> = {
     Merger MergeItem MergeMode MergeAnswer Merged MergedBranch NotMerged FileTexts
     RepoCache RepoCacheOptions RepoState RefCommits RepoName
     GitOptions GitError GitErrorCode ExecutorError ExecutorErrorCode
-    DeduplicateQueue Clock Log StatsClient StatsServer StatsTarget events JobEnd UpdateEnd`,
+    DeduplicateQueue ItemLocks Clock Log StatsClient StatsServer StatsTarget events JobEnd UpdateEnd`,
   'tenants/index.ts': `
     ConfigLoader ConfigLoaderOptions ConfigFile MakeLayout ChangedBranch ReconfigureOptions
     LayoutOutcome LayoutProblem LayoutReport LayoutError LayoutFault
