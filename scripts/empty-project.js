@@ -16,7 +16,7 @@ const RUN_TIMEOUT_MS = 60_000;
  */
 
 /** What examples and type checks need, optional peers among it, in the versions that this checkout has. */
-const PEERS = ['kysely', 'pg', '@photostructure/sqlite', 'fastify', 'typebox', 'bullmq', 'ioredis'];
+const PEERS = ['kysely', 'pg', '@photostructure/sqlite', 'fastify', 'typebox', 'bullmq', 'ioredis', 'yaml'];
 const TOOLS = ['tsx', 'typescript', '@types/node', ...PEERS].map(name => {
   const { version } = JSON.parse(readFileSync(join(ROOT, 'node_modules', name, 'package.json'), 'utf8'));
   return `${name}@${String(version)}`;

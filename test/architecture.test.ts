@@ -41,6 +41,7 @@ const LAYERS: readonly Layer[] = [
       'under-way.ts',
       'section-guard.ts',
       'keyed-lock.ts',
+      'turns.ts',
     ],
     mayImport: [],
     because: 'every side stands on it, so it can know none of them',
@@ -243,6 +244,12 @@ const LAYERS: readonly Layer[] = [
       'it keeps in a store what tenants share, and is a door of its own: who has no store installs nothing for it',
   },
   {
+    name: 'tenants in YAML',
+    files: ['tenants/yaml/'],
+    mayImport: ['ground', 'tenants'],
+    because: 'it is one way to make layouts, and a door of its own: who has another one installs nothing for it',
+  },
+  {
     name: 'testing',
     files: ['testing/'],
     mayImport: ['ground', 'language', 'methods', 'agent', 'transport', 'ssh options', 'drones', 'core'],
@@ -286,6 +293,11 @@ const PACKAGES: readonly PackageRule[] = [
     name: 'ioredis',
     onlyIn: ['executor/redis/'],
     because: 'who has no jobs in Redis need not install it',
+  },
+  {
+    name: 'yaml',
+    onlyIn: ['tenants/yaml/yaml-layouts.ts', 'tenants/yaml/yaml-files.ts', 'tenants/yaml/yaml-reading.ts'],
+    because: 'who has no layouts in YAML need not install it, and its messages quote what may be a secret',
   },
   {
     name: 'ssh2',
@@ -343,7 +355,7 @@ const ENTRY_POINTS: Readonly<Record<string, string>> = {
     Merger MergeItem MergeMode MergeAnswer Merged MergedBranch NotMerged FileTexts
     RepoCache RepoCacheOptions RepoState RefCommits RepoName
     GitOptions GitError GitErrorCode ExecutorError ExecutorErrorCode
-    DeduplicateQueue Clock Log StatsClient StatsServer StatsTarget events JobEnd UpdateEnd`,
+    DeduplicateQueue ItemLocks Clock Log StatsClient StatsServer StatsTarget events JobEnd UpdateEnd`,
   'tenants/index.ts': `
     ConfigLoader ConfigLoaderOptions ConfigFile MakeLayout ChangedBranch ReconfigureOptions
     LayoutOutcome LayoutProblem LayoutReport LayoutError LayoutFault
@@ -363,7 +375,9 @@ const ENTRY_POINTS: Readonly<Record<string, string>> = {
     completeEntry EntryOutcome RecordError RecordKind ShardClient ShardClientError ShardClientOptions TakenOver
     HttpMasterLink HttpMasterLinkOptions MasterTlsOptions HeartbeatMaster ShardRoutesOptions shardRoutes`,
   'tenants/store/index.ts': `
-    StoreLogicalClock StoreFileCache tenantTables TenantTables`,
+    StoreLogicalClock StoreFileCache StoreSystemSource tenantTables TenantTables`,
+  'tenants/yaml/index.ts': `
+    yamlLayouts YamlLayoutsOptions YamlLayoutsError Layout LayoutJob LayoutPipeline LayoutPlace`,
   'testing/index.ts': `
     FakeDrone FakeCall FakeFault startSshServer SshServer SshServerOptions ExecRequest Gate FakeClock`,
 };

@@ -5,13 +5,15 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { ProcessInfo } from '../utility.js';
 
-type ProcessStat = Omit<ProcessInfo, 'args'>;
+type ProcessStat = Omit<ProcessInfo, 'args'> & { readonly start: string };
 
 const execute = promisify(execFile);
 /** Reads of /proc are fast and never wait, so they are not worth a thread; but the event loop gets a turn in between. */
 const PROCESSES_PER_TURN = 100;
 /** A /proc that hides the processes of others (`hidepid=1`) lists them, and refuses to tell of them. */
 const ENDED_OR_HIDDEN: ReadonlySet<string | undefined> = new Set(['ENOENT', 'ENOTDIR', 'ESRCH', 'EPERM', 'EACCES']);
+/** Of the fields that follow the name; in ticks since the machine has started. */
+const START = 19;
 const PS_OUTPUT_BYTES = 64 * 1024 * 1024;
 
 const hasProc = (): boolean => existsSync('/proc/self/stat');
@@ -33,6 +35,28 @@ export async function processGroupOf(pid: number): Promise<number | undefined> {
   return (await processesFromPs()).find(process => process.pid === pid)?.pgid;
 }
 
+/**
+ * When it was started, in the system's own way of saying that: a pid that is used again comes with another one. Undefined
+ * when it has ended, or is hidden from us.
+ */
+export async function startOf(pid: number): Promise<string | undefined> {
+  if (hasProc()) return readStat(pid)?.start;
+  return startFromPs(pid);
+}
+
+export async function startFromPs(pid: number): Promise<string | undefined> {
+  const env = { ...process.env, LC_ALL: 'C', TZ: 'UTC' };
+  // It exits with 1 when there is none.
+  const { stdout } = await execute('ps', ['-o', 'stat=,lstart=', '-p', String(pid)], { env }).catch(noneOfThem);
+  const [, state, start] = /^\s*(\S+)\s+(.*\S)\s*$/.exec(stdout) ?? [];
+  return state?.startsWith('Z') === false ? start : undefined;
+}
+
+function noneOfThem(error: unknown): { readonly stdout: string } {
+  if ((error as { code?: unknown }).code === 1) return { stdout: '' };
+  throw error;
+}
+
 export async function processesFromProc(): Promise<ProcessInfo[]> {
   const processes: ProcessInfo[] = [];
   for await (const stat of statsFromProc()) {
@@ -40,7 +64,8 @@ export async function processesFromProc(): Promise<ProcessInfo[]> {
     if (commandLine === undefined) continue;
     const args = commandLine.split('\0').join(' ').trimEnd();
     // Kernel threads have no arguments; ps shows them so.
-    processes.push({ ...stat, args: args === '' ? `[${stat.comm}]` : args });
+    const { pid, ppid, pgid, comm } = stat;
+    processes.push({ pid, ppid, pgid, comm, args: args === '' ? `[${comm}]` : args });
   }
   return processes;
 }
@@ -61,9 +86,11 @@ function readStat(pid: number): ProcessStat | undefined {
   if (text === undefined) return undefined;
   // "pid (comm) state ppid pgrp …", where comm may hold anything, also ") ".
   const commEnd = text.lastIndexOf(')');
-  const [state, ppid, pgid] = text.slice(commEnd + 2).split(' ');
+  const fields = text.slice(commEnd + 2).split(' ');
+  const [state, ppid, pgid] = fields;
   if (state === 'Z' || state === 'X') return undefined;
-  return { pid, ppid: Number(ppid), pgid: Number(pgid), comm: text.slice(text.indexOf('(') + 1, commEnd) };
+  const comm = text.slice(text.indexOf('(') + 1, commEnd);
+  return { pid, ppid: Number(ppid), pgid: Number(pgid), comm, start: fields[START] ?? '' };
 }
 
 /** Undefined when the process has ended meanwhile, or is hidden from us. Throws what says neither, such as EMFILE. */

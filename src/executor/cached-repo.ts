@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import type { Log } from '../log.js';
 import type { Git, GitAnswer, GitRun } from './git.js';
 import { cureFor, GitError } from './git-error.js';
+import { isStuck, refuseStuck } from './stuck-git.js';
 
 /** Of the git folder and of the work tree. */
 const ENDINGS = ['.git', '.tree'] as const;
@@ -123,11 +124,11 @@ export class CachedRepo {
     await rm(fresh, { recursive: true, force: true });
     await mkdir(fresh, { recursive: true });
     try {
-      await this.#git.run(['init', '--quiet', '--bare', '--template=', '--', fresh], { signal });
+      await this.#runGit(['init', '--quiet', '--bare', '--template=', '--', fresh], { signal });
       await this.#fetchInto(fresh, signal);
       await this.#keepResults(fresh, signal);
     } catch (error) {
-      await rm(fresh, { recursive: true, force: true });
+      if (!isStuck(this.#folder)) await rm(fresh, { recursive: true, force: true });
       throw error;
     }
     await removeRepo(this.#folder);
@@ -150,6 +151,7 @@ export class CachedRepo {
 
   /** Whether these refs and commits are here, so that nothing has to be fetched to have them. */
   async hasAll(wanted: RefCommits, signal?: AbortSignal): Promise<boolean> {
+    refuseStuck(this.#folder, 'for-each-ref');
     if (!existsSync(this.gitDir)) return false;
     await this.open(signal);
     const refs = await this.refs(signal);
@@ -180,6 +182,7 @@ export class CachedRepo {
 
   /** Takes away what a merge that did not end has left. Without a signal: it is called when that was aborted, too. */
   async abandon(): Promise<void> {
+    if (isStuck(this.#folder)) return;
     await this.unlock();
     await this.#forgetUnfinished();
     if (!existsSync(this.gitDir)) return;
@@ -189,6 +192,7 @@ export class CachedRepo {
       await this.inTree(['reset', '--quiet', '--hard']);
       await this.inTree(CLEAN);
     } catch (error) {
+      if (isStuck(this.#folder)) return;
       this.#log.warn('a work tree is made anew', { workTree: this.#workTree, error });
       await rm(this.#workTree, { recursive: true, force: true });
       await rm(join(this.gitDir, 'index'), { force: true });
@@ -198,7 +202,7 @@ export class CachedRepo {
   /** Runs git in the work tree. */
   async inTree(args: readonly string[], run: Omit<GitRun, 'cwd'> = {}): Promise<GitAnswer> {
     const where = [`--git-dir=${this.gitDir}`, `--work-tree=${this.#workTree}`];
-    return this.#git.run([...where, ...args], { ...run, cwd: this.#workTree });
+    return this.#runGit([...where, ...args], { ...run, cwd: this.#workTree });
   }
 
   /** Runs git where no work tree is needed. */
@@ -210,12 +214,12 @@ export class CachedRepo {
   async cloneTo(folder: string, signal?: AbortSignal): Promise<void> {
     await rm(folder, { recursive: true, force: true });
     const args = ['clone', '--quiet', '--local', '--no-checkout', '--template=', '--', this.gitDir, folder];
-    await this.#git.run(args, { signal });
+    await this.#runGit(args, { signal });
   }
 
   /** Runs git in a clone of it. */
   async inClone(folder: string, args: readonly string[], run: Omit<GitRun, 'cwd'> = {}): Promise<GitAnswer> {
-    return this.#git.run(['-C', folder, ...args], run);
+    return this.#runGit(['-C', folder, ...args], run);
   }
 
   /** Leaves the commit under a ref of `newResultRef`, until `release`. */
@@ -225,6 +229,7 @@ export class CachedRepo {
 
   /** The ref of a merge result goes. Nothing happens when it is gone already, with all the rest or not, or is none. */
   async release(ref: string, signal?: AbortSignal): Promise<void> {
+    refuseStuck(this.#folder, 'update-ref');
     if (!ref.startsWith(`${RESULT_REFS}/`) || !existsSync(this.gitDir)) return;
     const remove = async (): Promise<unknown> => this.#run(['update-ref', '-d', ref], { signal });
     try {
@@ -244,6 +249,8 @@ export class CachedRepo {
 
   /** Removes what killed commands leave: lock files, and objects and packs that were being written. */
   async unlock(): Promise<void> {
+    // They are still that one's.
+    if (isStuck(this.#folder)) return;
     const ofRefs = await readdir(join(this.gitDir, 'refs'), { recursive: true }).catch(ignoreAbsence);
     const inObjects = await this.#list('objects');
     const below = (await Promise.all(inObjects.map(async folder => this.#list(folder)))).flat();
@@ -263,19 +270,23 @@ export class CachedRepo {
   }
 
   async #run(args: readonly string[], run: Omit<GitRun, 'cwd'> = {}): Promise<GitAnswer> {
-    return this.#git.run([`--git-dir=${this.gitDir}`, ...args], run);
+    return this.#runGit([`--git-dir=${this.gitDir}`, ...args], run);
+  }
+
+  async #runGit(args: readonly string[], run: GitRun): Promise<GitAnswer> {
+    return this.#git.run(args, { ...run, place: this.#folder });
   }
 
   async #fetchInto(gitDir: string, signal: AbortSignal | undefined): Promise<void> {
     const args = [`--git-dir=${gitDir}`, ...FETCH, '--prune', '--', this.url, ...MIRROR];
-    await this.#git.run(args, { isRemote: true, signal });
+    await this.#runGit(args, { isRemote: true, signal });
   }
 
   async #keepResults(fresh: string, signal: AbortSignal | undefined): Promise<void> {
     if (!existsSync(this.gitDir)) return;
     const isKept = async (refs: string): Promise<boolean> => {
       const args = [`--git-dir=${fresh}`, ...FETCH, '--', this.gitDir, `+${refs}:${refs}`];
-      return this.#isDone(`merge results are not kept: ${refs}`, async () => this.#git.run(args, { signal }));
+      return this.#isDone(`merge results are not kept: ${refs}`, async () => this.#runGit(args, { signal }));
     };
     if (await isKept(`${RESULT_REFS}/*`)) return;
     // One that is damaged is not to take the others along.

@@ -1,7 +1,6 @@
 /** A job of commands: its projects are brought up to date and cloned, and the commands run there on a drone. */
 import { randomUUID } from 'node:crypto';
-import { mkdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import type { Drone } from '../drone/drone.js';
 import { LocalDrone } from '../drone/local-drone.js';
 import type { DroneErrorKind } from '../drone-error.js';
@@ -12,6 +11,7 @@ import type { TaskQueue } from '../task-queue.js';
 import type { Args, MethodName, Result, RunResult, UtilityMethods } from '../utility.js';
 import { ExecutorError } from './executor-error.js';
 import type { ExecutorSettings } from './executor-options.js';
+import { makeWorkspace } from './left-workspaces.js';
 import { checkRepoState, refsIn } from './merge-item.js';
 import type { RepoCache, RepoState } from './repo-cache.js';
 import { keyOfRepo, stripCredentials } from './repo-name.js';
@@ -95,8 +95,7 @@ export async function executeJob(
   const { cache, workspaces, log } = settings;
   for (const project of job.projects) checkSource(project, settings);
   await updates.requestAll(await projectsToUpdate(job, cache, signal), signal);
-  const folder = join(workspaces, randomUUID());
-  await mkdir(folder, { recursive: true });
+  const folder = await makeWorkspace(workspaces);
   try {
     const cloned = await cloneWorkspace(cache, folder, job.projects, job.repoState ?? undefined, signal);
     const drone = await orAborted(Promise.resolve(settings.droneFor(job)), signal);

@@ -33,7 +33,10 @@ export interface RepoExecutorOptions {
    * is where the executor's own copies are served. Default: no other.
    */
   mayFetchFrom?: ((url: string) => boolean) | undefined;
-  /** Holds the workspaces of the jobs that run; made when missing. */
+  /**
+   * Holds the workspaces of the jobs that run; made when missing. Those of executors of this machine that were killed are
+   * removed at the start; other executors, and other files, may be there as well.
+   */
   workspaces: string;
   /** The same on other drones, relative to the home there or absolute. Default `drone-workspaces`. */
   droneFolder?: string | undefined;

@@ -6,8 +6,11 @@ import { stripCredentials } from './repo-name.js';
  * - `ERR_GIT_TIMEOUT`: it ran into its time limit and was ended.
  * - `ERR_GIT_OUTPUT`: it wrote more than is kept and was ended.
  * - `ERR_GIT_NOT_STARTED`: there is no such program, or it may not be run.
+ * - `ERR_GIT_STUCK`: it could not be ended, as it hangs in the kernel, and was left behind; or one was before, which is still
+ *   there, and so nothing is done in its repository.
  */
-export type GitErrorCode = 'ERR_GIT_FAILED' | 'ERR_GIT_TIMEOUT' | 'ERR_GIT_OUTPUT' | 'ERR_GIT_NOT_STARTED';
+export type GitErrorCode =
+  'ERR_GIT_FAILED' | 'ERR_GIT_TIMEOUT' | 'ERR_GIT_OUTPUT' | 'ERR_GIT_NOT_STARTED' | 'ERR_GIT_STUCK';
 
 /** A git command that failed. Passwords in URLs are left out of its texts. */
 export class GitError extends Error {
@@ -118,7 +121,7 @@ export function isTransient(error: unknown): boolean {
 /** Whether it says nothing of what git was to do: it may go well another time, or on another machine. */
 export function mayPass(error: unknown): boolean {
   if (!(error instanceof GitError)) return false;
-  if (error.code === 'ERR_GIT_TIMEOUT') return true;
+  if (error.code === 'ERR_GIT_TIMEOUT' || error.code === 'ERR_GIT_STUCK') return true;
   if (error.code === 'ERR_GIT_NOT_STARTED') return isShortage(error.cause);
   if (error.code !== 'ERR_GIT_FAILED') return false;
   return error.exitCode === null || isTransient(error) || EXHAUSTED.test(ownLines(error).join('\n'));

@@ -5,9 +5,11 @@
  * ended is a process group, which neither execa 9 nor simple-git 4 do.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import { type Log, silentLog } from '../log.js';
 import { OptionReader } from '../option-reader.js';
 import { GitError, isTransient } from './git-error.js';
 import { runInGroup } from './process-group.js';
+import { leaveStuck, refuseStuck } from './stuck-git.js';
 import { controllerArgs } from './survivors.js';
 
 /** How git is run. */
@@ -16,7 +18,10 @@ export interface GitOptions {
   program?: string | undefined;
   /** For one git command, ms. Default 300,000. */
   timeoutMs?: number | undefined;
-  /** From TERM to KILL for the processes of a git command that is ended, ms. Default 2,000. */
+  /**
+   * From TERM to KILL for the processes of a git command that is ended, ms. Default 2,000. What is there 5 s after the KILL is
+   * left behind (`ERR_GIT_STUCK`).
+   */
   killGraceMs?: number | undefined;
   /** How often a command that talks to a server is run when the failure looks as if it would pass. Default 3. */
   attempts?: number | undefined;
@@ -45,6 +50,8 @@ export interface GitRun {
   /** Exit status that is an answer, besides 0. */
   readonly orStatus?: number;
   readonly signal?: AbortSignal | undefined;
+  /** The repository: refused to all other commands while one that could not be ended is still there. */
+  readonly place?: string;
 }
 
 /** What a command gave. */
@@ -109,9 +116,11 @@ export class Git {
   readonly #attempts: number;
   readonly #retryDelayMs: number;
   readonly #env: NodeJS.ProcessEnv;
+  readonly #log: Log;
 
   /** Throws TypeError (`ERR_INVALID_ARG`) that names the option at fault. */
-  constructor(options: GitOptions = {}) {
+  constructor(options: GitOptions = {}, log: Log = silentLog) {
+    this.#log = log;
     const read = new OptionReader(options, OPTION_NAMES);
     const limitMs = (field: string, defaultMs: number): number =>
       read.limit(field, 'from 0 to 2,147,483,647 ms', value => value >= 0 && value < 2 ** 31) ?? defaultMs;
@@ -149,7 +158,10 @@ export class Git {
     };
   }
 
-  /** Rejects with GitError, or with the reason of `signal`; either when all processes of the command have ended. */
+  /**
+   * Rejects with GitError, or with the reason of `signal`; either when all processes of the command have ended, or could not
+   * be ended.
+   */
   async run(args: readonly string[], run: GitRun = {}): Promise<GitAnswer> {
     const { isRemote = false, signal } = run;
     for (let attempt = 1, waitMs = this.#retryDelayMs; ; attempt++, waitMs = Math.min(2 * waitMs, MAX_DELAY_MS)) {
@@ -163,9 +175,10 @@ export class Git {
   }
 
   async #runOnce(args: readonly string[], run: GitRun): Promise<GitAnswer> {
-    const { cwd = '/', input = '', orStatus = 0, signal } = run;
+    const { cwd = '/', input = '', orStatus = 0, signal, place } = run;
     signal?.throwIfAborted();
     const command = args.find(arg => !arg.startsWith('-')) ?? '';
+    if (place !== undefined) refuseStuck(place, command);
     const group = { cwd, env: this.#env, input, timeoutMs: this.#timeoutMs, killGraceMs: this.#killGraceMs, signal };
     const end = await runInGroup(this.#program, [...CONFIG_ARGS, ...args], {
       ...group,
@@ -175,11 +188,18 @@ export class Git {
         cause: error,
       });
     });
-    const { exitCode, stdout, stderr, ended } = end;
+    const { exitCode, stdout, stderr, ended, stuck } = end;
     const text = stdout.toString().trim();
     // A conflict is told on stdout.
     const words = `${stderr}\n${text}`;
+    if (stuck !== undefined) {
+      this.#log.error('git could not be ended and is left behind', { pid: stuck, command, place });
+      if (place !== undefined) leaveStuck(place, stuck);
+    }
     if (ended === 'cancelled') signal?.throwIfAborted();
+    if (stuck !== undefined) {
+      throw new GitError('ERR_GIT_STUCK', command, `could not be ended (process ${String(stuck)})`, words);
+    }
     if (ended === 'timeout') {
       throw new GitError('ERR_GIT_TIMEOUT', command, `took longer than ${String(this.#timeoutMs)} ms`, words);
     }

@@ -28,6 +28,7 @@ export type { GitErrorCode } from './git-error.js';
 export { ExecutorError } from './executor-error.js';
 export type { ExecutorErrorCode } from './executor-error.js';
 export { DeduplicateQueue } from './deduplicate-queue.js';
+export type { ItemLocks } from './deduplicate-queue.js';
 export type { Clock } from '../clock.js';
 export type { Log } from '../log.js';
 export type { StatsClient, StatsServer, StatsTarget } from '../stats.js';

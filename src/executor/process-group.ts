@@ -1,7 +1,9 @@
 /** Runs a program as the leader of a process group of its own, and ends all of the group when it has to end. */
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { once } from 'node:events';
-import { killGroupsNow, signalGroup, startGroup } from '../agent/process-group.js';
+import { setTimeout as delay } from 'node:timers/promises';
+import { isGroupGone, killGroupsNow, signalGroup, startGroup } from '../agent/process-group.js';
+import { hasLiveMember } from '../agent/processes.js';
 
 export interface GroupOptions {
   readonly cwd: string;
@@ -22,17 +24,22 @@ export interface GroupEnd {
   readonly stderr: string;
   /** Why it was ended by us, if it was. */
   readonly ended: Ended | undefined;
+  /** The group, when somebody of it was still there so long after the KILL that nobody waits for it any more. */
+  readonly stuck: number | undefined;
 }
 
 type Ended = 'timeout' | 'output' | 'cancelled';
 
 /** A pipe that somebody outside of the group holds is let go so long after the KILL. */
 const LET_GO_MS = 1000;
+/** Who is there so long after the KILL hangs in the kernel. */
+const GIVE_UP_MS = 5000;
+const LOOK_MS = 50;
 
 /** How many; a process that ends takes them along. */
 let running = 0;
 
-/** Resolves when it has ended and nobody holds its output any more. Rejects when it cannot be started. */
+/** Resolves when it has ended and nobody holds its output any more, or when it cannot be ended. Rejects when it cannot be started. */
 export async function runInGroup(program: string, args: readonly string[], options: GroupOptions): Promise<GroupEnd> {
   if (running++ === 0) process.on('exit', killGroupsNow);
   try {
@@ -48,9 +55,12 @@ async function runToEnd(program: string, args: readonly string[], options: Group
   const output = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
   let ended: Ended | undefined;
   let killing: NodeJS.Timeout | undefined;
+  let giveUpMs = Infinity;
+  let onGivenUp = (): void => undefined;
   const signalAll = (wanted: NodeJS.Signals): void => {
     // Not started: there is no group, and 'error' says why.
     if (child.pid !== undefined) signalGroup(child.pid, wanted);
+    if (wanted === 'SIGKILL') giveUpMs = Math.min(giveUpMs, performance.now() + GIVE_UP_MS);
   };
   const end = (why: Ended): void => {
     if (ended !== undefined) return;
@@ -61,6 +71,7 @@ async function runToEnd(program: string, args: readonly string[], options: Group
       killing = setTimeout(() => {
         child.stdout.destroy();
         child.stderr.destroy();
+        killing = setTimeout(onGivenUp, GIVE_UP_MS - LET_GO_MS);
       }, LET_GO_MS);
     }, killGraceMs);
   };
@@ -84,12 +95,37 @@ async function runToEnd(program: string, args: readonly string[], options: Group
   signal?.addEventListener('abort', onAbort, { once: true });
   if (signal?.aborted === true) onAbort();
   try {
-    const [exitCode] = (await once(child, 'close')) as [number | null];
+    const closed = once(child, 'close') as Promise<[exitCode: number | null]>;
+    const givenUp = new Promise<undefined>(resolve => {
+      onGivenUp = () => resolve(undefined);
+    });
+    const exit = await Promise.race([closed, givenUp]);
+    // Without its leader others of the group may still be there.
+    const isStuck = ended !== undefined && child.pid !== undefined && (await outlives(child.pid, () => giveUpMs));
+    if (isStuck) letGo(child, closed);
+    const [exitCode] = isStuck ? [null] : (exit ?? (await closed));
     const stdout = Buffer.concat(output.stdout);
-    return { exitCode, stdout, stderr: Buffer.concat(output.stderr).toString(), ended };
+    const stuck = isStuck ? child.pid : undefined;
+    return { exitCode, stdout, stderr: Buffer.concat(output.stderr).toString(), ended, stuck };
   } finally {
     clearTimeout(timer);
     clearTimeout(killing);
     signal?.removeEventListener('abort', onAbort);
   }
+}
+
+/** Whether somebody of the group is there at that time, which is not known before the KILL. */
+async function outlives(pgid: number, endMs: () => number): Promise<boolean> {
+  while (!isGroupGone(pgid) && (await hasLiveMember(pgid))) {
+    if (performance.now() >= endMs()) return true;
+    await delay(LOOK_MS);
+  }
+  return false;
+}
+
+/** It keeps this process from nothing any more, its end neither. */
+function letGo(child: ChildProcessWithoutNullStreams, closed: Promise<unknown>): void {
+  closed.catch(() => undefined);
+  for (const stream of [child.stdin, child.stdout, child.stderr]) stream.destroy();
+  child.unref();
 }

@@ -8,10 +8,12 @@ import { type Log, safeLog } from '../log.js';
 import { OptionReader } from '../option-reader.js';
 import { outsideSections } from '../section-guard.js';
 import { CachedRepo, type RefCommits, removeRepo } from './cached-repo.js';
+import type { ItemLocks } from './deduplicate-queue.js';
 import { ExecutorError } from './executor-error.js';
 import { Git, type GitOptions } from './git.js';
 import { GitError } from './git-error.js';
 import { checkRepoName, checkUrl, folderOfRepo, keyOfRepo, type RepoName } from './repo-name.js';
+import { refuseStuck } from './stuck-git.js';
 import { endSurvivors } from './survivors.js';
 
 /** How repositories are kept. */
@@ -69,6 +71,16 @@ export class RepoCache {
   readonly #repos = new Map<string, CachedRepo>();
   #survivors: Promise<void> | undefined;
 
+  /**
+   * The lock of each repository, for who takes it himself and then calls `updateLocked`.
+   * @internal
+   */
+  readonly repoLocks: ItemLocks<RepoName> = {
+    lockOf: name => (this.#hasSingleLock ? ALL : keyOfRepo(name)),
+    tryAcquire: lock => this.#lock.tryAcquire(lock),
+    acquire: async (lock, signal) => this.#lock.acquire(lock, signal),
+  };
+
   /** Throws TypeError (`ERR_INVALID_ARG`) that names the option at fault. */
   constructor(options: RepoCacheOptions) {
     const read = new OptionReader(options, NAMES);
@@ -85,8 +97,8 @@ export class RepoCache {
     const isAge = (value: number): boolean => value >= 0;
     this.#keepMergesMs = read.limit('keepMergesMs', 'a number of 0 or more, ms', isAge) ?? KEEP_MERGES_MS;
     this.#hasSingleLock = read.flag('singleLock') ?? false;
-    this.#git = new Git(options.git);
     this.#log = safeLog(options.log);
+    this.#git = new Git(options.git, this.#log);
   }
 
   /** How many locks somebody has or waits for. */
@@ -109,16 +121,18 @@ export class RepoCache {
 
   /**
    * Frees the disk of a repository, merge results included, when nobody has or waits for it any more. The next use clones
-   * it again.
+   * it again. Rejects with GitError (`ERR_GIT_STUCK`) while a git hangs in it.
    */
   async free(name: RepoName): Promise<void> {
     return outsideSections('free of a RepoCache', async () => {
       const checked = checkRepoName(name);
       const key = keyOfRepo(checked);
       const free = async (): Promise<void> => {
-        this.#repos.delete(key);
         // It may have no URL any more.
-        await removeRepo(join(this.#folder, folderOfRepo(checked)));
+        const place = join(this.#folder, folderOfRepo(checked));
+        refuseStuck(place, 'free');
+        this.#repos.delete(key);
+        await removeRepo(place);
       };
       await this.#locked(this.#hasSingleLock ? [ALL] : [key], free, undefined);
     });
@@ -144,6 +158,16 @@ export class RepoCache {
     const { connection, project } = checkRepoName(name);
     if (this.#servedAt !== undefined) return this.#servedAt(connection, project);
     return pathToFileURL(`${join(this.#folder, folderOfRepo({ connection, project }))}.git`).href;
+  }
+
+  /**
+   * As `update`, by who has the lock.
+   * @internal
+   */
+  async updateLocked(name: RepoName, signal: AbortSignal): Promise<void> {
+    await this.#alone();
+    const repo = await this.#repo(name);
+    await repo.fetch(signal);
   }
 
   /**

@@ -19,6 +19,7 @@ import { ExecutorError } from './executor-error.js';
 import { ExecutorReports } from './executor-reports.js';
 import { type ExecutorSettings, readExecutorOptions, type RepoExecutorOptions } from './executor-options.js';
 import { checkJob, type DoJob, failureOf, type Job, type JobAnswer, type JobLane } from './job-source.js';
+import { removeLeftWorkspaces } from './left-workspaces.js';
 import { MergeGate } from './merge-gate.js';
 import { mergerJobs } from './merger-jobs.js';
 import { Merger } from './merger.js';
@@ -38,6 +39,8 @@ type Take = (signal: AbortSignal, running: number) => Promise<Job>;
 const SOURCE_PAUSE_MS = 1000;
 /** For the answers of jobs, and for what a job source or the functions in the options do not end by themselves. */
 const LAST_WORDS_MS = 5000;
+/** For all that `stop` ends. */
+const STOP_MS = 60_000;
 
 /** Starts to take jobs when it is made, and goes on until `stop`. */
 export class RepoExecutor {
@@ -62,8 +65,8 @@ export class RepoExecutor {
     const { cache, host, updateWorkers, mergeWorkers, maxMergeWaitMs, clock } = settings;
     const reports = new ExecutorReports(settings);
     this.#reports = reports;
-    const update: Update = async (name, signal) => reports.update(name, async () => cache.update(name, signal));
-    this.#updates = new Updates(update, updateWorkers, reports.updatesWaiting);
+    const update: Update = async (name, signal) => reports.update(name, async () => cache.updateLocked(name, signal));
+    this.#updates = new Updates(update, updateWorkers, reports.updatesWaiting, cache.repoLocks);
     this.#doings = new Map<string, DoJob>([
       ...mergerJobs(new Merger(cache), cache, this.#updates, host),
       ['executor:execute', async (args, signal) => executeJob(checkExecuteJob(args), settings, this.#updates, signal)],
@@ -80,6 +83,9 @@ export class RepoExecutor {
       this.#loop(take('host'), Infinity),
       this.#loop(takeMerger, mergeWorkers),
     ]);
+    const { workspaces, log } = settings;
+    // No job waits for that: none gets the name of one that is there.
+    void inNoSection(async () => this.#underWay.add(removeLeftWorkspaces(workspaces, log, this.#stopping.signal)));
   }
 
   /** Ids of the jobs that run. */
@@ -114,7 +120,9 @@ export class RepoExecutor {
   /**
    * Takes no more jobs and stops those that run, which are answered with the failure `ERR_EXECUTOR_STOPPED`; ends all git
    * commands and updates, and resolves then. Who waits for an update is rejected. It always resolves: what the job source
-   * or a function of the options does not end within 5 s is left behind. A second call gives the same promise.
+   * or a function of the options does not end within 5 s is left behind, so is a git that is there 5 s after KILL, and after
+   * 60 s whatever there is yet (a queue that does not close, a disk that hangs), with a line in the log. What was left
+   * behind keeps the locks of its repositories. A second call gives the same promise.
    */
   async stop(): Promise<void> {
     return outsideSections('stop of a RepoExecutor', async () => (this.#stopped ??= this.#stop()));
@@ -130,11 +138,29 @@ export class RepoExecutor {
     this.#taking.abort(why);
     this.#resumed?.resolve();
     for (const { stop } of this.#running) stop.abort(why);
+    await this.#orTooLate(this.#over(why));
+    await this.#reports.close();
+  }
+
+  async #over(why: Error): Promise<void> {
     // No loop begins a job any more once it has seen that; then all of them are in the snapshot.
     await Promise.all(this.#loops);
     // A job may wait for the lock that an update has.
     await Promise.all([this.#updates.stop(why), this.#underWay.over()]);
-    await this.#reports.close();
+  }
+
+  async #orTooLate(over: Promise<void>): Promise<void> {
+    const { clock, log } = this.#settings;
+    const tooLate = promiseWithResolve();
+    const timer = clock.setTimer(STOP_MS, () => {
+      log.error('an executor has stopped and left work behind', { jobs: this.running });
+      tooLate.resolve();
+    });
+    try {
+      await Promise.race([over, tooLate.promise]);
+    } finally {
+      timer.cancel();
+    }
   }
 
   /** Never rejects; ends once `stop` was called. */

@@ -24,19 +24,28 @@ export const controllerArgs: readonly string[] = ['-c', `${CONTROLLER}=${String(
  * for what has not, and for what cannot be ended.
  */
 export async function endSurvivors(folder: string, log: Log): Promise<void> {
+  await endThose(args => args.includes(`--git-dir=${folder}/`), `the cache in ${folder}`, log);
+}
+
+/** The same of what works in a workspace, or copies into it. */
+export async function endSurvivorsIn(workspace: string, log: Log): Promise<void> {
+  await endThose(args => args.includes(` ${workspace}/`), `the workspace ${workspace}`, log);
+}
+
+async function endThose(isThere: (args: string) => boolean, where: string, log: Log): Promise<void> {
   for (const { pid, ppid, pgid, args } of await readProcesses()) {
     const [, controller] = args.split(`-c ${CONTROLLER}=`);
-    if (pid !== pgid || controller === undefined || !args.includes(`--git-dir=${folder}/`)) continue;
+    if (pid !== pgid || controller === undefined || !isThere(args)) continue;
     if (ppid === Number.parseInt(controller)) {
       if (ppid === process.pid) continue;
-      throw inUse(folder, `process ${String(ppid)} works in it`);
+      throw inUse(where, `process ${String(ppid)} works in it`);
     }
     log.warn('git of a former process is ended', { pid, args });
     const end = await endGroup(pgid, GRACE_MS);
-    if (end !== 'gone') throw inUse(folder, `git of a former process does not end (process ${String(pid)})`);
+    if (end !== 'gone') throw inUse(where, `git of a former process does not end (process ${String(pid)})`);
   }
 }
 
-function inUse(folder: string, why: string): ExecutorError {
-  return new ExecutorError('ERR_CACHE_IN_USE', `the cache in ${folder} is not to be used: ${why}`);
+function inUse(where: string, why: string): ExecutorError {
+  return new ExecutorError('ERR_CACHE_IN_USE', `${where} is not to be used: ${why}`);
 }

@@ -1,14 +1,14 @@
-/** Updates of the cache's repositories: asked for by many, done once, by several workers. */
+/** Updates of the cache's repositories: asked for by many, done once, by several workers, none of which waits at a lock. */
 import { setMaxListeners } from 'node:events';
 import { inNoSection } from '../section-guard.js';
-import { DeduplicateQueue } from './deduplicate-queue.js';
+import { DeduplicateQueue, type ItemLocks } from './deduplicate-queue.js';
 import { checkRepoName, keyOfRepo, type RepoName } from './repo-name.js';
 
-/** Brings one up to date. */
+/** Brings one up to date; if there are locks, it has its own then. */
 export type Update = (name: RepoName, signal: AbortSignal) => Promise<void>;
 
 export class Updates {
-  readonly #queue = new DeduplicateQueue<RepoName>(keyOfRepo);
+  readonly #queue: DeduplicateQueue<RepoName>;
   readonly #workers: readonly Promise<void>[];
   readonly #stopping = new AbortController();
   readonly #listeners = new Set<() => void>();
@@ -17,7 +17,13 @@ export class Updates {
   #waiting = 0;
 
   /** `onSize` is told how many wait, as often as that may have changed. */
-  constructor(update: Update, workers: number, onSize: (size: number) => void = () => undefined) {
+  constructor(
+    update: Update,
+    workers: number,
+    onSize: (size: number) => void = () => undefined,
+    locks?: ItemLocks<RepoName>,
+  ) {
+    this.#queue = new DeduplicateQueue(keyOfRepo, locks);
     this.#onSize = onSize;
     const work = async (name: RepoName): Promise<void> => {
       onSize(this.#queue.size);

@@ -34,7 +34,7 @@ import type { PidfileContents } from './pidfile-contents.js';
 import type { Pidfile, PidfileId, PidfileState } from './pidfile.js';
 import { absolutePath, checkPidfileId, checkProcessCount, type OrphanedProcess, Pidfiles } from './pidfiles.js';
 import { type RefreshReport, Refreshes } from './refreshes.js';
-import { Turns } from './turns.js';
+import { MethodTurns } from './method-turns.js';
 
 /**
  * What a scheduler's tick asks of its drones, and orders from them.
@@ -67,7 +67,7 @@ export class DroneManager {
   readonly #capacity: Capacity;
   readonly #refreshes: Refreshes;
   readonly #shutDown = new AbortController();
-  readonly #turns: Turns;
+  readonly #turns: MethodTurns;
   #drones: readonly ManagedDrone[] = [];
   #resultsDir: string | undefined;
   #ending: Promise<void> | undefined;
@@ -83,7 +83,7 @@ export class DroneManager {
     this.#stats = openStats(stats, (error, problems) => {
       log.warn(`${name}: metrics are being lost: ${summarize(error)}`, { manager: name, problems, error });
     });
-    this.#turns = new Turns(`drone manager '${name}'`);
+    this.#turns = new MethodTurns(`drone manager '${name}'`);
     this.#states = new DroneStates(this.#settings);
     const parts = [this.#settings, this.#stats, this.#states, this.#pidfiles] as const;
     this.#capacity = new Capacity(...parts);

@@ -19,7 +19,7 @@ import type { Engine, FailureKind, Policy, Transaction } from './engine.js';
 import { type CallSite, titleOf } from './call-site.js';
 import { SectionDriver } from './section-driver.js';
 import { ReadOnlyViolation, shortened, StoreError } from './store-error.js';
-import { Turns } from './turns.js';
+import { Turns } from '../turns.js';
 
 /** What is known of a section before it begins. */
 export interface SectionFacts {

@@ -15,7 +15,7 @@ import { Section, type SectionFacts } from './section.js';
 import { SectionReports } from './section-reports.js';
 import { StoreError } from './store-error.js';
 import { readStoreOptions, type StoreOptions, type StoreSettings } from './store-options.js';
-import { Turns } from './turns.js';
+import { Turns } from '../turns.js';
 
 /** How one section goes. */
 export interface ReadOptions {

@@ -4,7 +4,14 @@ import { once } from 'node:events';
 import test from 'node:test';
 import { promisify } from 'node:util';
 import { fileURLToPath } from 'node:url';
-import { hasLiveMember, processesFromProc, processesFromPs, processGroupOf } from '../../src/agent/processes.js';
+import {
+  hasLiveMember,
+  processesFromProc,
+  processesFromPs,
+  processGroupOf,
+  startFromPs,
+  startOf,
+} from '../../src/agent/processes.js';
 import { leakCheck } from '../leak-check.js';
 
 leakCheck();
@@ -37,6 +44,18 @@ test('/proc and ps tell the same of a process', async () => {
   }
 });
 
+test('a process is told from another one that has its number by when it began', async () => {
+  const sleeper = await startSleeper();
+  for (const startOfOne of [startOf, startFromPs]) {
+    const start = await startOfOne(sleeper.pid);
+    assert.match(start ?? '', /\d/);
+    assert.notEqual(start, await startOfOne(1), 'the first process began before');
+    assert.equal(await startOfOne(sleeper.pid), start);
+  }
+  await sleeper[Symbol.asyncDispose]();
+  assert.deepEqual([await startOf(sleeper.pid), await startFromPs(sleeper.pid)], [undefined, undefined]);
+});
+
 test('a process that has ended but was not reaped is not in the table', async () => {
   // The parent never waits for its child.
   const parent = spawn('/bin/sh', ['-c', 'sleep 0 & echo $!; exec sleep 1000'], {
@@ -49,6 +68,7 @@ test('a process that has ended but was not reaped is not in the table', async ()
   while (processes.some(({ pid }) => pid === zombie)) processes = await processesFromProc();
   assert.ok(!(await processesFromPs()).some(({ pid }) => pid === zombie));
   assert.equal(await processGroupOf(zombie), undefined);
+  assert.deepEqual([await startOf(zombie), await startFromPs(zombie)], [undefined, undefined]);
   parent.kill('SIGKILL');
   await once(parent, 'close');
 });

@@ -1,11 +1,21 @@
 /** Which items are shared, and that nobody is left waiting. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { DeduplicateQueue } from 'drone-task-queue/executor';
+import { DeduplicateQueue, type ItemLocks } from 'drone-task-queue/executor';
 import { Gate } from 'drone-task-queue/testing';
 import fc from 'fast-check';
+import { KeyedLock, type Release } from '../../src/keyed-lock.js';
 
 const keyOf = (item: string): string => item;
+
+/** Items need the lock of their first letter. */
+function locksOf(lock: KeyedLock): ItemLocks<string> {
+  return {
+    lockOf: item => item.slice(0, 1),
+    tryAcquire: key => lock.tryAcquire(key),
+    acquire: async (key, signal) => lock.acquire(key, signal),
+  };
+}
 
 async function settle(): Promise<void> {
   await new Promise(setImmediate);
@@ -92,8 +102,139 @@ test('close rejects all who wait and all who come later, and lets begun work end
   assert.deepEqual([await begun, await worker, queue.size], ['a', undefined, 0]);
 });
 
-test('a queue of what cannot be compared is refused', () => {
+test('a worker passes an item over whose lock another one has, and takes it as soon as it has the lock', async () => {
+  const lock = new KeyedLock();
+  const queue = new DeduplicateQueue<string>(keyOf, locksOf(lock));
+  const merge = await lock.acquire('a');
+  const done: string[] = [];
+  const worker = queue.run(item => void done.push(item));
+  const passedOver = [queue.put('a'), queue.put('a2')];
+  await queue.put('b');
+  assert.deepEqual([done, queue.size], [['b'], 2]);
+  // It shares the one that was passed over.
+  passedOver.push(queue.put('a'));
+  assert.equal(queue.size, 2);
+  merge();
+  await Promise.all(passedOver);
+  assert.deepEqual(done, ['b', 'a', 'a2']);
+  queue.putStop();
+  await worker;
+  assert.equal(lock.size, 0);
+});
+
+test('an item that was passed over has its lock before those who asked for that later, and before items behind it', async () => {
+  const lock = new KeyedLock();
+  const queue = new DeduplicateQueue<string>(keyOf, locksOf(lock));
+  const merge = await lock.acquire('a');
+  const order: string[] = [];
+  const gate = new Gate();
+  const worker = queue.run(async item => {
+    order.push(item);
+    if (item === 'b') await gate.wait();
+  });
+  const ends = [queue.put('a'), queue.put('b')];
+  await gate.arrived();
+  const later = lock.run('a', () => void order.push('later merge'));
+  ends.push(queue.put('c'));
+  merge();
+  await settle();
+  assert.deepEqual(order, ['b'], 'the lock waits for the worker');
+  gate.open();
+  queue.putStop();
+  await Promise.all([...ends, later, worker]);
+  assert.deepEqual(
+    order.filter(one => one !== 'later merge'),
+    ['b', 'a', 'c'],
+  );
+  assert(order.indexOf('a') < order.indexOf('later merge'));
+});
+
+test('of items that need the same lock only one is in its line, so that others have their turns between them', async () => {
+  const lock = new KeyedLock();
+  const queue = new DeduplicateQueue<string>(keyOf, locksOf(lock));
+  const order: string[] = [];
+  const first = await lock.acquire('a');
+  const workers = [0, 1].map(async () => queue.run(item => void order.push(item)));
+  const ends = ['a1', 'a2', 'a3'].map(async item => queue.put(item));
+  await settle();
+  const merge = lock.run('a', () => void order.push('merge'));
+  first();
+  for (const _ of workers) queue.putStop();
+  await Promise.all([...ends, merge, ...workers]);
+  assert.deepEqual(order, ['a1', 'merge', 'a2', 'a3']);
+});
+
+test('the lock of an item is given back before anybody hears of its end, well or not', async () => {
+  const lock = new KeyedLock();
+  const queue = new DeduplicateQueue<string>(keyOf, locksOf(lock));
+  const worker = queue.run(item => {
+    assert.equal(lock.isFree('a'), false);
+    if (item === 'a2') throw new Error('broken');
+  });
+  await queue.put('a1');
+  assert.equal(lock.isFree('a'), true);
+  await assert.rejects(queue.put('a2'), /broken/);
+  assert.equal(lock.isFree('a'), true);
+  queue.putStop();
+  await worker;
+});
+
+test('close gives back the locks of items that wait for a worker, and leaves the lines of locks', async () => {
+  const lock = new KeyedLock();
+  const queue = new DeduplicateQueue<string>(keyOf, locksOf(lock));
+  const merges = await Promise.all(['a', 'b'].map(async key => lock.acquire(key)));
+  const gate = new Gate();
+  const worker = queue.run(async () => gate.wait());
+  const waiting = ['a', 'b'].map(async item => assert.rejects(queue.put(item), /stopped/));
+  const begun = queue.put('c');
+  await gate.arrived();
+  merges[0]?.();
+  await settle();
+  assert.equal(lock.isFree('a'), false, 'it waits for the worker with its lock');
+  queue.close(new Error('stopped'));
+  await Promise.all(waiting);
+  merges[1]?.();
+  assert.deepEqual([lock.isFree('a'), lock.isFree('b')], [true, true]);
+  queue.putStop();
+  gate.open();
+  await Promise.all([begun, worker]);
+});
+
+test('a stop token is not taken before an item that waits for its lock, and is when that one goes', async () => {
+  const lock = new KeyedLock();
+  for (const isClosed of [false, true]) {
+    const queue = new DeduplicateQueue<string>(keyOf, locksOf(lock));
+    const merge = await lock.acquire('a');
+    let hasEnded = false;
+    const worker = queue.run(() => undefined).then(() => (hasEnded = true));
+    const put = Promise.allSettled([queue.put('a')]);
+    queue.putStop();
+    await settle();
+    assert.equal(hasEnded, false);
+    if (isClosed) queue.close(new Error('stopped'));
+    else merge();
+    assert.equal((await put)[0]?.status, isClosed ? 'rejected' : 'fulfilled');
+    await worker;
+    merge();
+  }
+});
+
+test('a lock that cannot be had is an error for who waits for the item, and for nobody else', async () => {
+  const lock = new KeyedLock();
+  const acquire = async (): Promise<Release> => Promise.reject(new Error('no lock'));
+  const queue = new DeduplicateQueue<string>(keyOf, { ...locksOf(lock), acquire });
+  const merge = await lock.acquire('a');
+  const worker = queue.run(() => undefined);
+  await assert.rejects(queue.put('a'), /no lock/);
+  await queue.put('b');
+  queue.putStop();
+  await worker;
+  merge();
+});
+
+test('a queue of what cannot be compared or locked is refused', () => {
   assert.throws(() => new DeduplicateQueue(1 as never), { code: 'ERR_INVALID_ARG' });
+  assert.throws(() => new DeduplicateQueue(keyOf, {} as never), { code: 'ERR_INVALID_ARG' });
 });
 
 /** The model: items in the line, and the numbers of those who wait for each. */
@@ -164,5 +305,96 @@ test('after whatever steps everybody hears of the first work on his item that be
       assert.deepEqual(heard, expected);
     }),
     { numRuns: 60 },
+  );
+});
+
+test('with locks, after whatever steps a free worker has the first item that can be worked on, and all is done in the end', async () => {
+  // Of the six items two have the same lock each.
+  const item = fc.constantFrom('a1', 'a2', 'b1', 'b2', 'c1', 'c2');
+  const step = fc.oneof(
+    fc.record({ do: fc.constant('put' as const), item }),
+    fc.record({
+      do: fc.constant('hold' as const),
+      keys: fc.uniqueArray(fc.constantFrom('a', 'b', 'c'), { minLength: 1 }),
+    }),
+    fc.record({ do: fc.constant('let go' as const), pick: fc.nat() }),
+    fc.record({ do: fc.constant('end' as const), pick: fc.nat() }),
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 30 }), fc.integer({ min: 1, max: 3 }), async (all, workers) => {
+      const lock = new KeyedLock();
+      const { lockOf, ...rest } = locksOf(lock);
+      /** The locks that others, and works, have. */
+      const had = new Set<string>();
+      /** The locks that wait for a worker, and since which step. */
+      const ready = new Map<string, number>();
+      let steps = 0;
+      const acquire = async (key: string, signal: AbortSignal): Promise<Release> => {
+        const release = await rest.acquire(key, signal);
+        ready.set(key, steps);
+        return release;
+      };
+      const queue = new DeduplicateQueue<string, number>(keyOf, { lockOf, ...rest, acquire });
+      const line: string[] = [];
+      const begun: (() => void)[] = [];
+      const holders: (() => void)[] = [];
+      let works = 0;
+      const work = async (item: string): Promise<number> => {
+        const key = lockOf(item);
+        const at = line.indexOf(item);
+        assert(at >= 0 && !had.has(key), 'it was waiting, and has its lock alone');
+        for (const before of line.slice(0, at)) {
+          // Of two that have their locks by the same step either may be the first.
+          const isReady = (ready.get(lockOf(before)) ?? steps) < steps;
+          assert(!lock.isFree(lockOf(before)) && !isReady, `${before} was before ${item}`);
+        }
+        ready.delete(key);
+        line.splice(at, 1);
+        had.add(key);
+        const mine = ++works;
+        await new Promise<void>(resolve => begun.push(resolve));
+        had.delete(key);
+        return mine;
+      };
+      const running = Array.from({ length: workers }, async () => queue.run(work));
+      const puts: Promise<void>[] = [];
+      const holds: Promise<void>[] = [];
+      const hold = async (keys: readonly string[]): Promise<void> => {
+        const release = await lock.acquire(keys);
+        for (const key of keys) had.add(key);
+        await new Promise<void>(resolve => holders.push(resolve));
+        for (const key of keys) had.delete(key);
+        release();
+      };
+      const put = async (item: string): Promise<void> => {
+        const before = works;
+        assert((await queue.put(item)) > before, 'the work began after the asking');
+      };
+      for (const next of all) {
+        steps++;
+        if (next.do === 'put') {
+          if (!line.includes(next.item)) line.push(next.item);
+          puts.push(put(next.item));
+        } else if (next.do === 'hold') holds.push(hold(next.keys));
+        else {
+          const those = next.do === 'end' ? begun : holders;
+          those.splice(next.pick % Math.max(those.length, 1), 1)[0]?.();
+        }
+        await settle();
+        assert.equal(queue.size, line.length);
+        const canRun = line.filter(item => lock.isFree(lockOf(item)) || ready.has(lockOf(item)));
+        assert(begun.length === workers || canRun.length === 0, 'no worker is idle while there is work for him');
+      }
+      while (begun.length + holders.length > 0) {
+        steps++;
+        for (const end of [...begun.splice(0), ...holders.splice(0)]) end();
+        await settle();
+      }
+      await Promise.all([...puts, ...holds]);
+      for (const _ of running) queue.putStop();
+      await Promise.all(running);
+      assert.deepEqual([line, lock.size], [[], 0]);
+    }),
+    { numRuns: 200 },
   );
 });

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
+import { DroneTaskQueue } from 'drone-task-queue';
 import { type Job, MemoryJobSource } from 'drone-task-queue/executor';
 // The built one: the source's own has another async context than the package under test.
 import { inSection } from '../../dist/section-guard.js';
@@ -72,4 +73,22 @@ test('a failure is told whatever was thrown', async () => {
   const answer = await all.jobs.submit('executor:execute', { projects: [], commands: [] });
   assert(!answer.ok);
   assert.equal(answer.error.message, '[Object: null prototype] {}');
+});
+
+test('the end stops all jobs before it waits for one of them', async () => {
+  // A command has 30 s for its end.
+  await using all = bench({ queueFor: () => new DroneTaskQueue({ killGraceMs: 30_000 }) });
+  const { workshop, jobs, executor } = all;
+  const [a, b] = ['a', 'b'].map(name => join(workshop.folder, name)) as [string, string];
+  // Each ends well only when the other one is to end, too.
+  const command = (mine: string, other: string): string =>
+    `trap 'touch ${mine}.stopping; until [ -e ${other}.stopping ]; do sleep 0.02; done; touch ${mine}.done; exit 0' TERM
+    touch ${mine}.begun; while :; do sleep 0.02; done`;
+  const ends = [command(a, b), command(b, a)].map(async one =>
+    jobs.submit('executor:execute', { projects: [], commands: [one] }),
+  );
+  await until('both commands', () => existsSync(`${a}.begun`) && existsSync(`${b}.begun`));
+  await executor.stop();
+  for (const end of ends) assert.equal(codeOf(await end), 'ERR_EXECUTOR_STOPPED');
+  assert.deepEqual([existsSync(`${a}.done`), existsSync(`${b}.done`)], [true, true]);
 });

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
-import type { ExecuteReport, MergeReply } from 'drone-task-queue/executor';
+import type { ExecuteReport, JobAnswer, MergeReply, RepoCacheOptions } from 'drone-task-queue/executor';
 import { leakCheck } from '../leak-check.js';
-import { benchIn, codeOf, until, valueOf } from './executors.js';
+import { type Bench, benchIn, codeOf, until, valueOf } from './executors.js';
 import { git, Workshop } from './repositories.js';
 
 leakCheck();
@@ -76,4 +76,69 @@ test('as many repositories are updated at once as there are update workers', asy
   writeFileSync(goOn, '');
   await Promise.all(updates);
   assert.equal(begun('c'), true);
+});
+
+/** A merge in `web` that has begun and goes on until it is let go, by an executor with one update worker. */
+async function duringMerge(
+  work: (all: Bench, letGo: () => void, merge: Promise<JobAnswer>) => Promise<void>,
+  cache: Partial<RepoCacheOptions> = {},
+): Promise<void> {
+  const workshop = new Workshop();
+  const [begun, goOn] = ['begun', 'go-on'].map(name => join(workshop.folder, name)) as [string, string];
+  const program = workshop.insteadOf('merge', `touch ${begun}; until [ -e ${goOn} ]; do sleep 0.02; done`);
+  await using all = benchIn(workshop, { updateWorkers: 1 }, { ...cache, git: { program } });
+  workshop.remote('api');
+  const items = [{ ...WEB, ref: workshop.remote('web').change('a', { 'a.txt': 'a' }) }];
+  const merge = all.jobs.submit('merger:merge', { items });
+  await until('the merge', () => existsSync(begun));
+  await work(all, () => writeFileSync(goOn, ''), merge);
+}
+
+test('no update worker waits at the lock of a merge while another repository could be updated', async () => {
+  await duringMerge(async ({ executor, jobs }, letGo, merge) => {
+    let hasEnded = false;
+    const web = executor.update({ connection: 'git', project: 'web' }).then(() => (hasEnded = true));
+    const projects = [{ ...WEB, project: 'api' }];
+    assert.equal(
+      valueOf<ExecuteReport>(await jobs.submit('executor:execute', { projects, commands: [] })).succeeded,
+      true,
+    );
+    assert.equal(hasEnded, false);
+    letGo();
+    assert.equal(valueOf<MergeReply>(await merge).merged, true);
+    await web;
+  });
+});
+
+test('with a single lock an update of another repository waits for a merge, too', async () => {
+  await duringMerge(
+    async ({ executor }, letGo, merge) => {
+      const order: string[] = [];
+      const ends = [
+        merge.then(() => order.push('merge')),
+        executor.update({ connection: 'git', project: 'web' }).then(() => order.push('web')),
+        executor.update({ connection: 'git', project: 'api' }).then(() => order.push('api')),
+      ];
+      letGo();
+      await Promise.all(ends);
+      assert.deepEqual(order, ['merge', 'web', 'api']);
+    },
+    { singleLock: true },
+  );
+});
+
+test('all projects of a job are asked for before the first one is awaited', async () => {
+  const workshop = new Workshop();
+  const here = (project: string): string => join(workshop.folder, `begun-${project}`);
+  // Each waits for the other one, but not for ever.
+  const meet = (mine: string, other: string): string =>
+    `*remotes/${mine}*) touch ${here(mine)}; for n in $(seq 600); do [ -e ${here(other)} ] && break 2; sleep 0.05; done; exit 1;;`;
+  const program = workshop.insteadOf('fetch', `case "$*" in ${meet('a', 'b')} ${meet('b', 'a')} esac`);
+  await using all = benchIn(workshop, { updateWorkers: 2 }, { git: { program } });
+  const projects = ['a', 'b'].map(project => {
+    workshop.remote(project);
+    return { ...WEB, project };
+  });
+  const answer = await all.jobs.submit('executor:execute', { projects, commands: [] });
+  assert.equal(valueOf<ExecuteReport>(answer).succeeded, true);
 });

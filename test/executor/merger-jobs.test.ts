@@ -75,3 +75,19 @@ test('jobs that read files are done side by side, as their own updates keep none
   );
   for (const answer of await Promise.all(cats)) assert.equal(valueOf<CatReply>(answer).updated, true);
 });
+
+test('a job that reads files is not taken while an update for others runs, and is when that has ended', async () => {
+  const workshop = new Workshop();
+  const [begun, goOn] = ['begun', 'go-on'].map(name => join(workshop.folder, name)) as [string, string];
+  const hold = `case "$*" in *remotes/api*) touch ${begun}; until [ -e ${goOn} ]; do sleep 0.02; done;; esac`;
+  await using all = benchIn(workshop, {}, { git: { program: workshop.insteadOf('fetch', hold) } });
+  for (const project of ['api', 'web']) workshop.remote(project);
+  const update = all.executor.update({ connection: 'git', project: 'api' });
+  await until('the update', () => existsSync(begun));
+  const cat = all.jobs.submit('merger:cat', { ...WEB, branch: 'main', files: [] });
+  await all.executor.update(WEB);
+  assert.equal(all.jobs.size, 1);
+  writeFileSync(goOn, '');
+  await update;
+  assert.equal(valueOf<CatReply>(await cat).updated, true);
+});

@@ -111,6 +111,8 @@ test('each item goes on top of the last one for its branch, and other branches k
   );
   assert.deepEqual(seen, ['a---', '--o-', '---s', 'ab--']);
   assert.deepEqual(answer.commit, answer.commits[3]);
+  // As it was before the first one, also after the second.
+  assert.equal(answer.repoState['git']?.['web']?.['refs/heads/main'], remote.commitOf('main'));
   assert.deepEqual(
     answer.branches.map(({ project, branch, commit }) => [project, branch, answer.commits.indexOf(commit)]),
     [
@@ -157,6 +159,8 @@ test('saved state gives the same bases later, also those that were forced away',
   assert.deepEqual(second.files, [{ 'old.txt': 'old', 'new.txt': null }]);
   assert.deepEqual(second.repoState, first.repoState);
   assert.equal(second.repoState['git']?.['web']?.['refs/heads/main'], base);
+  const now = await new Merger(cache).getFiles(NAME, 'main', ['old.txt', 'new.txt']);
+  assert.deepEqual(now, { 'old.txt': null, 'new.txt': 'new' }, 'its branches are those of the remote yet');
   const fresh = await merger.mergeChanges([item(ref)], ['old.txt', 'new.txt']);
   assertMerged(fresh);
   assert.deepEqual(fresh.files, [{ 'old.txt': null, 'new.txt': 'new' }]);

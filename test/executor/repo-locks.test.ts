@@ -1,9 +1,16 @@
 /** The locks of repositories with updates, which want one, and merges, which want several: random claims in random orders. */
 import assert from 'node:assert/strict';
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import test from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type MergeItem, Merger } from 'drone-task-queue/executor';
 import fc from 'fast-check';
 import { RepoCache } from '../../src/executor/repo-cache.js';
+import { leakCheck } from '../leak-check.js';
 import { Workshop } from './repositories.js';
+
+leakCheck();
 
 const PROJECTS = ['a', 'b', 'c', 'd', 'e'];
 
@@ -82,3 +89,41 @@ for (const singleLock of [false, true]) {
     );
   });
 }
+
+test('while a merge is at any of its items nothing else is done in any of its repositories', async () => {
+  using workshop = new Workshop();
+  const [begun, goOn] = ['begun', 'go-on'].map(name => join(workshop.folder, name)) as [string, string];
+  const hold = `case "$*" in *api.git*) touch ${begun}; until [ -e ${goOn} ]; do sleep 0.02; done;; esac`;
+  const cache = workshop.cache({ git: { program: workshop.insteadOf('merge', hold) } });
+  const merger = new Merger(cache);
+  const item = (project: string, name: string): MergeItem => {
+    const remote = workshop.remote(project);
+    return { connection: 'git', project, branch: 'main', ref: remote.change(name, { [`${name}.txt`]: name }) };
+  };
+  const [web, api] = [item('web', 'a'), item('api', 'b')];
+  workshop.remote('other');
+  const order: string[] = [];
+  const told = async (what: string, work: Promise<unknown>): Promise<void> => {
+    await work;
+    order.push(what);
+  };
+  const merge = told('merge', merger.mergeChanges([web, api, web]));
+  while (!existsSync(begun)) await delay(10);
+  const others = [web, api].flatMap(({ connection, project }) => {
+    const name = { connection, project };
+    return [
+      told('update', cache.update(name)),
+      told('files', merger.getFiles(name, 'main', ['README.md'])),
+      told('release', cache.release(name, 'refs/drone/merges/1')),
+      told('merge of one', merger.mergeChanges([project === 'web' ? web : api])),
+    ];
+  });
+  // As long as all that takes elsewhere.
+  const other = { connection: 'git', project: 'other' };
+  await cache.update(other);
+  await merger.getFiles(other, 'main', ['README.md']);
+  const during = [...order];
+  writeFileSync(goOn, '');
+  await Promise.all([merge, ...others]);
+  assert.deepEqual([during, order[0]], [[], 'merge']);
+});

@@ -18,7 +18,8 @@ const LONG_MS = 120_000;
 fault(
   {
     row: 31,
-    fault: 'the wall clock jumps an hour ahead in mid-call, then two hours back in the next',
+    fault:
+      'the wall clock jumps an hour ahead in mid-call, then two hours back in the next call, which runs out of time',
     injected: 'libfaketime in scheduler and agents, over SSH and on localhost; the monotonic clock goes on as ever',
     sees: 'no deadline comes early by the first jump (the call gives its result) or late by the second (`timeout` in its time)',
     within: 'call timeout + kill grace',

@@ -78,11 +78,12 @@ test('a file that is named by itself and by its folder is given once', () => {
 });
 
 test('the first root with files is used, then single files as configured, then folders sorted', () => {
-  const files = { '.drones.yaml': 'r', 'drones.d/b.yaml': 'r', 'drones.d/a/c.yaml': 'r', 'z.yaml': 'e', 'a.yaml': 'e' };
-  const cache = cacheOf(load(5, ['z.yaml', 'q/', 'a.yaml', 'p/'], { ...files, 'q/1': 'd', 'p/2': 'd', 'p/1': 'd' }));
+  const files = { '.drones.yaml': 'r', 'drones.d/b.yaml': 'r', 'drones.d/a/c.yaml': 'r' };
+  const extras = { 'm.yaml': 'e', 'a.yaml': 'e', 'z.yaml': 'e', 'q/1': 'd', 'p/2': 'd', 'p/1': 'd' };
+  const cache = cacheOf(load(5, ['z.yaml', 'q/', 'm.yaml', 'a.yaml', 'p/'], { ...files, ...extras }));
   assert.deepEqual(cache.rootsInUse(), ['drones.d/', '.drones.yaml']);
-  const order = ['drones.d/a/c.yaml', 'drones.d/b.yaml', 'z.yaml', 'a.yaml', 'p/1', 'p/2', 'q/1'];
-  assert.deepEqual(pathsIn(cache, ['z.yaml', 'q/', 'a.yaml', 'p/']), order);
+  const order = ['drones.d/a/c.yaml', 'drones.d/b.yaml', 'z.yaml', 'm.yaml', 'a.yaml', 'p/1', 'p/2', 'q/1'];
+  assert.deepEqual(pathsIn(cache, ['z.yaml', 'q/', 'm.yaml', 'a.yaml', 'p/']), order);
 });
 
 test('empty files, null and files that nobody searched for are not there', () => {

@@ -312,12 +312,126 @@ test('the background makes the layouts of others, passes over a locked tenant an
   assert.deepEqual(second.registry.tenant('a')?.layout?.minLtimes, states.get('a')?.minLtimes);
 });
 
-test('of a branch whose age nobody tells, memory is not believed, but what is shared is', async () => {
-  const { loader, repositories, layoutOf } = setup();
+test('a layout tells how old the files of each branch are at least, also when they were read for another one', async () => {
+  const { loader, registry } = setup();
+  await loader.reconfigureTenant('a', []);
+  const ofA = registry.tenant('a')?.layout?.minLtimes;
+  await loader.reconfigureTenant('b', []);
+  const ofB = registry.tenant('b')?.layout?.minLtimes;
+  const shared = ofA?.get('shared')?.get('main');
+  assert(shared !== undefined && shared > 0);
+  assert.equal(ofB?.get('shared')?.get('main'), shared, 'it was not read again, and is no newer than it was');
+  assert((ofB.get('pb')?.get('main') ?? NaN) > shared);
+  await loader.reconfigureTenant('b', [{ project: 'shared' }]);
+  assert((registry.tenant('b')?.layout?.minLtimes.get('shared')?.get('main') ?? NaN) > shared);
+});
+
+test('what memory knows is not asked of the shared cache', async () => {
+  const held = new MemoryFileCache();
+  const asked: string[] = [];
+  const cache: SharedFileCache = {
+    read: async (branch, ...args) => {
+      asked.push(branch.project);
+      return held.read(branch, ...args);
+    },
+    write: async (...args) => held.write(...args),
+    projects: async () => held.projects(),
+    drop: async project => held.drop(project),
+  };
+  const { loader, layoutOf } = setup({ cache });
+  await loader.reconfigureTenant('a', []);
+  assert.deepEqual(asked.splice(0), ['shared', 'pa']);
+  await loader.reconfigureTenant('b', []);
+  assert.deepEqual([asked, layoutOf('b')], [['pb'], 'shared1 pb1']);
+});
+
+test('a change of a project without a branch is one of all its branches, and one with a branch of no other', async () => {
+  const { loader, repositories, published } = setup();
+  published.publish({ name: 'a', projects: [{ project: 'pa', branches: ['main', 'next'] }, { project: 'shared' }] });
   await loader.reconfigureAll();
   repositories.askedSince();
-  const { outcomes } = await loader.catchUp(new Map([['a', { ltime: 1000, minLtimes: new Map() }]]));
-  assert.deepEqual([outcomes.get('a'), layoutOf('a'), repositories.askedSince()], ['loaded', 'shared1 pa1', []]);
+  await loader.reconfigureTenant('a', [{ project: 'pa' }]);
+  assert.deepEqual(repositories.askedSince(), ['pa main', 'pa next']);
+  await loader.reconfigureTenant('a', [{ project: 'pa', branch: 'next' }]);
+  assert.deepEqual(repositories.askedSince(), ['pa next']);
+});
+
+test('all tenants are reconfigured one after the other, and no lock is held for those to come', async () => {
+  const { loader, repositories, locks } = setup();
+  await loader.updateSystem();
+  const gate = new Gate();
+  repositories.gates.set('pa main', gate);
+  const all = loader.reconfigureAll();
+  await gate.arrived();
+  assert.deepEqual(
+    [repositories.askedSince(), locks.isFree('a'), locks.isFree('b')],
+    [['pa main', 'shared main'], false, true],
+  );
+  assert.equal(await locks.withSystem(() => 'free'), 'free');
+  gate.open();
+  await all;
+  assert.deepEqual(repositories.askedSince(), ['pb main'], 'and what was read for one is not read again for another');
+});
+
+test('the background does not believe files that are older than those of the layout that it is to make', async () => {
+  const cache = new MemoryFileCache();
+  const clock = new MemoryLogicalClock();
+  const [first, second, alone] = [setup({ cache, clock }), setup({ cache, clock }), setup({ clock })];
+  for (const { loader, repositories } of [first, second, alone]) {
+    await loader.reconfigureAll();
+    repositories.askedSince();
+    repositories.branches.set('pa main', { 'drones.yaml': 'pa2' });
+  }
+  await first.loader.reconfigureTenant('a', [{ project: 'pa' }]);
+  const state = first.registry.tenant('a')?.layout;
+  assert(state);
+  await second.loader.catchUp(new Map([['a', state]]));
+  assert.deepEqual([second.layoutOf('a'), second.repositories.askedSince()], ['shared1 pa2', []]);
+  await alone.loader.catchUp(new Map([['a', state]]));
+  assert.deepEqual([alone.layoutOf('a'), alone.repositories.askedSince()], ['shared1 pa2', ['pa main']]);
+});
+
+test('a tenant that the background cannot load is passed over, and comes up again', async () => {
+  const { loader, repositories, layoutOf } = setup();
+  await loader.updateSystem();
+  const state = { ltime: 1000, minLtimes: new Map() };
+  const states = new Map([
+    ['a', state],
+    ['b', state],
+  ]);
+  repositories.broken.add('pa main');
+  const { outcomes, problems } = await loader.catchUp(states);
+  assert.deepEqual([outcomes.get('a'), outcomes.get('b'), problems.length], ['failed', 'loaded', 1]);
+  repositories.broken.clear();
+  assert.deepEqual([...(await loader.catchUp(states)).outcomes], [['a', 'loaded']]);
+  assert.equal(layoutOf('a'), 'shared1 pa1');
+});
+
+test('of a branch whose age nobody tells, memory is not believed, but what is shared is', async () => {
+  const cache = new MemoryFileCache();
+  const clock = new MemoryLogicalClock();
+  const [first, second] = [setup({ cache, clock }), setup({ cache, clock })];
+  await second.loader.reconfigureAll();
+  second.repositories.askedSince();
+  first.repositories.branches.set('pa main', { 'drones.yaml': 'pa2' });
+  await first.loader.reconfigureTenant('a', [{ project: 'pa' }]);
+  const { outcomes } = await second.loader.catchUp(new Map([['a', { ltime: 1000, minLtimes: new Map() }]]));
+  const { layoutOf, repositories } = second;
+  assert.deepEqual([outcomes.get('a'), layoutOf('a'), repositories.askedSince()], ['loaded', 'shared1 pa2', []]);
+});
+
+test('a cleanup waits for no lock', async () => {
+  const cache = new MemoryFileCache();
+  const { loader, locks } = setup({ cache });
+  await loader.reconfigureAll();
+  await cache.write({ project: 'old', branch: 'main' }, { ltime: 1, extraPaths: [], files: new Map() });
+  const gate = new Gate();
+  const held = locks.withSystem(async () => locks.withTenant('a', () => gate.wait()));
+  await gate.arrived();
+  const cleanup = loader.cleanup();
+  assert.deepEqual(await Promise.race([cleanup, new Promise(resolve => setImmediate(resolve, 'waits'))]), ['old']);
+  gate.open();
+  await held;
 });
 
 test('a shared cache that fails costs a line in the log and nothing else', async () => {

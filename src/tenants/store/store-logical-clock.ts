@@ -1,4 +1,5 @@
 /** The clock of schedulers that share a store. */
+import type { ReadWriteDb } from '../../store/handles.js';
 import type { Store } from '../../store/store.js';
 import { checkLtime, type LogicalClock } from '../logical-clock.js';
 import type { TenantTables } from './tenant-tables.js';
@@ -24,16 +25,19 @@ export class StoreLogicalClock<DB extends TenantTables = TenantTables> implement
    * Rejects with StoreError; `ERR_SECTION_NESTING` inside a section of the same store that writes.
    */
   async next(): Promise<number> {
-    const { ltime } = await this.#store.write('next ltime', async tx =>
-      tx
-        .updateTable('tenant_clock')
-        .set(({ eb }) => ({ ltime: eb('ltime', '+', 1) }))
-        .where('id', '=', 1)
-        .returning('ltime')
-        .executeTakeFirstOrThrow(
-          () => new Error('the row of tenant_clock is gone, and nobody knows which ltimes were given'),
-        ),
-    );
-    return checkLtime('ltime', Number(ltime));
+    return this.#store.write('next ltime', takeLtime);
   }
+}
+
+/** As a part of a section: the ltime is given by the time that this is committed, and not before. */
+export async function takeLtime(tx: ReadWriteDb<TenantTables>): Promise<number> {
+  const { ltime } = await tx
+    .updateTable('tenant_clock')
+    .set(({ eb }) => ({ ltime: eb('ltime', '+', 1) }))
+    .where('id', '=', 1)
+    .returning('ltime')
+    .executeTakeFirstOrThrow(
+      () => new Error('the row of tenant_clock is gone, and nobody knows which ltimes were given'),
+    );
+  return checkLtime('ltime', Number(ltime));
 }

@@ -3,19 +3,18 @@
  * - `count`: takes ltimes and says which.
  * - `share`: takes ltimes five at a time, writes a search of each, the newest first, and says the newest that it has taken.
  *   It fails when what is held is ever older than what it has written, or than what it has seen.
- * - `publish <ltime> <tenant>…`: publishes a list of tenants of one project each.
+ * - `publish <times> <tenant>…`: publishes a list of tenants of one project each, so many times, and says the ltimes.
  */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { Store } from 'drone-task-queue/store';
-import { StoreFileCache, StoreLogicalClock } from 'drone-task-queue/tenants/store';
-import { StoredConfig } from './stored-config.js';
+import { StoreFileCache, StoreLogicalClock, StoreSystemSource } from 'drone-task-queue/tenants/store';
 
 const LTIMES = 60;
 const MAIN = { project: 'p', branch: 'main' };
 
-const [way = '', place = '{}', ltime, ...names] = process.argv.slice(2);
-/** @type {Store<import('./stored-config.js').Tables>} */
+const [way = '', place = '{}', times, ...names] = process.argv.slice(2);
+/** @type {Store<import('drone-task-queue/tenants/store').TenantTables>} */
 const store = await Store.open({ .../** @type {object} */ (JSON.parse(place)), busyTimeoutMs: 60_000 });
 const clock = new StoreLogicalClock(store);
 
@@ -48,13 +47,19 @@ async function share() {
   return newest;
 }
 
+async function publish() {
+  const system = new StoreSystemSource(store);
+  const tenants = names.map(name => ({ name, projects: [{ project: name }] }));
+  /** @type {number[]} */
+  const ltimes = [];
+  for (let time = 0; time < Number(times); time++) ltimes.push(await system.publish(tenants));
+  return ltimes;
+}
+
 say('ready');
 process.stdin.resume();
 await once(process.stdin, 'end');
 if (way === 'count') say(JSON.stringify(await take(LTIMES)));
 else if (way === 'share') say(String(await share()));
-else {
-  const tenants = names.map(name => ({ name, projects: [{ project: name }] }));
-  await new StoredConfig(store).publish({ ltime: Number(ltime), tenants });
-}
+else say(JSON.stringify(await publish()));
 await store.close();

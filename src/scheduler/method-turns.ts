@@ -1,10 +1,11 @@
 /** Methods that wait, of which one runs at a time. */
 import { outsideSections, refuseInSection } from '../section-guard.js';
+import { Turns } from '../turns.js';
 
-export class Turns {
+export class MethodTurns {
   /** For messages. */
   readonly #owner: string;
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
 
   constructor(owner: string) {
     this.#owner = owner;
@@ -15,11 +16,7 @@ export class Turns {
    * section that writes.
    */
   take<T>(method: string, work: () => Promise<T>): Promise<T> {
-    return outsideSections(this.#title(method), () => {
-      const done = this.#last.then(work);
-      this.#last = done.catch(() => undefined);
-      return done;
-    });
+    return outsideSections(this.#title(method), () => this.#turns.take(work));
   }
 
   /** Throws ContextSwitchError inside a section that writes. */

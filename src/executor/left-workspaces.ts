@@ -1,0 +1,91 @@
+/**
+ * Workspaces that executors have left behind which were killed. Each is named for the process that made it: its machine, its
+ * number and when it began, as numbers are used again. It is left behind when that process is not there any more.
+ */
+import { createHash, randomUUID } from 'node:crypto';
+import { type Dirent, readlinkSync } from 'node:fs';
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { startOf } from '../agent/processes.js';
+import type { Log } from '../log.js';
+import { endSurvivorsIn } from './survivors.js';
+
+const NAME = /^job_(?<machine>[0-9a-f]+)_(?<pid>[1-9]\d*)_(?<start>\w+)_[0-9a-f-]{36}$/;
+
+/** A command of a process that was killed may write for a few seconds yet: in sum 11 s. */
+const RETRIES = { maxRetries: 10, retryDelay: 200 } as const;
+
+/** Makes a new one. */
+export async function makeWorkspace(workspaces: string): Promise<string> {
+  const start = nameOfStart(await startOf(process.pid));
+  const folder = join(workspaces, `job_${machine()}_${String(process.pid)}_${start}_${randomUUID()}`);
+  await mkdir(folder, { recursive: true });
+  return folder;
+}
+
+/** Removes those of processes that have ended. Never rejects: what cannot be removed is in the log; so is what another machine has made. */
+export async function removeLeftWorkspaces(workspaces: string, log: Log, signal: AbortSignal): Promise<void> {
+  const here = machine();
+  const foreign: string[] = [];
+  for (const entry of await foldersIn(workspaces, log)) {
+    const groups = NAME.exec(entry.name)?.groups;
+    if (groups === undefined || !entry.isDirectory()) continue;
+    if (signal.aborted) return;
+    const folder = join(workspaces, entry.name);
+    // Which of its processes live is not to be seen from here.
+    if (groups['machine'] !== here) foreign.push(folder);
+    else await removeIfLeft(folder, Number(groups['pid']), groups['start'], log);
+  }
+  if (foreign.length > 0) log.info('workspaces of another machine or container are left alone', { folders: foreign });
+}
+
+async function foldersIn(workspaces: string, log: Log): Promise<Dirent[]> {
+  try {
+    return await readdir(workspaces, { withFileTypes: true });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    log.warn('workspaces that were left behind are not looked for', { workspaces, error });
+    return [];
+  }
+}
+
+async function removeIfLeft(folder: string, pid: number, start: string | undefined, log: Log): Promise<void> {
+  try {
+    if (await isThere(pid, start)) return;
+    await endSurvivorsIn(folder, log);
+    await rm(folder, { recursive: true, force: true, ...RETRIES });
+    log.info('a workspace of a former process was removed', { folder });
+  } catch (error) {
+    log.warn('a workspace of a former process could not be removed', { folder, error });
+  }
+}
+
+async function isThere(pid: number, start: string | undefined): Promise<boolean> {
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    // Another user's may be hidden, and then does not show when it began.
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
+  }
+  return nameOfStart(await startOf(pid)) === start;
+}
+
+/** None for a process that has ended. */
+function nameOfStart(start: string | undefined): string {
+  return start?.replace(/\W/g, '') ?? '';
+}
+
+/** Where a pid means the same: a host or, within it, a container. */
+function machine(): string {
+  return createHash('sha256').update(`${hostname()}\n${pidNamespace()}`).digest('hex').slice(0, 12);
+}
+
+function pidNamespace(): string {
+  try {
+    return readlinkSync('/proc/self/ns/pid');
+  } catch {
+    // Not on Linux: there are none.
+    return '';
+  }
+}

@@ -1,0 +1,68 @@
+/** The list of tenants of schedulers that share a store. */
+import type { Store } from '../../store/store.js';
+import { checkRoots, DEFAULT_ROOTS } from '../config-path.js';
+import { checkTenants, type SystemConfig, type SystemSource, type TenantConfig } from '../tenant-config.js';
+import { takeLtime } from './store-logical-clock.js';
+import type { TenantTables } from './tenant-tables.js';
+import { TenantStore } from './tenant-store.js';
+
+/** What is there before the first list is published: no ConfigLoader takes it over. */
+const NOTHING: SystemConfig = { ltime: -1, tenants: [] };
+
+/**
+ * Holds the list in a row of the store, in a table which `tenantTables` has made. Whoever has the store may publish one.
+ *
+ *     const system = new StoreSystemSource(store);
+ *     await system.publish([{ name: 'web', projects: [{ project: 'site' }] }]);
+ */
+export class StoreSystemSource<DB extends TenantTables = TenantTables> implements SystemSource {
+  readonly #store: TenantStore;
+  readonly #roots: readonly string[];
+
+  /**
+   * `roots`: those of the TenantRegistry, default `DEFAULT_ROOTS`. Throws TypeError (`ERR_INVALID_ARG`) for what is no
+   * store, and no roots. The store stays yours to close.
+   */
+  constructor(store: Store<DB>, roots: readonly string[] = DEFAULT_ROOTS) {
+    this.#store = new TenantStore(store);
+    this.#roots = checkRoots(roots);
+  }
+
+  /**
+   * Makes these all the tenants there are, and gives the ltime of that list: later than those of all lists before, and than
+   * all that a StoreLogicalClock on this store has given. Of several that are published at once, each has its own, and
+   * the latest stays.
+   *
+   * Rejects with TypeError (`ERR_INVALID_ARG`) that names the tenant and the field, and with StoreError:
+   * `ERR_SECTION_NESTING` inside a section of the same store that writes. Nothing is published then.
+   */
+  async publish(tenants: readonly TenantConfig[]): Promise<number> {
+    const list = JSON.stringify(checkTenants(tenants, this.#roots));
+    return this.#store.write('publish tenants', async tx => {
+      const ltime = await takeLtime(tx);
+      await tx
+        .insertInto('tenant_system')
+        .values({ id: 1, ltime, tenants: list })
+        .onConflict(held => held.column('id').doUpdateSet({ ltime, tenants: list }))
+        .execute();
+      return ltime;
+    });
+  }
+
+  /** As SystemSource says; -1 before the first list. Rejects with StoreError. */
+  async ltime(): Promise<number> {
+    const row = await this.#store.read('ltime of tenants', async db =>
+      db.selectFrom('tenant_system').select('ltime').where('id', '=', 1).executeTakeFirst(),
+    );
+    return row === undefined ? NOTHING.ltime : Number(row.ltime);
+  }
+
+  /** As SystemSource says; no tenants, at -1, before the first list. Rejects with StoreError. */
+  async read(): Promise<SystemConfig> {
+    const row = await this.#store.read('tenants', async db =>
+      db.selectFrom('tenant_system').select(['ltime', 'tenants']).where('id', '=', 1).executeTakeFirst(),
+    );
+    if (row === undefined) return NOTHING;
+    return { ltime: Number(row.ltime), tenants: JSON.parse(row.tenants) as TenantConfig[] };
+  }
+}

@@ -1,0 +1,100 @@
+/**
+ * Puts together what all files of a tenant define. A name belongs to one project, which may define it anew on each of its
+ * branches; each name that is used has to be one that somebody defines, wherever.
+ */
+import type { CheckedTenant } from '../tenant-config.js';
+import { quoted } from './file-faults.js';
+import type { FileDefinitions, JobDefinition, ProjectEntry } from './file-definitions.js';
+import { type EntryJobs, Layout, type LayoutPlace } from './layout.js';
+import { suggestion } from './near-name.js';
+import type { NameUse } from './value-reader.js';
+
+/** What is wrong is added to the faults of its file. The layout is sound only if there are none at all. */
+export function assembleLayout(files: readonly FileDefinitions[], tenant: CheckedTenant): Layout {
+  const pipelines = gather('pipeline', files, file => file.pipelines);
+  const jobs = gather('job', files, file => file.jobs.map(({ job }) => job));
+  const known: Known = {
+    pipelines: new Set(pipelines.keys()),
+    jobs: new Set(jobs.keys()),
+    projects: new Set(tenant.projects.map(({ project }) => project)),
+    unread: files.filter(({ isWhole }) => !isWhole).map(({ file }) => file.text),
+  };
+  for (const file of files) checkUses(file, known);
+  return new Layout({
+    pipelines: [...pipelines.values()].flatMap(definitions => definitions.slice(0, 1)),
+    jobs,
+    entries: entriesThatHold(files),
+  });
+}
+
+/** By name, the first project's definitions in the order in which the files are read. */
+function gather<T extends { readonly name: string; readonly source: LayoutPlace }>(
+  kind: string,
+  files: readonly FileDefinitions[],
+  definedIn: (file: FileDefinitions) => readonly T[],
+): Map<string, T[]> {
+  const byName = new Map<string, T[]>();
+  for (const file of files) {
+    const { project, branch } = file.file;
+    for (const definition of definedIn(file)) {
+      const { name, source } = definition;
+      const definitions = byName.get(name) ?? [];
+      const other = definitions.find(one => one.source.project !== project || one.source.branch === branch)?.source;
+      if (other === undefined) byName.set(name, [...definitions, definition]);
+      else file.faults.add(source.line, () => `${kind} ${quoted(name)} is defined already, in ${placeText(other)}`);
+    }
+  }
+  return byName;
+}
+
+function placeText({ project, branch, path, line }: LayoutPlace): string {
+  return `${path}:${String(line)} (${project}, ${branch})`;
+}
+
+interface Known {
+  readonly pipelines: ReadonlySet<string>;
+  readonly jobs: ReadonlySet<string>;
+  readonly projects: ReadonlySet<string>;
+  /** Texts of files in which more may be defined. */
+  readonly unread: readonly string[];
+}
+
+function checkUses({ faults, jobs, projects }: FileDefinitions, { unread, ...known }: Known): void {
+  const check = (kind: string, { name, line }: NameUse, names: ReadonlySet<string>): void => {
+    if (names.has(name)) return;
+    // Where it may be what nobody could read, the fault of that file is enough.
+    if (names !== known.projects && unread.some(text => text.includes(name))) return;
+    faults.add(line, () => `there is no ${kind} ${quoted(name)}${suggestion(name, names)}`);
+  };
+  const checkJob = ({ projects: uses }: JobDefinition): void => {
+    for (const use of uses) check('project', use, known.projects);
+  };
+  const checkEntry = ({ project, pipelines }: ProjectEntry): void => {
+    check('project', project, known.projects);
+    for (const { pipeline, jobs: uses } of pipelines) {
+      check('pipeline', pipeline, known.pipelines);
+      for (const use of uses) check('job', use, known.jobs);
+    }
+  };
+  jobs.forEach(checkJob);
+  projects.forEach(checkEntry);
+}
+
+/** What a project says of itself holds on the branch that says so; of another project, on the first branch that does. */
+function entriesThatHold(files: readonly FileDefinitions[]): EntryJobs[] {
+  /** By who says it of whom. */
+  const firstBranches = new Map<string, string>();
+  return files.flatMap(({ file: { project: by, branch }, projects }) =>
+    projects.flatMap(({ project: { name: project }, pipelines }) => {
+      const key = JSON.stringify([by, project]);
+      if (!firstBranches.has(key)) firstBranches.set(key, branch);
+      if (by !== project && firstBranches.get(key) !== branch) return [];
+      return pipelines.map(({ pipeline, jobs }) => ({
+        source: { project: by, branch },
+        project,
+        pipeline: pipeline.name,
+        jobs: jobs.map(({ name }) => name),
+      }));
+    }),
+  );
+}

@@ -1,0 +1,109 @@
+/**
+ * Reads YAML 1.2 (core schema), whoever wrote it: bounded in size, in depth, and in what its aliases stand for. This is
+ * where the package `yaml` is known. Of its messages, what they quote of the file is left out: it may be a secret.
+ */
+import type * as Yaml from 'yaml';
+import type { FileFaults } from './file-faults.js';
+import { YamlReading } from './yaml-reading.js';
+import type { YamlValue } from './yaml-value.js';
+
+/** The deepest that means anything is 4; each level costs stack here and in the package. */
+const MAX_DEPTH = 20;
+
+const OPTIONS = {
+  schema: 'core',
+  // Not those of YAML 1.1, which stand for other things than text, numbers, lists and maps.
+  resolveKnownTags: false,
+  merge: false,
+  stringKeys: true,
+  // It compares each key with all others; YamlReading has an eye on them.
+  uniqueKeys: false,
+  logLevel: 'silent',
+} as const;
+
+export class YamlFiles {
+  readonly #yaml: typeof Yaml;
+  readonly #maxFileBytes: number;
+
+  constructor(yaml: typeof Yaml, maxFileBytes: number) {
+    this.#yaml = yaml;
+    this.#maxFileBytes = maxFileBytes;
+  }
+
+  /** Undefined when it is not known what stands in the file. Why not, and which keys are there twice, is in `faults`. */
+  read(text: string, faults: FileFaults): YamlValue | undefined {
+    const { Parser, Composer, LineCounter } = this.#yaml;
+    const bytes = Buffer.byteLength(text);
+    if (bytes > this.#maxFileBytes) {
+      faults.add(1, () => `the file has ${String(bytes)} bytes, expected ${String(this.#maxFileBytes)} at most`);
+      return undefined;
+    }
+    const lines = new LineCounter();
+    const lineOf = (offset: number): number => lines.linePos(offset).line;
+    const tokens = [...new Parser(lines.addNewLine).parse(text)];
+    const deep = tooDeep(tokens);
+    if (deep !== undefined) {
+      faults.add(lineOf(deep), () => `lists and maps are nested deeper than ${String(MAX_DEPTH)}`);
+      return undefined;
+    }
+    let isSound = true;
+    const fail = (offset: number, reason: string): void => {
+      isSound = false;
+      faults.add(lineOf(offset), () => reason);
+    };
+    for (const token of tokens) {
+      const isOld = token.type === 'directive' && /^%YAML\s+1\.1\b/.test(token.source);
+      if (isOld) fail(token.offset, '%YAML is 1.1, in which some words mean something else, expected 1.2');
+    }
+    const compose = (): Yaml.Document.Parsed[] => [...new Composer(OPTIONS).compose(tokens, true, text.length)];
+    const [document, second] = withoutStacks(compose);
+    // A warning is of what may not mean what it seems to: an unknown tag or directive.
+    for (const error of [...(document?.errors ?? []), ...(document?.warnings ?? [])]) {
+      fail(error.pos[0], `this is not YAML as expected here: ${reasonOf(error)}`);
+    }
+    if (second !== undefined) fail(second.range[0], 'a second document begins, expected one in a file');
+    const reading = new YamlReading(this.#yaml, lineOf, faults);
+    return isSound ? reading.read(document?.contents ?? null) : undefined;
+  }
+}
+
+/** Where lists and maps get too deep first. By hand: what is too deep to be composed is too deep to be walked by calls. */
+function tooDeep(tokens: readonly Yaml.CST.Token[]): number | undefined {
+  const left: { readonly token: Yaml.CST.Token; readonly depth: number }[] = [];
+  const add = (token: Yaml.CST.Token | null | undefined, depth: number): void => {
+    if (token) left.push({ token, depth });
+  };
+  for (const token of tokens) add(token, 0);
+  let first: number | undefined;
+  for (let next = left.pop(); next !== undefined; next = left.pop()) {
+    const { token, depth } = next;
+    if (token.type === 'document') add(token.value, depth);
+    if (!('items' in token)) continue;
+    if (depth === MAX_DEPTH) {
+      first = Math.min(first ?? Infinity, token.offset);
+      continue;
+    }
+    for (const { key, value } of token.items) {
+      add(key, depth + 1);
+      add(value, depth + 1);
+    }
+  }
+  return first;
+}
+
+/** There may be an error for each character, of which only message and place are of use: their stacks took 9 s of 10. */
+function withoutStacks<T>(work: () => T): T {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    return work();
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
+}
+
+/** What the package quotes stands after a colon, or is an escape sequence. Of a tag, the name is of use. */
+function reasonOf({ code, message }: Yaml.YAMLError): string {
+  if (code === 'NON_STRING_KEY') return 'A key is no text';
+  return code === 'TAG_RESOLVE_FAILED' ? message : message.replace(/(?<=\w): .*| \\.*/s, '');
+}

@@ -1,0 +1,63 @@
+/** The way from a tenant's files in YAML to its layout. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { OptionReader } from '../../option-reader.js';
+import { loadPackage } from '../../optional-package.js';
+import { LayoutError } from '../layout-error.js';
+import type { MakeLayout } from '../loader-options.js';
+import { assembleLayout } from './assembly.js';
+import { FileFaults } from './file-faults.js';
+import { readDefinitions, type FileDefinitions } from './file-definitions.js';
+import type { Layout } from './layout.js';
+import { YamlFiles } from './yaml-files.js';
+
+/** How layouts are read. */
+export interface YamlLayoutsOptions {
+  /** A bigger file is not read and counts as broken, bytes of UTF-8. Default 262,144. */
+  maxFileBytes?: number | undefined;
+}
+
+/** Why layouts in YAML cannot be made at all. */
+export class YamlLayoutsError extends Error {
+  override readonly name = 'YamlLayoutsError';
+  /** The package `yaml` is not installed; the message has the command. */
+  readonly code: 'ERR_PACKAGE_MISSING';
+
+  /** @internal */
+  constructor(code: 'ERR_PACKAGE_MISSING', message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+const DEFAULT_MAX_FILE_BYTES = 262_144;
+
+/**
+ * Gives the `makeLayout` of a ConfigLoader whose tenants keep their configuration in YAML (1.2); the README has the keys.
+ * Nothing that stands in a file is run. When anything is wrong, `makeLayout` rejects with one LayoutError that has all of
+ * it, each fault with project, branch, path and line; values are not in it, names and numbers are.
+ *
+ *     const loader = new ConfigLoader({ …, makeLayout: await yamlLayouts() });
+ *
+ * Rejects with TypeError (`ERR_INVALID_ARG`) that names the option at fault, and with YamlLayoutsError
+ * (`ERR_PACKAGE_MISSING`).
+ */
+export async function yamlLayouts(options: YamlLayoutsOptions = {}): Promise<MakeLayout<Layout>> {
+  const isCount = (value: number): boolean => Number.isSafeInteger(value) && value >= 1;
+  const reader = new OptionReader(options, ['maxFileBytes']);
+  const maxFileBytes = reader.limit('maxFileBytes', 'an integer of 1 or more', isCount) ?? DEFAULT_MAX_FILE_BYTES;
+  const yaml = await loadPackage('yaml', 'a layout in YAML', async () => import('yaml'), YamlLayoutsError);
+  const reading = new YamlFiles(yaml, maxFileBytes);
+  return async (files, tenant) => {
+    const read: FileDefinitions[] = [];
+    for (const file of files) {
+      const faults = new FileFaults(file);
+      read.push(readDefinitions(file, reading.read(file.text, faults), faults));
+      // A tenant may have a thousand files: others are to have their turn in between.
+      await nextTurn();
+    }
+    const layout = assembleLayout(read, tenant);
+    const faults = read.flatMap(one => one.faults.all());
+    if (faults.length > 0) throw new LayoutError(faults);
+    return layout;
+  };
+}
