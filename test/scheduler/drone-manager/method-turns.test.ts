@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { DroneTaskQueue } from '../../../src/drone-task-queue.js';
 import { DroneManager } from '../../../src/scheduler/drone-manager.js';
-import { Turns } from '../../../src/scheduler/turns.js';
+import { MethodTurns } from '../../../src/scheduler/method-turns.js';
 import { type GuardedSection, inSection } from '../../../src/section-guard.js';
 import { leakCheck } from '../../leak-check.js';
 import { codeOf } from './hosts.js';
@@ -12,7 +12,7 @@ leakCheck();
 const writes: GuardedSection = { isOpen: true, writes: true, title: "readWrite section 'test'", outer: undefined };
 
 test('a turn waits for those before it, whatever becomes of them', async () => {
-  const turns = new Turns('test');
+  const turns = new MethodTurns('test');
   const order: string[] = [];
   const first = turns.take('first', async () => {
     await Promise.resolve();
@@ -26,7 +26,7 @@ test('a turn waits for those before it, whatever becomes of them', async () => {
 });
 
 test('a turn that is asked for in a section that writes is refused before its time comes', async () => {
-  const turns = new Turns('test');
+  const turns = new MethodTurns('test');
   let end = (): void => undefined;
   const first = turns.take('first', () => new Promise<void>(resolve => (end = resolve)));
   const refused = inSection(writes, () => turns.take('second', () => assert.fail('it came')));
