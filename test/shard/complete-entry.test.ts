@@ -87,7 +87,7 @@ for (const database of databases.shared) {
       [
         30,
         { ...outcome, status: 'a\0b' },
-        /^queue entry 30: status is 'a\\x00b', expected a string without a zero byte/,
+        /^queue entry 30: status is 'a\\x00b', expected a string of up to 1000 characters without a zero byte/,
       ],
       [30, { ...outcome, status: undefined }, /^queue entry 30: status is undefined/],
       [31, outcome, /^queue entry 31: started_on is 'at noon', expected a moment such as/],

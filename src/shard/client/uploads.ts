@@ -47,13 +47,7 @@ export async function chooseUploads(
   afterJobId?: number,
 ): Promise<Uploads> {
   const all = await idsToUpload(db);
-  const start =
-    afterJobId === undefined
-      ? anyOf(all, random)
-      : Math.max(
-          0,
-          all.findIndex(id => id > afterJobId),
-        );
+  const start = firstOf(all, afterJobId, random);
   const ids = [...all.slice(start), ...all.slice(0, start)].slice(0, maxUploadJobs);
   const chosen = {
     jobs: [] as JobRow[],
@@ -86,8 +80,11 @@ export async function chooseUploads(
   return chosen;
 }
 
-function anyOf(ids: readonly number[], random: () => number): number {
-  return ids.length > 1 ? Math.floor(random() * ids.length) : 0;
+/** Its place in the list. */
+function firstOf(ids: readonly number[], afterJobId: number | undefined, random: () => number): number {
+  if (afterJobId === undefined) return ids.length > 1 ? Math.floor(random() * ids.length) : 0;
+  const next = ids.findIndex(id => id > afterJobId);
+  return Math.max(0, next);
 }
 
 /** In their order. */

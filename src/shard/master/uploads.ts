@@ -7,8 +7,10 @@
  * need not send it again, until there are further news. What is written is committed before the reply that acknowledges it
  * is made, so a crash in between costs no more than that it comes again, which changes nothing.
  */
+import { setImmediate } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import type { Store } from '../../store/store.js';
+import { chunksOf } from '../records/chunks.js';
 import type { FarmTables, JobRow, QueueEntryRow } from '../records/farm-tables.js';
 import type { HeartbeatPacket, Refused } from '../wire/heartbeat.js';
 import { checkUploadedEntry, checkUploadedJob, entryRecords, jobRecords, recordIdOf } from '../records/records.js';
@@ -48,7 +50,7 @@ export async function persistUploads(
 ): Promise<Persisted> {
   const acknowledgedJobIds: number[] = [];
   let ignored = 0;
-  const uploads = readUploads(packet, refusals);
+  const uploads = await readUploads(packet, refusals);
   for (let from = 0; from < uploads.length; from += UPLOADS_AT_ONCE) {
     const some = uploads.slice(from, from + UPLOADS_AT_ONCE);
     const takeover = await store.readWrite('take over uploads', tx => new Takeover(store, tx, shardId).takeOver(some), {
@@ -62,13 +64,17 @@ export async function persistUploads(
 }
 
 /** Each job once. Entries of jobs that are not in the packet are nobody's news. */
-function readUploads(packet: Pick<HeartbeatPacket, 'jobs' | 'entries'>, refusals: Refusals): Upload[] {
+async function readUploads(packet: Pick<HeartbeatPacket, 'jobs' | 'entries'>, refusals: Refusals): Promise<Upload[]> {
   const uploads = new Map<number, Upload>();
   for (const job of checked('job', packet.jobs, checkUploadedJob, refusals)) {
     uploads.set(job.id, { job, entries: new Map() });
   }
-  for (const entry of checked('entry', packet.entries, checkUploadedEntry, refusals)) {
-    uploads.get(entry.job_id)?.entries.set(entry.id, entry);
+  for (const some of chunksOf(packet.entries)) {
+    for (const entry of checked('entry', some, checkUploadedEntry, refusals)) {
+      uploads.get(entry.job_id)?.entries.set(entry.id, entry);
+    }
+    // Half a million of them take seconds: other shards have theirs in between.
+    await setImmediate();
   }
   return [...uploads.values()];
 }

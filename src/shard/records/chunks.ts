@@ -1,4 +1,7 @@
-/** Lists of any length, in parts that a statement can take: SQLite binds 32,766 parameters, PostgreSQL 65,535. */
+/**
+ * Lists of any length, in parts that a statement, or a turn of the event loop, can take: SQLite binds 32,766 parameters,
+ * PostgreSQL 65,535.
+ */
 
 const MAX_PARAMETERS = 10_000;
 
