@@ -47,7 +47,9 @@ export async function startOf(pid: number): Promise<string | undefined> {
 export async function startFromPs(pid: number): Promise<string | undefined> {
   const env = { ...process.env, LC_ALL: 'C', TZ: 'UTC' };
   // It exits with 1 when there is none.
-  const { stdout } = await execute('ps', ['-o', 'stat=,lstart=', '-p', String(pid)], { env }).catch(noneOfThem);
+  const { stdout } = await execute('ps', ['-o', 'stat=', '-o', 'lstart=', '-p', String(pid)], { env }).catch(
+    noneOfThem,
+  );
   const [, state, start] = /^\s*(\S+)\s+(.*\S)\s*$/.exec(stdout) ?? [];
   return state?.startsWith('Z') === false ? start : undefined;
 }

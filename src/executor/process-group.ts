@@ -39,7 +39,10 @@ const LOOK_MS = 50;
 /** How many; a process that ends takes them along. */
 let running = 0;
 
-/** Resolves when it has ended and nobody holds its output any more, or when it cannot be ended. Rejects when it cannot be started. */
+/**
+ * Resolves when it has ended and nobody holds its output any more, or when it cannot be ended. Rejects when it cannot be
+ * started.
+ */
 export async function runInGroup(program: string, args: readonly string[], options: GroupOptions): Promise<GroupEnd> {
   if (running++ === 0) process.on('exit', killGroupsNow);
   try {

@@ -6,7 +6,7 @@
  * - `merger`: by `mergeWorkers`, while no update waits or runs (MergeGate).
  *
  * What always holds: every job that was taken is answered, once. After `stop` nothing is taken, and when it resolves, no
- * loop, no update and no git of it runs.
+ * loop, no update and no git of it runs, but for what could not be ended in a minute.
  */
 import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';

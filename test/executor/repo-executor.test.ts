@@ -188,6 +188,24 @@ test('a job is stopped by its id, and its commands are ended', async () => {
   assert.deepEqual(readdirSync(all.workspaces), []);
 });
 
+test('a job that waits for an update is stopped by its id, and the update goes on', async () => {
+  const workshop = new Workshop();
+  const [begun, goOn] = ['begun', 'go-on'].map(name => join(workshop.folder, name)) as [string, string];
+  const hold = `touch ${begun}; until [ -e ${goOn} ]; do sleep 0.02; done`;
+  await using all = benchIn(workshop, {}, { git: { program: workshop.insteadOf('fetch', hold) } });
+  const { jobs, executor } = all;
+  workshop.remote('web');
+  const update = executor.update(WEB);
+  await until('the update', () => existsSync(begun));
+  const job = jobs.submit('executor:execute', { projects: [{ ...WEB, branch: 'main' }], commands: [] }, 'job-1');
+  await until('the job', () => executor.running.length > 0);
+  assert.deepEqual(valueOf(await jobs.submit('executor:stop:here', { id: 'job-1' })), { stopped: true });
+  const answer = await job;
+  assert.equal(answer.ok ? undefined : answer.error.code, 'ERR_EXECUTOR_STOPPED');
+  writeFileSync(goOn, '');
+  await update;
+});
+
 test('jobs of commands and stops are not held up by a merge that waits for updates to end', async () => {
   const workshop = new Workshop();
   const [begun, goOn] = ['begun', 'go-on'].map(name => join(workshop.folder, name)) as [string, string];

@@ -1,9 +1,12 @@
 /** Git that no signal ends, as one that hangs in the kernel: nobody waits for it for ever, and nobody touches its repository. */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { DroneTaskQueue, type TaskQueue } from 'drone-task-queue';
 import { Merger } from 'drone-task-queue/executor';
 import { FakeClock } from 'drone-task-queue/testing';
@@ -15,6 +18,7 @@ import { Workshop } from './repositories.js';
 
 leakCheck();
 
+const STUCK_PROCESS = fileURLToPath(new URL('./stuck-process.ts', import.meta.url));
 const WEB = { connection: 'git', project: 'web' };
 const API = { connection: 'git', project: 'api' };
 
@@ -122,6 +126,19 @@ test('stop resolves though git cannot be ended, and its repository is refused to
   assert.equal(cache.locks, 0);
   hang.end();
   await eventually('the repository', async () => (await merger.mergeChanges(items)).merged);
+});
+
+test('git that was given up does not keep its process from its end', async t => {
+  using workshop = new Workshop();
+  const hang = new Hang(t, workshop);
+  hang.begin();
+  const args = ['--import', 'tsx', STUCK_PROCESS, workshop.cacheFolder, workshop.remote('web').folder, hang.program];
+  const other = spawn(process.execPath, args, { stdio: ['pipe', 'ignore', 'inherit'] });
+  await hang.begun();
+  other.stdin.end('x');
+  const [status] = (await once(other, 'exit')) as [number | null];
+  assert.equal(status, 0);
+  hang.end();
 });
 
 test('stop resolves after a minute though the queue of a job does not close, and says so', async () => {
