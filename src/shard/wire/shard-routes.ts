@@ -68,9 +68,9 @@ const UNDER_WAY_WAIT_MS = 5_000;
 
 /**
  * Routes for `app.register`: `POST /v1/heartbeat`, for shards with their token (`Authorization: Bearer …`), and
- * `GET /v1/health` for anybody, which tells that the server answers, and nothing of its store. What is refused is told as JSON, `{ error: { code, message, requestId } }`; the request id
- * is the one of `X-Request-Id`, or made here, and in the answer's header of that name and the log. Content types, errors and
- * hooks of the rest of your server are not touched.
+ * `GET /v1/health` for anybody, which tells that the server answers, and nothing of its store. What is refused is told as
+ * JSON, `{ error: { code, message, requestId } }`; the request id is the one of `X-Request-Id`, or made here, and in the
+ * answer's header of that name and the log. Content types, errors and hooks of the rest of your server are not touched.
  *
  * A shard has one heartbeat at a time: while the master is at work on one, another is told 429. Give your server a
  * `requestTimeout`, as Fastify's default is none: who has a token could let a packet drip in for days.
