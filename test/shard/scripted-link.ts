@@ -1,7 +1,6 @@
 /** A link to a master that is a function of the test, and what a client tells while it talks to it. */
 import {
   type FarmTables,
-  HEARTBEAT_VERSION,
   type HeartbeatExchange,
   type HeartbeatPacket,
   type HeartbeatReply,
@@ -9,17 +8,8 @@ import {
   type ShardMaster,
 } from 'drone-task-queue/shard';
 import type { Log, StatsClient } from 'drone-task-queue/store';
+import { emptyReply } from './fake-master.js';
 import { overTheWire } from './farm.js';
-
-export const NOTHING: HeartbeatReply = {
-  version: HEARTBEAT_VERSION,
-  hosts: [],
-  jobs: [],
-  jobKeyvals: [],
-  incorrectHostIds: [],
-  acknowledgedJobIds: [],
-  refused: [],
-};
 
 type Answer = (
   packet: HeartbeatPacket,
@@ -44,7 +34,7 @@ export class ScriptedLink implements MasterLink {
 
   async heartbeat(packet: HeartbeatPacket, signal: AbortSignal): Promise<HeartbeatExchange> {
     this.packets.push(overTheWire(packet));
-    const reply = overTheWire({ ...NOTHING, ...(await this.answer(overTheWire(packet), signal)) });
+    const reply = overTheWire({ ...emptyReply, ...(await this.answer(overTheWire(packet), signal)) });
     return { reply, requestBytes: JSON.stringify(packet).length, responseBytes: JSON.stringify(reply).length };
   }
 }

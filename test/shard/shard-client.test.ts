@@ -6,7 +6,8 @@ import { testDatabases } from '../contract/store/databases.js';
 import { leakCheck } from '../leak-check.js';
 import { addRows, entry, type Farm, FINISHED_ON, host, job, openFarm, rowsOf } from './farm.js';
 import { Death, Life } from './model/life.js';
-import { acknowledgeAll, idsOf, linkTo, NOTHING, ScriptedLink, Told } from './scripted-link.js';
+import { acknowledgeAll, idsOf, linkTo, ScriptedLink, Told } from './scripted-link.js';
+import { emptyReply } from './fake-master.js';
 
 const databases = testDatabases();
 leakCheck();
@@ -218,7 +219,7 @@ for (const database of databases.shared) {
       life = new Life(steps, () => Promise.resolve());
       const [id, parent] = [100 + steps, 1000 + steps];
       const reply = {
-        ...NOTHING,
+        ...emptyReply,
         jobs: [{ ...job(id, { ...OWN, parent_job_id: parent }), shard: SHARD }],
         jobKeyvals: [{ id: 1, job_id: parent, key: 'build', value: 'R1' }],
       };

@@ -3,24 +3,9 @@
  * first heartbeat waits for a line on stdin; `pause`: it stands in a pause of an hour; `deaf-master`: its master never answers.
  */
 import { once } from 'node:events';
-import {
-  farmMigrations,
-  type FarmTables,
-  type HeartbeatReply,
-  type MasterLink,
-  ShardClient,
-} from 'drone-task-queue/shard';
+import { farmMigrations, type FarmTables, type MasterLink, ShardClient } from 'drone-task-queue/shard';
 import { Store } from 'drone-task-queue/store';
-
-const NOTHING: HeartbeatReply = {
-  version: 1,
-  hosts: [],
-  jobs: [],
-  jobKeyvals: [],
-  incorrectHostIds: [],
-  acknowledgedJobIds: [],
-  refused: [],
-};
+import { emptyReply } from '../fake-master.js';
 
 const say = (word: string): void => {
   process.stdout.write(`${word}\n`);
@@ -36,7 +21,7 @@ const link: MasterLink = {
       await once(signal, 'abort');
       throw signal.reason;
     }
-    return { reply: NOTHING, requestBytes: 0, responseBytes: 0 };
+    return { reply: emptyReply, requestBytes: 0, responseBytes: 0 };
   },
 };
 await using store = await Store.open<FarmTables>({ memory: true });
