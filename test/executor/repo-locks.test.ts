@@ -83,6 +83,9 @@ for (const singleLock of [false, true]) {
   test(`with ${title} updates and merges in random orders never meet in one, never deadlock, and have their turns`, async () => {
     using workshop = new Workshop();
     const cache = new RepoCache({ folder: workshop.cacheFolder, urlOf: () => '/nowhere', singleLock });
+    // The first use of each reads processes and makes folders, which takes as many turns of the event loop as it takes.
+    const names = PROJECTS.map(project => ({ connection: 'git', project }));
+    await cache.withRepos(names, async () => undefined);
     await fc.assert(
       fc.asyncProperty(fc.array(claim, { maxLength: 12 }), async claims => play(cache, claims, singleLock)),
       { numRuns: 100 },
