@@ -142,6 +142,6 @@ function reasonOf({ code, message }: Yaml.YAMLError): string {
   if (code === 'NON_STRING_KEY') return 'A key is no text';
   // A secret may begin with `!`. Words after `!!` are those of YAML 1.1, as in `!!binary`.
   if (code === 'TAG_RESOLVE_FAILED')
-    return /^Unresolved tag(: tag:yaml\.org,2002:[a-z]+$)?/.exec(message)?.[0] ?? 'Bad tag';
+    return /^Unresolved tag(: tag:yaml\.org,2002:[a-z]{1,20}$)?/.exec(message)?.[0] ?? 'Bad tag';
   return message.replace(/(?<=\w): .*| \\.*/s, '');
 }

@@ -132,7 +132,7 @@ test('entries of several projects, and of several files of one branch, come one 
 // If each entry were to cost as much as there are others, these would take minutes.
 test('a layout is made of a hundred thousand entries of one project', async () => {
   const names = Array.from({ length: 100 }, (_, at) => `p${at}`);
-  const files = Array.from({ length: 1_000 }, (_, at) => [
+  const files = Array.from({ length: 1_000 }, (_, at): [string, string] => [
     `config main drones.d/${at}`,
     `projects: { site: { ${names.map(name => `${name}: [a]`).join(', ')} } }`,
   ]);

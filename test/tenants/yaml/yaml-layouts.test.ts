@@ -422,11 +422,14 @@ test('any name may be in a file above the limit, or in one of very many words, b
       'library main': unread,
       'site main': `pipelines: { check: }\nprojects: { site: { check: [build, ${'a'.repeat(201)}] } }`,
     });
-    await assert.rejects(makeLayout(files, TENANT), (error: unknown) => {
-      assert(error instanceof LayoutError);
-      assert.deepEqual([error.faults.length, error.faults[1]?.reason.slice(0, 17)], [2, "there is no job '"]);
-      return true;
-    });
+    await assert.rejects(
+      async () => makeLayout(files, TENANT),
+      (error: unknown) => {
+        assert(error instanceof LayoutError);
+        assert.deepEqual([error.faults.length, error.faults[1]?.reason.slice(0, 17)], [2, "there is no job '"]);
+        return true;
+      },
+    );
   }
 });
 
@@ -436,15 +439,18 @@ test('nothing is suggested for a name that is too long, or among very many', asy
   const makeLayout = await yamlLayouts();
   const names = Array.from({ length: 10_000 }, (_, at) => `p${at}`);
   const text = `pipelines: { check, ${names.join(', ')} }\nprojects: { ? ${near}n : , site: { chekc: } }`;
-  await assert.rejects(makeLayout(filesOf({ 'site main': text }), tenant), (error: unknown) => {
-    assert(error instanceof LayoutError);
-    const reasons = error.faults.map(({ reason }) => reason);
-    assert.deepEqual(reasons, [
-      `there is no project '${'n'.repeat(60)}'... 142 more characters`,
-      "there is no pipeline 'chekc'",
-    ]);
-    return true;
-  });
+  await assert.rejects(
+    async () => makeLayout(filesOf({ 'site main': text }), tenant),
+    (error: unknown) => {
+      assert(error instanceof LayoutError);
+      const reasons = error.faults.map(({ reason }) => reason);
+      assert.deepEqual(reasons, [
+        `there is no project '${'n'.repeat(60)}'... 142 more characters`,
+        "there is no pipeline 'chekc'",
+      ]);
+      return true;
+    },
+  );
 });
 
 test('a file above the limit is not read, and one of just that size is', async () => {
