@@ -6,18 +6,19 @@ import type { CheckedTenant } from '../tenant-config.js';
 import { quoted } from './file-faults.js';
 import type { FileDefinitions, JobDefinition, ProjectEntry } from './file-definitions.js';
 import { type EntryJobs, Layout, type LayoutPlace } from './layout.js';
-import { suggestion } from './near-name.js';
+import { MAX_NAME_LENGTH, suggestion } from './near-name.js';
+import type { UnreadNames } from './unread-names.js';
 import type { NameUse } from './value-reader.js';
 
 /** What is wrong is added to the faults of its file. The layout is sound only if there are none at all. */
-export function assembleLayout(files: readonly FileDefinitions[], tenant: CheckedTenant): Layout {
+export function assembleLayout(files: readonly FileDefinitions[], unread: UnreadNames, tenant: CheckedTenant): Layout {
   const pipelines = gather('pipeline', files, file => file.pipelines);
   const jobs = gather('job', files, file => file.jobs.map(({ job }) => job));
   const known: Known = {
     pipelines: new Set(pipelines.keys()),
     jobs: new Set(jobs.keys()),
     projects: new Set(tenant.projects.map(({ project }) => project)),
-    unread: files.filter(({ isWhole }) => !isWhole).map(({ file }) => file.text),
+    unread,
   };
   for (const file of files) checkUses(file, known);
   return new Layout({
@@ -33,18 +34,21 @@ function gather<T extends { readonly name: string; readonly source: LayoutPlace 
   files: readonly FileDefinitions[],
   definedIn: (file: FileDefinitions) => readonly T[],
 ): Map<string, T[]> {
-  const byName = new Map<string, T[]>();
+  /** By name and branch: a name may be defined on many branches. */
+  const byName = new Map<string, Map<string, T>>();
   for (const file of files) {
     const { project, branch } = file.file;
     for (const definition of definedIn(file)) {
       const { name, source } = definition;
-      const definitions = byName.get(name) ?? [];
-      const other = definitions.find(one => one.source.project !== project || one.source.branch === branch)?.source;
-      if (other === undefined) byName.set(name, [...definitions, definition]);
-      else file.faults.add(source.line, () => `${kind} ${quoted(name)} is defined already, in ${placeText(other)}`);
+      const byBranch = byName.get(name) ?? new Map<string, T>();
+      const [first] = byBranch.values();
+      const other = first?.source.project === project ? byBranch.get(branch) : first;
+      if (other === undefined) byName.set(name, byBranch.set(branch, definition));
+      else
+        file.faults.add(source.line, () => `${kind} ${quoted(name)} is defined already, in ${placeText(other.source)}`);
     }
   }
-  return byName;
+  return new Map(Array.from(byName, ([name, byBranch]) => [name, [...byBranch.values()]]));
 }
 
 function placeText({ project, branch, path, line }: LayoutPlace): string {
@@ -55,15 +59,14 @@ interface Known {
   readonly pipelines: ReadonlySet<string>;
   readonly jobs: ReadonlySet<string>;
   readonly projects: ReadonlySet<string>;
-  /** Texts of files in which more may be defined. */
-  readonly unread: readonly string[];
+  readonly unread: UnreadNames;
 }
 
 function checkUses({ faults, jobs, projects }: FileDefinitions, { unread, ...known }: Known): void {
   const check = (kind: string, { name, line }: NameUse, names: ReadonlySet<string>): void => {
     if (names.has(name)) return;
-    // Where it may be what nobody could read, the fault of that file is enough.
-    if (names !== known.projects && unread.some(text => text.includes(name))) return;
+    // Where it may be what nobody could read, the fault of that file is enough. A longer name can be nowhere.
+    if (names !== known.projects && name.length <= MAX_NAME_LENGTH && unread.mayHave(name)) return;
     faults.add(line, () => `there is no ${kind} ${quoted(name)}${suggestion(name, names)}`);
   };
   const checkJob = ({ projects: uses }: JobDefinition): void => {

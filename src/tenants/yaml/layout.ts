@@ -68,7 +68,11 @@ export class Layout {
     this.jobs = Object.freeze([...jobs.values()].flatMap(definitions => definitions.slice(0, 1)));
     this.#definitions = jobs;
     const byProject = new Map<string, EntryJobs[]>();
-    for (const entry of entries) byProject.set(entry.project, [...(byProject.get(entry.project) ?? []), entry]);
+    for (const entry of entries) {
+      const ofProject = byProject.get(entry.project);
+      if (ofProject === undefined) byProject.set(entry.project, [entry]);
+      else ofProject.push(entry);
+    }
     this.#entries = byProject;
     Object.freeze(this);
   }

@@ -1,10 +1,17 @@
 /** What somebody may have meant who mistyped a name. */
 
-/** ` (did you mean 'build'?)`, or nothing when there is no such name, or several. */
-export function suggestion(name: string, names: Iterable<string>): string {
+/** Of each name that may be defined. Names stand in messages and lists, and each unknown one is held against many. */
+export const MAX_NAME_LENGTH = 200;
+/** Among more, nobody looks for one that is meant. */
+const MAX_NAMES = 10_000;
+
+/** ` (did you mean 'build'?)`, or nothing when there is no such name, or several, or what is looked at is too much. */
+export function suggestion(name: string, names: ReadonlySet<string>): string {
+  if (name.length > MAX_NAME_LENGTH || names.size > MAX_NAMES) return '';
+  const lower = name.toLowerCase();
   let near: string | undefined;
   for (const candidate of names) {
-    if (!isNear(name.toLowerCase(), candidate.toLowerCase())) continue;
+    if (Math.abs(candidate.length - name.length) > 1 || !isNear(lower, candidate.toLowerCase())) continue;
     if (near !== undefined) return '';
     near = candidate;
   }

@@ -1,7 +1,7 @@
 /** Checks values for what they have to be. What is wrong is told by kind: a text may be a secret. */
 import { inspect } from 'node:util';
 import { type FileFaults, quoted } from './file-faults.js';
-import { suggestion } from './near-name.js';
+import { MAX_NAME_LENGTH, suggestion } from './near-name.js';
 import type { YamlEntry, YamlValue } from './yaml-value.js';
 
 /** A name that something else has to have. */
@@ -39,7 +39,7 @@ export class ValueReader {
       const expected = keys.join(', ');
       this.fault(
         line,
-        () => `${quoted(key)} is no key of ${what}${suggestion(key, keys)}, expected one of ${expected}`,
+        () => `${quoted(key)} is no key of ${what}${suggestion(key, new Set(keys))}, expected one of ${expected}`,
       );
     }
     return entries && new Map(entries.map(entry => [entry.key, entry.value]));
@@ -48,7 +48,7 @@ export class ValueReader {
   /** A map whose keys give names to something. */
   named(value: YamlValue, what: string): readonly YamlEntry[] | undefined {
     return this.entries(value, what)?.filter(
-      ({ key, line }) => NAME.test(key) || this.#badName(line, key, `a key of ${what}`),
+      ({ key, line }) => isName(key) || this.#badName(line, key, `a key of ${what}`),
     );
   }
 
@@ -72,14 +72,15 @@ export class ValueReader {
   /** As `uses`, where each also gives a name to something. */
   names(value: YamlValue, what: string): NameUse[] {
     return this.uses(value, what).filter(
-      ({ name, line }) => NAME.test(name) || this.#badName(line, name, `one of ${what}`),
+      ({ name, line }) => isName(name) || this.#badName(line, name, `one of ${what}`),
     );
   }
 
-  /** As it is written, also where YAML takes it for a number or a truth value. */
+  /** As it is written, also where YAML takes it for a number, a truth value or null. */
   text(value: YamlValue, what: string): string | undefined {
-    if (value.kind !== 'scalar') return this.#wrong(value, what, 'a text');
-    if (!value.text.includes('\0')) return value.text;
+    const text = value.kind === 'scalar' || value.kind === 'nothing' ? value.text : undefined;
+    if (text === undefined) return this.#wrong(value, what, 'a text');
+    if (!text.includes('\0')) return text;
     return this.fault(value.line, () => `${what} has a zero byte in it`);
   }
 
@@ -95,8 +96,14 @@ export class ValueReader {
   }
 
   #badName(line: number, name: string, what: string): undefined {
-    return this.fault(line, () => `${what} is ${quoted(name)}, expected a name without white space`);
+    const isLong = name.length > MAX_NAME_LENGTH;
+    const expected = isLong ? `${String(MAX_NAME_LENGTH)} characters at most` : 'a name without white space';
+    return this.fault(line, () => `${what} is ${quoted(name)}, expected ${expected}`);
   }
+}
+
+function isName(name: string): boolean {
+  return name.length <= MAX_NAME_LENGTH && NAME.test(name);
 }
 
 function kindOf(value: YamlValue): string {

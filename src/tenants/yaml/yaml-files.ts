@@ -30,17 +30,23 @@ export class YamlFiles {
     this.#maxFileBytes = maxFileBytes;
   }
 
+  isTooBig(text: string): boolean {
+    return Buffer.byteLength(text) > this.#maxFileBytes;
+  }
+
   /** Undefined when it is not known what stands in the file. Why not, and which keys are there twice, is in `faults`. */
   read(text: string, faults: FileFaults): YamlValue | undefined {
     const { Parser, Composer, LineCounter } = this.#yaml;
-    const bytes = Buffer.byteLength(text);
-    if (bytes > this.#maxFileBytes) {
+    if (this.isTooBig(text)) {
+      const bytes = Buffer.byteLength(text);
       faults.add(1, () => `the file has ${String(bytes)} bytes, expected ${String(this.#maxFileBytes)} at most`);
       return undefined;
     }
     const lines = new LineCounter();
     const lineOf = (offset: number): number => lines.linePos(offset).line;
-    const tokens = [...new Parser(lines.addNewLine).parse(text)];
+    // The package's parser calls itself for each value that follows a value, as in `a: b: c`, before its depth is known.
+    const tokens = withinStack(() => [...new Parser(lines.addNewLine).parse(text)]);
+    if (tokens === undefined) return tooEntangled(lines.lineStarts.length, faults);
     const deep = tooDeep(tokens);
     if (deep !== undefined) {
       faults.add(lineOf(deep), () => `lists and maps are nested deeper than ${String(MAX_DEPTH)}`);
@@ -52,12 +58,15 @@ export class YamlFiles {
       faults.add(lineOf(offset), () => reason);
     };
     for (const token of tokens) {
-      const isOld = token.type === 'directive' && /^%YAML\s+1\.1\b/.test(token.source);
-      if (isOld) fail(token.offset, '%YAML is 1.1, in which some words mean something else, expected 1.2');
+      const reason = token.type === 'directive' ? reasonAgainst(token.source) : undefined;
+      if (reason !== undefined) fail(token.offset, reason);
     }
+    if (!isSound) return undefined;
     const compose = (): Yaml.Document.Parsed[] => [...new Composer(OPTIONS).compose(tokens, true, text.length)];
-    const [document, second] = withoutStacks(compose);
-    // A warning is of what may not mean what it seems to: an unknown tag or directive.
+    const documents = withinStack(() => withoutStacks(compose));
+    if (documents === undefined) return tooEntangled(1, faults);
+    const [document, second] = documents;
+    // A warning is of what may not mean what it seems to: an unknown tag.
     for (const error of [...(document?.errors ?? []), ...(document?.warnings ?? [])]) {
       fail(error.pos[0], `this is not YAML as expected here: ${reasonOf(error)}`);
     }
@@ -91,6 +100,32 @@ function tooDeep(tokens: readonly Yaml.CST.Token[]): number | undefined {
   return first;
 }
 
+/**
+ * Why a directive cannot stand there. `%TAG` would make each short tag a long one, of which the package keeps all: 60 KB of
+ * file took half a minute.
+ */
+function reasonAgainst(directive: string): string | undefined {
+  const [name, version, ...more] = directive.trim().split(/[ \t]+/);
+  if (name !== '%YAML') return 'this is a directive other than %YAML, expected none';
+  if (version === '1.2' && more.length === 0) return undefined;
+  if (version === '1.1') return '%YAML is 1.1, in which some words mean something else, expected 1.2';
+  return '%YAML is of another version, expected 1.2';
+}
+
+/** Undefined when the calls of `work` got too deep. */
+function withinStack<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
+}
+
+function tooEntangled(line: number, faults: FileFaults): undefined {
+  faults.add(line, () => 'too many lists, maps and values are inside of each other here');
+}
+
 /** There may be an error for each character, of which only message and place are of use: their stacks took 9 s of 10. */
 function withoutStacks<T>(work: () => T): T {
   const { stackTraceLimit } = Error;
@@ -102,8 +137,11 @@ function withoutStacks<T>(work: () => T): T {
   }
 }
 
-/** What the package quotes stands after a colon, or is an escape sequence. Of a tag, the name is of use. */
+/** What the package quotes stands after a colon, or is an escape sequence; of a tag, anywhere. */
 function reasonOf({ code, message }: Yaml.YAMLError): string {
   if (code === 'NON_STRING_KEY') return 'A key is no text';
-  return code === 'TAG_RESOLVE_FAILED' ? message : message.replace(/(?<=\w): .*| \\.*/s, '');
+  // A secret may begin with `!`. Words after `!!` are those of YAML 1.1, as in `!!binary`.
+  if (code === 'TAG_RESOLVE_FAILED')
+    return /^Unresolved tag(: tag:yaml\.org,2002:[a-z]{1,20}$)?/.exec(message)?.[0] ?? 'Bad tag';
+  return message.replace(/(?<=\w): .*| \\.*/s, '');
 }

@@ -8,6 +8,7 @@ import { assembleLayout } from './assembly.js';
 import { FileFaults } from './file-faults.js';
 import { readDefinitions, type FileDefinitions } from './file-definitions.js';
 import type { Layout } from './layout.js';
+import { UnreadNames } from './unread-names.js';
 import { YamlFiles } from './yaml-files.js';
 
 /** How layouts are read. */
@@ -49,13 +50,16 @@ export async function yamlLayouts(options: YamlLayoutsOptions = {}): Promise<Mak
   const reading = new YamlFiles(yaml, maxFileBytes);
   return async (files, tenant) => {
     const read: FileDefinitions[] = [];
+    const unread = new UnreadNames();
     for (const file of files) {
       const faults = new FileFaults(file);
-      read.push(readDefinitions(file, reading.read(file.text, faults), faults));
+      const definitions = readDefinitions(file, reading.read(file.text, faults), faults);
+      read.push(definitions);
+      if (!definitions.isWhole) unread.add(reading.isTooBig(file.text) ? undefined : file.text);
       // A tenant may have a thousand files: others are to have their turn in between.
       await nextTurn();
     }
-    const layout = assembleLayout(read, tenant);
+    const layout = assembleLayout(read, unread, tenant);
     const faults = read.flatMap(one => one.faults.all());
     if (faults.length > 0) throw new LayoutError(faults);
     return layout;

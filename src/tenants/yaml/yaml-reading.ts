@@ -1,4 +1,7 @@
-/** From the nodes of one document to its values: keys once, aliases resolved and bounded. */
+/**
+ * From the nodes of one document to its values: keys once, aliases resolved and bounded. The name of an alias is not told: it
+ * may be a secret that begins with `*`.
+ */
 import type * as Yaml from 'yaml';
 import { type FileFaults, quoted } from './file-faults.js';
 import type { YamlEntry, YamlValue } from './yaml-value.js';
@@ -53,7 +56,7 @@ export class YamlReading {
       return { value: { kind: 'list', line, items: items.map(({ value }) => value) }, size: sizeOf(items) };
     }
     const { value, source = '' } = node as Yaml.Scalar<string | number | boolean | null>;
-    if (value === null) return { value: { kind: 'nothing', line }, size: 1 };
+    if (value === null) return { value: { kind: 'nothing', line, text: source === '' ? undefined : source }, size: 1 };
     return { value: { kind: 'scalar', line, text: source, value }, size: 1 };
   }
 
@@ -78,13 +81,13 @@ export class YamlReading {
     if (found === undefined) {
       const isInside = this.#anchors.has(anchor);
       const complaint = isInside ? 'stands inside of what it stands for' : 'stands for nothing that comes before it';
-      return this.#nothing(line, () => `${quoted(`*${anchor}`)} ${complaint}`);
+      return this.#nothing(line, () => `an alias ${complaint}`);
     }
     const isFirst = this.#aliased <= MAX_ALIASED;
     this.#aliased += found.size;
     if (this.#aliased <= MAX_ALIASED) return found;
     const excess = `is one too many: aliases stand for ${String(MAX_ALIASED)} values at most`;
-    return this.#nothing(line, isFirst ? () => `${quoted(`*${anchor}`)} ${excess}` : undefined);
+    return this.#nothing(line, isFirst ? () => `an alias ${excess}` : undefined);
   }
 
   /** In the place of what cannot be read. Without a `reason` it is known already that there is more of that. */

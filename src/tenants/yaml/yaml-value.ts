@@ -34,4 +34,6 @@ export interface YamlScalar {
 export interface YamlNothing {
   readonly kind: 'nothing';
   readonly line: number;
+  /** As it is written: `null` or `~`. Undefined when nothing is. */
+  readonly text?: string | undefined;
 }

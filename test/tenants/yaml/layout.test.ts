@@ -129,6 +129,20 @@ test('entries of several projects, and of several files of one branch, come one 
   assert.deepEqual(jobsOf(layout, 'site', 'main'), ['b: b', 'c: c', 'a: a']);
 });
 
+// If each entry cost as much as there are others, these would take minutes.
+test('a layout is made of a hundred thousand entries of one project', async () => {
+  const names = Array.from({ length: 100 }, (_, at) => `p${at}`);
+  const files = Array.from({ length: 1_000 }, (_, at): [string, string] => [
+    `config main drones.d/${at}`,
+    `projects: { site: { ${names.join(', ')} } }`,
+  ]);
+  const layout = await layoutOf({
+    'site main': `pipelines: { ${names.join(', ')} }\njobs: { a: { commands: [a] } }\nprojects: { site: { p99: [a] } }`,
+    ...Object.fromEntries(files),
+  });
+  assert.deepEqual(jobsOf(layout, 'site', 'main', 'p99'), ['a: a']);
+});
+
 test('nothing of a layout can be changed', async () => {
   const layout = await layoutOf({
     'site main': `${PIPELINES}jobs: { a: { commands: [a], env: { A: x }, labels: [l], projects: [site] } }

@@ -51,6 +51,11 @@ const FAULTY: readonly Row[] = [
     'jobs:\n  run tests: { commands: [a] }',
     [2, "a key of jobs is 'run tests', expected a name without white space"],
   ],
+  [
+    'a name of 201 characters',
+    `jobs:\n  ${'a'.repeat(201)}: { commands: [a] }`,
+    [2, `a key of jobs is '${'a'.repeat(60)}'... 141 more characters, expected 200 characters at most`],
+  ],
   ['an empty name', 'pipelines:\n  "": {}', [2, "a key of pipelines is '', expected a name without white space"]],
   ['a key that is a list', 'jobs:\n  ? [a, b]\n  : {}', [2, 'this is not YAML as expected here: A key is no text']],
   [
@@ -173,21 +178,24 @@ const FAULTY: readonly Row[] = [
     'jobs:\n  a:\n    description: "make',
     [3, 'this is not YAML as expected here: Missing closing "quote'],
   ],
-  [
-    'a tag of your own',
-    'jobs: {}\nprojects: !mine {}',
-    [2, 'this is not YAML as expected here: Unresolved tag: !mine'],
-  ],
+  ['a tag of your own', 'jobs: {}\nprojects: !mine {}', [2, 'this is not YAML as expected here: Unresolved tag']],
   [
     'a tag of YAML 1.1',
     'jobs:\n  a:\n    commands: [!!binary aGVsbG8=]',
     [3, 'this is not YAML as expected here: Unresolved tag: tag:yaml.org,2002:binary'],
   ],
-  ['an unknown directive', '%JOBS\n---\njobs: {}', [1, 'this is not YAML as expected here: Unknown directive %JOBS']],
+  ['an unknown directive', '%JOBS\n---\njobs: {}', [1, 'this is a directive other than %YAML, expected none']],
+  [
+    'a directive after the first document',
+    'jobs: {}\n...\n%TAG ! a\n',
+    [3, 'this is a directive other than %YAML, expected none'],
+  ],
+  ['YAML 1.3', '%YAML 1.3\n---\njobs: {}', [1, '%YAML is of another version, expected 1.2']],
+  ['YAML 1.2 and more', '%YAML 1.2 1.1\n---\njobs: {}', [1, '%YAML is of another version, expected 1.2']],
   ['YAML 1.1', '%YAML 1.1\n---\njobs: {}', [1, '%YAML is 1.1, in which some words mean something else, expected 1.2']],
   ['a second document', 'jobs: {}\n---\njobs: {}', [2, 'a second document begins, expected one in a file']],
-  ['an alias for nothing', 'jobs: {}\nprojects: *a', [2, "'*a' stands for nothing that comes before it"]],
-  ['an alias for itself', 'jobs:\n  a: &a\n    commands: [*a]', [3, "'*a' stands inside of what it stands for"]],
+  ['an alias for nothing', 'jobs: {}\nprojects: *a', [2, 'an alias stands for nothing that comes before it']],
+  ['an alias for itself', 'jobs:\n  a: &a\n    commands: [*a]', [3, 'an alias stands inside of what it stands for']],
   [
     'merge keys',
     'jobs:\n  a: &a { commands: [a] }\n  b:\n    <<: *a\n    commands: [b]',
@@ -335,13 +343,40 @@ for (const piece of ['[', '- ', '{a: ', '? ', '- - ? [', '&a [', '!!seq [']) {
   });
 }
 
+test('values that follow values without end are a fault of their file, and other files are read', async () => {
+  const faults = await faultsOf({
+    'library main': `jobs:\n  {${'a: b: '.repeat(3_000)}}`,
+    'site main': 'jobs: 5',
+  });
+  assert.deepEqual(
+    faults.map(({ project, line, reason }) => [project, line, reason]),
+    [
+      ['library', 2, 'too many lists, maps and values are inside of each other here'],
+      ['site', 1, 'jobs is 5, expected a map'],
+    ],
+  );
+});
+
+// Half a minute, if the package were to make tags of 50 KB of them.
+test('a directive that makes short tags long ones is refused before any is made', async () => {
+  const items = Array.from({ length: 3_000 }, (_, at) => `!${at.toString(36)} a`);
+  const faults = await faultsOf({ 'site main': `%TAG ! ${'x'.repeat(50_000)}\n---\n[${items.join(',')}]` });
+  assert.deepEqual(
+    faults.map(({ line, reason }) => [line, reason]),
+    [[1, 'this is a directive other than %YAML, expected none']],
+  );
+});
+
 test('a few aliases do not stand for billions of values', async () => {
   const lists = Array.from({ length: 12 }, (_, at) => {
     const items = Array.from({ length: 10 }, () => (at === 0 ? 'x' : `*a${at - 1}`));
     return `  ${at}: &a${at} [${items.join(', ')}]`;
   });
   const [fault, ...others] = await faultsOf({ 'site main': `jobs:\n${lists.join('\n')}` });
-  assert.deepEqual([fault?.line, fault?.reason], [5, "'*a2' is one too many: aliases stand for 10000 values at most"]);
+  assert.deepEqual(
+    [fault?.line, fault?.reason],
+    [5, 'an alias is one too many: aliases stand for 10000 values at most'],
+  );
   assert.deepEqual(others, []);
 });
 
@@ -366,6 +401,56 @@ test('errors of others keep their stacks when a layout was read', async () => {
   } finally {
     Error.stackTraceLimit = stackTraceLimit;
   }
+});
+
+test('a name that is part of a word in a file that could not be read is called unknown', async () => {
+  const faults = await faultsOf({
+    'library main': `jobs: 5 # rebuild [it's, "x:y"]`,
+    'site main': `pipelines: { check: }\nprojects: { site: { check: [build, "it's", 'x:y', rebuild] } }`,
+  });
+  assert.deepEqual(
+    faults.map(({ reason }) => reason),
+    ['jobs is 5, expected a map', "there is no job 'build'"],
+  );
+});
+
+test('any name may be in a file above the limit, or in one of very many words, but none that is too long', async () => {
+  const makeLayout = await yamlLayouts({ maxFileBytes: 2_000_000 });
+  const words = Array.from({ length: 200_001 }, (_, at) => at.toString(36));
+  for (const unread of ['#'.repeat(2_000_001), `jobs: 5\n# ${words.join(' ')}`]) {
+    const files = filesOf({
+      'library main': unread,
+      'site main': `pipelines: { check: }\nprojects: { site: { check: [build, ${'a'.repeat(201)}] } }`,
+    });
+    await assert.rejects(
+      async () => makeLayout(files, TENANT),
+      (error: unknown) => {
+        assert(error instanceof LayoutError);
+        assert.deepEqual([error.faults.length, error.faults[1]?.reason.slice(0, 17)], [2, "there is no job '"]);
+        return true;
+      },
+    );
+  }
+});
+
+test('nothing is suggested for a name that is too long, or among very many', async () => {
+  const near = 'n'.repeat(201);
+  const tenant = { ...TENANT, projects: [...TENANT.projects, { project: near, branches: ['main'], extraPaths: [] }] };
+  const makeLayout = await yamlLayouts();
+  const names = Array.from({ length: 10_000 }, (_, at) => `p${at}`);
+  const text = `pipelines: { check, ${names.join(', ')} }\nprojects: { ? ${near}n : , site: { chekc: } }`;
+  await assert.rejects(
+    async () => makeLayout(filesOf({ 'site main': text }), tenant),
+    (error: unknown) => {
+      assert(error instanceof LayoutError);
+      const reasons = error.faults.map(({ reason }) => reason);
+      assert.deepEqual(reasons, [
+        `there is no project '${'n'.repeat(60)}'... 142 more characters`,
+        "there is no pipeline 'chekc'",
+      ]);
+      return true;
+    },
+  );
 });
 
 test('a file above the limit is not read, and one of just that size is', async () => {
@@ -394,12 +479,40 @@ test('what may be a secret is not shown', async () => {
     '}hunter2: 5',
     'hunter2',
     'jobs: |hunter2\n  a',
+    'jobs: { a: { env: { A: !hunter2 } } }',
+    'jobs: { a: { env: { A: !hunter2! } } }',
+    'jobs: { a: { env: { A: !!hunter2 x } } }',
+    'jobs: { a: { env: { A: !<hunter2> x } } }',
+    'jobs: { a: { env: { A: *hunter2 } } }',
+    'jobs: { a: { env: &hunter2 { A: *hunter2 } } }',
+    '%hunter2\n---\n',
+    '%YAML hunter2\n---\n',
   ];
   for (const text of texts) {
     const faults = await faultsOf({ 'site main': text });
     assert(faults.length > 0, text);
     assert(!JSON.stringify(faults).includes('hunter2'), `${text}\n${JSON.stringify(faults)}`);
   }
+});
+
+test('null and its like are texts where a text is expected, and nothing where a map or a list is', async () => {
+  const layout = await layoutOf({
+    'site main': `
+pipelines: { check: ~, gate: null }
+jobs:
+  null: { commands: [null], env: { A: ~ }, labels: null }
+  ~: { commands: [a], labels: [NULL] }
+projects: { site: { check: [null, ~], gate: ~ } }
+`,
+  });
+  const jobs = layout.jobsFor({ project: 'site', branch: 'main' }, 'check');
+  assert.deepEqual(
+    jobs.map(({ name, commands, env, labels }) => [name, commands, { ...env }, labels]),
+    [
+      ['null', ['null'], { A: '~' }, []],
+      ['~', ['a'], {}, ['NULL']],
+    ],
+  );
 });
 
 test('names that mean something to JavaScript are names', async () => {
