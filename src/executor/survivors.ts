@@ -44,11 +44,10 @@ async function endThose(isThere: (args: string) => boolean, where: string, log: 
   for (const { pid, ppid, pgid, args } of await readProcesses()) {
     const [, controller, startedOn] = SETTING.exec(args) ?? [];
     if (pid !== pgid || controller === undefined || !isThere(args)) continue;
+    const isWithParent = ppid === Number(controller);
+    if (isWithParent && ppid === process.pid) continue;
     if (startedOn !== here) throw inUse(where, `git of another container works in it (process ${String(pid)})`);
-    if (ppid === Number(controller)) {
-      if (ppid === process.pid) continue;
-      throw inUse(where, `process ${String(ppid)} works in it`);
-    }
+    if (isWithParent) throw inUse(where, `process ${String(ppid)} works in it`);
     log.warn('git of a former process is ended', { pid, args });
     const end = await endGroup(pgid, GRACE_MS);
     if (end !== 'gone') throw inUse(where, `git of a former process does not end (process ${String(pid)})`);

@@ -44,7 +44,7 @@ async function otherExecutor(workshop: Workshop, name: string): Promise<OtherExe
 }
 
 function isZombie(pid: string): boolean {
-  return pid !== '' && / Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  return pid !== '' && readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ');
 }
 
 function workspacesOf(workshop: Workshop): string {
