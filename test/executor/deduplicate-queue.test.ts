@@ -171,7 +171,11 @@ test('a long line for one lock is not looked through again for each that comes, 
   const queue = new DeduplicateQueue<string>(keyOf, locksOf(lock));
   const merge = await lock.acquire('a');
   let done = 0;
-  const workers = [0, 1].map(async () => queue.run(() => void done++));
+  const workers = [0, 1].map(async () =>
+    queue.run(() => {
+      done++;
+    }),
+  );
   const items = Array.from({ length: 2_000 }, (_, number) => `a${String(number)}`);
   const { has, get } = Map.prototype;
   let looks = 0;
