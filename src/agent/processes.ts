@@ -44,6 +44,13 @@ export async function startOf(pid: number): Promise<string | undefined> {
   return startFromPs(pid);
 }
 
+/** Whether it has ended, and nobody has asked for its end yet. False, too, when it is hidden from us. */
+export async function isZombie(pid: number): Promise<boolean> {
+  if (hasProc()) return fieldsOf(pid)?.isEnded === true;
+  const { stdout } = await execute('ps', ['-o', 'stat=', '-p', String(pid)]).catch(noneOfThem);
+  return stdout.trim().startsWith('Z');
+}
+
 export async function startFromPs(pid: number): Promise<string | undefined> {
   const env = { ...process.env, LC_ALL: 'C', TZ: 'UTC' };
   // It exits with 1 when there is none.
@@ -84,15 +91,20 @@ async function* statsFromProc(): AsyncGenerator<ProcessStat> {
 }
 
 function readStat(pid: number): ProcessStat | undefined {
+  const { isEnded, stat } = fieldsOf(pid) ?? {};
+  return isEnded === true ? undefined : stat;
+}
+
+function fieldsOf(pid: number): { readonly isEnded: boolean; readonly stat: ProcessStat } | undefined {
   const text = readProc(pid, 'stat');
   if (text === undefined) return undefined;
   // "pid (comm) state ppid pgrp …", where comm may hold anything, also ") ".
   const commEnd = text.lastIndexOf(')');
   const fields = text.slice(commEnd + 2).split(' ');
   const [state, ppid, pgid] = fields;
-  if (state === 'Z' || state === 'X') return undefined;
   const comm = text.slice(text.indexOf('(') + 1, commEnd);
-  return { pid, ppid: Number(ppid), pgid: Number(pgid), comm, start: fields[START] ?? '' };
+  const stat = { pid, ppid: Number(ppid), pgid: Number(pgid), comm, start: fields[START] ?? '' };
+  return { isEnded: state === 'Z' || state === 'X', stat };
 }
 
 /** Undefined when the process has ended meanwhile, or is hidden from us. Throws what says neither, such as EMFILE. */

@@ -6,10 +6,13 @@
  * item, or with the error that `close` was given.
  *
  * Where items need locks, a worker takes the first item whose lock it gets at once. Each one that it passes over enters the
- * line of its lock then, and keeps its place in this line: so the lock, which is fair, comes to it, whoever else wants it,
- * and waits for the next worker. Nothing starves, then: whatever is before an item leaves this line, or is passed over, and
- * nothing comes in between. Only the first of those that need the same lock is in its line, or a long line of ours would be
- * before everybody else there.
+ * line of its lock then, which is fair, so the lock comes to it, whoever else wants it. Then its work begins at once: by a
+ * worker that waits or, if all are busy, besides them. So nothing starves, no lock is held by who does not work, and no
+ * worker waits for one. There is at most one work for each lock, and so no more besides the workers.
+ *
+ * Only the first of those that need the same lock is in its line, or a long line of ours would be before everybody else
+ * there; the next one enters it when that one leaves. So a worker looks at each place in our line once, and those that it
+ * has looked at are before those that it has not.
  */
 import { invalidArgument } from '../invalid-argument.js';
 import { outsideSections } from '../section-guard.js';
@@ -28,8 +31,8 @@ interface Entry<T, R> {
   readonly item: T;
   readonly key: string;
   readonly lock: string | undefined;
-  /** Gives its lock back. Undefined when it has none. */
-  release: (() => void) | undefined;
+  /** The one after it that waits for the same lock. */
+  behind: Entry<T, R> | undefined;
   readonly done: Promise<R>;
   readonly resolve: (result: R) => void;
   readonly reject: (error: unknown) => void;
@@ -41,6 +44,28 @@ class StopToken {
 }
 
 type Place<T, R> = Entry<T, R> | StopToken;
+
+type Work<T, R> = (item: T) => R | Promise<R>;
+
+/** What a worker gets: an item with what gives its lock back, if it needs one. */
+interface Task<T, R> {
+  readonly entry: Entry<T, R>;
+  readonly release: (() => void) | undefined;
+}
+
+interface Taker<T, R> {
+  readonly work: Work<T, R>;
+  readonly onTaken: (taken: Task<T, R> | StopToken) => void;
+}
+
+/** The one that stands in the line of a lock. */
+interface Claim<T, R> {
+  readonly entry: Entry<T, R>;
+  /** Of the worker that passed it over. */
+  readonly work: Work<T, R>;
+  /** Of those that need the same lock. */
+  last: Entry<T, R>;
+}
 
 /**
  * First in, first out; an item that equals one which still waits shares its place and its end.
@@ -54,12 +79,14 @@ type Place<T, R> = Entry<T, R> | StopToken;
 export class DeduplicateQueue<T, R = void> {
   readonly #keyOf: (item: T) => string;
   readonly #locks: ItemLocks<T> | undefined;
-  /** Those in the line that stand in the line of their lock, too, or have it, by their locks. */
-  readonly #claims = new Map<string, Entry<T, R>>();
+  readonly #claims = new Map<string, Claim<T, R>>();
   readonly #closing = new AbortController();
   readonly #line = new Set<Place<T, R>>();
+  /** Those in the line that no worker has looked at: its end. */
+  readonly #fresh = new Set<Place<T, R>>();
   readonly #waiting = new Map<string, Entry<T, R>>();
-  readonly #takers: ((place: Place<T, R>) => void)[] = [];
+  readonly #takers: Taker<T, R>[] = [];
+  readonly #besides = new Set<Promise<void>>();
   #closed: { readonly error: unknown } | undefined;
 
   /**
@@ -93,16 +120,14 @@ export class DeduplicateQueue<T, R = void> {
       if (equal !== undefined) return equal.done;
       const entry = newEntry<T, R>(item, key, this.#locks?.lockOf(item));
       this.#waiting.set(key, entry);
-      this.#line.add(entry);
-      this.#serve();
+      this.#enter(entry);
       return entry.done;
     });
   }
 
   /** Puts a stop token at the end of the line: whoever takes it is told to stop. Each ends one worker. */
   putStop(): void {
-    this.#line.add(new StopToken());
-    this.#serve();
+    this.#enter(new StopToken());
   }
 
   /**
@@ -110,102 +135,152 @@ export class DeduplicateQueue<T, R = void> {
    * Gives false when it was a stop token instead.
    */
   async next(work: (item: T) => R | Promise<R>): Promise<boolean> {
-    const place = await outsideSections('next of a DeduplicateQueue', async () => this.#take());
-    if (place instanceof StopToken) return false;
-    try {
-      place.resolve(await this.#workOn(place, work));
-    } catch (error) {
-      place.reject(error);
-    }
+    const taken = await outsideSections('next of a DeduplicateQueue', async () => this.#take(work));
+    if (taken instanceof StopToken) return false;
+    await this.#workOn(taken, work);
     return true;
   }
 
-  /** A worker: one item after another until it takes a stop token. Never rejects for what `work` throws. */
+  /**
+   * A worker: one item after another until it takes a stop token, and what it does besides has ended. Never rejects for what
+   * `work` throws.
+   */
   async run(work: (item: T) => R | Promise<R>): Promise<void> {
     while (await this.next(work));
+    await Promise.all(this.#besides);
   }
 
   /** Rejects all who wait for an item in the line, and whoever puts one in later. Work that has begun goes on. */
   close(error: unknown): void {
     this.#closed ??= { error };
+    // None of those that need the same lock is to enter its line.
+    this.#claims.clear();
     this.#closing.abort(error);
     for (const entry of [...this.#waiting.values()]) this.#drop(entry, error);
     // What waited behind them.
     this.#serve();
   }
 
-  async #take(): Promise<Place<T, R>> {
-    return new Promise(resolve => {
-      this.#takers.push(resolve);
+  #enter(place: Place<T, R>): void {
+    this.#line.add(place);
+    this.#fresh.add(place);
+    this.#serve();
+  }
+
+  async #take(work: Work<T, R>): Promise<Task<T, R> | StopToken> {
+    return new Promise(onTaken => {
+      this.#takers.push({ work, onTaken });
       this.#serve();
     });
   }
 
   /** Gives those who wait for an item what there is for them. */
   #serve(): void {
-    while (this.#takers.length > 0) {
-      const place = this.#firstReady();
-      if (place === undefined) return;
-      this.#leave(place);
-      this.#takers.shift()?.(place);
+    for (let [taker] = this.#takers; taker !== undefined; [taker] = this.#takers) {
+      const taken = this.#firstReady(taker.work);
+      if (taken === undefined) return;
+      this.#takers.shift();
+      taker.onTaken(taken);
     }
   }
 
-  #firstReady(): Place<T, R> | undefined {
-    const [first] = this.#line;
-    for (const place of this.#line) {
-      // Not before what was put in before it.
-      if (place instanceof StopToken) return place === first ? place : undefined;
-      if (this.#isReady(place)) return place;
+  #firstReady(work: Work<T, R>): Task<T, R> | StopToken | undefined {
+    for (const place of this.#fresh) {
+      // Not before what was put in before it, and was looked at.
+      if (place instanceof StopToken && this.#line.size > this.#fresh.size) return undefined;
+      this.#fresh.delete(place);
+      if (place instanceof StopToken) {
+        this.#line.delete(place);
+        return place;
+      }
+      const task = this.#tryTask(place, work);
+      if (task !== undefined) return task;
     }
     return undefined;
   }
 
-  /** Whether it can be worked on now; it has its lock then. Otherwise that will come to it. */
-  #isReady(entry: Entry<T, R>): boolean {
+  /** Takes it out of the line if it can be worked on now. Otherwise its lock will come to it. */
+  #tryTask(entry: Entry<T, R>, work: Work<T, R>): Task<T, R> | undefined {
     const { lock } = entry;
-    if (this.#locks === undefined || lock === undefined || entry.release !== undefined) return true;
-    if (this.#claims.has(lock)) return false;
-    entry.release = this.#locks.tryAcquire(lock);
-    if (entry.release !== undefined) return true;
-    this.#claims.set(lock, entry);
-    void this.#claim(entry, this.#locks.acquire(lock, this.#closing.signal));
-    return false;
+    let release: (() => void) | undefined;
+    if (this.#locks !== undefined && lock !== undefined) {
+      const claim = this.#claims.get(lock);
+      if (claim !== undefined) {
+        claim.last.behind = entry;
+        claim.last = entry;
+        return undefined;
+      }
+      release = this.#locks.tryAcquire(lock);
+      if (release === undefined) {
+        this.#claim(this.#locks, lock, { entry, work, last: entry });
+        return undefined;
+      }
+    }
+    this.#leave(entry);
+    return { entry, release };
   }
 
-  async #claim(entry: Entry<T, R>, acquired: Promise<() => void>): Promise<void> {
+  #claim(locks: ItemLocks<T>, lock: string, claim: Claim<T, R>): void {
+    this.#claims.set(lock, claim);
+    void this.#awaitLock(claim, locks.acquire(lock, this.#closing.signal), () => {
+      if (this.#claims.get(lock) !== claim) return;
+      this.#claims.delete(lock);
+      const { work, last } = claim;
+      const entry = claim.entry.behind;
+      if (entry !== undefined) this.#claim(locks, lock, { entry, work, last });
+    });
+  }
+
+  /** `pass` lets the next one enter the line of the lock. */
+  async #awaitLock({ entry, work }: Claim<T, R>, acquired: Promise<() => void>, pass: () => void): Promise<void> {
     try {
       const release = await acquired;
+      // Closed meanwhile.
       if (!this.#line.has(entry)) return release();
-      entry.release = release;
+      this.#leave(entry);
+      this.#begin({ entry, release }, work);
     } catch (error) {
       this.#drop(entry, error);
     }
+    pass();
     this.#serve();
+  }
+
+  #begin(task: Task<T, R>, work: Work<T, R>): void {
+    const taker = this.#takers.shift();
+    if (taker !== undefined) return taker.onTaken(task);
+    const end = this.#workOn(task, work).finally(() => this.#besides.delete(end));
+    this.#besides.add(end);
   }
 
   /** Nothing happens when it is not in the line any more. */
   #drop(entry: Entry<T, R>, error: unknown): void {
     if (!this.#line.has(entry)) return;
     this.#leave(entry);
-    entry.release?.();
     entry.reject(error);
   }
 
-  #leave(place: Place<T, R>): void {
-    this.#line.delete(place);
-    if (place instanceof StopToken) return;
-    this.#waiting.delete(place.key);
-    if (place.lock !== undefined && this.#claims.get(place.lock) === place) this.#claims.delete(place.lock);
+  #leave(entry: Entry<T, R>): void {
+    this.#line.delete(entry);
+    this.#fresh.delete(entry);
+    this.#waiting.delete(entry.key);
   }
 
-  /** Its lock is given back before anybody hears of the end. */
-  async #workOn({ item, release }: Entry<T, R>, work: (item: T) => R | Promise<R>): Promise<R> {
+  /** Never rejects: all who wait for the item hear of the end, and before that its lock is given back. */
+  async #workOn({ entry, release }: Task<T, R>, work: Work<T, R>): Promise<void> {
     try {
-      return await work(item);
-    } finally {
-      release?.();
+      entry.resolve(await heldWhile(work, entry.item, release));
+    } catch (error) {
+      entry.reject(error);
     }
+  }
+}
+
+async function heldWhile<T, R>(work: Work<T, R>, item: T, release: (() => void) | undefined): Promise<R> {
+  try {
+    return await work(item);
+  } finally {
+    release?.();
   }
 }
 
@@ -216,5 +291,5 @@ function newEntry<T, R>(item: T, key: string, lock: string | undefined): Entry<T
     resolve = onDone;
     reject = onFailed;
   });
-  return { item, key, lock, release: undefined, done, resolve, reject };
+  return { item, key, lock, behind: undefined, done, resolve, reject };
 }

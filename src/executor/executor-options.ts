@@ -44,7 +44,10 @@ export interface RepoExecutorOptions {
   host?: string | undefined;
   /** How many `executor:execute` run at once. Default 4. */
   maxJobs?: number | undefined;
-  /** How many repositories are updated at once. Default: one for each processor. */
+  /**
+   * How many repositories are updated at once. Those that had to wait for their locks begin when they have them, also when so
+   * many are at work. Default: one for each processor.
+   */
   updateWorkers?: number | undefined;
   /** How many jobs of the merger run at once. Default: one for each processor. */
   mergeWorkers?: number | undefined;

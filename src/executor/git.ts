@@ -100,10 +100,7 @@ const CONFIG = {
   'http.lowSpeedTime': '60',
 } as const;
 
-const CONFIG_ARGS = [
-  ...Object.entries(CONFIG).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
-  ...controllerArgs,
-];
+const CONFIG_ARGS = Object.entries(CONFIG).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
 
 const SSH_COMMAND = 'ssh -o BatchMode=yes -o ConnectTimeout=30 -o ServerAliveInterval=15';
 const MAX_DELAY_MS = 2 ** 31 - 1;
@@ -116,11 +113,13 @@ export class Git {
   readonly #attempts: number;
   readonly #retryDelayMs: number;
   readonly #env: NodeJS.ProcessEnv;
+  readonly #ownArgs: readonly string[];
   readonly #log: Log;
 
   /** Throws TypeError (`ERR_INVALID_ARG`) that names the option at fault. */
   constructor(options: GitOptions = {}, log: Log = silentLog) {
     this.#log = log;
+    this.#ownArgs = [...CONFIG_ARGS, ...controllerArgs()];
     const read = new OptionReader(options, OPTION_NAMES);
     const limitMs = (field: string, defaultMs: number): number =>
       read.limit(field, 'from 0 to 2,147,483,647 ms', value => value >= 0 && value < 2 ** 31) ?? defaultMs;
@@ -180,7 +179,7 @@ export class Git {
     const command = args.find(arg => !arg.startsWith('-')) ?? '';
     if (place !== undefined) refuseStuck(place, command);
     const group = { cwd, env: this.#env, input, timeoutMs: this.#timeoutMs, killGraceMs: this.#killGraceMs, signal };
-    const end = await runInGroup(this.#program, [...CONFIG_ARGS, ...args], {
+    const end = await runInGroup(this.#program, [...this.#ownArgs, ...args], {
       ...group,
       maxOutputBytes: MAX_OUTPUT_BYTES,
     }).catch((error: unknown) => {

@@ -2,13 +2,13 @@
  * Workspaces that executors have left behind which were killed. Each is named for the process that made it: its machine, its
  * number and when it began, as numbers are used again. It is left behind when that process is not there any more.
  */
-import { createHash, randomUUID } from 'node:crypto';
-import { type Dirent, readlinkSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import type { Dirent } from 'node:fs';
 import { mkdir, readdir, rm } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { startOf } from '../agent/processes.js';
+import { isZombie, startOf } from '../agent/processes.js';
 import type { Log } from '../log.js';
+import { machine } from './machine.js';
 import { endSurvivorsIn } from './survivors.js';
 
 const NAME = /^job_(?<machine>[0-9a-f]+)_(?<pid>[1-9]\d*)_(?<start>\w+)_[0-9a-f-]{36}$/;
@@ -68,24 +68,12 @@ async function isThere(pid: number, start: string | undefined): Promise<boolean>
     // Another user's may be hidden, and then does not show when it began.
     return (error as NodeJS.ErrnoException).code !== 'ESRCH';
   }
-  return nameOfStart(await startOf(pid)) === start;
+  const now = await startOf(pid);
+  // One of our user may be hidden, too, and is not said to have ended because nothing is known of it.
+  return now === undefined ? !(await isZombie(pid)) : nameOfStart(now) === start;
 }
 
-/** None for a process that has ended. */
+/** None for a process that has ended, or is hidden. */
 function nameOfStart(start: string | undefined): string {
   return start?.replace(/\W/g, '') ?? '';
-}
-
-/** Where a pid means the same: a host or, within it, a container. */
-function machine(): string {
-  return createHash('sha256').update(`${hostname()}\n${pidNamespace()}`).digest('hex').slice(0, 12);
-}
-
-function pidNamespace(): string {
-  try {
-    return readlinkSync('/proc/self/ns/pid');
-  } catch {
-    // Not on Linux: there are none.
-    return '';
-  }
 }

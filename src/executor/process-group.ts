@@ -1,5 +1,5 @@
 /** Runs a program as the leader of a process group of its own, and ends all of the group when it has to end. */
-import type { ChildProcessWithoutNullStreams } from 'node:child_process';
+import type { ChildProcess, ChildProcessWithoutNullStreams } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isGroupGone, killGroupsNow, signalGroup, startGroup } from '../agent/process-group.js';
@@ -55,6 +55,9 @@ export async function runInGroup(program: string, args: readonly string[], optio
 async function runToEnd(program: string, args: readonly string[], options: GroupOptions): Promise<GroupEnd> {
   const { cwd, env, input, timeoutMs, killGraceMs, maxOutputBytes, signal } = options;
   const child = startGroup(program, args, { cwd, env, stdio: 'pipe' }) as ChildProcessWithoutNullStreams;
+  const closed = once(child, 'close') as Promise<[exitCode: number | null]>;
+  // Short of open files it was given no pipes, and its 'error' is yet to come.
+  if (!(child as ChildProcess).stdin) await closed;
   const output = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
   let ended: Ended | undefined;
   let killing: NodeJS.Timeout | undefined;
@@ -98,7 +101,6 @@ async function runToEnd(program: string, args: readonly string[], options: Group
   signal?.addEventListener('abort', onAbort, { once: true });
   if (signal?.aborted === true) onAbort();
   try {
-    const closed = once(child, 'close') as Promise<[exitCode: number | null]>;
     const givenUp = new Promise<undefined>(resolve => {
       onGivenUp = () => resolve(undefined);
     });
@@ -117,9 +119,9 @@ async function runToEnd(program: string, args: readonly string[], options: Group
   }
 }
 
-/** Whether somebody of the group is there at that time, which is not known before the KILL. */
+/** Whether somebody of the group is there at that time, which is not known before the KILL. What cannot be asked for is. */
 async function outlives(pgid: number, endMs: () => number): Promise<boolean> {
-  while (!isGroupGone(pgid) && (await hasLiveMember(pgid))) {
+  while (!isGroupGone(pgid) && (await hasLiveMember(pgid).catch(() => true))) {
     if (performance.now() >= endMs()) return true;
     await delay(LOOK_MS);
   }

@@ -6,6 +6,7 @@ import test from 'node:test';
 import { Git } from '../../src/executor/git.js';
 import { leakCheck } from '../leak-check.js';
 import { until } from './executors.js';
+import { outOfFiles } from './process-out-of-files.js';
 import { Workshop } from './repositories.js';
 
 leakCheck();
@@ -112,4 +113,8 @@ test('a git that is not there, or that writes without end, is an error', async (
 test('options of git that cannot be are refused', () => {
   const bad = [{ timeoutMs: 0 }, { attempts: 0 }, { program: '' }, { nonsense: 1 }, { env: { 'a=b': '' } }];
   for (const options of bad) assert.throws(() => new Git(options), { code: 'ERR_INVALID_ARG' });
+});
+
+test('git that cannot be started for want of files is an error that may pass, not the end of the process', async () => {
+  assert.equal(await outOfFiles(), 'none, ERR_GIT_NOT_STARTED true\n');
 });

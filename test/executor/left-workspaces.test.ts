@@ -43,6 +43,10 @@ async function otherExecutor(workshop: Workshop, name: string): Promise<OtherExe
   return { child, workspace: basename(readFileSync(place, 'utf8').trim()), letGo, [Symbol.dispose]: end };
 }
 
+function isZombie(pid: string): boolean {
+  return pid !== '' && readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ');
+}
+
 function workspacesOf(workshop: Workshop): string {
   return join(workshop.folder, 'workspaces');
 }
@@ -76,6 +80,41 @@ test('a workspace is known by when its process began, as numbers of processes ar
   assert.deepEqual(readdirSync(workspaces), [mine]);
 });
 
+test('a process that is there is not taken for ended because its start is hidden', async t => {
+  using workshop = new Workshop();
+  const workspaces = workspacesOf(workshop);
+  const mine = basename(await makeWorkspace(workspaces));
+  const [job = '', machine = '', , start = '', id = ''] = mine.split('_');
+  // Pids are smaller: /proc tells nothing of it.
+  const hidden = 999_999_999;
+  const theirs = [job, machine, String(hidden), start, id].join('_');
+  mkdirSync(join(workspaces, theirs));
+  const kill = process.kill.bind(process);
+  t.mock.method(process, 'kill', (pid: number, signal?: NodeJS.Signals | 0) => pid === hidden || kill(pid, signal));
+  await removeLeftWorkspaces(workspaces, silentLog, NEVER);
+  assert.deepEqual(readdirSync(workspaces).sort(), [mine, theirs].sort());
+});
+
+test('a process that has ended has, though nobody has asked for its end yet', async () => {
+  using workshop = new Workshop();
+  const workspaces = workspacesOf(workshop);
+  const mine = basename(await makeWorkspace(workspaces));
+  const [job = '', machine = '', , start = '', id = ''] = mine.split('_');
+  const file = join(workshop.folder, 'pid');
+  // Sleep asks for no child's end.
+  const parent = spawn('sh', ['-c', `true & echo $! >${file}; exec sleep 1000`], { stdio: 'ignore' });
+  try {
+    await until('the zombie', () => existsSync(file) && isZombie(readFileSync(file, 'utf8').trim()));
+    const theirs = [job, machine, readFileSync(file, 'utf8').trim(), start, id].join('_');
+    mkdirSync(join(workspaces, theirs));
+    await removeLeftWorkspaces(workspaces, silentLog, NEVER);
+    assert.deepEqual(readdirSync(workspaces), [mine]);
+  } finally {
+    parent.kill('SIGKILL');
+    await once(parent, 'exit');
+  }
+});
+
 test('git that works in the workspace of a former process is ended before that is removed', async () => {
   using workshop = new Workshop();
   const workspaces = workspacesOf(workshop);
@@ -88,7 +127,7 @@ test('git that works in the workspace of a former process is ended before that i
     'sleep 1000',
     'git',
     '-c',
-    'drone.controller=999999999',
+    `drone.controller=999999999@${machine}`,
     '-C',
     join(former, 'git', 'web'),
     'fetch',

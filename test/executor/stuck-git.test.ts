@@ -14,6 +14,7 @@ import { Git } from '../../src/executor/git.js';
 import { silentLog } from '../../src/log.js';
 import { leakCheck } from '../leak-check.js';
 import { bench, benchIn, until } from './executors.js';
+import { outOfFiles } from './process-out-of-files.js';
 import { Workshop } from './repositories.js';
 
 leakCheck();
@@ -126,6 +127,13 @@ test('stop resolves though git cannot be ended, and its repository is refused to
   assert.equal(cache.locks, 0);
   hang.end();
   await eventually('the repository', async () => (await merger.mergeChanges(items)).merged);
+});
+
+test('git that cannot be looked for, for want of files, is taken to be there still, and its place is refused', async () => {
+  using workshop = new Workshop();
+  const file = join(workshop.folder, 'pid');
+  const program = workshop.insteadOf('fetch', `echo $$ >${file}.part; mv ${file}.part ${file}; sleep 1000`);
+  assert.equal(await outOfFiles(program, file), 'Error: given up, ERR_GIT_STUCK true\n');
 });
 
 test('git that was given up does not keep its process from its end', async t => {

@@ -80,3 +80,20 @@ test('a cache in which another process is at work is refused, and can be used wh
   await once(other, 'exit');
   await cache.update(NAME);
 });
+
+test('git of another container, which may be at work behind the same path elsewhere, is refused and not ended', async () => {
+  using workshop = new Workshop();
+  workshop.remote('web');
+  const cache = workshop.cache();
+  const gitDir = join(workshop.cacheFolder, 'theirs');
+  const args = ['-c', 'sleep 1000; :', 'git', '-c', 'drone.controller=1@000000000000', `--git-dir=${gitDir}`, 'fetch'];
+  const theirs = spawn('sh', args, { stdio: 'ignore', detached: true });
+  try {
+    await assert.rejects(cache.update(NAME), { code: 'ERR_CACHE_IN_USE', message: /git of another container/ });
+    assert.deepEqual([theirs.exitCode, theirs.signalCode], [null, null]);
+  } finally {
+    process.kill(-Number(theirs.pid), 'SIGKILL');
+    await once(theirs, 'exit');
+  }
+  await cache.update(NAME);
+});
