@@ -26,7 +26,7 @@ if (wanted.length === 0 && contract.length === 0) throw new Error(`${CONTRACT} h
 
 run(process.execPath, files);
 if (contract.length > 0) {
-  const { nodeBinary } = await import('../test/node-versions.js');
+  const { nodeBinary } = await import('../test/support/node-versions.js');
   console.log(`\nThe contract suite under Node ${String(SECOND_NODE)}:`);
   run(await nodeBinary(SECOND_NODE), contract);
 }

@@ -7,14 +7,14 @@ import { basename, join } from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { makeWorkspace, removeLeftWorkspaces } from '../../src/executor/left-workspaces.js';
-import { silentLog } from '../../src/log.js';
-import { leakCheck } from '../leak-check.js';
+import { silentLog } from '../../src/report/log.js';
+import { leakCheck } from '../support/leak-check.js';
 import { benchIn, until } from './executors.js';
 import { Workshop } from './repositories.js';
 
 leakCheck();
 
-const EXECUTOR_PROCESS = fileURLToPath(new URL('./executor-process.ts', import.meta.url));
+const EXECUTOR_PROCESS = fileURLToPath(new URL('./programs/executor-process.ts', import.meta.url));
 const NEVER = new AbortController().signal;
 
 /** A process with an executor whose job runs, and the name of that job's workspace. */
