@@ -18,7 +18,7 @@ import { survivors } from './survivors.js';
 import { OutputFlows } from './output-flows.js';
 import { Probes } from './probes.js';
 import { RelaySwitch } from './relay-switch.js';
-import { LeftBehind } from './abandoned.js';
+import { AbandonedAgents } from './abandoned.js';
 import type { Reports } from './reports.js';
 import { Retry } from './retry.js';
 import type { QueueSettings } from '../task-queue.js';
@@ -41,7 +41,7 @@ interface Entry {
 
 export class Ledger {
   /** What a close could not let go. */
-  readonly leftBehind = new LeftBehind();
+  readonly abandoned = new AbandonedAgents();
   readonly #settings: LedgerSettings;
   readonly #reports: Reports;
   readonly #retry: Retry;
@@ -392,7 +392,7 @@ export class Ledger {
   }
 
   #tellLink(place: Place, report: LinkReport): void {
-    if (report.state === 'closed') this.leftBehind.noteLink(place, report);
+    if (report.state === 'closed') this.abandoned.noteLink(place, report);
     this.#reports.link(report);
   }
 }

@@ -152,7 +152,7 @@ export class Rounds {
   }
 
   async #close(graceMs: number): Promise<CloseReport> {
-    this.#ledger.leftBehind.startClosing();
+    this.#ledger.abandoned.startClosing();
     this.#kickOut.close();
     const round = this.#round;
     const inFlight = Promise.all([round?.settled, ...[...this.#calls].map(batch => batch.done)]);
@@ -165,7 +165,7 @@ export class Rounds {
     cancel.cancel();
     const stuck = await this.#ledger.runner.close(this.#settings.killGraceMs);
     await this.#reports.close();
-    return { abandoned: this.#ledger.leftBehind.list(stuck) };
+    return { abandoned: this.#ledger.abandoned.list(stuck) };
   }
 
   /** Refuses, or puts the round in flight. Everything up to the start happens in this one turn of the event loop. */
