@@ -40,12 +40,9 @@ export type {
   RoundOptions,
   RoundOutcome,
   TaskQueue,
-  TaskQueueOptions,
 } from './queue/task-queue.js';
-export type { RetryOptions } from './queue/round/retry-options.js';
-export type { StopOn } from './queue/round/stop-on.js';
+export type { KickOutOptions, RetryOptions, StopOn, TaskQueueOptions } from './queue/queue-options.js';
 export { RoundsTaskQueue } from './queue/queue-base.js';
-export type { KickOutOptions } from './queue/round/kick-out-options.js';
 export type { KickedOut } from './queue/round/kick-out.js';
 export { DroneTaskQueue } from './queue/drone-task-queue.js';
 export { ThreadedTaskQueue, type ThreadedTaskQueueOptions } from './queue/threaded-task-queue.js';

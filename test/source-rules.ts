@@ -34,8 +34,6 @@ interface Import {
   readonly specifier: string;
   /** Path of the imported file in the same folder tree; undefined for a package. */
   readonly target: string | undefined;
-  /** Gone at run time. */
-  readonly typeOnly: boolean;
 }
 
 export function readSources(folder: URL, ending = '.ts'): SourceFile[] {
@@ -51,21 +49,19 @@ function parse({ path, text }: SourceFile): ts.SourceFile {
 
 function importsOf(file: SourceFile): Import[] {
   const imports: Import[] = [];
-  const add = (specifier: ts.Node | undefined, typeOnly: boolean): void => {
+  const add = (specifier: ts.Node | undefined): void => {
     if (specifier === undefined || !ts.isStringLiteralLike(specifier)) return;
     const name = specifier.text;
     const target = name.startsWith('.') ? posix.join(posix.dirname(file.path), name) : undefined;
-    imports.push({ specifier: name, target: target?.replace(/\.js$/, '.ts'), typeOnly });
+    imports.push({ specifier: name, target: target?.replace(/\.js$/, '.ts') });
   };
   const visit = (node: ts.Node): void => {
-    if (ts.isImportDeclaration(node)) {
-      add(node.moduleSpecifier, node.importClause?.phaseModifier === ts.SyntaxKind.TypeKeyword);
-    } else if (ts.isExportDeclaration(node)) {
-      add(node.moduleSpecifier, node.isTypeOnly);
+    if (ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) {
+      add(node.moduleSpecifier);
     } else if (ts.isImportTypeNode(node)) {
-      add(ts.isLiteralTypeNode(node.argument) ? node.argument.literal : undefined, true);
+      add(ts.isLiteralTypeNode(node.argument) ? node.argument.literal : undefined);
     } else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) {
-      add(node.arguments[0], false);
+      add(node.arguments[0]);
     }
     ts.forEachChild(node, visit);
   };
@@ -134,13 +130,10 @@ export function packageBreaches(files: readonly SourceFile[], rules: readonly Pa
   return breaches;
 }
 
-/** Cycles at run time. Two files may name each other's types. */
+/** Cycles of imports, those of types among them: files that name each other's types can only be read together. */
 export function cycleBreaches(files: readonly SourceFile[]): string[] {
   const edges = new Map(
-    files.map(file => [
-      file.path,
-      importsOf(file).flatMap(({ target, typeOnly }) => (target === undefined || typeOnly ? [] : [target])),
-    ]),
+    files.map(file => [file.path, importsOf(file).flatMap(({ target }) => (target === undefined ? [] : [target]))]),
   );
   const done = new Set<string>();
   const breaches: string[] = [];

@@ -7,7 +7,8 @@
  */
 export { RepoExecutor } from './repo-executor.js';
 export type { RepoExecutorOptions } from './executor-options.js';
-export type { CommandFailure, CommandReport, ExecuteJob, ExecuteReport } from './execute-job.js';
+export type { ExecuteJob } from './execute-request.js';
+export type { CommandFailure, CommandReport, ExecuteReport } from './execute-job.js';
 export type { ClonedProject, JobProject } from './workspace.js';
 export type { CatJob, CatReply, MergeJob, MergeReply, ReleaseJob } from './merger-jobs.js';
 export type { Job, JobAnswer, JobDone, JobFailed, JobFailure, JobLane, JobSource } from './job-source.js';

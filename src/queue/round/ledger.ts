@@ -21,7 +21,7 @@ import { RelaySwitch } from './relay-switch.js';
 import { AbandonedAgents } from './abandoned.js';
 import type { Reports } from './reports.js';
 import { Retry } from './retry.js';
-import type { QueueSettings } from '../task-queue.js';
+import type { QueueSettings } from '../queue-options.js';
 import type { Outgoing, Place, Runner, RunnerEvents } from '../thread/runner.js';
 import { FrameReader } from '../wire/frames.js';
 import { type DownReport, EVERY_CALL, FrameType, type LinkReport, PHASES, UNLESS_SENT } from '../wire/messages.js';

@@ -4,7 +4,7 @@ import { type DroneError, summarize } from '../drone/drone-error.js';
 import { events, publish } from '../../report/events.js';
 import { readF64 } from '../wire/frames.js';
 import { type Log, safeLog } from '../../report/log.js';
-import type { QueueSettings } from '../task-queue.js';
+import type { QueueSettings } from '../queue-options.js';
 import type { LinkReport } from '../wire/messages.js';
 import type { Batch } from './batch.js';
 import { RoundStats } from './round-stats.js';

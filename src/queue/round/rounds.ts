@@ -34,15 +34,8 @@ import { openFileLimit, openFilesNeeded } from './open-files.js';
 import type { Runner, RunnerEvents } from '../thread/runner.js';
 import { Reports } from './reports.js';
 import { SlowWorkers } from './slow-workers.js';
-import { readStopOn } from './stop-on.js';
-import type {
-  CloseOptions,
-  CloseReport,
-  DroneWorker,
-  QueueSettings,
-  RoundOptions,
-  RoundOutcome,
-} from '../task-queue.js';
+import { type QueueSettings, readStopOn } from '../queue-options.js';
+import type { CloseOptions, CloseReport, DroneWorker, RoundOptions, RoundOutcome } from '../task-queue.js';
 import type { Args, MethodName, Result } from '../wire/methods.js';
 import { Worker } from './worker.js';
 
