@@ -29,6 +29,8 @@ const LAYERS: readonly Layer[] = [
     files: [
       'option/invalid-argument.ts',
       'wait/clock.ts',
+      'wait/abort.ts',
+      'wait/limit.ts',
       'report/cached-lookup.ts',
       'queue/transport/fingerprint.ts',
       'option/option-reader.ts',
@@ -94,7 +96,7 @@ const LAYERS: readonly Layer[] = [
   {
     name: 'processes',
     files: ['process/process-group.ts', 'process/process-table.ts', 'process/run-in-group.ts'],
-    mayImport: ['methods'],
+    mayImport: ['ground', 'methods'],
     because: 'process groups are found and ended alike on a drone and where git runs, whatever they do',
   },
   {

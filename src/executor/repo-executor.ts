@@ -10,6 +10,7 @@
  */
 import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
+import { onAbort, raceAbort } from '../wait/abort.js';
 import { invalidArgument } from '../option/invalid-argument.js';
 import { checkNames } from '../option/option-reader.js';
 import { inNoSection, outsideSections } from '../wait/section-guard.js';
@@ -25,7 +26,7 @@ import { MergeGate } from './merge-gate.js';
 import { mergerJobs } from './merger-jobs.js';
 import { Merger } from './merger.js';
 import type { RepoName } from './repo-name.js';
-import { orAborted, type Update, Updates } from './updates.js';
+import { type Update, Updates } from './updates.js';
 
 /** A source may give jobs of different lanes the same id. */
 interface Running {
@@ -189,7 +190,7 @@ export class RepoExecutor {
   /** Undefined when none was to be had. */
   async #take(taken: Promise<Job>, signal: AbortSignal): Promise<Job | undefined> {
     try {
-      return checkJob(await orAborted(taken, signal));
+      return checkJob(await raceAbort(signal, taken));
     } catch (error) {
       if (signal.aborted) {
         // It may have been taken at the same moment, or its source may not heed signals: then it is ours to answer.
@@ -231,20 +232,17 @@ export class RepoExecutor {
   /** Never rejects, and does not hold up `stop` for ever. */
   async #answer(job: Job, answer: JobAnswer): Promise<void> {
     const tooLate = new AbortController();
-    const stopping = this.#stopping.signal;
     let timer: NodeJS.Timeout | undefined;
-    const onStop = (): void => {
+    const stopListening = onAbort(this.#stopping.signal, () => {
       timer = setTimeout(() => tooLate.abort(new Error('it took too long')), LAST_WORDS_MS);
-    };
-    if (stopping.aborted) onStop();
-    else stopping.addEventListener('abort', onStop, { once: true });
+    });
     try {
-      await orAborted(job.answer(answer), tooLate.signal);
+      await raceAbort(tooLate.signal, job.answer(answer));
     } catch (error) {
       this.#settings.log.error('a job could not be answered', { id: job.id, name: job.name, error });
     } finally {
       clearTimeout(timer);
-      stopping.removeEventListener('abort', onStop);
+      stopListening();
     }
   }
 

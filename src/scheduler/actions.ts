@@ -8,7 +8,7 @@ import type { FailedCopy, PendingCopy } from './copy.js';
 import type { DroneStates } from './drone-states.js';
 import { type ExecutionNotes, type ExecutionReport, Executions } from './executions.js';
 import { Kills } from './kills.js';
-import { Limit } from './limit.js';
+import { Limit } from '../wait/limit.js';
 import type { ManagedDrone } from './managed-drone.js';
 import type { ManagerSettings } from './manager-options.js';
 import { tellNotStarted } from './not-started.js';

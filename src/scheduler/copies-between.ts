@@ -7,7 +7,7 @@ import { DroneError } from '../queue/drone/drone-error.js';
 import type { TaskQueue } from '../queue/task-queue.js';
 import type { Copy, FailedCopy } from './copy.js';
 import { errorOf } from './drone-manager-error.js';
-import type { Limit } from './limit.js';
+import type { Limit } from '../wait/limit.js';
 import type { ManagedDrone } from './managed-drone.js';
 import { sideBySide } from '../wait/side-by-side.js';
 import { blamesDrone } from './blame.js';

@@ -5,7 +5,8 @@ import { summarize } from '../queue/drone/drone-error.js';
 import type { TaskQueue } from '../queue/task-queue.js';
 import { DroneManagerError, errorOf } from './drone-manager-error.js';
 import type { DroneStates } from './drone-states.js';
-import { Limit } from './limit.js';
+import { raceAbort } from '../wait/abort.js';
+import { Limit } from '../wait/limit.js';
 import type { ManagedDrone } from './managed-drone.js';
 import { sideBySide } from '../wait/side-by-side.js';
 
@@ -61,12 +62,7 @@ async function initialized(
   const reason = new DroneManagerError('ERR_NO_ANSWER', message);
   const limit = new Limit([signal], { clock, limitMs: refreshTimeoutMs, reason });
   try {
-    await Promise.race([
-      queue.call(drone, 'initialize', resultsDir),
-      limit.ended.then(() => {
-        throw errorOf(limit.signal.reason);
-      }),
-    ]);
+    await raceAbort(limit.signal, queue.call(drone, 'initialize', resultsDir));
   } finally {
     limit.release();
   }

@@ -4,7 +4,7 @@ import { metricName, type Stats } from '../report/stats.js';
 import type { TaskQueue } from '../queue/task-queue.js';
 import { DroneManagerError } from './drone-manager-error.js';
 import type { DroneStates } from './drone-states.js';
-import { Limit } from './limit.js';
+import { Limit } from '../wait/limit.js';
 import type { ManagerSettings } from './manager-options.js';
 import { tellNotStarted } from './not-started.js';
 import type { PidfileId } from './pidfile.js';

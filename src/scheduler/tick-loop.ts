@@ -10,6 +10,7 @@
  * What always holds: one tick at a time, an abandoned one included, which is why `run` is refused until that has ended;
  * and listeners on the process, and the timer that keeps it alive, are there only from the start to the end of `run`.
  */
+import { onAbort } from '../wait/abort.js';
 import { summarize } from '../queue/drone/drone-error.js';
 import { events, publish } from '../report/events.js';
 import { invalidArgument } from '../option/invalid-argument.js';
@@ -134,7 +135,8 @@ export class TickLoop {
     const hold = setInterval(() => undefined, HOLD_MS);
     const stopListening = this.#listen(run);
     try {
-      await Promise.race([this.#loop(run).finally(() => run.stats.close()), whenAborted(run.abandon.signal)]);
+      const abandoned = new Promise<void>(resolve => onAbort(run.abandon.signal, () => resolve()));
+      await Promise.race([this.#loop(run).finally(() => run.stats.close()), abandoned]);
     } finally {
       stopListening();
       clearInterval(hold);
@@ -238,14 +240,11 @@ export class TickLoop {
       askToStop(run);
       run.abandon.abort(new TickLoopError('ERR_TICK_LOOP_ABANDONED', `${name} was stopped at once by ${given}`));
     };
-    const onAbort = (): void => {
-      askToStop(run);
-    };
     for (const wanted of signals) process.on(wanted, onSignal);
-    signal?.addEventListener('abort', onAbort, { once: true });
+    const stopListening = onAbort(signal, () => askToStop(run));
     return () => {
       for (const wanted of signals) process.off(wanted, onSignal);
-      signal?.removeEventListener('abort', onAbort);
+      stopListening();
     };
   }
 
@@ -260,12 +259,4 @@ export class TickLoop {
 function askToStop(run: Run): void {
   run.stopAsked = true;
   run.endPause();
-}
-
-function whenAborted(signal: AbortSignal): Promise<void> {
-  return new Promise(resolve => {
-    signal.addEventListener('abort', () => {
-      resolve();
-    });
-  });
 }

@@ -2,6 +2,7 @@
  * One agent, from the first attempt to reach its drone: takes a turn to connect, keeps the clock, awaits Ready, and from
  * then on tells what the agent says.
  */
+import { onAbort } from '../../wait/abort.js';
 import { decode } from '../wire/codec/codec.js';
 import { type FrameHandler, ProtocolError } from '../wire/frames.js';
 import { type Channel, type ChannelEvents, type Transport, TransportError } from '../transport/transport.js';
@@ -174,9 +175,7 @@ export class AgentSession {
       });
       this.#stream = stream;
       this.#failStart = reject;
-      signal.addEventListener('abort', () => {
-        reject(signal.reason as Error);
-      });
+      onAbort(signal, reject);
     });
   }
 

@@ -8,7 +8,6 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { Window } from '../../../wait/window.js';
-import { abandoned } from './abort.js';
 
 const FIRST_WAIT_MS = 100;
 const LONGEST_WAIT_MS = 2000;
@@ -50,11 +49,9 @@ export class Pace {
     return pace;
   }
 
-  /** Waits for a place. Rejects with a TransportError when aborted. */
+  /** Waits for a place. Rejects with the reason of `signal`. */
   async enter(signal: AbortSignal): Promise<PacePlace> {
-    const leave = await this.#window.enter(signal).catch(() => {
-      throw abandoned(signal);
-    });
+    const leave = await this.#window.enter(signal);
     const enteredAt = this.#changes;
     return {
       leave: () => {
@@ -83,7 +80,7 @@ export class Pace {
   async backOff(attempt: number, held: boolean, signal: AbortSignal): Promise<void> {
     const longestMs = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (attempt - 1));
     await delay(longestMs * (0.5 + Math.random() / 2), undefined, { ref: held, signal }).catch(() => {
-      throw abandoned(signal);
+      throw signal.reason;
     });
   }
 
