@@ -8,9 +8,9 @@
  * What always holds: every job that was taken is answered, once. After `stop` nothing is taken, and when it resolves, no
  * loop, no update and no git of it runs, but for what could not be ended in a minute.
  */
-import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { onAbort, raceAbort } from '../wait/abort.js';
+import { Line } from '../wait/line.js';
 import { invalidArgument } from '../option/invalid-argument.js';
 import { checkNames } from '../option/option-reader.js';
 import { inNoSection, outsideSections } from '../wait/section-guard.js';
@@ -62,7 +62,6 @@ export class RepoExecutor {
   /** Throws TypeError (`ERR_INVALID_ARG`) that names the option at fault. */
   constructor(options: RepoExecutorOptions) {
     const settings = readExecutorOptions(options);
-    setMaxListeners(0, this.#stopping.signal);
     this.#settings = settings;
     const { cache, host, updateWorkers, mergeWorkers, maxMergeWaitMs, clock } = settings;
     const reports = new ExecutorReports(settings);
@@ -168,22 +167,15 @@ export class RepoExecutor {
   /** Never rejects; ends once `stop` was called. */
   async #loop(take: Take, atOnce: number): Promise<void> {
     const stopping = this.#stopping.signal;
-    const running = new Set<Promise<void>>();
-    while (!stopping.aborted) {
-      const signal = this.#taking.signal;
-      if (this.#resumed !== undefined) {
-        await this.#resumed.promise;
-        continue;
-      }
-      if (running.size >= atOnce) {
-        await Promise.race(running);
-        continue;
-      }
-      const job = await this.#take(take(signal, running.size), signal);
-      if (job === undefined) continue;
-      const work = this.#pending.add(this.#work(job));
-      running.add(work);
-      void work.finally(() => running.delete(work));
+    const line = new Line(atOnce);
+    for (;;) {
+      const leave = await line.enter();
+      while (this.#resumed !== undefined && !stopping.aborted) await this.#resumed.promise;
+      if (stopping.aborted) return;
+      const { signal } = this.#taking;
+      const job = await this.#take(take(signal, line.inside - 1), signal);
+      if (job === undefined) leave();
+      else void this.#pending.add(this.#work(job)).finally(leave);
     }
   }
 

@@ -8,7 +8,7 @@ import type { DroneStates } from './drone-states.js';
 import { raceAbort } from '../wait/abort.js';
 import { Limit } from '../wait/limit.js';
 import type { ManagedDrone } from './managed-drone.js';
-import { sideBySide } from '../wait/side-by-side.js';
+import { Line } from '../wait/line.js';
 
 /** Enough for hosts that are down not to add up; the queue has its own bounds for connections. */
 const AT_ONCE = 16;
@@ -34,7 +34,8 @@ export async function initializeDrones(
 ): Promise<void> {
   const failures = new Map<AnyDrone, Error>();
   for (const drone of drones) states.add(drone);
-  await sideBySide(drones, AT_ONCE, async drone => {
+  const line = new Line(AT_ONCE);
+  const initialize = async (drone: ManagedDrone): Promise<void> => {
     try {
       await initialized(queue, resultsDir, drone, patience);
       states.initialized(drone);
@@ -43,7 +44,8 @@ export async function initializeDrones(
       failures.set(drone, error);
       states.failed(drone, error);
     }
-  });
+  };
+  await Promise.all(drones.map(drone => line.run(() => initialize(drone))));
   if (failures.size < drones.length) return;
   states.clear();
   const lines = [...failures].map(([{ hostname }, error]) => `Drone ${hostname}: ${summarize(error)}`);

@@ -7,7 +7,7 @@
  * (the "equal jitter" of the AWS architecture blog's "Exponential Backoff And Jitter").
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { Window } from '../../../wait/window.js';
+import { Line } from '../../../wait/line.js';
 
 const FIRST_WAIT_MS = 100;
 const LONGEST_WAIT_MS = 2000;
@@ -24,7 +24,7 @@ export interface PacePlace {
 export class Pace {
   readonly #key: string;
   readonly #most: number;
-  readonly #window: Window;
+  readonly #line: Line;
   #limit: number;
   #opened = 0;
   /** How often it was lowered. */
@@ -34,7 +34,7 @@ export class Pace {
     this.#key = key;
     this.#most = most;
     this.#limit = most;
-    this.#window = new Window(most);
+    this.#line = new Line(most);
   }
 
   /** The pace of a server in this thread, with at most so many at once. */
@@ -51,7 +51,7 @@ export class Pace {
 
   /** Waits for a place. Rejects with the reason of `signal`. */
   async enter(signal: AbortSignal): Promise<PacePlace> {
-    const leave = await this.#window.enter(signal);
+    const leave = await this.#line.enter(signal);
     const enteredAt = this.#changes;
     return {
       leave: () => {
@@ -73,7 +73,7 @@ export class Pace {
 
   #lower(): void {
     this.#changes++;
-    this.#resize(Math.max(1, Math.floor(Math.min(this.#limit, this.#window.inside) / 2)));
+    this.#resize(Math.max(1, Math.floor(Math.min(this.#limit, this.#line.inside) / 2)));
   }
 
   /** Waits before the next attempt, the `attempt`th having been dropped; when `held`, the process waits with it. */
@@ -87,11 +87,11 @@ export class Pace {
   #resize(limit: number): void {
     this.#limit = limit;
     this.#opened = 0;
-    this.#window.resize(limit);
+    this.#line.resize(limit);
   }
 
   /** A server that took all it got is like one never met. */
   #forget(): void {
-    if (this.#window.isEmpty && this.#limit === this.#most) paces.delete(this.#key);
+    if (this.#line.isEmpty && this.#limit === this.#most) paces.delete(this.#key);
   }
 }
