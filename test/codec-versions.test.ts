@@ -17,7 +17,7 @@ before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'codec-versions-'));
   peer = join(folder, 'codec-peer.cjs');
   await build({
-    entryPoints: [fileURLToPath(new URL('codec-peer.ts', import.meta.url))],
+    entryPoints: [fileURLToPath(new URL('codec-peer.js', import.meta.url))],
     outfile: peer,
     bundle: true,
     platform: 'node',

@@ -14,7 +14,7 @@ import { Workshop } from './repositories.js';
 
 leakCheck();
 
-const EXECUTOR_PROCESS = fileURLToPath(new URL('./executor-process.ts', import.meta.url));
+const EXECUTOR_PROCESS = fileURLToPath(new URL('./executor-process.js', import.meta.url));
 const NEVER = new AbortController().signal;
 
 /** A process with an executor whose job runs, and the name of that job's workspace. */
@@ -28,8 +28,6 @@ async function otherExecutor(workshop: Workshop, name: string): Promise<OtherExe
   const [place, goOn] = ['place', 'go-on'].map(what => join(workshop.folder, `${name}-${what}`)) as [string, string];
   const command = `mkdir -p deep/er; pwd >${place}.part; mv ${place}.part ${place}; until [ -e ${goOn} ]; do sleep 0.05; done; ls deep`;
   const args = [
-    '--import',
-    'tsx',
     EXECUTOR_PROCESS,
     join(workshop.folder, `${name}-cache`),
     workspacesOf(workshop),
