@@ -3,7 +3,7 @@
  * some are named) in bench/results.json. `npm run bench -- table` writes the README's table from that file.
  */
 import { parseArgs } from 'node:util';
-import { parts } from './parts.js';
+import { parts } from './parts/all.js';
 import { writeReadmeTable } from './readme-table.js';
 import { readResults, tableOf, writeResults } from './report.js';
 import type { Row } from './row.js';

@@ -10,7 +10,7 @@ execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconf
 
 // The agent travels to the drone as text, so it must be self-contained and run on the oldest Node we serve there.
 const agent = await build({
-  entryPoints: ['src/agent/main.ts'],
+  entryPoints: ['src/queue/agent/main.ts'],
   write: false,
   bundle: true,
   platform: 'node',
@@ -21,5 +21,5 @@ const agent = await build({
 });
 
 // As it is sent, so that no thread has to compress it.
-const { bundleInput } = await import('../dist/loader.js');
+const { bundleInput } = await import('../dist/queue/agent/loader.js');
 for (const { contents } of agent.outputFiles) writeFileSync('dist/agent.bundle', bundleInput(contents));

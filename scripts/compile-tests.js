@@ -21,7 +21,7 @@ const filesOfTheirOwn = {
 
 export async function compileTests() {
   rmSync(OUT, { recursive: true, force: true });
-  cpSync('test', OUT, { recursive: true, filter: source => !source.endsWith('.ts') });
+  cpSync('test', OUT, { recursive: true, filter: source => !/\.ts$|tsconfig\.json$/.test(source) });
   await build({
     entryPoints: readdirSync('test', { recursive: true, encoding: 'utf8' })
       .filter(path => path.endsWith('.ts'))

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { compileTests } from './compile-tests.js';
+import { nodeBinary } from './node-versions.js';
 import { isGood, runTestFiles } from './run-test-files.js';
 
 const OUT = 'dist-test/';
@@ -31,7 +32,9 @@ const { full, record } = values;
 function wantedFiles(parts) {
   return readdirSync(OUT, { recursive: true, encoding: 'utf8' })
     .filter(path => path.endsWith('.test.js'))
-    .filter(path => (parts.length > 0 ? parts.some(part => path.includes(part)) : full || !path.endsWith('.long.test.js')));
+    .filter(path =>
+      parts.length > 0 ? parts.some(part => path.includes(part)) : full || !path.endsWith('.long.test.js'),
+    );
 }
 
 /** Those that take longest come first, as do those whose time is not known, so that none is left over at the end. */
@@ -44,7 +47,10 @@ function longestFirst(/** @type {readonly string[]} */ paths) {
 
 /** @param {readonly import('./run-test-files.js').FileRun[]} runs */
 function writeDurations(runs) {
-  const rows = runs.map(({ file, seconds }) => [file.slice(OUT.length).replace(/\.js$/, '.ts'), Math.round(seconds * 10) / 10]);
+  const rows = runs.map(({ file, seconds }) => [
+    file.slice(OUT.length).replace(/\.js$/, '.ts'),
+    Math.round(seconds * 10) / 10,
+  ]);
   writeFileSync(DURATIONS, `${JSON.stringify(Object.fromEntries(rows.sort()), undefined, 2)}\n`);
 }
 
@@ -62,7 +68,6 @@ try {
 
   if (full && positionals.length === 0) {
     const contract = files.filter(path => path.startsWith(CONTRACT));
-    const { nodeBinary } = await import('../dist-test/node-versions.js');
     for (const major of OTHER_NODES) {
       console.log(`\nThe contract suite under Node ${String(major)}:`);
       const others = await runTestFiles(nodeBinary(major), contract, atOnce);

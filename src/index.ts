@@ -5,16 +5,16 @@
  *       ─► [worker thread: thread ─► dispatcher ─► link ─► transport] ─► [drone: agent ─► utility]
  *       ─► back as frames to the ledger ─► DroneResults, or DroneTaskQueueException
  */
-export { AnyDrone, compareLoad, Drone, type CallQueuer } from './drone/drone.js';
-export { LocalDrone, type LocalDroneOptions } from './drone/local-drone.js';
-export { type FromSshConfigOptions, SshDrone, type SshDroneOptions } from './drone/ssh-drone.js';
-export type { AlgorithmOptions } from './ssh/algorithms.js';
-export type { AnswerOptions, KeyboardChallenge } from './ssh/answers.js';
-export type { AgentUse, HostKeys, SshOptions } from './ssh/endpoint.js';
-export { getDrone } from './drone/get-drone.js';
+export { AnyDrone, compareLoad, Drone, type CallQueuer } from './queue/drone/drone.js';
+export { LocalDrone, type LocalDroneOptions } from './queue/drone/local-drone.js';
+export { type FromSshConfigOptions, SshDrone, type SshDroneOptions } from './queue/drone/ssh-drone.js';
+export type { AlgorithmOptions } from './queue/transport/ssh/algorithms.js';
+export type { AnswerOptions, KeyboardChallenge } from './queue/transport/ssh/prompt-answers.js';
+export type { AgentUse, HostKeys, SshOptions } from './queue/transport/ssh/ssh-endpoint.js';
+export { getDrone } from './queue/drone/get-drone.js';
 
-export type { Call, CallOptions } from './drone/call.js';
-export type { OutputChunk } from './drone/call-output.js';
+export type { Call, CallOptions } from './queue/drone/call.js';
+export type { OutputChunk } from './queue/drone/call-output.js';
 export type {
   Args,
   ExecuteCommandOptions,
@@ -30,7 +30,7 @@ export type {
   RunResult,
   TransferOptions,
   UtilityMethods,
-} from './utility.js';
+} from './queue/wire/methods.js';
 
 export type {
   Abandoned,
@@ -41,16 +41,16 @@ export type {
   RoundOutcome,
   TaskQueue,
   TaskQueueOptions,
-} from './task-queue.js';
-export type { RetryOptions } from './round/retry-options.js';
-export type { StopOn } from './round/stop-on.js';
-export { RoundsTaskQueue } from './rounds-task-queue.js';
-export type { KickOutOptions } from './round/kick-out-options.js';
-export type { KickedOut } from './round/kick-out.js';
-export { DroneTaskQueue } from './drone-task-queue.js';
-export { ThreadedTaskQueue, type ThreadedTaskQueueOptions } from './threaded-task-queue.js';
-export { copyBetweenDrones, type CopyBetweenDronesOptions, type DronePath } from './copy-between-drones.js';
-export type { Phase } from './wire.js';
+} from './queue/task-queue.js';
+export type { RetryOptions } from './queue/round/retry-options.js';
+export type { StopOn } from './queue/round/stop-on.js';
+export { RoundsTaskQueue } from './queue/queue-base.js';
+export type { KickOutOptions } from './queue/round/kick-out-options.js';
+export type { KickedOut } from './queue/round/kick-out.js';
+export { DroneTaskQueue } from './queue/drone-task-queue.js';
+export { ThreadedTaskQueue, type ThreadedTaskQueueOptions } from './queue/threaded-task-queue.js';
+export { copyBetweenDrones, type CopyBetweenDronesOptions, type DronePath } from './queue/copy-between-drones.js';
+export type { Phase } from './queue/wire/messages.js';
 
 export {
   DroneError,
@@ -59,10 +59,10 @@ export {
   type DroneResults,
   DroneTaskQueueException,
   type DroneTaskQueueExceptionCode,
-} from './drone-error.js';
+} from './queue/drone/drone-error.js';
 
-export type { Log } from './log.js';
-export type { StatsClient, StatsServer, StatsTarget } from './stats.js';
+export type { Log } from './report/log.js';
+export type { StatsClient, StatsServer, StatsTarget } from './report/stats.js';
 export {
   type CommandNotStarted,
   type DroneFresh,
@@ -94,4 +94,4 @@ export {
   type WorkerFinish,
   type WorkerSlow,
   type WorkerStart,
-} from './events.js';
+} from './report/events.js';

@@ -6,8 +6,8 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { constants } from 'node:os';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { leakCheck } from './leak-check.js';
-import { startSshd } from './sshd.js';
+import { leakCheck } from './support/leak-check.js';
+import { startSshd } from './support/sshd.js';
 
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
 

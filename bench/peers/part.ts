@@ -2,7 +2,7 @@
  * The peers that are installed, in cold and warm rounds behind one real sshd, against ours. Nothing is installed. All that
  * keeps connections keeps them at the same time: with 200 drones about 10 GiB, most of it the drones' own.
  */
-import { startSshd } from '../../test/sshd.js';
+import { startSshd } from '../../test/support/sshd.js';
 import { type Aim, type Figure, medianOf, ratios, type Row, rowOf } from '../row.js';
 import type { Scale } from '../scale.js';
 import type { Measured } from './in-turns.js';

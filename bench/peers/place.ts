@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { SshDroneOptions } from 'drone-task-queue';
-import type { Sshd } from '../../test/sshd.js';
+import type { Sshd } from '../../test/support/sshd.js';
 
 /** A driver's task, as it lies in a file. */
 export interface DriverTask {

@@ -1,7 +1,7 @@
 /** The rounds that tools compete in: cold ones, by a process that ends; warm ones, over what is kept. */
 import { execFileSync } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Sshd } from '../../test/sshd.js';
+import type { Sshd } from '../../test/support/sshd.js';
 import { type Contender, inTurns, type Measured } from './in-turns.js';
 import { Masters } from './masters.js';
 import { peakMemoryKb, spend } from './one-shot.js';

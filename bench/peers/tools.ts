@@ -75,8 +75,8 @@ export const tools: readonly Tool[] = [
     name: OURS,
     isPeer: false,
     missing: () => undefined,
-    cold: place => once(node('./queue-driver.js'), place.taskFile),
-    resident: place => [...node('./queue-driver.js'), place.taskFile],
+    cold: place => once(node('./programs/queue-driver.js'), place.taskFile),
+    resident: place => [...node('./programs/queue-driver.js'), place.taskFile],
     workloads: ['no-op', 'run true'],
   },
   {
@@ -91,16 +91,16 @@ export const tools: readonly Tool[] = [
         return (error as Error).message;
       }
     },
-    cold: place => once(node('./queue-driver.js'), place.agentlessTaskFile),
-    resident: place => [...node('./queue-driver.js'), place.agentlessTaskFile],
+    cold: place => once(node('./programs/queue-driver.js'), place.agentlessTaskFile),
+    resident: place => [...node('./programs/queue-driver.js'), place.agentlessTaskFile],
     workloads: ['run true'],
   },
   {
     name: BY_HAND,
     isPeer: false,
     missing: () => undefined,
-    cold: place => once(node('./ssh2-driver.js'), place.taskFile),
-    resident: place => [...node('./ssh2-driver.js'), place.taskFile],
+    cold: place => once(node('./programs/ssh2-driver.js'), place.taskFile),
+    resident: place => [...node('./programs/ssh2-driver.js'), place.taskFile],
     workloads: ['no-op', 'run true'],
   },
   {
@@ -136,16 +136,16 @@ export const tools: readonly Tool[] = [
     name: 'Fabric ThreadingGroup',
     isPeer: true,
     missing: unlessModule('fabric'),
-    cold: place => once(python('./fabric-driver.py'), place.taskFile),
-    resident: place => [...python('./fabric-driver.py'), place.taskFile],
+    cold: place => once(python('./programs/fabric-driver.py'), place.taskFile),
+    resident: place => [...python('./programs/fabric-driver.py'), place.taskFile],
     workloads: ['run true'],
   },
   {
     name: MITOGEN,
     isPeer: true,
     missing: unlessModule('mitogen.master'),
-    cold: place => once(python('./mitogen-driver.py'), place.taskFile),
-    resident: place => [...python('./mitogen-driver.py'), place.taskFile],
+    cold: place => once(python('./programs/mitogen-driver.py'), place.taskFile),
+    resident: place => [...python('./programs/mitogen-driver.py'), place.taskFile],
     workloads: ['no-op', 'run true'],
   },
 ];

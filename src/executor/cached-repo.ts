@@ -9,7 +9,7 @@ import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Log } from '../log.js';
+import type { Log } from '../report/log.js';
 import type { Git, GitAnswer, GitRun } from './git.js';
 import { cureFor, GitError } from './git-error.js';
 import { isStuck, refuseStuck } from './stuck-git.js';

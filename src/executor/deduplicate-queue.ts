@@ -14,8 +14,8 @@
  * there; the next one enters it when that one leaves. So a worker looks at each place in our line once, and those that it
  * has looked at are before those that it has not.
  */
-import { invalidArgument } from '../invalid-argument.js';
-import { outsideSections } from '../section-guard.js';
+import { invalidArgument } from '../option/invalid-argument.js';
+import { outsideSections } from '../wait/section-guard.js';
 
 /** The locks that items need while they are worked on. First come, first served; only `acquire` may fail. */
 export interface ItemLocks<T> {

@@ -1,14 +1,14 @@
 /** A job of commands: its projects are brought up to date and cloned, and the commands run there on a drone. */
 import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
-import type { Drone } from '../drone/drone.js';
-import { LocalDrone } from '../drone/local-drone.js';
-import type { DroneErrorKind } from '../drone-error.js';
-import { invalidArgument } from '../invalid-argument.js';
-import type { Log } from '../log.js';
-import { checkNames, OptionReader } from '../option-reader.js';
-import type { TaskQueue } from '../task-queue.js';
-import type { Args, MethodName, Result, RunResult, UtilityMethods } from '../utility.js';
+import type { Drone } from '../queue/drone/drone.js';
+import { LocalDrone } from '../queue/drone/local-drone.js';
+import type { DroneErrorKind } from '../queue/drone/drone-error.js';
+import { invalidArgument } from '../option/invalid-argument.js';
+import type { Log } from '../report/log.js';
+import { checkNames, OptionReader } from '../option/option-reader.js';
+import type { TaskQueue } from '../queue/task-queue.js';
+import type { Args, MethodName, Result, RunResult, UtilityMethods } from '../queue/wire/methods.js';
 import { ExecutorError } from './executor-error.js';
 import type { ExecutorSettings } from './executor-options.js';
 import { makeWorkspace } from './left-workspaces.js';

@@ -1,13 +1,13 @@
 /** What an executor works with, and its defaults. */
 import { availableParallelism, hostname } from 'node:os';
 import { resolve } from 'node:path';
-import { type Clock, systemClock } from '../clock.js';
-import type { Drone } from '../drone/drone.js';
-import { invalidArgument } from '../invalid-argument.js';
-import { type Log, safeLog } from '../log.js';
-import { OptionReader } from '../option-reader.js';
-import { checkStatsTarget, type StatsTarget } from '../stats.js';
-import type { TaskQueue } from '../task-queue.js';
+import { type Clock, systemClock } from '../wait/clock.js';
+import type { Drone } from '../queue/drone/drone.js';
+import { invalidArgument } from '../option/invalid-argument.js';
+import { type Log, safeLog } from '../report/log.js';
+import { OptionReader } from '../option/option-reader.js';
+import { checkStatsTarget, type StatsTarget } from '../report/stats.js';
+import type { TaskQueue } from '../queue/task-queue.js';
 import type { ExecuteJob } from './execute-job.js';
 import type { JobSource } from './job-source.js';
 import { RepoCache } from './repo-cache.js';

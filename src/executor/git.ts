@@ -5,12 +5,12 @@
  * ended is a process group, which neither execa 9 nor simple-git 4 do.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Log, silentLog } from '../log.js';
-import { OptionReader } from '../option-reader.js';
+import { type Log, silentLog } from '../report/log.js';
+import { OptionReader } from '../option/option-reader.js';
 import { GitError, isTransient } from './git-error.js';
-import { runInGroup } from './process-group.js';
+import { runInGroup } from '../process/run-in-group.js';
 import { leaveStuck, refuseStuck } from './stuck-git.js';
-import { controllerArgs } from './survivors.js';
+import { controllerArgs } from './surviving-processes.js';
 
 /** How git is run. */
 export interface GitOptions {

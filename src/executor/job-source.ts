@@ -1,6 +1,6 @@
 /** Where an executor's jobs come from, and how they are answered. */
 import { inspect } from 'node:util';
-import { invalidArgument } from '../invalid-argument.js';
+import { invalidArgument } from '../option/invalid-argument.js';
 import { ExecutorError } from './executor-error.js';
 
 /**

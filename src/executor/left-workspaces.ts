@@ -6,10 +6,10 @@ import { randomUUID } from 'node:crypto';
 import type { Dirent } from 'node:fs';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isZombie, startOf } from '../agent/processes.js';
-import type { Log } from '../log.js';
+import { isZombie, startOf } from '../process/process-table.js';
+import type { Log } from '../report/log.js';
 import { machine } from './machine.js';
-import { endSurvivorsIn } from './survivors.js';
+import { endSurvivorsIn } from './surviving-processes.js';
 
 const NAME = /^job_(?<machine>[0-9a-f]+)_(?<pid>[1-9]\d*)_(?<start>\w+)_[0-9a-f-]{36}$/;
 

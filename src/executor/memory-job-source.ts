@@ -1,6 +1,6 @@
 /** Jobs of this process. */
 import { randomUUID } from 'node:crypto';
-import { outsideSections } from '../section-guard.js';
+import { outsideSections } from '../wait/section-guard.js';
 import { closedAnswer, type Job, type JobAnswer, type JobLane, type JobSource, laneOf } from './job-source.js';
 
 interface Waiting {

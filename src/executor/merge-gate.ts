@@ -5,7 +5,7 @@
  * updates run, and stays so until a job was taken or the updates pause. A gate that was open for less than OPEN_MS at a
  * time counts as shut all along: a job source may need that long to hand a job out.
  */
-import type { Clock } from '../clock.js';
+import type { Clock } from '../wait/clock.js';
 import type { Updates } from './updates.js';
 
 const OPEN_MS = 1000;

@@ -1,5 +1,5 @@
 /** The ways to put a change on top of a base, in a work tree that stands at the base. */
-import { invalidArgument } from '../invalid-argument.js';
+import { invalidArgument } from '../option/invalid-argument.js';
 import type { CachedRepo } from './cached-repo.js';
 
 /**

@@ -2,8 +2,8 @@
  * Merges changes in the cache's repositories: each on top of the one before it for the same branch, the first on top of the
  * branch. All repositories are locked until the end, so that nothing comes in between two items.
  */
-import { invalidArgument } from '../invalid-argument.js';
-import { outsideSections } from '../section-guard.js';
+import { invalidArgument } from '../option/invalid-argument.js';
+import { outsideSections } from '../wait/section-guard.js';
 import { type CachedRepo, newResultRef, type RefCommits } from './cached-repo.js';
 import { ExecutorError } from './executor-error.js';
 import { GitError, mayPass } from './git-error.js';

@@ -2,11 +2,11 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { invalidArgument } from '../invalid-argument.js';
-import { KeyedLock } from '../keyed-lock.js';
-import { type Log, safeLog } from '../log.js';
-import { OptionReader } from '../option-reader.js';
-import { outsideSections } from '../section-guard.js';
+import { invalidArgument } from '../option/invalid-argument.js';
+import { KeyedLock } from '../wait/keyed-lock.js';
+import { type Log, safeLog } from '../report/log.js';
+import { OptionReader } from '../option/option-reader.js';
+import { outsideSections } from '../wait/section-guard.js';
 import { CachedRepo, type RefCommits, removeRepo } from './cached-repo.js';
 import type { ItemLocks } from './deduplicate-queue.js';
 import { ExecutorError } from './executor-error.js';
@@ -14,7 +14,7 @@ import { Git, type GitOptions } from './git.js';
 import { GitError } from './git-error.js';
 import { checkRepoName, checkUrl, folderOfRepo, keyOfRepo, type RepoName } from './repo-name.js';
 import { refuseStuck } from './stuck-git.js';
-import { endSurvivors } from './survivors.js';
+import { endSurvivors } from './surviving-processes.js';
 
 /** How repositories are kept. */
 export interface RepoCacheOptions {

@@ -10,10 +10,10 @@
  */
 import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { invalidArgument } from '../invalid-argument.js';
-import { checkNames } from '../option-reader.js';
-import { inNoSection, outsideSections } from '../section-guard.js';
-import { UnderWay } from '../under-way.js';
+import { invalidArgument } from '../option/invalid-argument.js';
+import { checkNames } from '../option/option-reader.js';
+import { inNoSection, outsideSections } from '../wait/section-guard.js';
+import { UnderWay } from '../wait/pending-work.js';
 import { checkExecuteJob, executeJob } from './execute-job.js';
 import { ExecutorError } from './executor-error.js';
 import { ExecutorReports } from './executor-reports.js';

@@ -2,7 +2,7 @@
  * Names that come from outside and end up on git's command line or in a path: none of them may become an option, a remote
  * helper or a place outside of the cache.
  */
-import { invalidArgument } from '../invalid-argument.js';
+import { invalidArgument } from '../option/invalid-argument.js';
 
 /** Names a repository. */
 export interface RepoName {

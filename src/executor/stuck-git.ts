@@ -4,7 +4,7 @@
  * process until it has gone.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { hasLiveMember } from '../agent/processes.js';
+import { hasLiveMember } from '../process/process-table.js';
 import { GitError } from './git-error.js';
 
 const LOOK_MS = 1000;

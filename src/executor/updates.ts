@@ -1,6 +1,6 @@
 /** Updates of the cache's repositories: asked for by many, done once, by several workers, none of which waits at a lock. */
 import { setMaxListeners } from 'node:events';
-import { inNoSection } from '../section-guard.js';
+import { inNoSection } from '../wait/section-guard.js';
 import { DeduplicateQueue, type ItemLocks } from './deduplicate-queue.js';
 import { checkRepoName, keyOfRepo, type RepoName } from './repo-name.js';
 

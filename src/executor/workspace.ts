@@ -1,8 +1,8 @@
 /** Clones of a job's projects, made of the cache's copies. */
 import { lstat, mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { invalidArgument } from '../invalid-argument.js';
-import { checkNames } from '../option-reader.js';
+import { invalidArgument } from '../option/invalid-argument.js';
+import { checkNames } from '../option/option-reader.js';
 import type { CachedRepo } from './cached-repo.js';
 import { ExecutorError } from './executor-error.js';
 import { cureFor, GitError } from './git-error.js';

@@ -1,9 +1,9 @@
 /** Runs what is queued on the drones, and tells what became of it. */
-import type { Clock } from '../clock.js';
-import type { AnyDrone } from '../drone/drone.js';
-import { type DroneError, DroneTaskQueueException, summarize } from '../drone-error.js';
-import type { Stats } from '../stats.js';
-import type { RoundOutcome, TaskQueue } from '../task-queue.js';
+import type { Clock } from '../wait/clock.js';
+import type { AnyDrone } from '../queue/drone/drone.js';
+import { type DroneError, DroneTaskQueueException, summarize } from '../queue/drone/drone-error.js';
+import type { Stats } from '../report/stats.js';
+import type { RoundOutcome, TaskQueue } from '../queue/task-queue.js';
 import type { FailedCopy, PendingCopy } from './copy.js';
 import type { DroneStates } from './drone-states.js';
 import { type ExecutionNotes, type ExecutionReport, Executions } from './executions.js';
@@ -14,7 +14,7 @@ import type { ManagerSettings } from './manager-options.js';
 import { tellNotStarted } from './not-started.js';
 import type { Pidfiles } from './pidfiles.js';
 import { ResultsRepository } from './results-repository.js';
-import { isCallsFault, isDronesFault } from './whose-fault.js';
+import { isCallsFault, isDronesFault } from './blame.js';
 
 /** A drone's failure in a round of `executeActions`. */
 export interface ActionFailure {

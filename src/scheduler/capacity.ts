@@ -1,7 +1,7 @@
 /** Which drone may take how much. */
-import { compareLoad } from '../drone/drone.js';
-import { invalidArgument } from '../invalid-argument.js';
-import { metricName, type Stats } from '../stats.js';
+import { compareLoad } from '../queue/drone/drone.js';
+import { invalidArgument } from '../option/invalid-argument.js';
+import { metricName, type Stats } from '../report/stats.js';
 import type { DroneStates } from './drone-states.js';
 import type { ManagedDrone } from './managed-drone.js';
 import type { ManagerSettings } from './manager-options.js';

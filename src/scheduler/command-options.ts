@@ -1,7 +1,7 @@
 /** How a drone manager is told to run a command. */
 import { basename } from 'node:path';
-import { invalidArgument } from '../invalid-argument.js';
-import { OptionReader } from '../option-reader.js';
+import { invalidArgument } from '../option/invalid-argument.js';
+import { OptionReader } from '../option/option-reader.js';
 import type { DroneChoice } from './capacity.js';
 import { type CommandOrder, WORKING_DIRECTORY } from './executions.js';
 import type { PidfileId } from './pidfile.js';

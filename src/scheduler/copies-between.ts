@@ -2,15 +2,15 @@
  * Copies from drone to drone, by way of the controller and beside the drones' queues. Whoever runs them waits for them up to
  * a limit; those under way by then go on, and what has become of them is told to whoever runs the others later.
  */
-import { copyBetweenDrones } from '../copy-between-drones.js';
-import { DroneError } from '../drone-error.js';
-import type { TaskQueue } from '../task-queue.js';
+import { copyBetweenDrones } from '../queue/copy-between-drones.js';
+import { DroneError } from '../queue/drone/drone-error.js';
+import type { TaskQueue } from '../queue/task-queue.js';
 import type { Copy, FailedCopy } from './copy.js';
 import { errorOf } from './drone-manager-error.js';
 import type { Limit } from './limit.js';
 import type { ManagedDrone } from './managed-drone.js';
-import { sideBySide } from './side-by-side.js';
-import { isDronesFault } from './whose-fault.js';
+import { sideBySide } from '../wait/side-by-side.js';
+import { isDronesFault } from './blame.js';
 
 const AT_ONCE = 8;
 

@@ -1,5 +1,5 @@
 /** One copy to the results repository, and what has become of it. */
-import { DroneError } from '../drone-error.js';
+import { DroneError } from '../queue/drone/drone-error.js';
 import type { ManagedDrone } from './managed-drone.js';
 
 /** A copy to the results repository that failed, and is not tried again. */

@@ -1,5 +1,5 @@
 /** Why a drone manager refuses, or what it says of a drone beside the drone's own DroneError. */
-import type { AnyDrone } from '../drone/drone.js';
+import type { AnyDrone } from '../queue/drone/drone.js';
 
 /**
  * | code | meaning |

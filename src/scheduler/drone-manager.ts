@@ -6,13 +6,13 @@
  * takes it over, by `syncRefresh` or the next `triggerRefresh`; it is never mixed up with what was started since, as it
  * tells only of pidfiles that stand as they stood when it was asked for.
  */
-import { type AnyDrone, checkDrone } from '../drone/drone.js';
-import { summarize } from '../drone-error.js';
-import { invalidArgument } from '../invalid-argument.js';
-import { checkNames } from '../option-reader.js';
-import { openStats, type Stats } from '../stats.js';
-import type { TaskQueue } from '../task-queue.js';
-import type { ProcessId } from '../utility.js';
+import { type AnyDrone, checkDrone } from '../queue/drone/drone.js';
+import { summarize } from '../queue/drone/drone-error.js';
+import { invalidArgument } from '../option/invalid-argument.js';
+import { checkNames } from '../option/option-reader.js';
+import { openStats, type Stats } from '../report/stats.js';
+import type { TaskQueue } from '../queue/task-queue.js';
+import type { ProcessId } from '../queue/wire/methods.js';
 import { type ActionReport, Actions } from './actions.js';
 import { Capacity, type DroneChoice } from './capacity.js';
 import { type ManagedCommandOptions, readCommand } from './command-options.js';

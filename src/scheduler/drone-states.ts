@@ -3,11 +3,11 @@
  * last refresh was answered; only such a one is given work. It becomes stale by a failure, and keeps what was last known
  * of it; a refresh that is asked for after that, and answered, makes it fresh again.
  */
-import type { Clock } from '../clock.js';
-import type { AnyDrone } from '../drone/drone.js';
-import { summarize } from '../drone-error.js';
-import { events, publish } from '../events.js';
-import type { Log } from '../log.js';
+import type { Clock } from '../wait/clock.js';
+import type { AnyDrone } from '../queue/drone/drone.js';
+import { summarize } from '../queue/drone/drone-error.js';
+import { events, publish } from '../report/events.js';
+import type { Log } from '../report/log.js';
 import type { ManagedDrone } from './managed-drone.js';
 import type { Snapshot } from './snapshot.js';
 

@@ -6,9 +6,9 @@
  * up while a round has it stays here, as the round may put it back, and is withdrawn then.
  */
 import { posix } from 'node:path';
-import type { Call } from '../drone/call.js';
-import type { DroneError } from '../drone-error.js';
-import { invalidArgument } from '../invalid-argument.js';
+import type { Call } from '../queue/drone/call.js';
+import type { DroneError } from '../queue/drone/drone-error.js';
+import { invalidArgument } from '../option/invalid-argument.js';
 import { DroneManagerError } from './drone-manager-error.js';
 import type { Pidfile, PidfileId } from './pidfile.js';
 import type { Pidfiles } from './pidfiles.js';

@@ -1,13 +1,13 @@
 /** The first contact with each drone. */
-import type { AnyDrone } from '../drone/drone.js';
-import type { Clock } from '../clock.js';
-import { summarize } from '../drone-error.js';
-import type { TaskQueue } from '../task-queue.js';
+import type { AnyDrone } from '../queue/drone/drone.js';
+import type { Clock } from '../wait/clock.js';
+import { summarize } from '../queue/drone/drone-error.js';
+import type { TaskQueue } from '../queue/task-queue.js';
 import { DroneManagerError, errorOf } from './drone-manager-error.js';
 import type { DroneStates } from './drone-states.js';
 import { Limit } from './limit.js';
 import type { ManagedDrone } from './managed-drone.js';
-import { sideBySide } from './side-by-side.js';
+import { sideBySide } from '../wait/side-by-side.js';
 
 /** Enough for hosts that are down not to add up; the queue has its own bounds for connections. */
 const AT_ONCE = 16;

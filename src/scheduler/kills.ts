@@ -3,8 +3,8 @@
  * was known of its process, and is sent only to a drone that is fresh, and has nothing else there by now. What comes back
  * from a drone that was not reached is kept here: in the drone's queue it would go with whatever is sent there next.
  */
-import { returnWorkload, takeWorkload } from '../drone/drone.js';
-import type { ProcessId } from '../utility.js';
+import { returnWorkload, takeWorkload } from '../queue/drone/drone.js';
+import type { ProcessId } from '../queue/wire/methods.js';
 import type { DroneStates } from './drone-states.js';
 import { leads } from './leader.js';
 import type { ManagedDrone } from './managed-drone.js';

@@ -5,8 +5,8 @@
  *
  * Matched by parts of a line, not by whole lines: where there is no /proc, `ps` shows line ends in its own way.
  */
-import { LIVES_ON } from '../end-script.js';
-import type { ProcessInfo } from '../utility.js';
+import { LIVES_ON } from '../process/end-script.js';
+import type { ProcessInfo } from '../queue/wire/methods.js';
 
 /** What stands behind the shell's script: its name, the pidfile, and the path of the program, absolute both. */
 const PIDFILE = />>"\$pidfile" sh (\/.*?) \//s;

@@ -1,5 +1,5 @@
 /** For how long something may go on: until one of some signals is aborted, or a time is over. */
-import type { Clock } from '../clock.js';
+import type { Clock } from '../wait/clock.js';
 
 export class Limit {
   /** Resolves when it is over; never, if it is released before. */

@@ -1,11 +1,11 @@
 /** What a drone manager can be told, and the defaults. */
-import { type Clock, systemClock } from '../clock.js';
-import { checkSignal } from '../drone/call.js';
-import { checkDrone } from '../drone/drone.js';
-import { invalidArgument } from '../invalid-argument.js';
-import { type Log, safeLog } from '../log.js';
-import { checkNames, OptionReader } from '../option-reader.js';
-import { checkStatsTarget, type StatsTarget } from '../stats.js';
+import { type Clock, systemClock } from '../wait/clock.js';
+import { checkSignal } from '../queue/drone/call.js';
+import { checkDrone } from '../queue/drone/drone.js';
+import { invalidArgument } from '../option/invalid-argument.js';
+import { type Log, safeLog } from '../report/log.js';
+import { checkNames, OptionReader } from '../option/option-reader.js';
+import { checkStatsTarget, type StatsTarget } from '../report/stats.js';
 import type { ManagedDrone } from './managed-drone.js';
 import type { PidfileWriter } from './pidfile.js';
 import { checkProcessCount } from './pidfiles.js';

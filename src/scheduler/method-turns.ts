@@ -1,6 +1,6 @@
 /** Methods that wait, of which one runs at a time. */
-import { outsideSections, refuseInSection } from '../section-guard.js';
-import { Turns } from '../turns.js';
+import { outsideSections, refuseInSection } from '../wait/section-guard.js';
+import { Turns } from '../wait/turns.js';
 
 export class MethodTurns {
   /** For messages. */

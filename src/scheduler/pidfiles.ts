@@ -1,6 +1,6 @@
 /** The registered pidfiles, by hostname and path. */
 import { posix } from 'node:path';
-import { invalidArgument } from '../invalid-argument.js';
+import { invalidArgument } from '../option/invalid-argument.js';
 import { DroneManagerError } from './drone-manager-error.js';
 import { pidfileLedBy } from './leader.js';
 import type { ManagedDrone } from './managed-drone.js';

@@ -1,7 +1,7 @@
 /** One refresh of all drones: a round of its own, of which nothing stays in a drone's queue. */
-import type { Call } from '../drone/call.js';
-import { type DroneError, DroneTaskQueueException } from '../drone-error.js';
-import type { RoundOutcome, TaskQueue } from '../task-queue.js';
+import type { Call } from '../queue/drone/call.js';
+import { type DroneError, DroneTaskQueueException } from '../queue/drone/drone-error.js';
+import type { RoundOutcome, TaskQueue } from '../queue/task-queue.js';
 import type { ManagedDrone } from './managed-drone.js';
 import type { Pidfile, PidfileState } from './pidfile.js';
 import { withdraw } from './withdraw.js';

@@ -1,7 +1,7 @@
 /** The refreshes of a drone manager, one after another: from the asking until somebody takes over what was found. */
-import type { AnyDrone } from '../drone/drone.js';
-import { metricName, type Stats } from '../stats.js';
-import type { TaskQueue } from '../task-queue.js';
+import type { AnyDrone } from '../queue/drone/drone.js';
+import { metricName, type Stats } from '../report/stats.js';
+import type { TaskQueue } from '../queue/task-queue.js';
 import { DroneManagerError } from './drone-manager-error.js';
 import type { DroneStates } from './drone-states.js';
 import { Limit } from './limit.js';

@@ -3,11 +3,11 @@
  * the controller or one machine is all that is involved; from drone to drone it goes by way of the controller, once the
  * drones have run their calls.
  */
-import type { Call } from '../drone/call.js';
-import { LocalDrone } from '../drone/local-drone.js';
-import { invalidArgument } from '../invalid-argument.js';
-import type { TaskQueue } from '../task-queue.js';
-import type { FileTransferResult } from '../utility.js';
+import type { Call } from '../queue/drone/call.js';
+import { LocalDrone } from '../queue/drone/local-drone.js';
+import { invalidArgument } from '../option/invalid-argument.js';
+import type { TaskQueue } from '../queue/task-queue.js';
+import type { FileTransferResult } from '../queue/wire/methods.js';
 import { CopiesBetween } from './copies-between.js';
 import { Copy, type FailedCopy, type PendingCopy } from './copy.js';
 import { DroneManagerError } from './drone-manager-error.js';

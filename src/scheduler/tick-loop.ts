@@ -10,11 +10,11 @@
  * What always holds: one tick at a time, an abandoned one included, which is why `run` is refused until that has ended;
  * and listeners on the process, and the timer that keeps it alive, are there only from the start to the end of `run`.
  */
-import { summarize } from '../drone-error.js';
-import { events, publish } from '../events.js';
-import { invalidArgument } from '../invalid-argument.js';
-import { refuseInSection } from '../section-guard.js';
-import { metricName, openStats, type Stats } from '../stats.js';
+import { summarize } from '../queue/drone/drone-error.js';
+import { events, publish } from '../report/events.js';
+import { invalidArgument } from '../option/invalid-argument.js';
+import { refuseInSection } from '../wait/section-guard.js';
+import { metricName, openStats, type Stats } from '../report/stats.js';
 import { checkedPauseMs, readTickOptions, type Tick, type TickLoopOptions, type TickSettings } from './tick-options.js';
 
 /** A run of the loop that was refused, or the reason why a tick's signal was aborted. */

@@ -1,9 +1,9 @@
 /** What a tick loop can be told, its defaults, and the complaints about what it cannot be told. */
 import { constants } from 'node:os';
-import { type Clock, systemClock } from '../clock.js';
-import { invalidArgument } from '../invalid-argument.js';
-import { type Log, safeLog } from '../log.js';
-import { checkStatsTarget, type StatsTarget } from '../stats.js';
+import { type Clock, systemClock } from '../wait/clock.js';
+import { invalidArgument } from '../option/invalid-argument.js';
+import { type Log, safeLog } from '../report/log.js';
+import { checkStatsTarget, type StatsTarget } from '../report/stats.js';
 
 /** What a tick is given. */
 export interface TickContext {

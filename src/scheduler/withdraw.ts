@@ -1,6 +1,6 @@
 /** Takes calls of our own back, before they were sent. */
-import type { Call } from '../drone/call.js';
-import { type AnyDrone, returnWorkload, takeWorkload } from '../drone/drone.js';
+import type { Call } from '../queue/drone/call.js';
+import { type AnyDrone, returnWorkload, takeWorkload } from '../queue/drone/drone.js';
 
 /** Those that are still in the drone's queue; other calls, and kills, stay as they are. Gives what was there. */
 export function withdraw(drone: AnyDrone, calls: Iterable<Call>): Set<Call> {

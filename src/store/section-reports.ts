@@ -1,8 +1,8 @@
 /** What is told of sections: log, events and metrics. */
-import { systemClock } from '../clock.js';
-import { events, publish } from '../events.js';
-import type { Log } from '../log.js';
-import { BoundedNames, metricName, openStats, type Stats } from '../stats.js';
+import { systemClock } from '../wait/clock.js';
+import { events, publish } from '../report/events.js';
+import type { Log } from '../report/log.js';
+import { BoundedNames, metricName, openStats, type Stats } from '../report/stats.js';
 import { titleOf } from './call-site.js';
 import type { SectionFacts } from './section.js';
 import type { StoreSettings } from './store-options.js';

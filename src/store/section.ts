@@ -14,12 +14,12 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type CompiledQuery, Kysely, type QueryResult } from 'kysely';
-import { ContextSwitchError, currentSection, type GuardedSection, inSection } from '../section-guard.js';
+import { ContextSwitchError, currentSection, type GuardedSection, inSection } from '../wait/section-guard.js';
 import type { Engine, FailureKind, Policy, Transaction } from './engine.js';
 import { type CallSite, titleOf } from './call-site.js';
 import { SectionDriver } from './section-driver.js';
 import { ReadOnlyViolation, shortened, StoreError } from './store-error.js';
-import { Turns } from '../turns.js';
+import { Turns } from '../wait/turns.js';
 
 /** What is known of a section before it begins. */
 export interface SectionFacts {

@@ -1,8 +1,8 @@
 /** What a store can be told, its defaults, and the complaints about what it cannot be told. */
-import { invalidArgument } from '../invalid-argument.js';
-import { type Log, safeLog } from '../log.js';
-import { OptionReader } from '../option-reader.js';
-import { checkStatsTarget, type StatsTarget } from '../stats.js';
+import { invalidArgument } from '../option/invalid-argument.js';
+import { type Log, safeLog } from '../report/log.js';
+import { OptionReader } from '../option/option-reader.js';
+import { checkStatsTarget, type StatsTarget } from '../report/stats.js';
 
 /** Which database, and how sections go. Exactly one of `file`, `url` and `memory` is given. */
 export interface StoreOptions {

@@ -1,10 +1,16 @@
 /** State for schedulers: read-only unless a section says otherwise. */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Kysely, Migration } from 'kysely';
-import { invalidArgument } from '../invalid-argument.js';
-import { checkNames, OptionReader } from '../option-reader.js';
-import { ContextSwitchError, currentSection, inNoSection, refuseInSection, sectionsAround } from '../section-guard.js';
-import { UnderWay } from '../under-way.js';
+import { invalidArgument } from '../option/invalid-argument.js';
+import { checkNames, OptionReader } from '../option/option-reader.js';
+import {
+  ContextSwitchError,
+  currentSection,
+  inNoSection,
+  refuseInSection,
+  sectionsAround,
+} from '../wait/section-guard.js';
+import { UnderWay } from '../wait/pending-work.js';
 import { CallSite, titleOf } from './call-site.js';
 import type { Engine, Transaction } from './engine.js';
 import type { ReadDb, ReadWriteDb } from './handles.js';
@@ -15,7 +21,7 @@ import { Section, type SectionFacts } from './section.js';
 import { SectionReports } from './section-reports.js';
 import { StoreError } from './store-error.js';
 import { readStoreOptions, type StoreOptions, type StoreSettings } from './store-options.js';
-import { Turns } from '../turns.js';
+import { Turns } from '../wait/turns.js';
 
 /** How one section goes. */
 export interface ReadOptions {

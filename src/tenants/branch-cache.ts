@@ -6,7 +6,7 @@
  * search; checked and without text it is known to be absent. So there is one ltime for what is there and what is not, and
  * it only grows: a search says something only about paths that no newer one has taken in.
  */
-import { invalidArgument } from '../invalid-argument.js';
+import { invalidArgument } from '../option/invalid-argument.js';
 import { checkExtraPaths, checkFilePath, checkRoots, DEFAULT_ROOTS, isFolder, takesIn } from './config-path.js';
 import { checkLtime } from './logical-clock.js';
 

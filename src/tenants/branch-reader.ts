@@ -1,6 +1,6 @@
 /** Brings what is known of a branch's configuration up to date: from memory, from what others have read, or by reading it. */
-import type { Log } from '../log.js';
-import { Window } from '../window.js';
+import type { Log } from '../report/log.js';
+import { Window } from '../wait/window.js';
 import { BranchCache } from './branch-cache.js';
 import type { FileSource } from './file-source.js';
 import type { LogicalClock } from './logical-clock.js';

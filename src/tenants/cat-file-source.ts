@@ -1,7 +1,7 @@
 /** Reads branches by asking who has their repositories: an executor, by jobs `merger:cat`. */
-import { systemClock } from '../clock.js';
-import { invalidArgument } from '../invalid-argument.js';
-import { OptionReader } from '../option-reader.js';
+import { systemClock } from '../wait/clock.js';
+import { invalidArgument } from '../option/invalid-argument.js';
+import { OptionReader } from '../option/option-reader.js';
 import type { FileSource } from './file-source.js';
 import type { BranchName } from './shared-file-cache.js';
 

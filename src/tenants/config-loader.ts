@@ -5,10 +5,10 @@
  * caches that only get newer, whoever else reads at the time. Its new layout takes the old one's place in one step, when
  * all of it is there and sound; otherwise the old one stays and the report says why.
  */
-import { refuseInSection } from '../section-guard.js';
+import { refuseInSection } from '../wait/section-guard.js';
 import { setMaxListeners } from 'node:events';
 import { isDeepStrictEqual } from 'node:util';
-import { events, publish } from '../events.js';
+import { events, publish } from '../report/events.js';
 import { BranchReader, type ReadBranch } from './branch-reader.js';
 import { faultText } from './layout-error.js';
 import {

@@ -1,5 +1,5 @@
 /** Which paths of a repository hold configuration: files by their path, folders by their path and a slash. */
-import { invalidArgument } from '../invalid-argument.js';
+import { invalidArgument } from '../option/invalid-argument.js';
 
 /**
  * Where a branch's configuration is looked for: in the first of these that holds any, and in no other. A name that ends

@@ -1,5 +1,5 @@
 /** What is wrong with a tenant's configuration. */
-import { invalidArgument } from '../invalid-argument.js';
+import { invalidArgument } from '../option/invalid-argument.js';
 
 /** One thing that is wrong, and where. What is not known is left out. */
 export interface LayoutFault {

@@ -1,7 +1,7 @@
 /** What a config loader works with, its defaults, and the complaints about what it cannot work with. */
-import { invalidArgument } from '../invalid-argument.js';
-import { type Log, safeLog } from '../log.js';
-import { OptionReader } from '../option-reader.js';
+import { invalidArgument } from '../option/invalid-argument.js';
+import { type Log, safeLog } from '../report/log.js';
+import { OptionReader } from '../option/option-reader.js';
 import type { FileSource } from './file-source.js';
 import type { LogicalClock } from './logical-clock.js';
 import { MemoryFileCache, type SharedFileCache } from './shared-file-cache.js';

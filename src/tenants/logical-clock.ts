@@ -1,5 +1,5 @@
 /** Logical time: what is done after what. */
-import { invalidArgument } from '../invalid-argument.js';
+import { invalidArgument } from '../option/invalid-argument.js';
 
 /**
  * A source of ltimes. Schedulers that share anything (a cache of files, layouts) must share their clock, too: any counter

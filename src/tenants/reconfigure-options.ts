@@ -1,6 +1,6 @@
 /** What is to be reconfigured, and the complaints about what cannot be. */
-import { invalidArgument } from '../invalid-argument.js';
-import { checkNames } from '../option-reader.js';
+import { invalidArgument } from '../option/invalid-argument.js';
+import { checkNames } from '../option/option-reader.js';
 
 /** A branch, or all branches of a project, that has changed. */
 export interface ChangedBranch {

@@ -6,11 +6,11 @@
  * time, by what the asynchronous caller holds, and a breach throws rather than hangs now and then.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { invalidArgument } from '../invalid-argument.js';
-import { KeyedLock, type Release } from '../keyed-lock.js';
-import { type Log, safeLog } from '../log.js';
-import { checkNames } from '../option-reader.js';
-import { refuseInSection } from '../section-guard.js';
+import { invalidArgument } from '../option/invalid-argument.js';
+import { KeyedLock, type Release } from '../wait/keyed-lock.js';
+import { type Log, safeLog } from '../report/log.js';
+import { checkNames } from '../option/option-reader.js';
+import { refuseInSection } from '../wait/section-guard.js';
 
 /**
  * Keeps out other processes. Taken when the lock of this process is held, given back before that is; so at most one of

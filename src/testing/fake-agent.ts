@@ -1,14 +1,14 @@
 /** Plays the agent of a FakeDrone, on the main thread: the same frames, the same order of calls, functions for methods. */
-import { Batches } from '../agent/batches.js';
-import { describe, failed, type Outcome, returned } from '../agent/outcome.js';
-import { Outputs } from '../agent/outputs.js';
-import type { RunningCall } from '../agent/running-call.js';
-import { decode, encode } from '../codec.js';
-import { decodeCredit } from '../credits.js';
-import type { FarEnd, RelayedChannel } from '../drone/endpoint.js';
-import type { ProcessId } from '../utility.js';
-import { encodeFrame, FrameReader } from '../frames.js';
-import { type CallHead, decodeCall, FrameType, PROTOCOL_VERSION, type ReadyReport } from '../wire.js';
+import { Batches } from '../queue/agent/batches.js';
+import { describe, failed, type Outcome, returned } from '../queue/agent/outcome.js';
+import { Outputs } from '../queue/agent/outputs.js';
+import type { RunningCall } from '../queue/agent/running-call.js';
+import { decode, encode } from '../queue/wire/codec/codec.js';
+import { decodeCredit } from '../queue/wire/credits.js';
+import type { FarEnd, RelayedChannel } from '../queue/drone/endpoint.js';
+import type { ProcessId } from '../queue/wire/methods.js';
+import { encodeFrame, FrameReader } from '../queue/wire/frames.js';
+import { type CallHead, decodeCall, FrameType, PROTOCOL_VERSION, type ReadyReport } from '../queue/wire/messages.js';
 import type { FakeCall } from './fake-drone.js';
 import { Printer } from './printer.js';
 import { BREAK_THREAD } from './fake-transport.js';

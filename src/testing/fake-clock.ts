@@ -1,7 +1,7 @@
 /** A clock that stands still until the test moves it. */
 import { setImmediate } from 'node:timers';
-import type { Clock, Timer } from '../clock.js';
-import { invalidArgument } from '../invalid-argument.js';
+import type { Clock, Timer } from '../wait/clock.js';
+import { invalidArgument } from '../option/invalid-argument.js';
 
 interface FakeTimer {
   readonly dueMs: number;

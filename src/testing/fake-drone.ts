@@ -1,7 +1,7 @@
 /** A drone for the tests of those who use the package: its methods are functions of the test. */
-import { Drone, moveTo } from '../drone/drone.js';
-import { Endpoint, type FarEnd, type RelayedChannel } from '../drone/endpoint.js';
-import type { ProcessId } from '../utility.js';
+import { Drone, moveTo } from '../queue/drone/drone.js';
+import { Endpoint, type FarEnd, type RelayedChannel } from '../queue/drone/endpoint.js';
+import type { ProcessId } from '../queue/wire/methods.js';
 import { FakeAgent, type FakeFault } from './fake-agent.js';
 
 /** A call as it reached a FakeDrone. */

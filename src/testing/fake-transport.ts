@@ -2,8 +2,8 @@
  * The worker thread's side of a FakeDrone: a channel to its far end on the main thread, where an agent would be. The
  * round takes the real path through thread, link and frames; only the drone is played.
  */
-import { type Channel, type Transport, TransportError } from '../transport.js';
-import type { DownKind } from '../wire.js';
+import { type Channel, type Transport, TransportError } from '../queue/transport/transport.js';
+import type { DownKind } from '../queue/wire/messages.js';
 
 /** Code of the error with which the far end asks for the thread's death; the message says how. */
 export const BREAK_THREAD = 'ERR_FAKE_BREAK_THREAD';

@@ -1,5 +1,5 @@
 /** A place in a test's code where work stops until the test lets it go on. */
-import { invalidArgument } from '../invalid-argument.js';
+import { invalidArgument } from '../option/invalid-argument.js';
 
 /**
  * Holds work at a known point, so that a test never has to sleep: the work awaits `wait()`, the test awaits

@@ -1,6 +1,6 @@
 /** What a fake drone's method prints, as a command would: no faster than it is consumed. */
-import type { OutputSink } from '../agent/call-context.js';
-import { LARGEST_PIECE_BYTES } from '../credits.js';
+import type { OutputSink } from '../queue/agent/call-context.js';
+import { LARGEST_PIECE_BYTES } from '../queue/wire/credits.js';
 
 export class Printer {
   readonly #sink: OutputSink | undefined;

@@ -6,8 +6,8 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AuthContext, Connection, ParsedKey, PublicKeyAuthContext, ServerChannel, Session } from 'ssh2';
-import { invalidArgument } from '../invalid-argument.js';
-import type { SshDroneOptions } from '../drone/ssh-drone.js';
+import { invalidArgument } from '../option/invalid-argument.js';
+import type { SshDroneOptions } from '../queue/drone/ssh-drone.js';
 import { Commands, type ExecRequest } from './exec-request.js';
 
 /** Who an SSH server for tests lets in, where it listens, and what becomes of the commands. */

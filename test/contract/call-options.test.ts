@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { events, LocalDrone } from 'drone-task-queue';
 import { FakeDrone, Gate } from 'drone-task-queue/testing';
-import { leakCheck } from '../leak-check.js';
+import { leakCheck } from '../support/leak-check.js';
 import { queues } from './queues.js';
 import { exceptionOf, failureOf } from './rejections.js';
 import { Witness } from './witness.js';

@@ -5,7 +5,7 @@ import { createServer, type AddressInfo, type Socket } from 'node:net';
 import test from 'node:test';
 import { events, SshDrone } from 'drone-task-queue';
 import { FakeDrone, Gate } from 'drone-task-queue/testing';
-import { leakCheck } from '../leak-check.js';
+import { leakCheck } from '../support/leak-check.js';
 import { queues } from './queues.js';
 import { exceptionOf, failureOf } from './rejections.js';
 import { Witness } from './witness.js';

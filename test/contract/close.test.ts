@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { type DroneError, events, LocalDrone, SshDrone } from 'drone-task-queue';
 import { FakeDrone, Gate, startSshServer } from 'drone-task-queue/testing';
-import { leakCheck } from '../leak-check.js';
+import { leakCheck } from '../support/leak-check.js';
 import { queues } from './queues.js';
 import { exceptionOf, failureOf, refusalOf, rejectionOf } from './rejections.js';
 import { Witness } from './witness.js';

@@ -6,11 +6,11 @@ import { chmod } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import test, { after, before } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { allGone, isRunning, killGroup, temporaryFolder } from '../agent/processes-left.js';
-import { leakCheck } from '../leak-check.js';
-import { type Sshd, startSshd } from '../sshd.js';
+import { allGone, isRunning, killGroup, temporaryFolder } from '../support/processes-left.js';
+import { leakCheck } from '../support/leak-check.js';
+import { type Sshd, startSshd } from '../support/sshd.js';
 
-const PROGRAM = fileURLToPath(new URL('./controller-process.js', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('./programs/controller-process.js', import.meta.url));
 
 let sshd: Sshd;
 

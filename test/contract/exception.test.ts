@@ -4,7 +4,7 @@ import test from 'node:test';
 import { inspect } from 'node:util';
 import { type AnyDrone, type Call, type DroneResults, type DroneTaskQueueException } from 'drone-task-queue';
 import { FakeDrone, Gate } from 'drone-task-queue/testing';
-import { leakCheck } from '../leak-check.js';
+import { leakCheck } from '../support/leak-check.js';
 import { queues } from './queues.js';
 import { exceptionOf, failureOf } from './rejections.js';
 

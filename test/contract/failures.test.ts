@@ -4,8 +4,8 @@ import test from 'node:test';
 import { inspect } from 'node:util';
 import { DroneError, type DroneErrorKind, type Phase } from 'drone-task-queue';
 import { FakeDrone, type FakeFault } from 'drone-task-queue/testing';
-import { leakCheck } from '../leak-check.js';
-import { assertSame } from '../same.js';
+import { leakCheck } from '../support/leak-check.js';
+import { assertSame } from '../support/same.js';
 import { queues } from './queues.js';
 import { exceptionOf, failureOf, rejectionOf } from './rejections.js';
 

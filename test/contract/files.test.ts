@@ -9,8 +9,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type Call, events, type FileTransferResult, LocalDrone } from 'drone-task-queue';
 import { FakeDrone } from 'drone-task-queue/testing';
-import { isRunning } from '../agent/processes-left.js';
-import { leakCheck } from '../leak-check.js';
+import { isRunning } from '../support/processes-left.js';
+import { leakCheck } from '../support/leak-check.js';
 import { queues } from './queues.js';
 import { exceptionOf, failureOf } from './rejections.js';
 import { hashOf, LONG_AGO, Scratch } from './trees.js';
@@ -313,7 +313,7 @@ for (const make of queues) {
     await using scratch = await Scratch.make();
     const from = await scratch.file('from', 8 * MIB);
     const command = `ulimit -f 8192; exec "$@"`; // of 512 bytes
-    const program = fileURLToPath(new URL('./no-room.js', import.meta.url));
+    const program = fileURLToPath(new URL('./programs/no-room.js', import.meta.url));
     const node = [process.execPath, program, make.name, from, await scratch.folder('in')];
     const stdout = execFileSync('/bin/sh', ['-c', command, 'sh', ...node], { encoding: 'utf8' });
     assert.match(stdout, /^call EFBIG, 0 left: putFile: on the drone: cannot write ".*to": EFBIG: file too large/);

@@ -5,7 +5,7 @@ import { chmod, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:
 import { join } from 'node:path';
 import test from 'node:test';
 import { events, LocalDrone } from 'drone-task-queue';
-import { leakCheck } from '../leak-check.js';
+import { leakCheck } from '../support/leak-check.js';
 import { queues } from './queues.js';
 import { exceptionOf, failureOf } from './rejections.js';
 import { lookAt, makeTree, Scratch } from './trees.js';

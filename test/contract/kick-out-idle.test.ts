@@ -4,11 +4,11 @@ import { execFile } from 'node:child_process';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { leakCheck } from '../leak-check.js';
+import { leakCheck } from '../support/leak-check.js';
 
 leakCheck();
 
-const PROGRAM = fileURLToPath(new URL('./kick-out-process.js', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('./programs/kick-out-process.js', import.meta.url));
 /** A process that does not end by itself is ended by this, and the test with it, ms. */
 const TIMEOUT_MS = 60_000;
 

@@ -4,7 +4,7 @@ import test from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type DroneError, events, type RoundsTaskQueue, SshDrone, ThreadedTaskQueue } from 'drone-task-queue';
 import { FakeDrone, type FakeFault, startSshServer } from 'drone-task-queue/testing';
-import { leakCheck } from '../leak-check.js';
+import { leakCheck } from '../support/leak-check.js';
 import { queues } from './queues.js';
 import { failureOf, refusalOf, rejectionOf } from './rejections.js';
 import { Witness } from './witness.js';

@@ -10,8 +10,8 @@ import test, { after, before } from 'node:test';
 import { inspect } from 'node:util';
 import { type DroneError, events, SshDrone, type SshDroneOptions } from 'drone-task-queue';
 import { startSshServer } from 'drone-task-queue/testing';
-import { leakCheck } from '../leak-check.js';
-import { startLoginServer } from '../ssh/login-server.js';
+import { leakCheck } from '../support/leak-check.js';
+import { startLoginServer } from '../queue/transport/ssh/login-server.js';
 import { queues } from './queues.js';
 import { exceptionOf, failureOf } from './rejections.js';
 

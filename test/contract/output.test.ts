@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import test, { after, before } from 'node:test';
 import { type Call, LocalDrone, type OutputChunk } from 'drone-task-queue';
 import { FakeDrone, Gate } from 'drone-task-queue/testing';
-import { leakCheck } from '../leak-check.js';
+import { leakCheck } from '../support/leak-check.js';
 import { queues } from './queues.js';
 import { failureOf } from './rejections.js';
 

@@ -4,7 +4,7 @@ import test from 'node:test';
 import { threadId as mainThreadId } from 'node:worker_threads';
 import { type AnyDrone, type DroneWorker, events, ThreadedTaskQueue } from 'drone-task-queue';
 import { FakeDrone, Gate } from 'drone-task-queue/testing';
-import { leakCheck } from '../leak-check.js';
+import { leakCheck } from '../support/leak-check.js';
 import { exceptionOf } from './rejections.js';
 import { Witness } from './witness.js';
 

@@ -9,7 +9,7 @@ import { promisify } from 'node:util';
 import { threadId as mainThreadId } from 'node:worker_threads';
 import { type AnyDrone, type DroneError, DroneTaskQueue, events, SshDrone, ThreadedTaskQueue } from 'drone-task-queue';
 import { FakeDrone, type FakeFault, Gate } from 'drone-task-queue/testing';
-import { leakCheck } from '../leak-check.js';
+import { leakCheck } from '../support/leak-check.js';
 import { exceptionOf, failureOf, rejectionOf } from './rejections.js';
 import { Witness } from './witness.js';
 

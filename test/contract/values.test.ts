@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { type Drone, DroneError, LocalDrone, SshDrone } from 'drone-task-queue';
 import { FakeDrone, startSshServer } from 'drone-task-queue/testing';
-import { leakCheck } from '../leak-check.js';
-import { arrivalOf, assertSame, VALUES } from '../values.js';
+import { leakCheck } from '../support/leak-check.js';
+import { arrivalOf, assertSame, VALUES } from '../support/values.js';
 import { type MakeQueue, queues } from './queues.js';
 import { failureOf, rejectionOf } from './rejections.js';
 

@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { events, LocalDrone } from 'drone-task-queue';
-import { encode } from '../../src/codec.js';
-import { encodeFrame, join } from '../../src/frames.js';
-import { FrameType } from '../../src/wire.js';
+import { encode } from '../../src/queue/wire/codec/codec.js';
+import { encodeFrame, join } from '../../src/queue/wire/frames.js';
+import { FrameType } from '../../src/queue/wire/messages.js';
 import { LYING_UTILITY, type LyingMethods } from '../faults/lying-utility.js';
-import { leakCheck } from '../leak-check.js';
+import { leakCheck } from '../support/leak-check.js';
 import { queues } from './queues.js';
 import { Witness } from './witness.js';
 

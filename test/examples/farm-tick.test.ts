@@ -9,13 +9,13 @@ import test, { type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Store } from 'drone-task-queue/store';
-import { allGone, temporaryFolder } from '../agent/processes-left.js';
-import { leakCheck } from '../leak-check.js';
+import { allGone, temporaryFolder } from '../support/processes-left.js';
+import { leakCheck } from '../support/leak-check.js';
 import { finishedPidfiles, isFile } from './finished-pidfiles.js';
-import type { KillAt } from './killed-scheduler.js';
+import type { KillAt } from './programs/killed-scheduler.js';
 
 const PROGRAM = fileURLToPath(new URL('../../examples/farm-tick.ts', import.meta.url));
-const KILLER = fileURLToPath(new URL('./killed-scheduler.js', import.meta.url));
+const KILLER = fileURLToPath(new URL('./programs/killed-scheduler.js', import.meta.url));
 /** In all; `FARM_KILLS=200` for a long run. */
 const KILLS = Number(process.env['FARM_KILLS'] ?? 8);
 const SEED = Number(process.env['FARM_SEED'] ?? Math.floor(Math.random() * 2 ** 31));

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:
 import { join } from 'node:path';
 import test from 'node:test';
 import { type MergedBranch, Merger, type RepoCache } from 'drone-task-queue/executor';
-import { leakCheck } from '../leak-check.js';
+import { leakCheck } from '../support/leak-check.js';
 import { git, type Remote, Workshop } from './repositories.js';
 
 leakCheck();

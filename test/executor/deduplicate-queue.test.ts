@@ -4,7 +4,7 @@ import test from 'node:test';
 import { DeduplicateQueue, type ItemLocks } from 'drone-task-queue/executor';
 import { Gate } from 'drone-task-queue/testing';
 import fc from 'fast-check';
-import { KeyedLock, type Release } from '../../src/keyed-lock.js';
+import { KeyedLock, type Release } from '../../src/wait/keyed-lock.js';
 
 const keyOf = (item: string): string => item;
 

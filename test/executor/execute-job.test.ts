@@ -4,7 +4,7 @@ import test from 'node:test';
 import { type Drone, DroneTaskQueue } from 'drone-task-queue';
 import type { ExecuteJob, ExecuteReport } from 'drone-task-queue/executor';
 import { FakeDrone } from 'drone-task-queue/testing';
-import { leakCheck } from '../leak-check.js';
+import { leakCheck } from '../support/leak-check.js';
 import { bench, codeOf, until, valueOf } from './executors.js';
 
 leakCheck();

@@ -8,7 +8,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import test from 'node:test';
 import { Merger } from 'drone-task-queue/executor';
-import { leakCheck } from '../leak-check.js';
+import { leakCheck } from '../support/leak-check.js';
 import { until } from './executors.js';
 import { git, Workshop } from './repositories.js';
 

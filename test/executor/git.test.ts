@@ -4,7 +4,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { Git } from '../../src/executor/git.js';
-import { leakCheck } from '../leak-check.js';
+import { leakCheck } from '../support/leak-check.js';
 import { until } from './executors.js';
 import { outOfFiles } from './process-out-of-files.js';
 import { Workshop } from './repositories.js';

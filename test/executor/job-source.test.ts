@@ -6,9 +6,9 @@ import test from 'node:test';
 import { DroneTaskQueue } from 'drone-task-queue';
 import { type Job, MemoryJobSource } from 'drone-task-queue/executor';
 // The built one: the source's own has another async context than the package under test.
-import { inSection } from '../../dist/section-guard.js';
+import { inSection } from '../../dist/wait/section-guard.js';
 import { failureOf } from '../../src/executor/job-source.js';
-import { leakCheck } from '../leak-check.js';
+import { leakCheck } from '../support/leak-check.js';
 import { bench, benchIn, codeOf, until, valueOf } from './executors.js';
 import { Workshop } from './repositories.js';
 

@@ -4,7 +4,7 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import type { ExecuteReport, JobAnswer, MergeReply, RepoCacheOptions } from 'drone-task-queue/executor';
-import { leakCheck } from '../leak-check.js';
+import { leakCheck } from '../support/leak-check.js';
 import { type Bench, benchIn, codeOf, until, valueOf } from './executors.js';
 import { git, Workshop } from './repositories.js';
 

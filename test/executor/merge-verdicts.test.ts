@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { type Merged, type MergeItem, Merger, type NotMerged } from 'drone-task-queue/executor';
-import { leakCheck } from '../leak-check.js';
+import { leakCheck } from '../support/leak-check.js';
 import { until } from './executors.js';
 import { git, Workshop } from './repositories.js';
 

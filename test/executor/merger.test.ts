@@ -11,7 +11,7 @@ import {
   type NotMerged,
   type RepoCache,
 } from 'drone-task-queue/executor';
-import { leakCheck } from '../leak-check.js';
+import { leakCheck } from '../support/leak-check.js';
 import { git, type Remote, Workshop } from './repositories.js';
 
 leakCheck();

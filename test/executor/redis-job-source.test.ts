@@ -9,15 +9,15 @@ import { fileURLToPath } from 'node:url';
 import { type ExecuteReport, type Job, RedisJobSource, type RedisJobSourceOptions } from 'drone-task-queue/executor';
 import { FakeClock } from 'drone-task-queue/testing';
 import { Redis } from 'ioredis';
-import { runWithPackagesOnly } from '../lacking-packages.js';
-import { leakCheck } from '../leak-check.js';
-import { type Redis as RedisServer, startRedis } from '../redis.js';
+import { runWithPackagesOnly } from '../support/lacking-packages.js';
+import { leakCheck } from '../support/leak-check.js';
+import { type Redis as RedisServer, startRedis } from '../support/redis.js';
 import { benchIn, codeOf, until, valueOf } from './executors.js';
 import { Workshop } from './repositories.js';
 
 leakCheck();
 
-const DYING_TAKER = fileURLToPath(new URL('./dying-taker.js', import.meta.url));
+const DYING_TAKER = fileURLToPath(new URL('./programs/dying-taker.js', import.meta.url));
 /** Long enough for a taker that is held up between taking a job and answering it. */
 const LOCK_MS = 1000;
 const never = new AbortController().signal;

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Merger } from 'drone-task-queue/executor';
-import { silentLog } from '../../src/log.js';
-import { leakCheck } from '../leak-check.js';
+import { silentLog } from '../../src/report/log.js';
+import { leakCheck } from '../support/leak-check.js';
 import { git, Workshop } from './repositories.js';
 
 leakCheck();

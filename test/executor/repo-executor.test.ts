@@ -6,7 +6,7 @@ import test from 'node:test';
 import type { Drone } from 'drone-task-queue';
 import type { CatReply, ExecuteReport, Job, JobAnswer, MergeReply } from 'drone-task-queue/executor';
 import { FakeDrone } from 'drone-task-queue/testing';
-import { leakCheck } from '../leak-check.js';
+import { leakCheck } from '../support/leak-check.js';
 import { bench, benchIn, until, valueOf } from './executors.js';
 import { git, Workshop } from './repositories.js';
 

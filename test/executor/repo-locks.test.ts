@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type MergeItem, Merger } from 'drone-task-queue/executor';
 import fc from 'fast-check';
 import { RepoCache } from '../../src/executor/repo-cache.js';
-import { leakCheck } from '../leak-check.js';
+import { leakCheck } from '../support/leak-check.js';
 import { Workshop } from './repositories.js';
 
 leakCheck();

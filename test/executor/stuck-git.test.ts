@@ -11,15 +11,15 @@ import { DroneTaskQueue, type TaskQueue } from 'drone-task-queue';
 import { Merger } from 'drone-task-queue/executor';
 import { FakeClock } from 'drone-task-queue/testing';
 import { Git } from '../../src/executor/git.js';
-import { silentLog } from '../../src/log.js';
-import { leakCheck } from '../leak-check.js';
+import { silentLog } from '../../src/report/log.js';
+import { leakCheck } from '../support/leak-check.js';
 import { bench, benchIn, until } from './executors.js';
 import { outOfFiles } from './process-out-of-files.js';
 import { Workshop } from './repositories.js';
 
 leakCheck();
 
-const STUCK_PROCESS = fileURLToPath(new URL('./stuck-process.js', import.meta.url));
+const STUCK_PROCESS = fileURLToPath(new URL('./programs/stuck-process.js', import.meta.url));
 const WEB = { connection: 'git', project: 'web' };
 const API = { connection: 'git', project: 'api' };
 

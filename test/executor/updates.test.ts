@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { Gate } from 'drone-task-queue/testing';
 import { Updates } from '../../src/executor/updates.js';
-import { leakCheck } from '../leak-check.js';
+import { leakCheck } from '../support/leak-check.js';
 
 leakCheck();
 

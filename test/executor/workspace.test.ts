@@ -4,7 +4,7 @@ import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import type { ExecuteReport, JobAnswer, JobProject, MergeReply } from 'drone-task-queue/executor';
-import { leakCheck } from '../leak-check.js';
+import { leakCheck } from '../support/leak-check.js';
 import { bench, benchIn, codeOf, valueOf } from './executors.js';
 import { git, Workshop } from './repositories.js';
 

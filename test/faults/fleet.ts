@@ -15,8 +15,8 @@ import {
   type ThreadedTaskQueueOptions,
 } from 'drone-task-queue';
 import { failureOf } from '../contract/rejections.js';
-import { type Sshd, startSshd } from '../sshd.js';
-import { startTcpProxy, type TcpProxy } from '../tcp-proxy.js';
+import { type Sshd, startSshd } from '../support/sshd.js';
+import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js';
 import type { FaultWatch } from './fault.js';
 import { Others } from './others.js';
 

@@ -1,6 +1,6 @@
 /** A utility module whose method writes what it is told into the stream of its agent, between the agent's own frames. */
-import { encodeFrame } from '../../src/frames.js';
-import { FrameType } from '../../src/wire.js';
+import { encodeFrame } from '../../src/queue/wire/frames.js';
+import { FrameType } from '../../src/queue/wire/messages.js';
 
 const SOURCE = `
 import { writeSync } from 'node:fs';

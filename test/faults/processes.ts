@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { randomInt } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { isRunning } from '../agent/processes-left.js';
+import { isRunning } from '../support/processes-left.js';
 
 const POLL_MS = 10;
 /** For the end of what was told to end, on a busy machine. */

@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { SshDroneOptions, ThreadedTaskQueueOptions } from 'drone-task-queue';
 
-const PROGRAM = fileURLToPath(new URL('./scheduler-program.js', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('./programs/scheduler-program.js', import.meta.url));
 
 /** What its one round is. */
 export interface Orders {

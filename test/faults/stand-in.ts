@@ -2,9 +2,9 @@
 import { chmod, copyFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { Scratch } from '../contract/trees.js';
-import type { Sshd } from '../sshd.js';
+import type { Sshd } from '../support/sshd.js';
 
-const LIAR = new URL('lying-agent.js', import.meta.url);
+const LIAR = new URL('programs/lying-agent.js', import.meta.url);
 
 export class StandIn implements AsyncDisposable {
   /** For `agentCommand`. */

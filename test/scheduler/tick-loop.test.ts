@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { inspect } from 'node:util';
 import { events, TickLoop, TickLoopError, type Log, type Tick, type TickLoopOptions } from 'drone-task-queue/scheduler';
 import { FakeClock, Gate } from 'drone-task-queue/testing';
-import { leakCheck } from '../leak-check.js';
+import { leakCheck } from '../support/leak-check.js';
 
 leakCheck();
 
@@ -530,7 +530,7 @@ for (const { mode, signals, lines } of [
   },
 ] as const) {
   test(`a scheduler in a ${mode} lives until it is sent ${signals.join(' and ')}, then ends by itself`, async () => {
-    const program = fileURLToPath(new URL('./tick-loop/until-signal.js', import.meta.url));
+    const program = fileURLToPath(new URL('./programs/until-signal.js', import.meta.url));
     const child = spawn(process.execPath, [program, mode], { stdio: ['ignore', 'pipe', 'inherit'] });
     const ended = once(child, 'close');
     const seen: string[] = [];

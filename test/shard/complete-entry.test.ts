@@ -6,14 +6,14 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { completeEntry, type EntryOutcome } from 'drone-task-queue/shard';
 import { testDatabases } from '../contract/store/databases.js';
-import { leakCheck } from '../leak-check.js';
-import { chooseUploads } from '../../src/shard/client/uploads.js';
+import { leakCheck } from '../support/leak-check.js';
+import { chooseUploads } from '../../src/shard/client/chosen-uploads.js';
 import { addRows, entry, type Farm, FINISHED_ON, job, openFarm, rowsOf } from './farm.js';
 
 const databases = testDatabases();
 leakCheck();
 
-const PROGRAM = fileURLToPath(new URL('./complete-entry-process.js', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('./programs/complete-entry-process.js', import.meta.url));
 const SHARD = { id: 4, hostname: 'shard4' };
 const COMPLETED = { status: 'Completed', finished_on: FINISHED_ON, complete: 1 } as const;
 

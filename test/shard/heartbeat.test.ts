@@ -9,7 +9,7 @@ import { type HeartbeatPacket, type HeartbeatReply, ShardClient, ShardMaster } f
 import { Value } from 'typebox/value';
 import { HeartbeatPacketSchema, HeartbeatReplySchema } from '../../src/shard/wire/heartbeat.js';
 import { testDatabases } from '../contract/store/databases.js';
-import { leakCheck } from '../leak-check.js';
+import { leakCheck } from '../support/leak-check.js';
 import { addRows, entry, FINISHED_ON, host, job, openFarm, overTheWire, rowsOf } from './farm.js';
 import { ScriptedLink } from './scripted-link.js';
 

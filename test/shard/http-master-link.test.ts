@@ -17,7 +17,7 @@ import {
 import { Store } from 'drone-task-queue/store';
 import { Gate } from 'drone-task-queue/testing';
 import Fastify from 'fastify';
-import { leakCheck } from '../leak-check.js';
+import { leakCheck } from '../support/leak-check.js';
 import { makeCertificates } from './certificates.js';
 import { emptyPacket, emptyReply, FakeMaster } from './fake-master.js';
 

@@ -3,9 +3,9 @@ import test from 'node:test';
 import type { FarmTables } from 'drone-task-queue/shard';
 import type { Store } from 'drone-task-queue/store';
 import { sql } from 'kysely';
-import { Dice } from '../../soak/dice.js';
+import { Dice } from '../soak/dice.js';
 import { type TestDatabase, testDatabases } from '../contract/store/databases.js';
-import { leakCheck } from '../leak-check.js';
+import { leakCheck } from '../support/leak-check.js';
 import { type Farm, openMaster } from './master/masters.js';
 import { History, type Stores } from './model/history.js';
 

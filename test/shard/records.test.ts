@@ -17,7 +17,7 @@ import {
   serializeJobs,
 } from '../../src/shard/records/records.js';
 import { testDatabases } from '../contract/store/databases.js';
-import { leakCheck } from '../leak-check.js';
+import { leakCheck } from '../support/leak-check.js';
 import { addRows, CREATED_ON, entry, type Farm, host, job, openFarm, overTheWire, type Rows, rowsOf } from './farm.js';
 
 const databases = testDatabases();

@@ -11,8 +11,8 @@ import {
 import { Store } from 'drone-task-queue/store';
 import { FakeClock } from 'drone-task-queue/testing';
 import Fastify from 'fastify';
-import { until } from '../faults/until.js';
-import { leakCheck } from '../leak-check.js';
+import { until } from '../support/until.js';
+import { leakCheck } from '../support/leak-check.js';
 
 leakCheck();
 

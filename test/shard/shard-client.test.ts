@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { completeEntry, ShardClient, type ShardClientOptions, ShardMaster } from 'drone-task-queue/shard';
 import { testDatabases } from '../contract/store/databases.js';
-import { leakCheck } from '../leak-check.js';
+import { leakCheck } from '../support/leak-check.js';
 import { addRows, entry, type Farm, FINISHED_ON, host, job, openFarm, rowsOf } from './farm.js';
 import { Death, Life } from './model/life.js';
 import { acknowledgeAll, idsOf, linkTo, ScriptedLink, Told } from './scripted-link.js';

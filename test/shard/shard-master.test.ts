@@ -13,7 +13,7 @@ import type { Store } from 'drone-task-queue/store';
 import { FakeClock } from 'drone-task-queue/testing';
 import { rejectionOf } from '../contract/rejections.js';
 import { testDatabases } from '../contract/store/databases.js';
-import { leakCheck } from '../leak-check.js';
+import { leakCheck } from '../support/leak-check.js';
 import {
   addShards,
   COMPLETED,

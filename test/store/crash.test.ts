@@ -10,13 +10,13 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Store, type StoreOptions } from 'drone-task-queue/store';
 import { sql } from 'kysely';
-import { leakCheck } from '../leak-check.js';
-import { startPostgres } from '../postgres.js';
+import { leakCheck } from '../support/leak-check.js';
+import { startPostgres } from '../support/postgres.js';
 import type { Rows } from './crash-rows.js';
 
 leakCheck();
 
-const PROGRAM = fileURLToPath(new URL('./crash-writer.js', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('./programs/crash-writer.js', import.meta.url));
 /** That many at a time, each of which is in the way of the others. */
 const LANES = 3;
 /** Writers are killed after as many acknowledged pairs, in turn. */

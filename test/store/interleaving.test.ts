@@ -6,8 +6,8 @@ import { Store, type StoreOptions } from 'drone-task-queue/store';
 import { FakeDrone } from 'drone-task-queue/testing';
 import fc from 'fast-check';
 import { sql } from 'kysely';
-import { leakCheck } from '../leak-check.js';
-import { type Postgres, startPostgres } from '../postgres.js';
+import { leakCheck } from '../support/leak-check.js';
+import { type Postgres, startPostgres } from '../support/postgres.js';
 import { Committed, LogicalThread, type Rows, type Step } from './logical-thread.js';
 
 let server: Postgres;

@@ -18,7 +18,7 @@ import {
 } from 'drone-task-queue/tenants';
 import { Gate } from 'drone-task-queue/testing';
 import { git, Workshop } from '../executor/repositories.js';
-import { leakCheck } from '../leak-check.js';
+import { leakCheck } from '../support/leak-check.js';
 
 leakCheck();
 

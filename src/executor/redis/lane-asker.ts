@@ -7,7 +7,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Queue } from 'bullmq';
-import type { Timer } from '../../clock.js';
+import type { Timer } from '../../wait/clock.js';
 import { ExecutorError } from '../executor-error.js';
 import { failureOf, type JobAnswer } from '../job-source.js';
 import { isAnswer, type JobData } from './job-data.js';

@@ -7,8 +7,8 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Job as QueuedJob, Worker } from 'bullmq';
-import type { Timer } from '../../clock.js';
-import { UnderWay } from '../../under-way.js';
+import type { Timer } from '../../wait/clock.js';
+import { UnderWay } from '../../wait/pending-work.js';
 import { closedError, type Job, type JobAnswer } from '../job-source.js';
 import { orAborted } from '../updates.js';
 import { idIn, type JobData } from './job-data.js';

@@ -1,7 +1,7 @@
 /** Jobs of many processes and machines, kept in Redis by BullMQ. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { outsideSections } from '../../section-guard.js';
+import { outsideSections } from '../../wait/section-guard.js';
 import {
   closedAnswer,
   closedError,

@@ -2,8 +2,8 @@
 import { once } from 'node:events';
 import type * as BullMq from 'bullmq';
 import type { Redis } from 'ioredis';
-import type { Timer } from '../../clock.js';
-import { loadPackage } from '../../optional-package.js';
+import type { Timer } from '../../wait/clock.js';
+import { loadPackage } from '../../option/optional-package.js';
 import { ExecutorError } from '../executor-error.js';
 import type { RedisSettings } from './redis-options.js';
 

@@ -1,8 +1,8 @@
 /** How jobs are kept in Redis, and the defaults. */
-import { type Clock, systemClock } from '../../clock.js';
-import { invalidArgument } from '../../invalid-argument.js';
-import { type Log, safeLog } from '../../log.js';
-import { OptionReader } from '../../option-reader.js';
+import { type Clock, systemClock } from '../../wait/clock.js';
+import { invalidArgument } from '../../option/invalid-argument.js';
+import { type Log, safeLog } from '../../report/log.js';
+import { OptionReader } from '../../option/option-reader.js';
 
 /** Where jobs are kept, and how long is waited for what does not answer. */
 export interface RedisJobSourceOptions {

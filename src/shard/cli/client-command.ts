@@ -1,8 +1,8 @@
 /** `drone-shard client`: heartbeats. */
-import type { Log } from '../../log.js';
+import type { Log } from '../../report/log.js';
 import { HttpMasterLink } from '../wire/http-master-link.js';
 import { ShardClient } from '../client/shard-client.js';
-import { openFarm, statsTarget } from './farm-store.js';
+import { openFarm, statsTarget } from './open-farm.js';
 import { readNamedFile } from './named-file.js';
 import { type Field, type Settings, variableOf } from './settings.js';
 import { isThisMachine } from './this-machine.js';

@@ -1,10 +1,10 @@
 /** `drone-shard migrate`, `add-shard` and `token`: what is done to a store before heartbeats can be. */
-import type { Log } from '../../log.js';
+import type { Log } from '../../report/log.js';
 import { farmMigrations } from '../records/farm-migrations.js';
 import type { FarmTables } from '../records/farm-tables.js';
 import { MasterError } from '../wire/master-error.js';
 import { ShardMaster } from '../master/shard-master.js';
-import { openFarm, openStore } from './farm-store.js';
+import { openFarm, openStore } from './open-farm.js';
 import type { Settings } from './settings.js';
 
 export async function migrateFarm(settings: Settings, log: Log): Promise<void> {

@@ -1,6 +1,6 @@
 /** Log lines on stderr, as text for people or as JSON for programs. */
 import { inspect } from 'node:util';
-import type { Log } from '../../log.js';
+import type { Log } from '../../report/log.js';
 import { HeartbeatError } from '../wire/heartbeat-error.js';
 
 type Level = 'info' | 'warn' | 'error';

@@ -1,5 +1,5 @@
 /** From arguments and environment to an exit status: 0 done, 1 failed, 2 cannot start as it was told. */
-import type { Log } from '../../log.js';
+import type { Log } from '../../report/log.js';
 import { StoreError } from '../../store/store-error.js';
 import { MasterError } from '../wire/master-error.js';
 import { type CommandLine, readCommandLine, USAGE } from './command-line.js';

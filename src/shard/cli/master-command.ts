@@ -1,12 +1,12 @@
 /** `drone-shard master`: a master behind a server of its own. */
 import type { fastify as Fastify, FastifyInstance } from 'fastify';
-import type { Log } from '../../log.js';
-import { loadPackage } from '../../optional-package.js';
+import type { Log } from '../../report/log.js';
+import { loadPackage } from '../../option/optional-package.js';
 import { StoreError } from '../../store/store-error.js';
 import { ShardMaster } from '../master/shard-master.js';
 import { shardRoutes } from '../wire/shard-routes.js';
 import { Connections } from './connections.js';
-import { openFarm, statsTarget } from './farm-store.js';
+import { openFarm, statsTarget } from './open-farm.js';
 import { readNamedFile } from './named-file.js';
 import type { Settings } from './settings.js';
 import { aborted } from './stop.js';

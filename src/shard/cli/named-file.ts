@@ -1,6 +1,6 @@
 /** Files that settings name. */
 import { readFile, stat } from 'node:fs/promises';
-import type { Log } from '../../log.js';
+import type { Log } from '../../report/log.js';
 import type { Settings } from './settings.js';
 import { UsageError } from './usage-error.js';
 

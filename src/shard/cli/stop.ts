@@ -1,6 +1,6 @@
 /** SIGINT and SIGTERM, from the first moment on: the first one asks to stop, the second one ends the process. */
 import { constants } from 'node:os';
-import type { Log } from '../../log.js';
+import type { Log } from '../../report/log.js';
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 

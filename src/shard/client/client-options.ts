@@ -1,9 +1,9 @@
 /** What a shard client can be told, its defaults, and the complaints about what it cannot be told. */
-import { type Clock, systemClock } from '../../clock.js';
-import { invalidArgument } from '../../invalid-argument.js';
-import { type Log, safeLog } from '../../log.js';
-import { OptionReader } from '../../option-reader.js';
-import { checkStatsTarget, type StatsTarget } from '../../stats.js';
+import { type Clock, systemClock } from '../../wait/clock.js';
+import { invalidArgument } from '../../option/invalid-argument.js';
+import { type Log, safeLog } from '../../report/log.js';
+import { OptionReader } from '../../option/option-reader.js';
+import { checkStatsTarget, type StatsTarget } from '../../report/stats.js';
 import { MAX_UPLOADED_JOBS } from '../wire/heartbeat.js';
 
 /** Who a shard client is, and how it goes. */

@@ -1,7 +1,7 @@
 /** What is told of a shard client's heartbeats: log, events and metrics. */
-import { events, type HeartbeatEnd, publish } from '../../events.js';
-import type { Log } from '../../log.js';
-import { metricName, openStats, type Stats } from '../../stats.js';
+import { events, type HeartbeatEnd, publish } from '../../report/events.js';
+import type { Log } from '../../report/log.js';
+import { metricName, openStats, type Stats } from '../../report/stats.js';
 import type { StoreErrorCode } from '../../store/store-error.js';
 import type { ClientSettings } from './client-options.js';
 import { HeartbeatError, type HeartbeatErrorCode } from '../wire/heartbeat-error.js';

@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import type { Flag } from '../records/farm-tables.js';
 import { HEARTBEAT_VERSION, type HeartbeatPacket } from '../wire/heartbeat.js';
 import type { FarmReader } from '../records/serialize.js';
-import type { Uploads } from './uploads.js';
+import type { Uploads } from './chosen-uploads.js';
 
 export async function packetOf(db: FarmReader, shardHostname: string, uploads: Uploads): Promise<HeartbeatPacket> {
   const openJobs = await db

@@ -8,10 +8,10 @@
  * What always holds: one heartbeat at a time; a finished job is to be uploaded until the master has acknowledged all that
  * is known of it; a heartbeat that fails leaves everything for the next one.
  */
-import { invalidArgument } from '../../invalid-argument.js';
+import { invalidArgument } from '../../option/invalid-argument.js';
 import { TickLoop, TickLoopError } from '../../scheduler/tick-loop.js';
 import type { TickContext } from '../../scheduler/tick-options.js';
-import { refuseInSection } from '../../section-guard.js';
+import { refuseInSection } from '../../wait/section-guard.js';
 import { StoreError } from '../../store/store-error.js';
 import type { Store } from '../../store/store.js';
 import { type ClientSettings, readClientOptions, type ShardClientOptions } from './client-options.js';
@@ -24,7 +24,7 @@ import type { HeartbeatExchange, MasterLink } from '../wire/master-link.js';
 import { packetOf } from './packet.js';
 import { isPassing } from './store-trouble.js';
 import { ReplyTaker, type TakenOver } from './take-over.js';
-import { chooseUploads, markUploaded } from './uploads.js';
+import { chooseUploads, markUploaded } from './chosen-uploads.js';
 
 /** A heartbeat was asked for while one is under way. */
 export class ShardClientError extends Error {

@@ -1,5 +1,5 @@
 /** Whose fault it is when a section fails: a record's, the database's, or this program's. */
-import { ContextSwitchError } from '../../section-guard.js';
+import { ContextSwitchError } from '../../wait/section-guard.js';
 import { StoreError, type StoreErrorCode } from '../../store/store-error.js';
 import { RecordError } from '../records/record-error.js';
 

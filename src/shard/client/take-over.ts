@@ -1,5 +1,5 @@
 /** What a reply brings, taken over record by record: one that is wrong is undone whole, told, and costs no other. */
-import type { Log } from '../../log.js';
+import type { Log } from '../../report/log.js';
 import type { Store } from '../../store/store.js';
 import type { FarmTables } from '../records/farm-tables.js';
 import type { HeartbeatReply } from '../wire/heartbeat.js';
@@ -13,7 +13,7 @@ import {
 } from '../records/records.js';
 import type { FarmWriter } from '../records/rows.js';
 import { isOfOneSection, isOfRecord, isPassing } from './store-trouble.js';
-import { uploadAgain } from './uploads.js';
+import { uploadAgain } from './chosen-uploads.js';
 
 /** What became of a reply. */
 export interface TakenOver {

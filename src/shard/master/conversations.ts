@@ -1,6 +1,6 @@
 /** What a master keeps in mind of its talk with each shard; lost with the process, at no harm. */
-import type { Clock } from '../../clock.js';
-import type { Log } from '../../log.js';
+import type { Clock } from '../../wait/clock.js';
+import type { Log } from '../../report/log.js';
 import type { Refused } from '../wire/heartbeat.js';
 import { RateLimit } from '../wire/rate-limit.js';
 

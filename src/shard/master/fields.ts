@@ -1,6 +1,6 @@
 /** Reads what a master is told, each field with its check. */
-import { invalidArgument } from '../../invalid-argument.js';
-import { OptionReader } from '../../option-reader.js';
+import { invalidArgument } from '../../option/invalid-argument.js';
+import { OptionReader } from '../../option/option-reader.js';
 
 /** What the databases' `integer` holds. */
 const MAX_INTEGER = 2 ** 31 - 1;

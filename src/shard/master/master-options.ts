@@ -1,9 +1,9 @@
 /** How a master goes, and its defaults. */
-import { type Clock, systemClock } from '../../clock.js';
-import { invalidArgument } from '../../invalid-argument.js';
-import { type Log, safeLog } from '../../log.js';
-import { OptionReader } from '../../option-reader.js';
-import { checkStatsTarget, type StatsTarget } from '../../stats.js';
+import { type Clock, systemClock } from '../../wait/clock.js';
+import { invalidArgument } from '../../option/invalid-argument.js';
+import { type Log, safeLog } from '../../report/log.js';
+import { OptionReader } from '../../option/option-reader.js';
+import { checkStatsTarget, type StatsTarget } from '../../report/stats.js';
 import type { AssignmentLimits } from './assignment.js';
 
 /** How a master goes. */

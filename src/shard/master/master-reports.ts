@@ -1,5 +1,5 @@
 /** What is told of the heartbeats that a master answers: metrics. */
-import { metricName, openStats, type Stats } from '../../stats.js';
+import { metricName, openStats, type Stats } from '../../report/stats.js';
 import { StoreError } from '../../store/store-error.js';
 import type { HeartbeatReply } from '../wire/heartbeat.js';
 import { MasterError } from '../wire/master-error.js';

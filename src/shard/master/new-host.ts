@@ -1,6 +1,6 @@
 /** What a host is made from, and what hosts are listed by. */
-import { invalidArgument } from '../../invalid-argument.js';
-import { OptionReader } from '../../option-reader.js';
+import { invalidArgument } from '../../option/invalid-argument.js';
+import { OptionReader } from '../../option/option-reader.js';
 import type { Flag } from '../records/farm-tables.js';
 import { fits, RECORDS } from '../records/record-fields.js';
 import { pairsOf, textOf, textsOf } from './fields.js';

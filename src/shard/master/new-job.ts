@@ -1,6 +1,6 @@
 /** What a job is made from, and what jobs are listed by. */
-import { invalidArgument } from '../../invalid-argument.js';
-import { OptionReader } from '../../option-reader.js';
+import { invalidArgument } from '../../option/invalid-argument.js';
+import { OptionReader } from '../../option/option-reader.js';
 import { idOf, integerOf, listOf, pairsOf, textOf, textsOf } from './fields.js';
 import { shardOf } from './new-host.js';
 import { readPage } from './page.js';

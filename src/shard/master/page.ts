@@ -1,5 +1,5 @@
 /** A page of a list that goes by ids. */
-import { invalidArgument } from '../../invalid-argument.js';
+import { invalidArgument } from '../../option/invalid-argument.js';
 import { integerOf } from './fields.js';
 
 const DEFAULT_LIMIT = 100;

@@ -1,5 +1,5 @@
 /** What of one packet the master has refused: a reply tells so much of it, and how much more there is. */
-import { oneLine } from '../../foreign-text.js';
+import { oneLine } from '../../report/untrusted-text.js';
 import type { Refused } from '../wire/heartbeat.js';
 
 /** More of them tell nobody more, and would make a reply that its shard cannot take. */

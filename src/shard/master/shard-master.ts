@@ -1,6 +1,6 @@
 /** The master: it knows the whole farm, and hands parts of it out to shards. */
-import { invalidArgument } from '../../invalid-argument.js';
-import { OptionReader } from '../../option-reader.js';
+import { invalidArgument } from '../../option/invalid-argument.js';
+import { OptionReader } from '../../option/option-reader.js';
 import { Store } from '../../store/store.js';
 import { farmOf } from '../records/farm-store.js';
 import type {

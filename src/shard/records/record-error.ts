@@ -1,5 +1,5 @@
 /** Why a record was not taken over. */
-import { invalidArgument } from '../../invalid-argument.js';
+import { invalidArgument } from '../../option/invalid-argument.js';
 
 /** What a record can be: a row of one of the farm's tables that shard and master tell each other of. */
 export type RecordKind =

@@ -1,8 +1,8 @@
 /** What an HttpMasterLink can be told, its defaults, and the complaints about what it cannot be told. */
 import { X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
-import { invalidArgument } from '../../invalid-argument.js';
-import { checkNames, OptionReader } from '../../option-reader.js';
+import { invalidArgument } from '../../option/invalid-argument.js';
+import { checkNames, OptionReader } from '../../option/option-reader.js';
 import { DEFAULT_MAX_BODY_BYTES, MAX_BODY_BYTES } from './json-body.js';
 
 /** How a shard gets to its master. */

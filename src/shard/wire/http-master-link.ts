@@ -1,8 +1,8 @@
 /** The way to a master over HTTP. */
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
-import { oneLine } from '../../foreign-text.js';
-import { outsideSections } from '../../section-guard.js';
+import { oneLine } from '../../report/untrusted-text.js';
+import { outsideSections } from '../../wait/section-guard.js';
 import type { HeartbeatPacket, HeartbeatReply } from './heartbeat.js';
 import { checkReply } from './heartbeat-check.js';
 import { HeartbeatError } from './heartbeat-error.js';

@@ -1,5 +1,5 @@
 /** What is worth a line in a log that strangers can fill: a thing at its first time, and then once an hour. */
-import type { Clock } from '../../clock.js';
+import type { Clock } from '../../wait/clock.js';
 
 const AGAIN_MS = 3_600_000;
 /** So many lines an hour at the most, whoever comes from wherever. */

@@ -1,5 +1,5 @@
 /** How often somebody may come: so many times a minute, which may also come all at once. */
-import type { Clock } from '../../clock.js';
+import type { Clock } from '../../wait/clock.js';
 import { Recent } from './recent.js';
 
 interface Bucket {

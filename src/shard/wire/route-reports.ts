@@ -1,8 +1,8 @@
 /** What is told of requests to a master: log and metrics. */
-import type { Clock } from '../../clock.js';
-import { oneLine } from '../../foreign-text.js';
-import type { Log } from '../../log.js';
-import { metricName, openStats, type Stats, type StatsTarget } from '../../stats.js';
+import type { Clock } from '../../wait/clock.js';
+import { oneLine } from '../../report/untrusted-text.js';
+import type { Log } from '../../report/log.js';
+import { metricName, openStats, type Stats, type StatsTarget } from '../../report/stats.js';
 import { News } from './news.js';
 import type { Refusal } from './refusal.js';
 

@@ -1,11 +1,11 @@
 /** A master's routes on a Fastify server. */
 import { randomUUID } from 'node:crypto';
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
-import { type Clock, systemClock } from '../../clock.js';
-import { quote } from '../../foreign-text.js';
-import { type Log, safeLog } from '../../log.js';
-import { OptionReader } from '../../option-reader.js';
-import { checkStatsTarget, type StatsTarget } from '../../stats.js';
+import { type Clock, systemClock } from '../../wait/clock.js';
+import { quote } from '../../report/untrusted-text.js';
+import { type Log, safeLog } from '../../report/log.js';
+import { OptionReader } from '../../option/option-reader.js';
+import { checkStatsTarget, type StatsTarget } from '../../report/stats.js';
 import { HEARTBEAT_VERSION, type HeartbeatPacket, HeartbeatPacketSchema, type HeartbeatReply } from './heartbeat.js';
 import { checkPacket, checkReply } from './heartbeat-check.js';
 import {

@@ -1,6 +1,6 @@
 /** Looks at whose token it is: each reads the store, and anybody may ask for one. */
 import { createHash } from 'node:crypto';
-import type { Clock } from '../../clock.js';
+import type { Clock } from '../../wait/clock.js';
 import { RateLimit } from './rate-limit.js';
 import { Recent } from './recent.js';
 import { noToken, tooMany } from './refusal.js';

@@ -1,6 +1,6 @@
 /** One connection to PostgreSQL, as the one transaction knows it that is on it. */
 import type { PoolClient, QueryConfig, QueryResult } from 'pg';
-import type { Log } from '../../log.js';
+import type { Log } from '../../report/log.js';
 import { ConnectionLostError, endsConnection, isOfServer, said } from './failure.js';
 import type { Patience } from './patience.js';
 import { watchServer } from './server-watch.js';

@@ -1,7 +1,7 @@
 /** Up to so many connections to PostgreSQL, which transactions take in turn. */
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Pool, PoolClient } from 'pg';
-import { systemClock } from '../../clock.js';
+import { systemClock } from '../../wait/clock.js';
 import { Connection, type ConnectionSettings } from './connection.js';
 import { ConnectionLostError, isBusy, said } from './failure.js';
 

@@ -1,7 +1,7 @@
 /** Sections on PostgreSQL, by the package pg. */
 import { PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler } from 'kysely';
 import type { Client, ClientConfig, Pool } from 'pg';
-import { loadPackage } from '../../optional-package.js';
+import { loadPackage } from '../../option/optional-package.js';
 import type { Engine, Policy, Transaction } from '../engine.js';
 import { firstWords } from '../statements.js';
 import { StoreError } from '../store-error.js';

@@ -1,7 +1,7 @@
 /** A connection to an SQLite file, as it is used from the store's side of its thread. */
-import { invalidArgument } from '../../invalid-argument.js';
+import { invalidArgument } from '../../option/invalid-argument.js';
 import type { Executed } from './messages.js';
-import type { ThreadHost } from './thread-host.js';
+import type { ThreadHost } from './sqlite-worker.js';
 
 let lastConnection = 0;
 

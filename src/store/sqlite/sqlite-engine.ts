@@ -5,8 +5,8 @@
 import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } from 'kysely';
-import { systemClock } from '../../clock.js';
-import type { Log } from '../../log.js';
+import { systemClock } from '../../wait/clock.js';
+import type { Log } from '../../report/log.js';
 import type { Engine, FailureKind, Policy, Transaction } from '../engine.js';
 import { firstWords, withoutComments } from '../statements.js';
 import { StoreError } from '../store-error.js';
@@ -16,7 +16,7 @@ import { MemoryFolder } from './memory-folder.js';
 import { ReadPool } from './read-pool.js';
 import { Connection } from './sqlite-connection.js';
 import { SqliteTransaction } from './sqlite-transaction.js';
-import { THREAD_LOST, ThreadHost } from './thread-host.js';
+import { THREAD_LOST, ThreadHost } from './sqlite-worker.js';
 
 /** Primary result codes, the low byte of the extended ones: https://sqlite.org/rescode.html */
 const BUSY = 5;

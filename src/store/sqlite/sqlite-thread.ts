@@ -3,7 +3,7 @@
  * synchronous, and wait for the disk and for other processes: here they hold up nobody but the connections of this thread.
  */
 import { isMainThread, parentPort } from 'node:worker_threads';
-import { loadPackage } from '../../optional-package.js';
+import { loadPackage } from '../../option/optional-package.js';
 import { holdsSeveral } from '../statements.js';
 import { StoreError } from '../store-error.js';
 import {

@@ -2,7 +2,7 @@
 import type { ReadDb, ReadWriteDb } from '../../store/handles.js';
 import type { Store } from '../../store/store.js';
 import { StoreError } from '../../store/store-error.js';
-import { invalidArgument } from '../../invalid-argument.js';
+import { invalidArgument } from '../../option/invalid-argument.js';
 import type { TenantTables } from './tenant-tables.js';
 
 /** A store makes some attempts each time; among so many, others would have to come first every time. */

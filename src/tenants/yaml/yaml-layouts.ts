@@ -1,7 +1,7 @@
 /** The way from a tenant's files in YAML to its layout. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { OptionReader } from '../../option-reader.js';
-import { loadPackage } from '../../optional-package.js';
+import { OptionReader } from '../../option/option-reader.js';
+import { loadPackage } from '../../option/optional-package.js';
 import { LayoutError } from '../layout-error.js';
 import type { MakeLayout } from '../loader-options.js';
 import { assembleLayout } from './assembly.js';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { JobAnswer } from 'drone-task-queue/executor';
-import { leakCheck } from '../../leak-check.js';
+import { leakCheck } from '../../support/leak-check.js';
 import { type OpenSource, sources } from './sources.js';
 
 const DONE = { ok: true, value: 1 } as const;

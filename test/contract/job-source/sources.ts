@@ -1,7 +1,7 @@
 /** The sources of jobs that must pass the contract suite. */
 import { after, before } from 'node:test';
 import { type JobAnswer, type JobSource, MemoryJobSource, RedisJobSource } from 'drone-task-queue/executor';
-import { type Redis, startRedis } from '../../redis.js';
+import { type Redis, startRedis } from '../../support/redis.js';
 
 /** What all of them have besides `take`. */
 export interface OpenSource extends JobSource {

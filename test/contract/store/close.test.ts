@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import test from 'node:test';
 import { Store } from 'drone-task-queue/store';
 import { Gate } from 'drone-task-queue/testing';
-import { leakCheck } from '../../leak-check.js';
+import { leakCheck } from '../../support/leak-check.js';
 import { testDatabases } from './databases.js';
 import { add, idsOf, openItems, storeErrorOf } from './items.js';
 import { openFolders } from './memory-folders.js';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { events, Store } from 'drone-task-queue/store';
-import { leakCheck } from '../../leak-check.js';
+import { leakCheck } from '../../support/leak-check.js';
 import { connectOther } from '../../store/postgres/engines.js';
 import { Witness } from '../witness.js';
 import { testDatabases } from './databases.js';

@@ -5,7 +5,7 @@ import { events, SshDrone } from 'drone-task-queue';
 import { DroneManager, TickLoop } from 'drone-task-queue/scheduler';
 import { ContextSwitchError, Store } from 'drone-task-queue/store';
 import { FakeDrone, Gate } from 'drone-task-queue/testing';
-import { leakCheck } from '../../leak-check.js';
+import { leakCheck } from '../../support/leak-check.js';
 import { queues } from '../queues.js';
 import { rejectionOf } from '../rejections.js';
 import { Witness } from '../witness.js';

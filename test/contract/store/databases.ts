@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before } from 'node:test';
 import type { StoreOptions } from 'drone-task-queue/store';
-import { type Postgres, startPostgres } from '../../postgres.js';
+import { type Postgres, startPostgres } from '../../support/postgres.js';
 
 /** A disk that others keep busy would make each commit a matter of seconds. */
 const MEMORY = '/dev/shm';

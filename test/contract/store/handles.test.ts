@@ -4,7 +4,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import test from 'node:test';
 import { ContextSwitchError, type ContextSwitchErrorCode, type Store } from 'drone-task-queue/store';
 import { Gate } from 'drone-task-queue/testing';
-import { leakCheck } from '../../leak-check.js';
+import { leakCheck } from '../../support/leak-check.js';
 import { rejectionOf } from '../rejections.js';
 import { testDatabases } from './databases.js';
 import { add, idsIn, idsOf, type Items, openItems, run, storeErrorOf, type Writing } from './items.js';

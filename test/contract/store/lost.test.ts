@@ -6,7 +6,7 @@ import type { Worker } from 'node:worker_threads';
 import type { Log, Store, StoreOptions } from 'drone-task-queue/store';
 import { Gate } from 'drone-task-queue/testing';
 import pg from 'pg';
-import { leakCheck } from '../../leak-check.js';
+import { leakCheck } from '../../support/leak-check.js';
 import { rejectionOf } from '../rejections.js';
 import { testDatabases } from './databases.js';
 import { add, idsIn, idsOf, type Items, openItems, run, storeErrorOf } from './items.js';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { Store } from 'drone-task-queue/store';
 import { type Migration, sql } from 'kysely';
-import { leakCheck } from '../../leak-check.js';
+import { leakCheck } from '../../support/leak-check.js';
 import { testDatabases } from './databases.js';
 import { storeErrorOf } from './items.js';
 import { migrations } from './migrations.js';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { ReadOnlyViolation, type Store } from 'drone-task-queue/store';
 import { Gate } from 'drone-task-queue/testing';
-import { leakCheck } from '../../leak-check.js';
+import { leakCheck } from '../../support/leak-check.js';
 import { rejectionOf } from '../rejections.js';
 import { testDatabases } from './databases.js';
 import {

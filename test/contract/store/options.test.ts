@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { Store, type StoreOptions } from 'drone-task-queue/store';
-import { runWithPackagesOnly } from '../../lacking-packages.js';
-import { leakCheck } from '../../leak-check.js';
+import { runWithPackagesOnly } from '../../support/lacking-packages.js';
+import { leakCheck } from '../../support/leak-check.js';
 import { rejectionOf } from '../rejections.js';
 import { idsOf, openItems } from './items.js';
 

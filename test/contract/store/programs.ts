@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Place } from './databases.js';
 
-const PROGRAM = new URL('./store-process.js', import.meta.url);
+const PROGRAM = new URL('./programs/store-process.js', import.meta.url);
 
 export interface Program extends AsyncDisposable {
   /** The next line that it prints. Rejects when it ends instead. */

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { Gate } from 'drone-task-queue/testing';
-import { leakCheck } from '../../leak-check.js';
+import { leakCheck } from '../../support/leak-check.js';
 import { rejectionOf } from '../rejections.js';
 import { testDatabases } from './databases.js';
 import { add, addDangling, idsIn, idsOf, openItems, run, storeErrorOf, type Writing } from './items.js';

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { events, type Log, type StatsClient } from 'drone-task-queue/store';
-import { leakCheck } from '../../leak-check.js';
-import { until } from '../../faults/until.js';
+import { leakCheck } from '../../support/leak-check.js';
+import { until } from '../../support/until.js';
 import { rejectionOf } from '../rejections.js';
 import { Warnings } from './warnings.js';
 import { Witness } from '../witness.js';

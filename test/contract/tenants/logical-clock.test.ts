@@ -4,7 +4,7 @@ import test from 'node:test';
 import { MemoryLogicalClock } from 'drone-task-queue/tenants';
 import { StoreLogicalClock } from 'drone-task-queue/tenants/store';
 import { sql } from 'kysely';
-import { leakCheck } from '../../leak-check.js';
+import { leakCheck } from '../../support/leak-check.js';
 import { testDatabases } from '../store/databases.js';
 import { storeErrorOf } from '../store/items.js';
 import { startProgram } from '../store/programs.js';
@@ -13,7 +13,7 @@ import { keepers, openShared } from './stores.js';
 const databases = testDatabases();
 leakCheck();
 
-const PROGRAM = new URL('./tenant-process.js', import.meta.url);
+const PROGRAM = new URL('./programs/tenant-process.js', import.meta.url);
 
 for (const { name, open } of keepers(databases)) {
   test(`${name}: whoever asks gets a higher ltime than all before`, async () => {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { BranchLoad } from 'drone-task-queue/tenants';
 import { StoreFileCache } from 'drone-task-queue/tenants/store';
-import { leakCheck } from '../../leak-check.js';
+import { leakCheck } from '../../support/leak-check.js';
 import { testDatabases } from '../store/databases.js';
 import { storeErrorOf } from '../store/items.js';
 import { startProgram } from '../store/programs.js';
@@ -12,7 +12,7 @@ import { keepers, openShared } from './stores.js';
 const databases = testDatabases();
 leakCheck();
 
-const PROGRAM = new URL('./tenant-process.js', import.meta.url);
+const PROGRAM = new URL('./programs/tenant-process.js', import.meta.url);
 const MAIN = { project: 'p', branch: 'main' };
 
 function load(ltime: number, extraPaths: readonly string[], text: string): BranchLoad {

@@ -20,7 +20,7 @@ import {
   type TenantTables,
 } from 'drone-task-queue/tenants/store';
 import { sql } from 'kysely';
-import { leakCheck } from '../../leak-check.js';
+import { leakCheck } from '../../support/leak-check.js';
 import { testDatabases, type Place } from '../store/databases.js';
 import { storeErrorOf } from '../store/items.js';
 import { startProgram } from '../store/programs.js';
@@ -29,7 +29,7 @@ import { openStore } from './stores.js';
 const databases = testDatabases();
 leakCheck();
 
-const PROGRAM = new URL('./tenant-process.js', import.meta.url);
+const PROGRAM = new URL('./programs/tenant-process.js', import.meta.url);
 
 /** Another process publishes a list of tenants of one project each. */
 async function publishElsewhere(place: Place, ...names: string[]): Promise<void> {

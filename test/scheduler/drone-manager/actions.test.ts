@@ -4,7 +4,7 @@ import test from 'node:test';
 import type { DroneError } from 'drone-task-queue';
 import { type CommandNotStarted, events, WORKING_DIRECTORY } from 'drone-task-queue/scheduler';
 import { Gate } from 'drone-task-queue/testing';
-import { leakCheck } from '../../leak-check.js';
+import { leakCheck } from '../../support/leak-check.js';
 import { codeOf, farmOf, Host, inFolder, names } from './hosts.js';
 
 leakCheck();

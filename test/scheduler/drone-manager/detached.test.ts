@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { LocalDrone, ThreadedTaskQueue } from 'drone-task-queue';
 import { DroneManager, type DroneManagerOptions, type PidfileId, type PidfileState } from 'drone-task-queue/scheduler';
-import { allGone, killGroup, temporaryFolder } from '../../agent/processes-left.js';
-import { leakCheck } from '../../leak-check.js';
+import { allGone, killGroup, temporaryFolder } from '../../support/processes-left.js';
+import { leakCheck } from '../../support/leak-check.js';
 import { inFolder } from './hosts.js';
 
 leakCheck();

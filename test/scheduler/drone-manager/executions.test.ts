@@ -3,7 +3,7 @@ import test from 'node:test';
 import { DroneTaskQueue } from 'drone-task-queue';
 import { DroneManager } from 'drone-task-queue/scheduler';
 import { Gate } from 'drone-task-queue/testing';
-import { leakCheck } from '../../leak-check.js';
+import { leakCheck } from '../../support/leak-check.js';
 import { codeOf, farmOf, Host, inFolder } from './hosts.js';
 
 leakCheck();

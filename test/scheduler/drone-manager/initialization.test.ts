@@ -6,7 +6,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ThreadedTaskQueue } from 'drone-task-queue';
 import { DroneManager, events } from 'drone-task-queue/scheduler';
 import { FakeClock, Gate } from 'drone-task-queue/testing';
-import { leakCheck } from '../../leak-check.js';
+import { leakCheck } from '../../support/leak-check.js';
 import { codeOf, farmOf, Host, names } from './hosts.js';
 
 leakCheck();

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { leakCheck } from '../../leak-check.js';
+import { leakCheck } from '../../support/leak-check.js';
 import { codeOf, farmOf, Host, inFolder, leader } from './hosts.js';
 
 leakCheck();

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { DroneTaskQueue } from '../../../src/drone-task-queue.js';
+import { DroneTaskQueue } from '../../../src/queue/drone-task-queue.js';
 import { DroneManager } from '../../../src/scheduler/drone-manager.js';
 import { MethodTurns } from '../../../src/scheduler/method-turns.js';
-import { type GuardedSection, inSection } from '../../../src/section-guard.js';
-import { leakCheck } from '../../leak-check.js';
+import { type GuardedSection, inSection } from '../../../src/wait/section-guard.js';
+import { leakCheck } from '../../support/leak-check.js';
 import { codeOf } from './hosts.js';
 
 leakCheck();

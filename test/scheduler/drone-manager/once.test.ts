@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
 import type { PidfileId } from 'drone-task-queue/scheduler';
-import { leakCheck } from '../../leak-check.js';
+import { leakCheck } from '../../support/leak-check.js';
 import { farmOf, Host, inFolder } from './hosts.js';
 
 leakCheck();

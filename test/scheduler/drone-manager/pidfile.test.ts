@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { Gate } from 'drone-task-queue/testing';
-import { leakCheck } from '../../leak-check.js';
+import { leakCheck } from '../../support/leak-check.js';
 import { farmOf, Host } from './hosts.js';
 
 leakCheck();

@@ -5,7 +5,7 @@ import { DroneTaskQueueException, ThreadedTaskQueue } from 'drone-task-queue';
 import { type DroneFresh, DroneManager, DroneManagerError, type DroneStale, events } from 'drone-task-queue/scheduler';
 import { Store } from 'drone-task-queue/store';
 import { Gate } from 'drone-task-queue/testing';
-import { leakCheck } from '../../leak-check.js';
+import { leakCheck } from '../../support/leak-check.js';
 import { codeOf, farmOf, Host, leader, names } from './hosts.js';
 
 leakCheck();

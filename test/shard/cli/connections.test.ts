@@ -7,7 +7,7 @@ import test from 'node:test';
 import { Gate } from 'drone-task-queue/testing';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { Connections } from '../../../src/shard/cli/connections.js';
-import { leakCheck } from '../../leak-check.js';
+import { leakCheck } from '../../support/leak-check.js';
 
 leakCheck();
 

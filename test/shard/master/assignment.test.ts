@@ -7,8 +7,8 @@ import { type FarmTables, ShardMaster } from 'drone-task-queue/shard';
 import { Gate } from 'drone-task-queue/testing';
 import { Client } from 'pg';
 import { testDatabases } from '../../contract/store/databases.js';
-import { Dice } from '../../../soak/dice.js';
-import { leakCheck } from '../../leak-check.js';
+import { Dice } from '../../soak/dice.js';
+import { leakCheck } from '../../support/leak-check.js';
 import {
   addShards,
   COMPLETED,

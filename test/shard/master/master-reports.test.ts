@@ -4,7 +4,7 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import test from 'node:test';
 import { ShardMaster } from 'drone-task-queue/shard';
-import { leakCheck } from '../../leak-check.js';
+import { leakCheck } from '../../support/leak-check.js';
 import { Told } from '../scripted-link.js';
 import { addShards, heartbeat, openMaster, packetOf, uploadOf } from './masters.js';
 

@@ -8,7 +8,7 @@ import { type FarmTables, ShardMaster } from 'drone-task-queue/shard';
 import { Store } from 'drone-task-queue/store';
 import { CompiledQuery, type Kysely, type KyselyPlugin, sql } from 'kysely';
 import { type TestDatabase, testDatabases } from '../../contract/store/databases.js';
-import { leakCheck } from '../../leak-check.js';
+import { leakCheck } from '../../support/leak-check.js';
 import { addShards, COMPLETED, type Farm, heartbeat, hostOf, openMaster, uploadOf } from './masters.js';
 
 const databases = testDatabases();

@@ -4,7 +4,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import test from 'node:test';
 import { events, type SectionEnd } from 'drone-task-queue/store';
 import { testDatabases } from '../../contract/store/databases.js';
-import { leakCheck } from '../../leak-check.js';
+import { leakCheck } from '../../support/leak-check.js';
 import {
   addShards,
   COMPLETED,

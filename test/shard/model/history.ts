@@ -11,7 +11,7 @@ import {
   ShardMaster,
 } from 'drone-task-queue/shard';
 import type { Store } from 'drone-task-queue/store';
-import type { Dice } from '../../../soak/dice.js';
+import type { Dice } from '../../soak/dice.js';
 import { complaints, contentsOf, Ledger, linksOf, type ShardContents, unheardAborts } from './ledger.js';
 import { Death, Life } from './life.js';
 import { lost, LossyLink } from './lossy-link.js';

@@ -6,7 +6,7 @@ import {
   type HeartbeatReply,
   type MasterLink,
 } from 'drone-task-queue/shard';
-import type { Dice } from '../../../soak/dice.js';
+import type { Dice } from '../../soak/dice.js';
 
 /** The master's end: rejects when there is none to be reached. */
 export type Answer = (packet: HeartbeatPacket) => Promise<HeartbeatReply>;

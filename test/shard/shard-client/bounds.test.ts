@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { HeartbeatError, type HeartbeatReply, ShardClient, type ShardClientOptions } from 'drone-task-queue/shard';
 import { Gate } from 'drone-task-queue/testing';
-import { leakCheck } from '../../leak-check.js';
+import { leakCheck } from '../../support/leak-check.js';
 import { addRows, entry, type Farm, FINISHED_ON, job, openFarm } from '../farm.js';
 import { idsOf, ScriptedLink, Told } from '../scripted-link.js';
 

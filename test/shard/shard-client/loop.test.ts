@@ -6,8 +6,8 @@ import { HeartbeatError, type HeartbeatErrorCode, ShardClient, type ShardClientO
 import { type Clock, events } from 'drone-task-queue/scheduler';
 import { Gate } from 'drone-task-queue/testing';
 import { sql } from 'kysely';
-import { leakCheck } from '../../leak-check.js';
-import { startPostgres } from '../../postgres.js';
+import { leakCheck } from '../../support/leak-check.js';
+import { startPostgres } from '../../support/postgres.js';
 import { addRows, entry, type Farm, host, job, openFarm, rowsOf } from '../farm.js';
 import { idsOf, ScriptedLink, Told } from '../scripted-link.js';
 

@@ -5,11 +5,11 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { leakCheck } from '../../leak-check.js';
+import { leakCheck } from '../../support/leak-check.js';
 
 leakCheck();
 
-const PROGRAM = fileURLToPath(new URL('./until-signal.js', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('./programs/until-signal.js', import.meta.url));
 
 const heard = (signal: string): string =>
   `shard_client: ${signal}, stopping after this tick; a second signal stops at once`;

@@ -1,13 +1,13 @@
 /** Connections that end, break and fall silent, on a real server. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import type { Log } from '../../../src/log.js';
+import type { Log } from '../../../src/report/log.js';
 import type { Transaction } from '../../../src/store/engine.js';
-import { until } from '../../faults/until.js';
+import { until } from '../../support/until.js';
 import { rejectionOf } from '../../contract/rejections.js';
-import { leakCheck } from '../../leak-check.js';
-import { type Postgres, startPostgres } from '../../postgres.js';
-import { startTcpProxy, type TcpProxy } from '../../tcp-proxy.js';
+import { leakCheck } from '../../support/leak-check.js';
+import { type Postgres, startPostgres } from '../../support/postgres.js';
+import { startTcpProxy, type TcpProxy } from '../../support/tcp-proxy.js';
 import { connectOther, inTransaction, openEngine, rowsOf, type TestEngine } from './engines.js';
 
 let server: Postgres;

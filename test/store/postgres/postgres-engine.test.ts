@@ -8,11 +8,11 @@ import { fileURLToPath } from 'node:url';
 import { inspect } from 'node:util';
 import { type CompiledQuery, type DatabaseConnection, DummyDriver, Kysely, type QueryResult } from 'kysely';
 import { StoreError } from '../../../src/store/store-error.js';
-import { until } from '../../faults/until.js';
+import { until } from '../../support/until.js';
 import { rejectionOf } from '../../contract/rejections.js';
-import { leakCheck } from '../../leak-check.js';
-import { type Postgres, startPostgres } from '../../postgres.js';
-import { startTcpProxy } from '../../tcp-proxy.js';
+import { leakCheck } from '../../support/leak-check.js';
+import { type Postgres, startPostgres } from '../../support/postgres.js';
+import { startTcpProxy } from '../../support/tcp-proxy.js';
 import { connectOther, inTransaction, openEngine, rowsOf } from './engines.js';
 
 let server: Postgres;
@@ -199,7 +199,7 @@ test('close does not wait for a server that does not take leave', async () => {
 });
 
 test('an open engine that nobody uses lets its process exit', async () => {
-  const program = fileURLToPath(new URL('idle-program.js', import.meta.url));
+  const program = fileURLToPath(new URL('programs/idle-program.js', import.meta.url));
   const args = [program, await server.database()];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   const [line] = (await once(child.stdout, 'data')) as [Buffer];

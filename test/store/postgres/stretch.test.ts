@@ -4,8 +4,8 @@ import { after, before, test } from 'node:test';
 import { CompiledQuery } from 'kysely';
 import type { Transaction } from '../../../src/store/engine.js';
 import { rejectionOf } from '../../contract/rejections.js';
-import { leakCheck } from '../../leak-check.js';
-import { type Postgres, startPostgres } from '../../postgres.js';
+import { leakCheck } from '../../support/leak-check.js';
+import { type Postgres, startPostgres } from '../../support/postgres.js';
 import { connectOther, inTransaction, openEngine, rowsOf, type TestEngine } from './engines.js';
 
 let server: Postgres;

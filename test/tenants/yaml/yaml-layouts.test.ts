@@ -13,7 +13,7 @@ import {
 } from 'drone-task-queue/tenants';
 import { type Layout, type YamlLayoutsOptions, yamlLayouts } from 'drone-task-queue/tenants/yaml';
 import { stringify } from 'yaml';
-import { runWithPackagesOnly } from '../../lacking-packages.js';
+import { runWithPackagesOnly } from '../../support/lacking-packages.js';
 import { faultsOf, filesOf, layoutOf, TENANT } from './tenant-files.js';
 
 /** A file of which everything is well; what follows it begins in line 6. */

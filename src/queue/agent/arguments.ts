@@ -1,0 +1,69 @@
+/** Checks of arguments: callers need not be typed, and a drone should not have to guess. */
+import { invalidArgument as invalid } from '../../option/invalid-argument.js';
+
+/** A string with something in it. In `where`, here and below: method and argument, `run: options.cwd`. */
+export function textArg(where: string, value: unknown): string {
+  if (typeof value !== 'string' || value === '') throw invalid(where, value, 'a non-empty string');
+  return value;
+}
+
+export function optionalTextArg(where: string, value: unknown): string | undefined {
+  return value === undefined ? undefined : textArg(where, value);
+}
+
+export function contentsArg(where: string, value: unknown): string | Uint8Array {
+  if (typeof value !== 'string' && !(value instanceof Uint8Array))
+    throw invalid(where, value, 'a string or a Uint8Array');
+  return value;
+}
+
+export function listArg(where: string, value: unknown): unknown[] {
+  if (!Array.isArray(value)) throw invalid(where, value, 'a list');
+  return value;
+}
+
+/** An object with none but the `known` fields: a misspelt option is better refused than left out of account. */
+export function fieldsArg<Field extends string>(
+  where: string,
+  value: unknown,
+  known: readonly Field[],
+): Partial<Record<Field, unknown>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalid(where, value, 'an object');
+  for (const field of Object.keys(value)) {
+    if (!(known as readonly string[]).includes(field)) {
+      throw invalid(where, field, `an object with the fields ${known.join(', ')}`);
+    }
+  }
+  return value;
+}
+
+/** The agent's environment with these variables added. */
+export function envArg(where: string, value: unknown): NodeJS.ProcessEnv {
+  return { ...process.env, ...variablesArg(where, value) };
+}
+
+/** Variables of an environment, none when undefined. Their values are never shown: they may be secrets. */
+export function variablesArg(where: string, value: unknown): Readonly<Record<string, string>> {
+  if (value === undefined) return {};
+  if (typeof value !== 'object' || value === null) throw invalid(where, value, 'an object');
+  for (const [name, text] of Object.entries(value)) {
+    if (name === '' || /[=\0]/.test(name)) {
+      throw invalid(`a name in ${where}`, name, "a non-empty string without '=' or a zero byte");
+    }
+    if (typeof text !== 'string') throw invalid(`${where}.${name}`, typeof text, 'a string');
+    if (text.includes('\0')) throw invalid(`${where}.${name}`, '(not shown)', 'a string without a zero byte');
+  }
+  return value as Record<string, string>;
+}
+
+/** Pids of a list of ProcessIds. */
+export function pidsArg(where: string, value: unknown): number[] {
+  return listArg(where, value).map((item, at) => {
+    if (typeof item !== 'object' || item === null)
+      throw invalid(`${where}[${String(at)}]`, item, 'an object with a pid');
+    const { pid } = item as { pid?: unknown };
+    if (typeof pid !== 'number' || !Number.isInteger(pid))
+      throw invalid(`${where}[${String(at)}].pid`, pid, 'an integer');
+    return pid;
+  });
+}

@@ -1,0 +1,149 @@
+/**
+ * Which call runs when.
+ *
+ * Calls of one batch run one after the other, in the order they came, which is that of their indexes; batches run side
+ * by side. Every call of a batch is answered once, up to and including the first that fails: that one ends its batch,
+ * and what is queued or still to come of it is dropped without a word. A cancelled call is always answered as
+ * cancelled, also when it happened to finish while it was being ended: whoever cancels counts on the batch being over.
+ */
+import { decodeCall, EVERY_CALL, FrameType, type CallHead } from '../wire/messages.js';
+import { Cancelled } from './call-context.js';
+import { failed, type Outcome } from './outcome.js';
+import { RunningCall } from './running-call.js';
+
+/** Runs one call; resolves whatever happens, but for a Cancelled when a cancel ended it. */
+export type Execute = (batch: number, index: number, call: CallHead, running: RunningCall) => Promise<Outcome>;
+
+export interface BatchesOptions {
+  readonly execute: Execute;
+  /** Takes an answer on its way. Resolves when the next call may start. */
+  readonly answer: (batch: number, index: number, outcome: Outcome) => Promise<void>;
+  /** How long a cancelled call may take to end before it is answered without knowing its end, ms. */
+  readonly cancelWaitMs: () => number;
+}
+
+interface Batch {
+  readonly queue: { readonly index: number; readonly call: CallHead }[];
+  /** Cancelled before their turn came; may hold EVERY_CALL. */
+  readonly cancelled: Set<number>;
+  busy: boolean;
+  running: { readonly index: number; cancel(): void } | undefined;
+  answered: number;
+  over: boolean;
+}
+
+/** Idle batches remembered, so that a late frame for one of them is known as such. The oldest are forgotten first. */
+const REMEMBERED = 1000;
+
+export class Batches {
+  readonly #options: BatchesOptions;
+  readonly #batches = new Map<number, Batch>();
+  readonly #loops = new Set<Promise<void>>();
+  #stopped = false;
+
+  constructor(options: BatchesOptions) {
+    this.#options = options;
+  }
+
+  /** `payload` is a Call frame's; it is copied. */
+  add(number: number, index: number, payload: Uint8Array): void {
+    const batch = this.#batch(number);
+    if (this.#stopped || batch.over) return;
+    batch.queue.push({ index, call: decodeCall(payload.slice()) });
+    if (batch.busy) return;
+    batch.busy = true;
+    const loop = this.#run(number, batch).finally(() => {
+      batch.busy = false;
+      this.#loops.delete(loop);
+    });
+    this.#loops.add(loop);
+  }
+
+  /** Ends one call, or with EVERY_CALL the batch at whatever call it is. */
+  cancel(number: number, index: number): void {
+    const batch = this.#batch(number);
+    if (this.#stopped || batch.over || index <= batch.answered) return;
+    const { running } = batch;
+    if (running !== undefined && (running.index === index || index === EVERY_CALL)) running.cancel();
+    else batch.cancelled.add(index);
+  }
+
+  /** Starts nothing more and ends what runs; resolves when it has ended, or the wait for it is over. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    for (const batch of this.#batches.values()) {
+      batch.queue.length = 0;
+      batch.running?.cancel();
+    }
+    await Promise.all(this.#loops);
+  }
+
+  #batch(number: number): Batch {
+    let batch = this.#batches.get(number);
+    if (batch === undefined) {
+      this.#forget();
+      batch = { queue: [], cancelled: new Set(), busy: false, running: undefined, answered: -1, over: false };
+      this.#batches.set(number, batch);
+    }
+    return batch;
+  }
+
+  #forget(): void {
+    if (this.#batches.size < REMEMBERED) return;
+    for (const [number, batch] of this.#batches) {
+      if (batch.busy) continue;
+      this.#batches.delete(number);
+      return;
+    }
+  }
+
+  async #run(number: number, batch: Batch): Promise<void> {
+    for (let next = batch.queue.shift(); next !== undefined; next = batch.queue.shift()) {
+      const { index, call } = next;
+      const outcome = await this.#outcome(number, batch, index, call);
+      batch.answered = index;
+      if (outcome.type === FrameType.Failed) {
+        batch.over = true;
+        batch.queue.length = 0;
+        batch.cancelled.clear();
+      }
+      await this.#options.answer(number, index, outcome);
+    }
+  }
+
+  async #outcome(number: number, batch: Batch, index: number, call: CallHead): Promise<Outcome> {
+    if (batch.cancelled.has(EVERY_CALL) || batch.cancelled.has(index)) return cancelled(call, new Cancelled(true));
+    const running = new RunningCall();
+    let waiting: NodeJS.Timeout | undefined;
+    const gaveUp = new Promise<Cancelled>(resolve => {
+      const cancel = (): void => {
+        if (running.isCancelled) return;
+        waiting = setTimeout(resolve, this.#options.cancelWaitMs(), new Cancelled(false));
+        running.cancel();
+      };
+      batch.running = { index, cancel };
+    });
+    try {
+      const ended = await Promise.race([this.#execute(number, index, call, running), gaveUp]);
+      if (ended instanceof Cancelled) return cancelled(call, ended);
+      return running.isCancelled ? cancelled(call, new Cancelled(true)) : ended;
+    } finally {
+      clearTimeout(waiting);
+      batch.running = undefined;
+    }
+  }
+
+  async #execute(number: number, index: number, call: CallHead, running: RunningCall): Promise<Outcome | Cancelled> {
+    try {
+      return await this.#options.execute(number, index, call, running);
+    } catch (error) {
+      if (error instanceof Cancelled) return error;
+      throw error;
+    }
+  }
+}
+
+function cancelled(call: CallHead, ended: Cancelled): Outcome {
+  const error = Object.assign(new Error(`${call.method} was cancelled`), { code: 'ERR_CALL_CANCELLED' });
+  return failed('cancelled', error, { killed: ended.killed, output: ended.output });
+}

@@ -1,0 +1,92 @@
+/** From one drone to another, by way of the controller: neither drone needs a credential for the other. */
+import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { checkDrone, type Drone } from './drone/drone.js';
+import { DroneError } from './drone/drone-error.js';
+import { invalidArgument } from '../option/invalid-argument.js';
+import { OptionReader } from '../option/option-reader.js';
+import type { TaskQueue } from './task-queue.js';
+import { isFolderPath } from './transfer/paths.js';
+import type { FileTransferResult, UtilityMethods } from './wire/methods.js';
+
+/** A file or folder of a drone. */
+export interface DronePath {
+  readonly drone: Drone<Pick<UtilityMethods, 'getFile' | 'getDirectory' | 'putFile' | 'putDirectory'>>;
+  readonly path: string;
+}
+
+/** How to copy between drones. */
+export interface CopyBetweenDronesOptions {
+  /** Permissions of the new file, from 0 to 0o777; not for folders. Default: those of the source. */
+  mode?: number | undefined;
+  /** Folder of the controller that the copy passes through, in a folder of its own. Default: the system's for temporary files. */
+  temporaryFolder?: string | undefined;
+}
+
+/**
+ * Copies a file or folder from one drone to another, at once and beside their queues: by `getFile` and `putFile`, or where
+ * `from.path` is a folder by `getDirectory` and `putDirectory`, with all that those promise. In between the whole copy
+ * lies in a temporary folder of the controller, for nobody else to read, which is removed in every case.
+ *
+ * Rejects as `queue.call` does, with the DroneError of the drone at fault, and with TypeError (`ERR_INVALID_ARG`) for
+ * arguments that make no sense.
+ *
+ * ```ts
+ * await copyBetweenDrones(queue, { drone: builder, path: 'out/app.tar' }, { drone: web1, path: '/srv/app.tar' });
+ * ```
+ */
+export async function copyBetweenDrones(
+  queue: Pick<TaskQueue, 'call'>,
+  from: DronePath,
+  to: DronePath,
+  options: CopyBetweenDronesOptions = {},
+): Promise<FileTransferResult> {
+  for (const [name, { drone, path }] of Object.entries({ from, to })) {
+    checkDrone(`${name}.drone`, drone);
+    if (typeof path !== 'string' || path === '') throw invalidArgument(`${name}.path`, path, 'a non-empty string');
+  }
+  const read = new OptionReader(options, ['mode', 'temporaryFolder'] satisfies (keyof CopyBetweenDronesOptions)[]);
+  const { mode } = options;
+  const folder = await mkdtemp(join(read.text('temporaryFolder') ?? tmpdir(), 'drone-copy-'));
+  try {
+    // Under its own name: a folder at the destination takes it in as that.
+    const file = join(folder, basename(from.path));
+    if (await gotFile(queue, from, file)) return await queue.call(to.drone, 'putFile', file, to.path, { mode });
+    if (mode !== undefined) throw invalidArgument('mode', mode, 'none, as from.path is a folder');
+    const contents = join(folder, 'contents');
+    const { leftOut } = await queue.call(from.drone, 'getDirectory', from.path, contents);
+    return { ...(await queue.call(to.drone, 'putDirectory', contents, to.path)), leftOut };
+  } finally {
+    await remove(folder);
+  }
+}
+
+const SLASH = Buffer.from('/');
+
+/** Folders keep their mode, also one in which nothing may be read or removed. */
+async function remove(folder: string): Promise<void> {
+  await makeWritable(Buffer.from(folder));
+  await rm(folder, { recursive: true, force: true });
+}
+
+/** Names are bytes, and need not be text. */
+async function makeWritable(folder: Buffer): Promise<void> {
+  await chmod(folder, 0o700);
+  for (const entry of await readdir(folder, { withFileTypes: true, encoding: 'buffer' })) {
+    if (entry.isDirectory()) await makeWritable(Buffer.concat([folder, SLASH, entry.name]));
+  }
+}
+
+/** False when it is a folder. */
+async function gotFile(queue: Pick<TaskQueue, 'call'>, { drone, path }: DronePath, file: string): Promise<boolean> {
+  if (isFolderPath(path)) return false;
+  try {
+    await queue.call(drone, 'getFile', path, file);
+    return true;
+  } catch (error) {
+    if (error instanceof DroneError && (error.cause as NodeJS.ErrnoException | undefined)?.code === 'EISDIR')
+      return false;
+    throw error;
+  }
+}

@@ -1,0 +1,26 @@
+/** The task queue without threads. */
+import { InlineRunner } from './thread/inline-runner.js';
+import { type Order, Rounds } from './round/rounds.js';
+import { RoundsTaskQueue } from './queue-base.js';
+import { readQueueOptions, type TaskQueueOptions } from './task-queue.js';
+import { threadSettings } from './thread/thread-settings.js';
+
+const oneByOne: Order = async (workers, start) => {
+  for (const worker of workers) {
+    start([worker]);
+    await worker.batch.done;
+  }
+};
+
+/**
+ * Runs one drone after another, on the scheduler's own thread: for a handful of drones, or where worker threads are not
+ * to be had. Same rules, same results, same failures as ThreadedTaskQueue; a failing drone does not keep the others from
+ * their turn. With `wait: false` the round runs to its end before `execute` resolves.
+ */
+export class DroneTaskQueue extends RoundsTaskQueue {
+  /** Throws TypeError (`ERR_INVALID_ARG`) for options out of range. */
+  constructor(options: TaskQueueOptions = {}) {
+    const settings = readQueueOptions(options, 'drone_queue');
+    super(new Rounds(settings, oneByOne, events => new InlineRunner(threadSettings(settings), events)));
+  }
+}

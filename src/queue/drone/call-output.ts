@@ -1,0 +1,84 @@
+/** A call's output as it comes, for a reading loop. */
+import { outsideSections } from '../../wait/section-guard.js';
+
+/** A piece of what a running command has written. */
+export interface OutputChunk {
+  readonly stream: 'stdout' | 'stderr';
+  /** The receiver's own. A character of several bytes may be cut at its borders: see TextDecoderStream. */
+  readonly chunk: Uint8Array;
+}
+
+interface Held {
+  readonly item: OutputChunk;
+  readonly consumed: () => void;
+}
+
+/**
+ * Open until the call is over; what had come by then is still given. A chunk is consumed when the next one is asked for,
+ * and all chunks are, when the reader has left.
+ */
+export class CallOutput implements AsyncIterableIterator<OutputChunk, undefined> {
+  readonly #held: Held[] = [];
+  /** Of the chunk that was given last. */
+  #consumed: (() => void) | undefined;
+  #waiting: ((result: IteratorResult<OutputChunk, undefined>) => void)[] = [];
+  #isOpen = true;
+  #hasReader = true;
+
+  /** `consumed` is called once. */
+  push(item: OutputChunk, consumed: () => void): void {
+    if (!this.#hasReader) {
+      consumed();
+      return;
+    }
+    const waiting = this.#waiting.shift();
+    if (waiting === undefined) {
+      this.#held.push({ item, consumed });
+    } else {
+      // Of a reader that asks for several at once, without a look at the last.
+      this.#consumed?.();
+      this.#consumed = consumed;
+      waiting({ done: false, value: item });
+    }
+  }
+
+  /** No more will come. */
+  end(): void {
+    this.#isOpen = false;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const resolve of waiting) resolve({ done: true, value: undefined });
+  }
+
+  next(): Promise<IteratorResult<OutputChunk, undefined>> {
+    this.#consumed?.();
+    this.#consumed = undefined;
+    const next = this.#held.shift();
+    if (next !== undefined) {
+      this.#consumed = next.consumed;
+      return Promise.resolve({ done: false, value: next.item });
+    }
+    if (!this.#isOpen) return Promise.resolve({ done: true, value: undefined });
+    const waited = outsideSections(
+      "a call's output",
+      () => new Promise<IteratorResult<OutputChunk, undefined>>(resolve => this.#waiting.push(resolve)),
+    );
+    // A loop that ends by a rejection does not say that it leaves, and the command would wait for it.
+    waited.catch(() => this.return());
+    return waited;
+  }
+
+  /** The reader leaves. */
+  return(): Promise<IteratorResult<OutputChunk, undefined>> {
+    this.#hasReader = false;
+    this.end();
+    this.#consumed?.();
+    this.#consumed = undefined;
+    for (const { consumed } of this.#held.splice(0)) consumed();
+    return Promise.resolve({ done: true, value: undefined });
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+}

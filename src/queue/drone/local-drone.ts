@@ -1,0 +1,43 @@
+/** This machine as a drone. */
+import { Drone } from './drone.js';
+import { Endpoint } from './endpoint.js';
+import { fingerprintOf } from '../transport/fingerprint.js';
+import { OptionReader } from '../../option/option-reader.js';
+import type { UtilityMethods } from '../wire/methods.js';
+
+/** The pipes to the agent: stdin, stdout and stderr. */
+const OPEN_FILES = 3;
+
+/** What a LocalDrone can be given. */
+export interface LocalDroneOptions {
+  /** The user's own utility module: self-contained, a `file:` or `data:` URL. */
+  utility?: URL | undefined;
+  /** Added to the environment of the agent and its commands. */
+  env?: Readonly<Record<string, string>> | undefined;
+}
+
+/**
+ * This machine, reached without SSH: an agent process runs the calls, just as on other hosts.
+ * `hostname` is `localhost`. `Own` names the methods of the user's own utility module.
+ */
+// eslint-disable-next-line @typescript-eslint/no-empty-object-type -- no methods of one's own is the usual case
+export class LocalDrone<Own = {}> extends Drone<UtilityMethods & Own> {
+  /** Throws TypeError (`ERR_INVALID_ARG`) for options out of range. */
+  constructor(options: LocalDroneOptions = {}) {
+    const read = new OptionReader(options, ['utility', 'env']);
+    const utility = read.moduleUrl('utility');
+    const env = read.environment('env');
+    const key = `local#${fingerprintOf({ utility, env })}`;
+    super(
+      'localhost',
+      new Endpoint({
+        transport: 'local',
+        key,
+        openFiles: { count: OPEN_FILES, of: key },
+        hostname: 'localhost',
+        utility,
+        env,
+      }),
+    );
+  }
+}

@@ -1,0 +1,70 @@
+/** The face of a task queue over the rules of a round: what all of them have in common. */
+import type { AnyDrone, Drone } from './drone/drone.js';
+import type { DroneResults } from './drone/drone-error.js';
+import type { KickedOut } from './round/kick-out.js';
+import type { Rounds } from './round/rounds.js';
+import { outsideSections } from '../wait/section-guard.js';
+import type { CloseOptions, CloseReport, RoundOptions, RoundOutcome, TaskQueue } from './task-queue.js';
+import type { Args, MethodName, Result } from './wire/methods.js';
+
+/** Base of the task queues; see {@link TaskQueue} for what each method promises. */
+export abstract class RoundsTaskQueue implements TaskQueue {
+  /** @internal */
+  protected readonly rounds: Rounds;
+
+  /** @internal */
+  protected constructor(rounds: Rounds) {
+    this.rounds = rounds;
+  }
+
+  /** In the names of workers, metrics and log lines. */
+  get name(): string {
+    return this.rounds.name;
+  }
+
+  /**
+   * Drones that rounds leave alone until a probe, or a call by `call`, readmits them: see the option `kickOut`. A live
+   * view; an entry is replaced when something about it changes.
+   */
+  get kickedOut(): ReadonlyMap<AnyDrone, KickedOut> {
+    return this.rounds.kickedOut;
+  }
+
+  execute(drones: Iterable<AnyDrone>, options?: RoundOptions & { wait?: true | undefined }): Promise<DroneResults>;
+  execute(drones: Iterable<AnyDrone>, options: RoundOptions & { wait: false }): Promise<void>;
+  // eslint-disable-next-line @typescript-eslint/no-invalid-void-type -- what the two above give
+  execute(drones: Iterable<AnyDrone>, options: RoundOptions): Promise<DroneResults | void>;
+
+  execute(drones: Iterable<AnyDrone>, options?: RoundOptions): Promise<DroneResults | void> {
+    return this.#outside('execute', () => this.rounds.execute(drones, options));
+  }
+
+  settle(drones: Iterable<AnyDrone>, options?: Omit<RoundOptions, 'wait'>): Promise<RoundOutcome> {
+    return this.#outside('settle', () => this.rounds.settle(drones, options));
+  }
+
+  waitOnDrones(): Promise<void> {
+    return this.#outside('waitOnDrones', () => this.rounds.waitOnDrones());
+  }
+
+  getResults(): Promise<DroneResults> {
+    return this.#outside('getResults', () => this.rounds.getResults());
+  }
+
+  call<M, K extends MethodName<M>>(drone: Drone<M>, method: K, ...args: Args<M, K>): Promise<Result<M, K>> {
+    return this.#outside('call', () => this.rounds.call(drone, method, ...args));
+  }
+
+  close(options?: CloseOptions): Promise<CloseReport> {
+    return this.#outside('close', () => this.rounds.close(options));
+  }
+
+  /** Refused in a store's section that writes, before anything is taken or started. */
+  #outside<T>(method: string, work: () => Promise<T>): Promise<T> {
+    return outsideSections(`${method} of the queue '${this.name}'`, work);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}

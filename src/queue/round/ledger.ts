@@ -1,0 +1,398 @@
+/**
+ * The main thread's book of all batches that are out: it alone decides how each one ended. A batch is settled by its
+ * last answer, by a failure, by the death of its thread, or, when it was stopped and nobody reacts, by the clock.
+ */
+import { setMaxListeners } from 'node:events';
+import { Answers } from './answers.js';
+import { Batch, type Stop } from './batch.js';
+import { systemClock } from '../../wait/clock.js';
+import type { QueuedCall } from '../drone/call.js';
+import { decode } from '../wire/codec/codec.js';
+import { encodeCredit } from '../wire/credits.js';
+import type { AnyDrone, Workload } from '../drone/drone.js';
+import { endpointOf } from '../drone/drone.js';
+import type { Endpoint } from '../drone/endpoint.js';
+import type { DroneError, DroneErrorKind } from '../drone/drone-error.js';
+import { checkFailedReport } from './failed-report.js';
+import { survivors } from './survivors.js';
+import { OutputFlows } from './output-flows.js';
+import { Probes } from './probes.js';
+import { RelaySwitch } from './relay-switch.js';
+import { LeftBehind } from './abandoned.js';
+import type { Reports } from './reports.js';
+import { Retry } from './retry.js';
+import type { QueueSettings } from '../task-queue.js';
+import type { Outgoing, Place, Runner, RunnerEvents } from '../thread/runner.js';
+import { FrameReader } from '../wire/frames.js';
+import { type DownReport, EVERY_CALL, FrameType, type LinkReport, PHASES, UNLESS_SENT } from '../wire/messages.js';
+
+/** After the kill grace, how long a stopped batch is waited for. Longer than the thread's own margin, which comes first. */
+const STOP_MARGIN_MS = 5000;
+
+export type LedgerSettings = Pick<QueueSettings, 'callTimeoutMs' | 'killGraceMs' | 'retry'>;
+
+interface Entry {
+  readonly batch: Batch;
+  place: Place | undefined;
+  /** Of calls that have put out something. */
+  flows: OutputFlows | undefined;
+  readonly release: (() => void)[];
+}
+
+export class Ledger {
+  /** What a close could not let go. */
+  readonly leftBehind = new LeftBehind();
+  readonly #settings: LedgerSettings;
+  readonly #reports: Reports;
+  readonly #retry: Retry;
+  readonly #runner: Runner;
+  readonly #entries = new Map<number, Entry>();
+  readonly #relays = new RelaySwitch();
+  readonly #answers = new Answers();
+  readonly probes = new Probes({
+    nextId: () => this.#nextId(),
+    placeOf: endpoint => {
+      this.#know(endpoint);
+      return this.#runner.place(endpoint.route);
+    },
+  });
+  #lastBatch = 0;
+  #keepAlive: NodeJS.Timeout | undefined;
+
+  constructor(settings: LedgerSettings, reports: Reports, makeRunner: (events: RunnerEvents) => Runner) {
+    this.#settings = settings;
+    this.#reports = reports;
+    this.#retry = new Retry(settings.retry, reports.log);
+    this.#runner = makeRunner({
+      frames: (place, bytes) => {
+        this.#readerOf(place).push(bytes);
+      },
+      lost: (place, cause) => {
+        this.#lose(place, cause);
+      },
+    });
+  }
+
+  get runner(): Runner {
+    return this.#runner;
+  }
+
+  /** The thread that a batch is with; -1 when that is not known, 0 for the main thread. */
+  threadIdOf(batch: Batch): number {
+    return this.#entries.get(batch.id)?.place?.threadId ?? -1;
+  }
+
+  /**
+   * Books a drone's batch. It is out from now on, and runs once `start` gets it. `giveBack` gets what did not run and may
+   * run another time.
+   */
+  open(drone: AnyDrone, workload: Workload, giveBack: (workload: Workload) => void): Batch {
+    const batch = new Batch(this.#nextId(), drone, workload, giveBack);
+    this.#book(batch);
+    return batch;
+  }
+
+  #nextId(): number {
+    this.#lastBatch = (this.#lastBatch % 0xffff_ffff) + 1;
+    return this.#lastBatch;
+  }
+
+  #book(batch: Batch, flows?: OutputFlows): Entry {
+    const entry: Entry = { batch, place: undefined, flows, release: [] };
+    this.#entries.set(batch.id, entry);
+    // Whatever else the event loop still holds, a process must not end in mid-round.
+    this.#keepAlive ??= setInterval(() => undefined, 2 ** 30);
+    return entry;
+  }
+
+  /** Ends a batch of a drone that is kicked out, before anything was started for it. */
+  refuse(batch: Batch, cause: DroneError): void {
+    this.#abandon(batch, 'kicked-out', cause);
+  }
+
+  #know(endpoint: Endpoint): void {
+    this.#relays.know(endpoint);
+    this.#answers.know(endpoint);
+  }
+
+  /** Hands batches to the runner; those settled in the meantime are left out. */
+  start(batches: readonly Batch[]): void {
+    const unsettled = batches.filter(batch => !batch.settled);
+    const outgoing = unsettled.map((batch): Outgoing => {
+      const endpoint = endpointOf(batch.drone);
+      this.#know(endpoint);
+      return {
+        route: endpoint.route,
+        write: writer => {
+          batch.write(writer, this.#settings.callTimeoutMs);
+        },
+      };
+    });
+    for (const [at, placement] of this.#runner.start(outgoing).entries()) {
+      const batch = unsettled[at];
+      const entry = batch && this.#entries.get(batch.id);
+      if (!entry) continue;
+      if ('refused' in placement) {
+        this.#abandon(batch, 'worker-lost', placement.refused);
+        continue;
+      }
+      entry.place = placement;
+      // Between two tries they are watched already.
+      if (batch.tries === 1) this.#watchSignals(entry);
+    }
+  }
+
+  /** Ends a batch before its time. It settles soon, at the latest after `withinMs`: the kill grace and a margin. */
+  stop(batch: Batch, stop: Stop, withinMs = this.#settings.killGraceMs + STOP_MARGIN_MS): void {
+    const entry = this.#entries.get(batch.id);
+    if (!entry) return;
+    batch.addStop(stop);
+    if (entry.place === undefined) {
+      this.#abandon(batch, stop.kind, stop.reason);
+      return;
+    }
+    if (batch.answered) {
+      this.#settleAnswered(entry);
+      return;
+    }
+    entry.place.send(FrameType.Cancel, batch.id, EVERY_CALL);
+    const force = systemClock.setTimer(withinMs, () => {
+      // What has come meanwhile is read before: whether the batch was sent may be among it.
+      setImmediate(() => {
+        if (batch.settled || this.#entries.get(batch.id) !== entry) return;
+        this.#abandon(batch, 'lost', new Error('stopped, and neither agent nor thread has reacted'), true);
+      });
+    });
+    entry.release.push(() => {
+      force.cancel();
+    });
+  }
+
+  /** Ends a batch of which nothing was sent to the drone yet; others go on, but are not tried again. */
+  halt(batch: Batch, stop: Stop): void {
+    const entry = this.#entries.get(batch.id);
+    if (!entry) return;
+    batch.halt(stop);
+    if (entry.place !== undefined) entry.place.send(FrameType.Cancel, batch.id, UNLESS_SENT);
+    else if (batch.lastError === undefined) this.#abandon(batch, stop.kind, stop.reason);
+    else this.#end(entry);
+  }
+
+  readonly #readers = new WeakMap<Place, FrameReader>();
+
+  #readerOf(place: Place): FrameReader {
+    let reader = this.#readers.get(place);
+    if (reader === undefined) {
+      reader = new FrameReader((type, id, index, payload) => {
+        this.#take(place, type, id, index, payload);
+      });
+      this.#readers.set(place, reader);
+    }
+    return reader;
+  }
+
+  #take(place: Place, type: number, id: number, index: number, payload: Uint8Array): void {
+    if (this.probes.take(type, id, payload)) return;
+    switch (type) {
+      case FrameType.RelayOpen:
+      case FrameType.RelayData:
+      case FrameType.RelayEnd:
+        this.#relays.take(place, type, id, payload);
+        return;
+      case FrameType.Ask:
+        void this.#answers.take(place, id, payload);
+        return;
+      case FrameType.Link:
+        this.#tellLink(place, decode(payload) as LinkReport);
+        return;
+      case FrameType.Pong:
+        return;
+    }
+    const entry = this.#entries.get(id);
+    // Late words of a batch that the clock has settled.
+    if (!entry) return;
+    try {
+      this.#takeAnswer(entry, type, index, payload);
+    } catch (error) {
+      // The frame was one of ours, its contents are not: whoever wrote them is not believed any further in this batch.
+      entry.place?.send(FrameType.Cancel, id, EVERY_CALL);
+      this.#abandon(entry.batch, 'protocol', error);
+    }
+  }
+
+  /** Throws when the contents make no sense. */
+  #takeAnswer(entry: Entry, type: number, index: number, payload: Uint8Array): void {
+    const { batch } = entry;
+    switch (type) {
+      case FrameType.Phase:
+        batch.enter(PHASES[index] ?? batch.phase);
+        return;
+      case FrameType.Value:
+        this.#takeValue(entry, index, decode(payload));
+        return;
+      case FrameType.Output:
+        this.#takeOutput(entry, index, payload);
+        return;
+      case FrameType.Progress:
+        this.#reports.fileProgress(batch.drone.hostname, batch.callAt(index), payload);
+        return;
+      case FrameType.Warning:
+        this.#reports.droneWarning(batch.drone.hostname, String(decode(payload)));
+        return;
+      case FrameType.TimedOut:
+        batch.timeOut(index, this.#settings.callTimeoutMs);
+        return;
+      case FrameType.Failed:
+        batch.failAt(index, checkFailedReport(decode(payload)));
+        this.#end(entry);
+        return;
+      case FrameType.Down:
+        batch.failDown(decode(payload) as DownReport, index === 1);
+        this.#end(entry);
+        return;
+    }
+  }
+
+  #takeValue(entry: Entry, index: number, value: unknown): void {
+    const { batch } = entry;
+    if (batch.isKill(index)) {
+      batch.killsAnswered = true;
+      batch.answeredInTime(undefined);
+      const { hostname } = batch.drone;
+      for (const pid of survivors(value)) this.#reports.droneWarning(hostname, `process ${pid} could not be killed`);
+    } else {
+      const call = batch.callAt(index);
+      batch.answeredInTime(call);
+      if (call) entry.flows?.complete(call);
+      call?.reader?.end();
+      batch.values.push(value);
+      batch.phaseSinceMs = performance.now();
+    }
+    if (batch.values.length === batch.workload.calls.length) this.#settleAnswered(entry);
+  }
+
+  /** All calls have answered; a caller's function may still be at their output. */
+  #settleAnswered(entry: Entry): void {
+    const { batch } = entry;
+    const isBusy = entry.flows?.isBusy === true;
+    if (batch.stop !== undefined && (isBusy || batch.stop.kind === 'callback')) {
+      batch.failStopped(batch.stop);
+      this.#end(entry);
+    } else if (!isBusy) {
+      this.#close(entry);
+      batch.succeed();
+    }
+  }
+
+  #takeOutput(entry: Entry, index: number, payload: Uint8Array): void {
+    const { batch } = entry;
+    const call = batch.callAt(index);
+    if (call?.streams !== true || call.options.signal?.aborted === true) return;
+    // What a stopped batch still writes is for nobody; but a call whose time was up may yet turn out to have been in time.
+    if (batch.stop !== undefined && batch.stop.call !== call) return;
+    entry.flows ??= this.#flowsOf(batch);
+    entry.flows.take(call, payload);
+  }
+
+  #flowsOf(batch: Batch): OutputFlows {
+    return new OutputFlows({
+      credit: (call, bytes) => {
+        const place = this.#entries.get(batch.id)?.place;
+        place?.send(FrameType.Credit, batch.id, batch.indexOf(call), encodeCredit(bytes));
+      },
+      failed: (call, reason) => {
+        this.stop(batch, { kind: 'callback', reason, call });
+      },
+      idle: () => {
+        const entry = this.#entries.get(batch.id);
+        if (entry && batch.answered) this.#settleAnswered(entry);
+      },
+    });
+  }
+
+  /** Calls may bring a signal of their own; it ends the call, and its batch there. */
+  #watchSignals(entry: Entry): void {
+    for (const call of entry.batch.calls) {
+      const { signal } = call.options;
+      if (signal === undefined || signal.aborted) continue;
+      const cancel = (): void => {
+        this.#cancelCall(entry, call, signal);
+      };
+      // Calls may share a signal; a listener per call is no leak, as each goes with its batch.
+      setMaxListeners(0, signal);
+      signal.addEventListener('abort', cancel, { once: true });
+      entry.release.push(() => {
+        signal.removeEventListener('abort', cancel);
+      });
+    }
+  }
+
+  #cancelCall(entry: Entry, call: QueuedCall, signal: AbortSignal): void {
+    const { batch } = entry;
+    batch.cancelCall(call, signal.reason);
+    entry.flows?.close(call);
+    // It waits to be tried again, which it is not any more.
+    if (entry.place === undefined) this.#end(entry);
+    else if (batch.answered) this.#settleAnswered(entry);
+    else entry.place.send(FrameType.Cancel, batch.id, batch.indexOf(call));
+  }
+
+  #lose(place: Place, cause: unknown): void {
+    this.#relays.drop(place);
+    this.probes.lose(place, cause);
+    for (const entry of [...this.#entries.values()]) {
+      // Of one that has answered only the caller's function is waited for.
+      if (entry.place === place && !entry.batch.answered) this.#abandon(entry.batch, 'worker-lost', cause);
+    }
+    this.#reports.threadLost(place.threadId, cause);
+  }
+
+  #abandon(batch: Batch, kind: DroneErrorKind, cause: unknown, mayYetBeSent = false): void {
+    const entry = this.#entries.get(batch.id);
+    if (!entry) return;
+    batch.abandon(kind, cause, mayYetBeSent);
+    this.#end(entry);
+  }
+
+  /** A try of a batch has failed, and with it the batch, unless it is tried again. */
+  #end(entry: Entry): void {
+    const { batch } = entry;
+    this.#close(entry);
+    const error = batch.lastError;
+    const delayMs = error && batch.mayBeTriedAgain ? this.#retry.delayMs(error, batch.tries) : undefined;
+    if (error !== undefined && delayMs !== undefined) {
+      this.#tryAgain(entry, error, delayMs);
+      return;
+    }
+    entry.flows?.closeAll();
+    batch.settle();
+  }
+
+  #tryAgain({ batch, flows }: Entry, error: DroneError, delayMs: number): void {
+    this.#reports.retrying(batch, error, delayMs);
+    batch.tryAgain(this.#nextId());
+    flows?.endTry();
+    const entry = this.#book(batch, flows);
+    const timer = systemClock.setTimer(delayMs, () => {
+      this.start([batch]);
+    });
+    entry.release.push(() => {
+      timer.cancel();
+    });
+    this.#watchSignals(entry);
+  }
+
+  #close(entry: Entry): void {
+    this.#entries.delete(entry.batch.id);
+    for (const release of entry.release) release();
+    if (this.#entries.size === 0) {
+      clearInterval(this.#keepAlive);
+      this.#keepAlive = undefined;
+    }
+  }
+
+  #tellLink(place: Place, report: LinkReport): void {
+    if (report.state === 'closed') this.leftBehind.noteLink(place, report);
+    this.#reports.link(report);
+  }
+}

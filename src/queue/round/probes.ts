@@ -1,0 +1,92 @@
+/**
+ * Asks drones, beside rounds and without a call, whether they answer: a Probe frame to the thread that serves the drone,
+ * which connects and pings. The frames go beside jobs, so that a probe keeps neither a thread nor the process alive.
+ */
+import { systemClock } from '../../wait/clock.js';
+import { decode } from '../wire/codec/codec.js';
+import type { Endpoint } from '../drone/endpoint.js';
+import type { DroneErrorKind } from '../drone/drone-error.js';
+import type { Place } from '../thread/runner.js';
+import { type DownReport, FrameType, type Phase } from '../wire/messages.js';
+
+/** Why a drone did not answer. */
+export interface ProbeFailure {
+  readonly kind: DroneErrorKind;
+  readonly phase: Phase;
+  readonly error: unknown;
+}
+
+export interface ProbesOwner {
+  /** As batches are numbered. */
+  nextId(): number;
+  /** The thread that serves the endpoint; throws when none can be had. */
+  placeOf(endpoint: Endpoint): Place;
+}
+
+interface Pending {
+  readonly place: Place;
+  settle(failure: ProbeFailure | undefined): void;
+}
+
+export class Probes {
+  readonly #owner: ProbesOwner;
+  readonly #pending = new Map<number, Pending>();
+
+  constructor(owner: ProbesOwner) {
+    this.#owner = owner;
+  }
+
+  /** Resolves with undefined when the agent has answered; never rejects. Whatever becomes of the thread, it ends. */
+  ask(endpoint: Endpoint, limitMs: number): Promise<ProbeFailure | undefined> {
+    return new Promise(resolve => {
+      const id = this.#owner.nextId();
+      let place: Place;
+      try {
+        place = this.#owner.placeOf(endpoint);
+      } catch (error) {
+        resolve({ kind: 'worker-lost', phase: 'waiting', error });
+        return;
+      }
+      const limit = systemClock.setTimer(limitMs, () => {
+        const error = new Error(`no answer to a probe within ${String(limitMs)} ms`);
+        this.#settle(id, { kind: 'timeout', phase: 'waiting', error });
+      });
+      limit.unref();
+      this.#pending.set(id, {
+        place,
+        settle: failure => {
+          limit.cancel();
+          resolve(failure);
+        },
+      });
+      place.send(FrameType.Probe, id, 0, endpoint.head);
+    });
+  }
+
+  /** Takes a frame from a thread; returns whether it was to a probe. */
+  take(type: number, id: number, payload: Uint8Array): boolean {
+    // Of other types the number may be that of something else.
+    if ((type !== FrameType.Pong && type !== FrameType.Down) || !this.#pending.has(id)) return false;
+    this.#settle(id, type === FrameType.Pong ? undefined : (decode(payload) as DownReport));
+    return true;
+  }
+
+  /** A thread died. */
+  lose(place: Place, error: unknown): void {
+    for (const [id, pending] of [...this.#pending]) {
+      if (pending.place === place) this.#settle(id, { kind: 'worker-lost', phase: 'waiting', error });
+    }
+  }
+
+  /** Nobody waits for the answers any more. */
+  close(): void {
+    const error = new Error('the queue was closed');
+    for (const id of [...this.#pending.keys()]) this.#settle(id, { kind: 'cancelled', phase: 'waiting', error });
+  }
+
+  #settle(id: number, failure: ProbeFailure | undefined): void {
+    const pending = this.#pending.get(id);
+    this.#pending.delete(id);
+    pending?.settle(failure);
+  }
+}

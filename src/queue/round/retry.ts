@@ -1,0 +1,50 @@
+/** Decides which batches are tried again, and after how long. */
+import type { DroneError, DroneErrorKind } from '../drone/drone-error.js';
+import type { Log } from '../../report/log.js';
+import type { RetrySettings } from './retry-options.js';
+
+/** Where a drone is not to be asked again, or asking again would give the same answer. */
+const FINAL: readonly DroneErrorKind[] = [
+  'auth',
+  'host-key',
+  'not-cloneable',
+  'cancelled',
+  'protocol',
+  'callback',
+  'kicked-out',
+  'not-contacted',
+];
+
+/** No wait grows beyond this, unless the first is longer. */
+const LONGEST_BACKOFF_MS = 30_000;
+
+export class Retry {
+  readonly #settings: RetrySettings;
+  readonly #log: Log;
+
+  constructor(settings: RetrySettings, log: Log) {
+    this.#settings = settings;
+    this.#log = log;
+  }
+
+  /** How long to wait before a batch that failed for the `attempts`th time is tried again; undefined for never. */
+  delayMs(error: DroneError, attempts: number): number | undefined {
+    const { attempts: most, backoffMs, jitter } = this.#settings;
+    if (attempts >= most || FINAL.includes(error.kind) || !this.#wants(error, attempts)) return undefined;
+    const fullMs = Math.max(backoffMs, Math.min(backoffMs * 2 ** (attempts - 1), LONGEST_BACKOFF_MS));
+    return fullMs * (1 - jitter * Math.random());
+  }
+
+  #wants(error: DroneError, attempts: number): boolean {
+    try {
+      return this.#settings.when(error, attempts);
+    } catch (thrown) {
+      const { hostname } = error;
+      this.#log.error(`retry.when threw, and ${hostname} is not tried again: ${String(thrown)}`, {
+        hostname,
+        error: thrown,
+      });
+      return false;
+    }
+  }
+}

@@ -1,0 +1,378 @@
+/**
+ * The rules of a round, the same for every task queue.
+ *
+ * A queue is *idle*; `execute` puts a round *in flight* (the thread map holds a worker per drone with work); when all of
+ * them have settled and somebody has waited, the map is cleared and the failures are told, once. Results are *recorded*
+ * as drones settle and stay until fetched. `execute` refuses unless nothing is recorded and the map is empty.
+ *
+ * Invariants: a drone's batch is taken out of it before anything of the round starts; every worker in the map settles;
+ * whoever is told of failures by `execute` or `getResults` is given the results too, and nothing is recorded any more.
+ */
+import { type Batch, ROUND_DEADLINE, type Stop } from './batch.js';
+import { checkSignal, QueuedCall } from '../drone/call.js';
+import { systemClock } from '../../wait/clock.js';
+import {
+  type AnyDrone,
+  checkDrone,
+  type Drone,
+  endpointOf,
+  hasWork,
+  returnWorkload,
+  takeWorkload,
+} from '../drone/drone.js';
+import {
+  describeFailures,
+  type DroneError,
+  type DroneErrorKind,
+  type DroneResults,
+  DroneTaskQueueException,
+} from '../drone/drone-error.js';
+import { invalidArgument } from '../../option/invalid-argument.js';
+import { type KickedOut, KickOut } from './kick-out.js';
+import { Ledger } from './ledger.js';
+import { openFileLimit, openFilesNeeded } from './open-files.js';
+import type { Runner, RunnerEvents } from '../thread/runner.js';
+import { Reports } from './reports.js';
+import { SlowWorkers } from './slow-workers.js';
+import { readStopOn } from './stop-on.js';
+import type {
+  CloseOptions,
+  CloseReport,
+  DroneWorker,
+  QueueSettings,
+  RoundOptions,
+  RoundOutcome,
+} from '../task-queue.js';
+import type { Args, MethodName, Result } from '../wire/methods.js';
+import { Worker } from './worker.js';
+
+const DEFAULT_CLOSE_GRACE_MS = 10_000;
+
+/** Kinds of failure that say nothing about how the round goes. */
+const BORNE: readonly DroneErrorKind[] = ['kicked-out', 'cancelled', 'not-contacted'];
+
+/**
+ * In which order a round's batches start. Resolves when `execute` with `wait: false` may: for side by side that is at
+ * once, for one by one at the end of the round.
+ */
+export type Order = (workers: readonly Worker[], start: (some: readonly Worker[]) => void) => Promise<void>;
+
+interface Round {
+  readonly startedAtMs: number;
+  readonly workers: readonly Worker[];
+  readonly settled: Promise<unknown>;
+  readonly release: (() => void)[];
+  readonly slow: SlowWorkers;
+  /** So many failures, and it goes no further. */
+  readonly failureLimit: number;
+  failures: number;
+  cancelled: { readonly reason: unknown } | undefined;
+}
+
+export class Rounds {
+  readonly name: string;
+  readonly droneThreads = new Map<AnyDrone, DroneWorker>();
+  readonly #settings: QueueSettings;
+  readonly #order: Order;
+  readonly #reports: Reports;
+  readonly #ledger: Ledger;
+  readonly #kickOut: KickOut;
+  readonly #calls = new Set<Batch>();
+  #round: Round | undefined;
+  #results: DroneResults = new Map();
+  #closing: Promise<CloseReport> | undefined;
+
+  constructor(settings: QueueSettings, order: Order, makeRunner: (events: RunnerEvents) => Runner) {
+    this.name = settings.name;
+    this.#settings = settings;
+    this.#order = order;
+    this.#reports = new Reports(settings);
+    this.#ledger = new Ledger(settings, this.#reports, makeRunner);
+    this.#kickOut = new KickOut(settings, this.#ledger.probes, this.#reports);
+  }
+
+  get kickedOut(): ReadonlyMap<AnyDrone, KickedOut> {
+    return this.#kickOut.kickedOut;
+  }
+
+  async execute(drones: Iterable<AnyDrone>, options: RoundOptions = {}): Promise<DroneResults | undefined> {
+    const handedOver = this.#begin(drones, options);
+    if (options.wait !== false) return this.getResults();
+    await handedOver;
+    return undefined;
+  }
+
+  async settle(drones: Iterable<AnyDrone>, options: Omit<RoundOptions, 'wait'> = {}): Promise<RoundOutcome> {
+    void this.#begin(drones, options);
+    const outcome = await this.#finish();
+    return { results: this.#takeResults(), failures: outcome.failures };
+  }
+
+  async waitOnDrones(): Promise<void> {
+    const { failures, cancelled } = await this.#finish();
+    // The results are copied: they stay recorded, and a change to the exception's map must not reach those.
+    if (failures.size === 0 && !cancelled) return;
+    this.#reports.roundTold();
+    throw this.#exception(failures, cancelled, new Map(this.#results));
+  }
+
+  async getResults(): Promise<DroneResults> {
+    const { failures, cancelled } = await this.#finish();
+    const results = this.#takeResults();
+    if (failures.size > 0 || cancelled) throw this.#exception(failures, cancelled, results);
+    return results;
+  }
+
+  async call<M, K extends MethodName<M>>(drone: Drone<M>, method: K, ...args: Args<M, K>): Promise<Result<M, K>> {
+    checkDrone('drone', drone);
+    if (this.#closing) throw closed(this.name);
+    const call = new QueuedCall<Result<M, K>>(drone, method, args, {});
+    // Beside the queue: a call that did not run is told to the caller, and does not go into the drone's queue.
+    const batch = this.#ledger.open(drone, { kills: [], calls: [call] }, () => undefined);
+    this.#calls.add(batch);
+    this.#ledger.start([batch]);
+    await batch.done;
+    this.#calls.delete(batch);
+    this.#kickOut.callEnded(drone, batch.failure);
+    if (batch.failure) throw batch.failure;
+    return batch.values[0] as Result<M, K>;
+  }
+
+  inFlight(): DroneWorker[] {
+    return this.#round?.workers.filter(worker => !worker.batch.settled) ?? [];
+  }
+
+  close(options: CloseOptions = {}): Promise<CloseReport> {
+    const { graceMs = DEFAULT_CLOSE_GRACE_MS } = options;
+    if (!(typeof graceMs === 'number' && graceMs >= 0)) {
+      return Promise.reject(invalidArgument('graceMs', graceMs, 'a number of milliseconds, 0 or more'));
+    }
+    this.#closing ??= this.#close(graceMs);
+    return this.#closing;
+  }
+
+  async #close(graceMs: number): Promise<CloseReport> {
+    this.#ledger.leftBehind.startClosing();
+    this.#kickOut.close();
+    const round = this.#round;
+    const inFlight = Promise.all([round?.settled, ...[...this.#calls].map(batch => batch.done)]);
+    const cancel = systemClock.setTimer(graceMs, () => {
+      const reason = new Error(`the queue ${this.name} was closed`);
+      if (round && round === this.#round) this.#cancel(round, reason);
+      for (const batch of this.#calls) this.#ledger.stop(batch, { kind: 'cancelled', reason });
+    });
+    await inFlight;
+    cancel.cancel();
+    const stuck = await this.#ledger.runner.close(this.#settings.killGraceMs);
+    await this.#reports.close();
+    return { abandoned: this.#ledger.leftBehind.list(stuck) };
+  }
+
+  /** Refuses, or puts the round in flight. Everything up to the start happens in this one turn of the event loop. */
+  #begin(drones: Iterable<AnyDrone>, { signal, stopOn }: RoundOptions): Promise<void> {
+    const list = [...drones];
+    for (const [at, drone] of list.entries()) checkDrone(`drones[${String(at)}]`, drone);
+    checkSignal(signal);
+    const failureLimit = stopOn === undefined ? this.#settings.stopOn : readStopOn(stopOn);
+    this.#refuse(list);
+    // An earlier round without work, for which nobody has waited.
+    if (this.#round) this.#end(this.#round);
+    const workers = this.#takeBatches(list);
+    const round: Round = {
+      startedAtMs: performance.now(),
+      workers,
+      settled: Promise.all(workers.map(worker => worker.batch.done)),
+      release: [],
+      slow: new SlowWorkers(workers, (worker, othersMs) => {
+        this.#reports.workerSlow(worker, othersMs);
+      }),
+      failureLimit: failureLimit(workers.length),
+      failures: 0,
+      cancelled: undefined,
+    };
+    this.#round = round;
+    this.#reports.roundStarted(workers.length);
+    this.#watch(round, signal);
+    // Not only when somebody has waited: a timer would keep an idle process.
+    void round.settled.then(() => {
+      for (const release of round.release) release();
+      round.slow.stop();
+    });
+    return this.#order(workers, some => {
+      this.#start(some.filter(worker => !worker.batch.settled));
+    });
+  }
+
+  #refuse(drones: readonly AnyDrone[]): void {
+    if (this.#results.size > 0) {
+      throw new DroneTaskQueueException(
+        'ERR_RESULTS_NOT_FETCHED',
+        'Cannot clobber results queue, it should have been cleared through getResults',
+      );
+    }
+    if (this.droneThreads.size > 0) {
+      throw new DroneTaskQueueException(
+        'ERR_ROUND_IN_FLIGHT',
+        'Cannot clobber thread map, it should have been cleared through waitOnDrones',
+      );
+    }
+    const seen = new Set<AnyDrone>();
+    for (const drone of drones) {
+      if (seen.has(drone)) {
+        throw new DroneTaskQueueException('ERR_DRONE_TWICE', `Drone ${drone.hostname} is listed twice`);
+      }
+      seen.add(drone);
+    }
+    if (this.#closing) throw closed(this.name);
+    refuseTooManyFiles(drones.filter(drone => !this.#kickOut.kickedOut.has(drone)));
+  }
+
+  #takeBatches(drones: readonly AnyDrone[]): Worker[] {
+    const workers: Worker[] = [];
+    for (const drone of drones) {
+      const workload = takeWorkload(drone);
+      if (workload.calls.length === 0 && workload.kills.length === 0) continue;
+      const batch = this.#ledger.open(drone, workload, rest => {
+        returnWorkload(drone, rest);
+      });
+      const worker = new Worker(this.name, batch, () => this.#ledger.threadIdOf(batch));
+      workers.push(worker);
+      this.droneThreads.set(drone, worker);
+      void worker.batch.done.then(() => {
+        this.#finishWorker(worker);
+      });
+      const out = this.kickedOut.get(drone);
+      if (out) this.#ledger.refuse(batch, out.cause);
+    }
+    return workers;
+  }
+
+  #watch(round: Round, signal: AbortSignal | undefined): void {
+    const { roundDeadlineMs } = this.#settings;
+    const deadline = systemClock.setTimer(roundDeadlineMs, () => {
+      const reason = new Error(`the round did not end within ${String(roundDeadlineMs)} ms`);
+      const stop: Stop = { kind: 'timeout', reason: Object.assign(reason, { code: ROUND_DEADLINE }) };
+      // Who has not said anything by then is not waited for.
+      this.#stop(round, stop, this.#settings.killGraceMs);
+    });
+    round.release.push(() => {
+      deadline.cancel();
+    });
+    if (signal?.aborted === true) this.#cancel(round, signal.reason);
+    if (signal === undefined || round.cancelled) return;
+    const abort = (): void => {
+      this.#cancel(round, signal.reason);
+    };
+    signal.addEventListener('abort', abort, { once: true });
+    round.release.push(() => {
+      signal.removeEventListener('abort', abort);
+    });
+  }
+
+  #cancel(round: Round, reason: unknown): void {
+    if (round.workers.length > 0 && round.workers.every(worker => worker.batch.settled)) return;
+    round.cancelled = { reason };
+    this.#stop(round, { kind: 'cancelled', reason });
+  }
+
+  #stop(round: Round, stop: Stop, withinMs?: number): void {
+    for (const { batch } of round.workers) if (!batch.settled) this.#ledger.stop(batch, stop, withinMs);
+  }
+
+  /** A drone of the round has failed; when it is the last that the round bears, no further drone is contacted. */
+  #countFailure(round: Round, { kind }: DroneError): void {
+    if (BORNE.includes(kind) || ++round.failures !== round.failureLimit) return;
+    const reason = new Error(
+      `stopped after ${String(round.failures)} of ${String(round.workers.length)} drones had failed`,
+    );
+    const stop: Stop = { kind: 'not-contacted', reason: Object.assign(reason, { code: 'ERR_ROUND_STOPPED' }) };
+    for (const { batch } of round.workers) if (!batch.settled) this.#ledger.halt(batch, stop);
+  }
+
+  #start(workers: readonly Worker[]): void {
+    for (const worker of workers) {
+      worker.start();
+      this.#reports.workerStarted(worker);
+    }
+    this.#ledger.start(workers.map(worker => worker.batch));
+  }
+
+  #finishWorker(worker: Worker): void {
+    const { drone, batch } = worker;
+    this.#kickOut.roundEnded(drone, batch.failure);
+    this.#reports.workerEnded(worker);
+    this.#round?.slow.finished(worker);
+    if (!batch.failure) this.#results.set(drone, batch.values);
+    else if (this.#round) this.#countFailure(this.#round, batch.failure);
+  }
+
+  /** Waits for the round in flight and clears it. Of several who wait, the first is told of the failures. */
+  async #finish(): Promise<{ failures: Map<AnyDrone, DroneError>; cancelled: Round['cancelled'] }> {
+    const failures = new Map<AnyDrone, DroneError>();
+    const round = this.#round;
+    if (round === undefined) return { failures, cancelled: undefined };
+    await round.settled;
+    if (this.#round !== round) return { failures, cancelled: undefined };
+    for (const { drone, batch } of round.workers) if (batch.failure) failures.set(drone, batch.failure);
+    this.#end(round);
+    return { failures, cancelled: round.cancelled };
+  }
+
+  /** All of its workers have settled, and somebody knows. */
+  #end(round: Round): void {
+    this.#round = undefined;
+    this.droneThreads.clear();
+    this.#sortResults(round);
+    const results = this.#results.size;
+    this.#reports.roundEnded(performance.now() - round.startedAtMs, results, round.workers.length - results);
+  }
+
+  /** Results were recorded as drones settled; callers get them in the order they gave the drones in. */
+  #sortResults(round: Round): void {
+    const sorted: DroneResults = new Map();
+    for (const { drone } of round.workers) {
+      const values = this.#results.get(drone);
+      if (values) sorted.set(drone, values);
+    }
+    this.#results = sorted;
+  }
+
+  #takeResults(): DroneResults {
+    this.#reports.roundTold();
+    const results = this.#results;
+    this.#results = new Map();
+    return results;
+  }
+
+  #exception(
+    failures: Map<AnyDrone, DroneError>,
+    cancelled: Round['cancelled'],
+    results: DroneResults,
+  ): DroneTaskQueueException {
+    const outcome = { failures, results };
+    const lines = describeFailures(failures);
+    if (!cancelled) return new DroneTaskQueueException('ERR_DRONES_FAILED', lines, outcome);
+    const message = ['The round was cancelled', lines].filter(line => line !== '').join('\n');
+    return new DroneTaskQueueException('ERR_ROUND_CANCELLED', message, outcome, { cause: cancelled.reason });
+  }
+}
+
+/** Found out in mid-round, it would fail drones at random, and whatever else this process has to open. */
+function refuseTooManyFiles(drones: readonly AnyDrone[]): void {
+  const connections = new Map<string, number>();
+  for (const drone of drones) {
+    const { openFiles } = endpointOf(drone).spec;
+    if (openFiles && hasWork(drone)) connections.set(openFiles.of, openFiles.count);
+  }
+  const needed = openFilesNeeded([...connections.values()].reduce((sum, count) => sum + count, 0));
+  const limit = openFileLimit();
+  if (needed <= limit) return;
+  throw new DroneTaskQueueException(
+    'ERR_OPEN_FILES',
+    `The round needs ${String(needed)} open files for its ${String(connections.size)} connections, and this process may have ${String(limit)} (ulimit -n)`,
+  );
+}
+
+function closed(name: string): DroneTaskQueueException {
+  return new DroneTaskQueueException('ERR_QUEUE_CLOSED', `The queue ${name} is closed`);
+}

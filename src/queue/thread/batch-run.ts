@@ -1,0 +1,83 @@
+/** One drone's batch as the worker thread runs it: which call is awaited, and how long it may take. */
+import { HEADER_BYTES } from '../wire/frames.js';
+import { type CallHead, callTimeoutAt, decodeCall, type DownKind, type Phase } from '../wire/messages.js';
+
+/** Node's longest timer. Longer limits are as good as none: 24 days. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+export class BatchRun {
+  readonly id: number;
+  /** The batch's Call frames, one after the other, as they go to the agent. */
+  readonly frames: Uint8Array;
+  readonly count: number;
+  /** The call whose answer comes next. */
+  next = 0;
+  sent = false;
+  settled = false;
+  /** All of it was cancelled. */
+  isEnding = false;
+  #awaitsCancel = false;
+  phase: Phase = 'waiting';
+  /** Its cancel had no answer: what it ends with, whatever becomes of its link. */
+  unheeded: { readonly kind: DownKind; readonly error: Error } | undefined;
+  /** Calls cancelled before the batch was sent. */
+  readonly cancelledEarly: number[] = [];
+  readonly #callAt: readonly number[];
+  readonly #onSettled: () => void;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(id: number, frames: Uint8Array, callAt: readonly number[], onSettled: () => void) {
+    this.id = id;
+    this.frames = frames;
+    this.count = callAt.length;
+    this.#callAt = callAt;
+    this.#onSettled = onSettled;
+  }
+
+  /** The call whose answer comes next, as it was sent. */
+  get awaitedCall(): CallHead {
+    const [at = 0, end] = this.#callAt.slice(this.next);
+    return decodeCall(this.frames.subarray(at + HEADER_BYTES, end));
+  }
+
+  /** The awaited call or one after it: a batch may fail at a later call before any of it has run. */
+  mayFailAt(index: number): boolean {
+    return index >= this.next && index < this.count;
+  }
+
+  /** The awaited call has answered; returns whether it was the last. */
+  advance(): boolean {
+    this.next++;
+    return this.next === this.count;
+  }
+
+  /** Whether the agent has yet to answer a cancel of the awaited call. */
+  get awaitsCancel(): boolean {
+    return this.#awaitsCancel;
+  }
+
+  /** Starts the clock of the awaited call. */
+  startCallClock(onTimeout: () => void): void {
+    this.#awaitsCancel = false;
+    const at = this.#callAt[this.next];
+    if (at !== undefined) this.#startTimer(callTimeoutAt(this.frames, at), onTimeout);
+  }
+
+  /** Gives the agent so long to answer a cancel of the awaited call. */
+  awaitCancel(delayMs: number, onTimeout: () => void): void {
+    this.#awaitsCancel = true;
+    this.#startTimer(delayMs, onTimeout);
+  }
+
+  /** A batch has one timer: for its awaited call, and once that is cancelled for the agent's answer to the cancel. */
+  #startTimer(delayMs: number, onTimeout: () => void): void {
+    clearTimeout(this.#timer);
+    this.#timer = delayMs <= MAX_TIMER_MS ? setTimeout(onTimeout, delayMs) : undefined;
+  }
+
+  settle(): void {
+    clearTimeout(this.#timer);
+    this.settled = true;
+    this.#onSettled();
+  }
+}

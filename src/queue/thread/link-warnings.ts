@@ -1,0 +1,88 @@
+/**
+ * What an agent warns of, on its way to the main thread: so much in an interval and no more, for there each warning is
+ * logged and published, which costs more than to send it, and what waits for that has no bound. What is left out is
+ * counted and told in one warning.
+ */
+import { type Clock, systemClock, type Timer } from '../../wait/clock.js';
+import { decode, encode } from '../wire/codec/codec.js';
+import { ProtocolError } from '../wire/frames.js';
+import type { Outbox } from './outbox.js';
+import { type EndpointSpec, FrameType, type LinkReport } from '../wire/messages.js';
+
+const INTERVAL_MS = 15_000;
+const MAX_WARNINGS = 1000;
+const MAX_BYTES = 1024 * 1024;
+
+export class LinkWarnings {
+  readonly #spec: EndpointSpec;
+  readonly #outbox: Outbox;
+  readonly #clock: Clock;
+  /** Of the interval; there is none while nothing is said. */
+  #timer: Timer | undefined;
+  #passed = 0;
+  #passedBytes = 0;
+  #leftOut = 0;
+  #isOver = false;
+
+  constructor(spec: EndpointSpec, outbox: Outbox, clock = systemClock) {
+    this.#spec = spec;
+    this.#outbox = outbox;
+    this.#clock = clock;
+  }
+
+  /** A Warning frame's payload, with the whole frame when it is of a batch. Throws ProtocolError when it holds no text. */
+  take(payload: Uint8Array, frameOfBatch: Uint8Array | undefined): void {
+    if (!this.#mayPass(payload.byteLength)) return;
+    const message = decode(payload);
+    // A few bytes can be a list whose text has hundreds of megabytes.
+    if (typeof message !== 'string') throw new ProtocolError('a warning that is no text');
+    if (frameOfBatch === undefined) this.#report(message);
+    else this.#outbox.whole(frameOfBatch);
+  }
+
+  /** What an agent has said beside its frames. */
+  readonly tell = (message: string): void => {
+    if (this.#mayPass(message.length)) this.#report(message);
+  };
+
+  /** With the link; nothing passes from now on. */
+  end(): void {
+    this.#isOver = true;
+    this.#timer?.cancel();
+    this.#closeInterval();
+  }
+
+  #mayPass(bytes: number): boolean {
+    if (this.#isOver) return false;
+    if (this.#timer === undefined) {
+      this.#timer = this.#clock.setTimer(INTERVAL_MS, () => {
+        this.#closeInterval();
+      });
+      this.#timer.unref();
+    }
+    if (this.#passed >= MAX_WARNINGS || this.#passedBytes + bytes > MAX_BYTES) {
+      this.#leftOut++;
+      return false;
+    }
+    this.#passed++;
+    this.#passedBytes += bytes;
+    return true;
+  }
+
+  #closeInterval(): void {
+    const leftOut = String(this.#leftOut);
+    const most = `${String(MAX_WARNINGS)} warnings and ${String(MAX_BYTES)} bytes in ${String(INTERVAL_MS)} ms`;
+    if (this.#leftOut > 0)
+      this.#report(`and ${leftOut} more warnings, left out: the most that is passed on is ${most}`);
+    this.#timer = undefined;
+    this.#passed = 0;
+    this.#passedBytes = 0;
+    this.#leftOut = 0;
+  }
+
+  #report(message: string): void {
+    const { key, hostname } = this.#spec;
+    const report: LinkReport = { state: 'warning', key, hostname, message };
+    this.#outbox.lazily(FrameType.Link, 0, 0, encode(report));
+  }
+}

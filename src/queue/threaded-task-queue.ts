@@ -1,0 +1,83 @@
+/** The task queue that runs a round's drones side by side, on worker threads. */
+import { availableParallelism } from 'node:os';
+import type { AnyDrone } from './drone/drone.js';
+import { invalidArgument } from '../option/invalid-argument.js';
+import { type Order, Rounds } from './round/rounds.js';
+import { RoundsTaskQueue } from './queue-base.js';
+import {
+  checkLimit,
+  type DroneWorker,
+  offBeyondLongest,
+  readQueueOptions,
+  type TaskQueueOptions,
+} from './task-queue.js';
+import { ThreadPool } from './thread/thread-pool.js';
+import { threadSettings } from './thread/thread-settings.js';
+
+/** More threads than this are of no use by default: a thread carries hundreds of drones. */
+const MAX_DEFAULT_THREADS = 4;
+
+/** With less, threads do not start; and with 2 MB or less Node 24 takes the whole process down for it. */
+const MIN_HEAP_MB = 16;
+
+/** Options of a ThreadedTaskQueue. */
+export interface ThreadedTaskQueueOptions extends TaskQueueOptions {
+  /** Worker threads, each with the warm connections of the drones routed to it. Default: one per core, at most 4. */
+  threads?: number | undefined;
+  /** Heap limit of a worker thread, MB (V8's old generation), at least 16. Default: Node's own. */
+  threadHeapMb?: number | undefined;
+  /**
+   * A worker thread that does not answer for so long while it has work, its start included, is ended, ms; `Infinity` for
+   * never. Its drones fail as `worker-lost`, cause code `ERR_THREAD_HUNG`. Up to a quarter more may go by. Default 10,000.
+   */
+  threadTimeoutMs?: number | undefined;
+}
+
+const sideBySide: Order = (workers, start) => {
+  start(workers);
+  return Promise.resolve();
+};
+
+/**
+ * Runs all drones of a round side by side on worker threads, so that the scheduler's own event loop stays free.
+ * Connections and agents stay warm in their thread between rounds, until `close`.
+ *
+ * An idle queue does not keep the process alive; a round in flight does.
+ *
+ * ```ts
+ * const queue = new ThreadedTaskQueue({ name: 'refresh' });
+ * const drone = new LocalDrone();
+ * const uname = drone.queueCall('run', 'uname -a');
+ * console.log(uname.valueIn(await queue.execute([drone])).stdout);
+ * await queue.close();
+ * ```
+ */
+export class ThreadedTaskQueue extends RoundsTaskQueue {
+  /** Throws TypeError (`ERR_INVALID_ARG`) for options out of range. Threads start with the first round. */
+  constructor(options: ThreadedTaskQueueOptions = {}) {
+    const settings = readQueueOptions(options, 'thread_queue', ['threads', 'threadHeapMb', 'threadTimeoutMs']);
+    const { threads = Math.min(availableParallelism(), MAX_DEFAULT_THREADS), threadHeapMb } = options;
+    const threadTimeoutMs = offBeyondLongest(checkLimit('threadTimeoutMs', options.threadTimeoutMs ?? 10_000));
+    if (!Number.isInteger(threads) || threads < 1) throw invalidArgument('threads', threads, 'an integer above 0');
+    if (threadHeapMb !== undefined && !(Number.isFinite(threadHeapMb) && threadHeapMb >= MIN_HEAP_MB)) {
+      throw invalidArgument('threadHeapMb', threadHeapMb, `a number of megabytes, ${String(MIN_HEAP_MB)} or more`);
+    }
+    super(
+      new Rounds(
+        settings,
+        sideBySide,
+        events => new ThreadPool(threadSettings(settings), { threads, threadHeapMb, threadTimeoutMs }, events),
+      ),
+    );
+  }
+
+  /** The thread map: the workers of the current round, until somebody has waited for them. */
+  get droneThreads(): ReadonlyMap<AnyDrone, DroneWorker> {
+    return this.rounds.droneThreads;
+  }
+
+  /** Workers that have not finished: who is waited for, in which phase, since when. */
+  inFlight(): DroneWorker[] {
+    return this.rounds.inFlight();
+  }
+}

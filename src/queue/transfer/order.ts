@@ -1,0 +1,75 @@
+/** What a call of a transfer method asks for, read from its arguments; both sides of a transfer read it the same way. */
+import { invalidArgument } from '../../option/invalid-argument.js';
+import { isFolderPath } from './paths.js';
+
+/** Names the arguments, source first: the method says which of the two is on the controller. */
+const METHODS = {
+  putFile: { names: ['localPath', 'remotePath'], isPut: true, isFolder: false, options: ['mode', 'canFail'] },
+  getFile: { names: ['remotePath', 'localPath'], isPut: false, isFolder: false, options: ['mode', 'canFail'] },
+  putDirectory: { names: ['localDir', 'remoteDir'], isPut: true, isFolder: true, options: ['canFail'] },
+  getDirectory: { names: ['remoteDir', 'localDir'], isPut: false, isFolder: true, options: ['canFail'] },
+} as const;
+
+export type TransferMethod = keyof typeof METHODS;
+
+/** The permissions that travel: a drone's setuid and setgid bits mean nothing here, nor ours there. */
+export const PERMISSIONS = 0o777;
+
+export interface TransferOrder {
+  readonly method: TransferMethod;
+  /** To the drone; otherwise from it. */
+  readonly isPut: boolean;
+  readonly isFolder: boolean;
+  /** On the sender's side, as given. */
+  readonly source: string;
+  /** On the receiver's side, as given. */
+  readonly destination: string;
+  /** Replaces the mode of the source file. */
+  readonly mode: number | undefined;
+  readonly canFail: boolean;
+}
+
+export function isTransferMethod(method: string): method is TransferMethod {
+  return Object.hasOwn(METHODS, method);
+}
+
+/** Throws TypeError (`ERR_INVALID_ARG`) for arguments that make no sense. */
+export function readOrder(method: TransferMethod, args: readonly unknown[]): TransferOrder {
+  const { names, isPut, isFolder, options: known } = METHODS[method];
+  const [source, destination] = names.map((name, at) => pathArg(`${method}: ${name}`, args[at]));
+  if (source === undefined || destination === undefined) throw new Error('a method has two paths');
+  const { mode, canFail } = optionsArg(method, args[2], known);
+  if (!isFolder && isFolderPath(source)) {
+    throw invalidArgument(`${method}: ${names[0]}`, source, 'the path of a file, not of a folder');
+  }
+  return { method, isPut, isFolder, source, destination, mode, canFail };
+}
+
+function pathArg(where: string, value: unknown): string {
+  if (typeof value === 'string' && value !== '' && !value.includes('\0')) return value;
+  throw invalidArgument(where, value, 'a non-empty string without a zero byte');
+}
+
+function optionsArg(
+  method: TransferMethod,
+  value: unknown,
+  known: readonly string[],
+): { mode: number | undefined; canFail: boolean } {
+  const options = value === undefined ? {} : value;
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw invalidArgument(`${method}: options`, options, 'an object');
+  }
+  for (const name of Object.keys(options)) {
+    if (!known.includes(name)) throw invalidArgument(`${method}: an option`, name, `one of ${known.join(', ')}`);
+  }
+  const { mode, canFail } = options as { mode?: unknown; canFail?: unknown };
+  if (mode !== undefined && !isMode(mode)) throw invalidArgument(`${method}: mode`, mode, 'an integer from 0 to 0o777');
+  if (canFail !== undefined && typeof canFail !== 'boolean') {
+    throw invalidArgument(`${method}: canFail`, canFail, 'a boolean');
+  }
+  return { mode, canFail: canFail ?? false };
+}
+
+function isMode(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= PERMISSIONS;
+}

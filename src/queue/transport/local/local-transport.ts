@@ -1,0 +1,143 @@
+/** This machine as a drone: the same agent as elsewhere, as a resident child process. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import type { Socket } from 'node:net';
+import { piecesOf } from '../../wire/frames.js';
+import { killAgent } from './kill-agent.js';
+import { type Channel, type Transport, TransportError } from '../transport.js';
+import { UnderWay } from '../../../wait/pending-work.js';
+
+/** After the agent's exit, how long its last output may take to arrive when a stranger holds the pipe open. */
+const DRAIN_MS = 200;
+/** An agent that sees the end of its stdin ends what it runs, then itself; so long after the kill grace it is killed. */
+const FORCE_MARGIN_MS = 2000;
+const PIECE_BYTES = 64 * 1024;
+
+const dying = new Set<Dying>();
+const kills = new UnderWay();
+
+export const transport: Transport = {
+  async open(_spec, start, events, context) {
+    await context.turn();
+    context.phase('connect');
+    return new Promise((resolve, reject) => {
+      // Detached, so that a Ctrl-C in the scheduler's terminal is the scheduler's to handle.
+      const child = spawn(process.execPath, ['-e', start.loader, start.marker], { detached: true, stdio: 'pipe' });
+      const streams = [child.stdin, child.stdout, child.stderr] as unknown as Socket[];
+      let ended = false;
+      const end = (cause: Error | undefined): void => {
+        if (ended) return;
+        ended = true;
+        context.signal.removeEventListener('abort', abandon);
+        events.end(cause);
+      };
+      const destroy = (): void => {
+        const isOver = child.exitCode !== null || child.signalCode !== null;
+        if (isOver) {
+          for (const stream of streams) stream.destroy();
+        } else {
+          child.stdin.end();
+          dying.add(new Dying(child, streams, context.killGraceMs + FORCE_MARGIN_MS));
+        }
+        end(undefined);
+      };
+      // Nothing runs yet that would need an orderly end; and what keeps an agent from its start, such as a wait for a
+      // debugger, keeps it from seeing the end of its stdin, too.
+      const abandon = (): void => {
+        child.kill('SIGKILL');
+        destroy();
+      };
+
+      child.once('error', error => {
+        reject(new TransportError('bootstrap', `cannot start ${process.execPath}: ${error.message}`, { cause: error }));
+        end(error);
+      });
+      // Without a process there may be no pipes, whatever their types say: so it is when files can no longer be opened.
+      if (child.pid === undefined) return;
+      child.stdin.on('error', () => undefined); // EPIPE: the exit event tells
+      child.stdout.on('data', (chunk: Uint8Array) => {
+        if (!ended) events.data(chunk);
+      });
+      child.stderr.on('data', (chunk: Uint8Array) => {
+        if (!ended) events.diagnostics(chunk);
+      });
+      child.once('exit', (exitCode, signal) => {
+        const how = signal === null ? `status ${String(exitCode)}` : `signal ${signal}`;
+        const cause = Object.assign(new Error(`the agent ended with ${how}`), { exitCode, signal });
+        const drained = setTimeout(end, DRAIN_MS, cause);
+        child.once('close', () => {
+          clearTimeout(drained);
+          end(cause);
+        });
+      });
+      context.signal.addEventListener('abort', abandon, { once: true });
+      const kill = (): Promise<boolean> => kills.add(killAgent(child.pid ?? 0, start.marker, context.killGraceMs));
+      const channel = channelTo(child, streams, kill, destroy);
+      if (!context.held) channel.release();
+      child.once('spawn', () => {
+        child.stdin.write(start.input);
+        resolve(channel);
+      });
+    });
+  },
+
+  async idle() {
+    for (const agent of dying) agent.hold();
+    await Promise.all([kills.over(), ...[...dying].map(agent => agent.gone)]);
+  },
+};
+
+/** An agent that has been told to end, on its way out. */
+class Dying {
+  readonly gone: Promise<void>;
+  readonly #child: ChildProcess;
+  readonly #force: NodeJS.Timeout;
+
+  constructor(child: ChildProcess, streams: readonly Socket[], forceMs: number) {
+    this.#child = child;
+    this.#force = setTimeout(() => child.kill('SIGKILL'), forceMs).unref();
+    this.gone = new Promise(resolve => {
+      child.once('exit', () => {
+        clearTimeout(this.#force);
+        for (const stream of streams) stream.destroy();
+        dying.delete(this);
+        resolve();
+      });
+    });
+  }
+
+  /** Keeps the process alive until it is gone. */
+  hold(): void {
+    this.#child.ref();
+    this.#force.ref();
+  }
+}
+
+function channelTo(
+  child: ChildProcess,
+  streams: readonly Socket[],
+  kill: () => Promise<boolean>,
+  destroy: () => void,
+): Channel {
+  return {
+    endsAgent: true,
+    write: bytes => {
+      if (child.stdin?.writable !== true) return;
+      // In pieces, so that what is unsent gets fewer as it goes.
+      for (const piece of piecesOf(bytes, PIECE_BYTES)) child.stdin.write(piece);
+    },
+    get unsentBytes() {
+      return child.stdin?.writableLength ?? 0;
+    },
+    hold: () => {
+      child.ref();
+      for (const stream of streams) stream.ref();
+    },
+    release: () => {
+      child.unref();
+      for (const stream of streams) stream.unref();
+    },
+    close: () => child.stdin?.end(),
+    kill,
+    destroy,
+  };
+}

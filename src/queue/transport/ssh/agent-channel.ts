@@ -1,0 +1,111 @@
+/** The exec channel that carries an agent's stdin and stdout. When it ends by itself, its connection is left to others. */
+import type { ClientChannel } from 'ssh2';
+import { piecesOf } from '../../wire/frames.js';
+import type { Channel, ChannelEvents } from '../transport.js';
+import type { AgentKiller } from './agent-killer.js';
+import type { SshConnection } from './connection.js';
+
+/** After the agent's exit, how long its last output may take to arrive when a stranger holds the pipe open. */
+const DRAIN_MS = 1000;
+const PIECE_BYTES = 64 * 1024;
+
+export class AgentChannel implements Channel {
+  readonly #connection: SshConnection;
+  readonly #channel: ClientChannel;
+  readonly #events: ChannelEvents;
+  readonly #killer: AgentKiller;
+  #exit: Error | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #isOurEnd = false;
+  #ended = false;
+
+  constructor(connection: SshConnection, channel: ClientChannel, events: ChannelEvents, killer: AgentKiller) {
+    this.#connection = connection;
+    this.#channel = channel;
+    this.#events = events;
+    this.#killer = killer;
+    channel
+      .on('data', (chunk: Buffer) => {
+        if (!this.#ended) events.data(chunk);
+      })
+      .on('exit', (exitCode: number | null, signal?: string) => {
+        const exit = describeExit(exitCode, signal ?? null);
+        this.#exit = exit;
+        if (this.#isOurEnd) this.#letGo();
+        else
+          this.#timer = setTimeout(() => {
+            this.#end(exit);
+          }, DRAIN_MS).unref();
+      })
+      // Tells the exit again: of a command that ended at once, the first telling came before we could listen.
+      .on('close', (exitCode?: number | null, signal?: string) => {
+        if (exitCode !== undefined) this.#exit ??= describeExit(exitCode, signal ?? null);
+        if (this.#isOurEnd) this.#letGo();
+        else this.#end(this.#exit ?? new Error('the server closed the channel'));
+      })
+      .on('error', (error: Error) => {
+        this.#end(error);
+      });
+    channel.stderr.on('data', (chunk: Buffer) => {
+      if (!this.#ended) events.diagnostics(chunk);
+    });
+    connection.onEnd(cause => {
+      this.#end(this.#exit ?? cause);
+    });
+  }
+
+  write(bytes: Uint8Array): void {
+    if (this.#ended || this.#isOurEnd || !this.#channel.writable) return;
+    // In pieces, so that what is unsent gets fewer as it goes.
+    for (const piece of piecesOf(bytes, PIECE_BYTES)) {
+      this.#channel.write(Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength));
+    }
+  }
+
+  get unsentBytes(): number {
+    return this.#channel.writableLength;
+  }
+
+  hold(): void {
+    if (!this.#ended) this.#connection.hold();
+  }
+
+  release(): void {
+    if (!this.#ended) this.#connection.release();
+  }
+
+  close(): void {
+    if (this.#ended || this.#isOurEnd) return;
+    this.#isOurEnd = true;
+    this.#channel.end();
+    clearTimeout(this.#timer);
+    if (this.#exit !== undefined) this.#connection.end();
+  }
+
+  kill(pid: number): Promise<boolean> {
+    return this.#killer.kill(pid);
+  }
+
+  destroy(): void {
+    this.#isOurEnd = true;
+    if (!this.#killer.isAtWork) this.#connection.destroy();
+  }
+
+  /** Its killer, who has yet to hear what became of it, ends the connection himself. */
+  #letGo(): void {
+    if (!this.#killer.isAtWork) this.#connection.end();
+  }
+
+  #end(cause: Error | undefined): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    clearTimeout(this.#timer);
+    this.#events.end(this.#isOurEnd ? undefined : cause);
+  }
+}
+
+/** Has the fields `exitCode` and `signal`, as the local transport's has: they tell a missing node from a dying one. */
+function describeExit(exitCode: number | null, signal: string | null): Error {
+  const how = signal === null ? `status ${String(exitCode)}` : `signal ${signal}`;
+  return Object.assign(new Error(`the agent ended with ${how}`), { exitCode, signal });
+}

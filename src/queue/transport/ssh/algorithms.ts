@@ -1,0 +1,92 @@
+/** The algorithms that ssh2 has, known without loading it: the main thread checks names by them. */
+import { invalidArgument } from '../../../option/invalid-argument.js';
+import type { OptionReader } from '../../../option/option-reader.js';
+
+/**
+ * Algorithms to offer to the server, the preferred first, by their SSH names. Default: what ssh2 prefers, which leaves out
+ * the outdated ones.
+ */
+export interface AlgorithmOptions {
+  readonly ciphers?: readonly string[] | undefined;
+  /** Key exchange. */
+  readonly kex?: readonly string[] | undefined;
+  readonly macs?: readonly string[] | undefined;
+  /** Of the server's host key. Where keys are recorded for a host, it is asked for one of their types among these. */
+  readonly hostKeyAlgorithms?: readonly string[] | undefined;
+}
+
+export type AlgorithmList = keyof AlgorithmOptions;
+
+export const ALGORITHMS: Readonly<Record<AlgorithmList, readonly string[]>> = {
+  ciphers: [
+    'aes128-gcm@openssh.com',
+    'aes256-gcm@openssh.com',
+    'aes128-ctr',
+    'aes192-ctr',
+    'chacha20-poly1305@openssh.com',
+    'aes256-ctr',
+    'aes256-cbc',
+    'aes192-cbc',
+    'aes128-cbc',
+    '3des-cbc',
+    'aes128-gcm',
+    'aes256-gcm',
+  ],
+  kex: [
+    'curve25519-sha256@libssh.org',
+    'curve25519-sha256',
+    'ecdh-sha2-nistp256',
+    'ecdh-sha2-nistp384',
+    'ecdh-sha2-nistp521',
+    'diffie-hellman-group-exchange-sha256',
+    'diffie-hellman-group14-sha256',
+    'diffie-hellman-group15-sha512',
+    'diffie-hellman-group16-sha512',
+    'diffie-hellman-group17-sha512',
+    'diffie-hellman-group18-sha512',
+    'diffie-hellman-group-exchange-sha1',
+    'diffie-hellman-group14-sha1',
+    'diffie-hellman-group1-sha1',
+  ],
+  macs: [
+    'hmac-sha2-256-etm@openssh.com',
+    'hmac-sha2-512-etm@openssh.com',
+    'hmac-sha1-etm@openssh.com',
+    'hmac-sha2-256',
+    'hmac-sha2-512',
+    'hmac-sha1',
+    'hmac-md5',
+    'hmac-sha2-256-96',
+    'hmac-sha2-512-96',
+    'hmac-ripemd160',
+    'hmac-sha1-96',
+    'hmac-md5-96',
+  ],
+  hostKeyAlgorithms: [
+    'ssh-ed25519',
+    'ecdsa-sha2-nistp256',
+    'ecdsa-sha2-nistp384',
+    'ecdsa-sha2-nistp521',
+    'rsa-sha2-512',
+    'rsa-sha2-256',
+    'ssh-rsa',
+  ],
+};
+
+/** The lists, checked. Throws TypeError (`ERR_INVALID_ARG`) for an empty list and for names that ssh2 does not have. */
+export function algorithmsOf(options: AlgorithmOptions, read: OptionReader): AlgorithmOptions {
+  const list = (field: AlgorithmList): readonly string[] | undefined => {
+    const names = read.texts(field);
+    const unknown = names?.find(name => !ALGORITHMS[field].includes(name));
+    if (names?.length === 0 || unknown !== undefined) {
+      throw invalidArgument(field, unknown ?? options[field], `a list of some of ${ALGORITHMS[field].join(', ')}`);
+    }
+    return names;
+  };
+  return {
+    ciphers: list('ciphers'),
+    kex: list('kex'),
+    macs: list('macs'),
+    hostKeyAlgorithms: list('hostKeyAlgorithms'),
+  };
+}

@@ -1,0 +1,100 @@
+/**
+ * How fast one server gets new connections.
+ *
+ * An sshd drops connections while too many have not logged in yet (`MaxStartups`), and says so by no more than closing
+ * them. So only some are opened at once, and when one is dropped, half as many: additive increase, multiplicative
+ * decrease, as TCP shares a line (Chiu and Jain, 1989). The dropped one is tried again after a random wait that doubles
+ * (the "equal jitter" of the AWS architecture blog's "Exponential Backoff And Jitter").
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { Window } from '../../../wait/window.js';
+import { abandoned } from './abort.js';
+
+const FIRST_WAIT_MS = 100;
+const LONGEST_WAIT_MS = 2000;
+
+const paces = new Map<string, Pace>();
+
+/** One connection's place among those that are on their way to a login. */
+export interface PacePlace {
+  leave(): void;
+  /** The server dropped the connection before it had shown who it is. */
+  dropped(): void;
+}
+
+export class Pace {
+  readonly #key: string;
+  readonly #most: number;
+  readonly #window: Window;
+  #limit: number;
+  #opened = 0;
+  /** How often it was lowered. */
+  #changes = 0;
+
+  private constructor(key: string, most: number) {
+    this.#key = key;
+    this.#most = most;
+    this.#limit = most;
+    this.#window = new Window(most);
+  }
+
+  /** The pace of a server in this thread, with at most so many at once. */
+  static of(address: string, most: number): Pace {
+    // Queues without threads share this one, and may differ in it.
+    const key = `${String(most)} ${address}`;
+    let pace = paces.get(key);
+    if (pace === undefined) {
+      pace = new Pace(key, most);
+      paces.set(key, pace);
+    }
+    return pace;
+  }
+
+  /** Waits for a place. Rejects with a TransportError when aborted. */
+  async enter(signal: AbortSignal): Promise<PacePlace> {
+    const leave = await this.#window.enter(signal).catch(() => {
+      throw abandoned(signal);
+    });
+    const enteredAt = this.#changes;
+    return {
+      leave: () => {
+        leave();
+        this.#forget();
+      },
+      // Of several dropped in one go, the first has told all.
+      dropped: () => {
+        if (enteredAt === this.#changes) this.#lower();
+      },
+    };
+  }
+
+  /** A login went through. */
+  opened(): void {
+    if (this.#limit === this.#most || ++this.#opened < this.#limit) return;
+    this.#resize(this.#limit + 1);
+  }
+
+  #lower(): void {
+    this.#changes++;
+    this.#resize(Math.max(1, Math.floor(Math.min(this.#limit, this.#window.inside) / 2)));
+  }
+
+  /** Waits before the next attempt, the `attempt`th having been dropped; when `held`, the process waits with it. */
+  async backOff(attempt: number, held: boolean, signal: AbortSignal): Promise<void> {
+    const longestMs = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (attempt - 1));
+    await delay(longestMs * (0.5 + Math.random() / 2), undefined, { ref: held, signal }).catch(() => {
+      throw abandoned(signal);
+    });
+  }
+
+  #resize(limit: number): void {
+    this.#limit = limit;
+    this.#opened = 0;
+    this.#window.resize(limit);
+  }
+
+  /** A server that took all it got is like one never met. */
+  #forget(): void {
+    if (this.#window.isEmpty && this.#limit === this.#most) paces.delete(this.#key);
+  }
+}

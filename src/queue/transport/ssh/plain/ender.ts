@@ -1,0 +1,118 @@
+/**
+ * Ends process groups on a drone, from a second channel, or from a second connection when the server allows no further
+ * channel. What is to be ended at the same time is ended by one command.
+ */
+import type { ClientChannel } from 'ssh2';
+import { Command } from './command.js';
+import { END_WORDS, endScript, type EndWord, type Target } from '../../../../process/end-script.js';
+import type { ExecSlots } from './exec-slots.js';
+import { isChannelRefused, type Server } from './server.js';
+import { execText } from './shell-text.js';
+
+export interface EnderOptions {
+  readonly server: Server;
+  readonly slots: ExecSlots;
+  /** A second connection to the same drone; gives up when aborted. */
+  readonly connectAgain: (signal: AbortSignal) => Promise<Server>;
+  /** Nobody waits any more: a second connection ends with it, and the first is its owner's. */
+  readonly gone: AbortSignal;
+  /** From TERM to KILL, ms. */
+  readonly graceMs: () => number;
+}
+
+/** `<pid> <word>`. */
+const LONGEST_ANSWER_CHARS = 100;
+
+interface Wanted {
+  readonly target: Target;
+  readonly resolve: (word: EndWord) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export class Ender {
+  readonly #options: EnderOptions;
+  #wanted: Wanted[] = [];
+
+  constructor(options: EnderOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves when its end is known. Rejects when the drone could not be told, or did not say. */
+  end(target: Target): Promise<EndWord> {
+    return new Promise((resolve, reject) => {
+      if (this.#wanted.push({ target, resolve, reject }) === 1) setImmediate(this.#send);
+    });
+  }
+
+  readonly #send = (): void => {
+    const wanted = this.#wanted;
+    this.#wanted = [];
+    this.#endAll(wanted).catch((error: unknown) => {
+      for (const { reject } of wanted) reject(error);
+    });
+  };
+
+  async #endAll(wanted: readonly Wanted[]): Promise<void> {
+    const { server, slots, gone, connectAgain } = this.#options;
+    const text = execText({
+      script: endScript(
+        wanted.map(({ target }) => target),
+        this.#options.graceMs(),
+      ),
+    });
+    const answers = new Answers(wanted);
+    const listenOn = (on: Server) => (channel: ClientChannel) => {
+      const command = new Command(on, channel, text, answers);
+      command.endInput();
+      return command;
+    };
+    let second: Server | undefined;
+    const giveUp = (): void => second?.destroy();
+    gone.addEventListener('abort', giveUp);
+    try {
+      const command = await slots.startNow(text, listenOn(server)).catch(async (error: unknown) => {
+        if (!isChannelRefused(error)) throw error;
+        second = await connectAgain(gone);
+        return second.exec(text.command, gone, listenOn(second));
+      });
+      await command.over;
+      answers.finish();
+    } finally {
+      gone.removeEventListener('abort', giveUp);
+      second?.end();
+    }
+  }
+}
+
+/** What the script says, line by line. */
+class Answers {
+  readonly #wanted: readonly Wanted[];
+  #line = '';
+  #trouble = '';
+
+  constructor(wanted: readonly Wanted[]) {
+    this.#wanted = wanted;
+  }
+
+  readonly stdout = (chunk: Uint8Array): void => {
+    const lines = (this.#line + Buffer.from(chunk).toString('latin1')).split('\n');
+    this.#line = (lines.pop() ?? '').slice(-LONGEST_ANSWER_CHARS);
+    for (const line of lines) {
+      const [pid, said] = line.split(' ');
+      const word = END_WORDS.find(known => known === said);
+      if (word === undefined) continue;
+      for (const { target, resolve } of this.#wanted) if (String(target.pid) === pid) resolve(word);
+    }
+  };
+
+  readonly stderr = (chunk: Uint8Array): void => {
+    this.#trouble = (this.#trouble + Buffer.from(chunk).toString()).slice(-1000);
+  };
+
+  /** Those that were answered are settled already. */
+  finish(): void {
+    for (const { target, reject } of this.#wanted) {
+      reject(new Error(`the drone did not say what became of process ${String(target.pid)}: ${this.#trouble.trim()}`));
+    }
+  }
+}

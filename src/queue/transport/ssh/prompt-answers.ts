@@ -1,0 +1,57 @@
+/** The caller's functions that a login may ask: what they are given, and how questions find them. */
+import { invalidArgument } from '../../../option/invalid-argument.js';
+
+/** What a server asks in a keyboard-interactive login. */
+export interface KeyboardChallenge {
+  /** Both are the server's own words, often empty. */
+  readonly name: string;
+  readonly instructions: string;
+  /** Each wants one answer. `echo` is false where the answer should not be seen while it is typed. */
+  readonly prompts: readonly { readonly text: string; readonly echo: boolean }[];
+}
+
+/** Secrets that are given as text, or asked for when they are needed. */
+export interface AnswerOptions {
+  /**
+   * Opens the `identity` files that have a passphrase; without it they are passed over. A function is called with the path
+   * when a server wants that key, once per file in a queue; a passphrase that does not fit is asked for again, but not by
+   * the batches that were already started. Default: none.
+   */
+  passphrase?: string | ((path: string) => string | Promise<string>) | undefined;
+  /**
+   * Answers a server's questions, one string for each prompt. It is called for every login, and again where the server
+   * asks again. Tried last. A throw fails the login (kind `auth`). Default: none, but see `password`.
+   */
+  keyboardInteractive?: ((challenge: KeyboardChallenge) => readonly string[] | Promise<readonly string[]>) | undefined;
+}
+
+/** Which functions there are. They stay on the main thread; questions to them go by the key. */
+export interface Asks {
+  readonly key: string;
+  readonly passphrase: boolean;
+  readonly keyboardInteractive: boolean;
+}
+
+/** What travels in a Question. */
+export type SshQuestion =
+  | { readonly kind: 'passphrase'; readonly path: string }
+  | { readonly kind: 'keyboard-interactive'; readonly challenge: KeyboardChallenge };
+
+/** Throws TypeError (`ERR_INVALID_ARG`) for what is no function where one is expected. */
+export function asksOf(options: AnswerOptions, key: string): Asks | undefined {
+  const passphrase = typeof options.passphrase === 'function';
+  const keyboardInteractive = typeof options.keyboardInteractive === 'function';
+  if (options.keyboardInteractive !== undefined && !keyboardInteractive) {
+    throw invalidArgument('typeof keyboardInteractive', typeof options.keyboardInteractive, "'function'");
+  }
+  return passphrase || keyboardInteractive ? { key, passphrase, keyboardInteractive } : undefined;
+}
+
+/** Calls the function that a question is for. */
+export function answererOf({ passphrase, keyboardInteractive }: AnswerOptions): (about: unknown) => unknown {
+  return about => {
+    const question = about as SshQuestion;
+    if (question.kind === 'keyboard-interactive') return keyboardInteractive?.(question.challenge);
+    return typeof passphrase === 'function' ? passphrase(question.path) : undefined;
+  };
+}

@@ -1,0 +1,352 @@
+/**
+ * From what the caller says about a drone to a spec that is complete, checked and plain data: everything a thread needs
+ * to reach the drone, nothing left to look up there.
+ */
+import { homedir, userInfo } from 'node:os';
+import { join } from 'node:path';
+import { fingerprintOf } from '../fingerprint.js';
+import { invalidArgument } from '../../../option/invalid-argument.js';
+import type { EndpointSpec } from '../../wire/messages.js';
+import { OptionReader } from '../../../option/option-reader.js';
+import { type AlgorithmOptions, algorithmsOf } from './algorithms.js';
+import { type AnswerOptions, type Asks, asksOf } from './prompt-answers.js';
+
+/**
+ * Which host keys are trusted: `strict`, those in the known_hosts files; `accept-new`, also the first one seen of a host
+ * that has none there, which is then added to the first file; or only keys with one of the given SHA256 fingerprints, as
+ * `ssh-keygen -l` prints them (the files are then not read).
+ */
+export type HostKeys = 'strict' | 'accept-new' | { readonly fingerprints: readonly string[] };
+
+/**
+ * Whether the drone's calls are run by an agent: `node`, by an agent, for which the drone needs Node; `auto`, by an agent
+ * where there is a Node, else as with `none`; `none`, each by a command of its own, and of the methods only `run`.
+ */
+export type AgentUse = 'node' | 'auto' | 'none';
+
+/** How to reach and enter one SSH server: a drone, or a hop on the way to it. */
+export interface SshPoint extends AlgorithmOptions {
+  /** As the user calls the host; known_hosts entries under this name count too. */
+  readonly hostname: string;
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  /** Paths of private keys, tried in this order. */
+  readonly identity: readonly string[];
+  /** Of `identity`, where it was given as text. */
+  readonly passphrase?: string | undefined;
+  readonly password?: string | undefined;
+  /** Functions on the main thread that can be asked. */
+  readonly asks?: Asks | undefined;
+  /** Path of the ssh-agent's socket. */
+  readonly agentSocket?: string | undefined;
+  /** Of the ssh-agent's keys, only those in `identity`. */
+  readonly identitiesOnly: boolean;
+  readonly hostKeys: HostKeys;
+  /** Paths; files that do not exist count as empty. */
+  readonly knownHosts: readonly string[];
+  /** The one name to look the server up by there. */
+  readonly hostKeyAlias?: string | undefined;
+  /** In place of the queue's. */
+  readonly keepaliveIntervalMs?: number | undefined;
+  readonly keepaliveCount?: number | undefined;
+}
+
+/** A server on the way. What has the same key, reached the same way, shares one connection. */
+export interface SshHop extends SshPoint {
+  readonly key: string;
+}
+
+/** All that a thread needs to reach an SSH drone. Plain data; `key` shows no secret. */
+export interface SshEndpointSpec extends EndpointSpec, SshPoint {
+  readonly transport: 'ssh';
+  readonly hostname: string;
+  /** Starts Node on the drone; text for the user's login shell there. */
+  readonly agentCommand: string;
+  readonly agent: AgentUse;
+  /** Outermost first: the one that this machine connects to. */
+  readonly hops: readonly SshHop[];
+}
+
+/**
+ * How to reach a drone over SSH. Nothing is read from `~/.ssh` but the known_hosts file, and no environment variable but
+ * `SSH_AUTH_SOCK`, unless asked.
+ *
+ * @typeParam Hop What stands for a hop besides a string.
+ */
+export interface SshOptions<Hop> extends AnswerOptions, AlgorithmOptions {
+  /** Address to connect to: a name or an IP address. Default: the drone's hostname. */
+  host?: string | undefined;
+  /** Default 22. */
+  port?: number | undefined;
+  /** Login name. Default: the name of the user that runs this process. */
+  user?: string | undefined;
+  /**
+   * Paths of private keys, tried in this order before any other credential. `~/` is the home directory. A file that is of
+   * no use is passed over, and named when the login fails. Default: none.
+   */
+  identity?: string | readonly string[] | undefined;
+  /**
+   * Tried after the keys; also the answer to a keyboard-interactive login with a single prompt that does not echo, where
+   * the server takes no password otherwise. Never sent to a hop that is given as a string. Default: none.
+   */
+  password?: string | undefined;
+  /** Path of an ssh-agent's socket; `false` for none. Its keys are tried after `identity`. Default: `SSH_AUTH_SOCK`. */
+  agentSocket?: string | false | undefined;
+  /** Of the ssh-agent's keys, use only those that `identity` names (by the private or the public file). Default false. */
+  identitiesOnly?: boolean | undefined;
+  /** Checked before any credential is sent. Default `strict`. */
+  hostKeys?: HostKeys | undefined;
+  /**
+   * Paths of known_hosts files; `accept-new` adds to the first. Default: `~/.ssh/known_hosts` and
+   * `/etc/ssh/ssh_known_hosts`.
+   */
+  knownHosts?: string | readonly string[] | undefined;
+  /** The one name to look the host key up by, and to record it under. Default: `host`, then the drone's hostname. */
+  hostKeyAlias?: string | undefined;
+  /**
+   * Jump hosts, the outermost first: drones, or strings `[user@]host[:port]` (an IPv6 address in brackets). Such a string
+   * takes `identity`, `passphrase`, `agentSocket`, `identitiesOnly`, `hostKeys`, `knownHosts`, the keepalive and the
+   * algorithms from this drone, and nothing else: its user is the user that runs this process, as with `ssh -J`.
+   */
+  via?: string | Hop | readonly (string | Hop)[] | undefined;
+  /** The user's own utility module: self-contained, a `file:` or `data:` URL. */
+  utility?: URL | undefined;
+  /** Added to the environment of the drone's commands. */
+  env?: Readonly<Record<string, string>> | undefined;
+  /**
+   * Whether an agent is started on the drone, which needs Node there: `node`, it has to be; `auto`, where a node is found;
+   * `none`, never. Without an agent `run` and kills work, and the batch of any other method fails with kind `call` before
+   * anything of it runs. Default `node`.
+   */
+  agent?: AgentUse | undefined;
+  /** Starts Node on the drone, a trusted piece of shell text: a path, or a wrapper with arguments. Default `node`. */
+  agentCommand?: string | undefined;
+  /**
+   * From the connection's start until the drone's agent is ready, over all hops, ms; `Infinity` for no limit. The wait for
+   * an answer from `passphrase` or `keyboardInteractive` counts. Default: the queue's `connectTimeoutMs`.
+   */
+  connectTimeoutMs?: number | undefined;
+  /** The server is asked for a sign of life so often, ms; `Infinity` for never. Default 15,000. */
+  keepaliveIntervalMs?: number | undefined;
+  /** So many intervals without a sign end the connection. Default 3. */
+  keepaliveCount?: number | undefined;
+}
+
+const OPTION_NAMES: readonly (keyof SshOptions<SshEndpointSpec>)[] = [
+  'host',
+  'port',
+  'user',
+  'identity',
+  'passphrase',
+  'password',
+  'keyboardInteractive',
+  'agentSocket',
+  'identitiesOnly',
+  'hostKeys',
+  'knownHosts',
+  'hostKeyAlias',
+  'via',
+  'utility',
+  'env',
+  'agent',
+  'agentCommand',
+  'connectTimeoutMs',
+  'keepaliveIntervalMs',
+  'keepaliveCount',
+  'ciphers',
+  'kex',
+  'macs',
+  'hostKeyAlgorithms',
+];
+
+const DEFAULT_PORT = 22;
+
+/** Twelve days, as good as for ever: timers take 24. */
+const LONGEST_MS = 2 ** 30;
+
+/**
+ * Checks what the caller gave and fills in the defaults.
+ *
+ * @throws TypeError with code `ERR_INVALID_ARG` that names the field, its value (no secrets) and what was expected.
+ */
+export function resolveSshEndpoint(hostname: string, options: SshOptions<SshEndpointSpec> = {}): SshEndpointSpec {
+  checkHost('hostname', hostname);
+  const read = new OptionReader(options, OPTION_NAMES);
+  const home = homedir();
+  const host = read.text('host') ?? hostname;
+  checkHost('host', host);
+  const port = options.port ?? DEFAULT_PORT;
+  checkPort('port', port);
+  const hostKeyAlias = read.text('hostKeyAlias');
+  if (hostKeyAlias !== undefined) checkHost('hostKeyAlias', hostKeyAlias);
+  const limitMs = (field: string): number | undefined => {
+    const given = read.limit(field, 'a number of milliseconds above 0, or Infinity', value => value > 0);
+    return given !== undefined && given > LONGEST_MS ? Infinity : given;
+  };
+  const isCount = (value: number): boolean => Number.isInteger(value) && value > 0;
+  const plain: SshPoint = {
+    hostname,
+    host,
+    port,
+    user: read.text('user') ?? userInfo().username,
+    identity: (read.texts('identity') ?? []).map(path => expandHome(path, home)),
+    passphrase: typeof options.passphrase === 'function' ? undefined : read.secret('passphrase'),
+    password: read.secret('password'),
+    agentSocket: agentSocketOf(options.agentSocket),
+    identitiesOnly: read.flag('identitiesOnly') ?? false,
+    hostKeys: hostKeysOf(options.hostKeys),
+    knownHosts: (read.texts('knownHosts') ?? ['~/.ssh/known_hosts', '/etc/ssh/ssh_known_hosts']).map(path =>
+      expandHome(path, home),
+    ),
+    hostKeyAlias,
+    keepaliveIntervalMs: limitMs('keepaliveIntervalMs'),
+    keepaliveCount: read.limit('keepaliveCount', 'an integer above 0', isCount),
+    ...algorithmsOf(options, read),
+  };
+  const point: SshPoint = { ...plain, asks: asksOf(options, keyOf(plain)) };
+  if (point.hostKeys === 'accept-new' && point.knownHosts.length === 0) {
+    throw invalidArgument('knownHosts', options.knownHosts, "a path to record keys in, with hostKeys 'accept-new'");
+  }
+  const agentCommand = read.text('agentCommand') ?? 'node';
+  if (/[\0\r\n]/.test(agentCommand)) throw invalidArgument('agentCommand', agentCommand, 'one line');
+  const agent = agentUseOf(options.agent);
+  const hops = hopsOf(options.via, point);
+  const utility = read.moduleUrl('utility');
+  const env = read.environment('env');
+  const connectTimeoutMs = limitMs('connectTimeoutMs');
+  // Without connectTimeoutMs: how long a connection may take to open is no difference once it is open.
+  const key = `ssh:${addressOf(point)}#${fingerprintOf({ point, hops: hops.map(hop => hop.key), agent, agentCommand, utility, env })}`;
+  return {
+    transport: 'ssh',
+    ...point,
+    key,
+    route: routeOf(hops[0] ?? point),
+    // Behind a hop it is a channel of the hop's connection.
+    openFiles: { count: 1, of: hops[0]?.key ?? key },
+    agent,
+    agentCommand,
+    hops,
+    utility,
+    env,
+    connectTimeoutMs,
+  };
+}
+
+/** The server that this machine connects to: how fast it gets connections, and whether one is shared, is its thread's matter. */
+function routeOf({ host, port }: SshPoint): string {
+  return `ssh:${host} ${String(port)}`;
+}
+
+/** Tells servers and the ways to enter them apart, and shows no secret. */
+function keyOf(point: SshPoint): string {
+  return `ssh:${addressOf(point)}#${fingerprintOf(point)}`;
+}
+
+/** `user@host:port`, an IPv6 address in brackets: how messages name a server. */
+export function addressOf(point: SshPoint): string {
+  return `${point.user}@${point.host.includes(':') ? `[${point.host}]` : point.host}:${String(point.port)}`;
+}
+
+function hopsOf(via: SshOptions<SshEndpointSpec>['via'], drone: SshPoint): SshHop[] {
+  if (via === undefined) return [];
+  const list: readonly unknown[] = Array.isArray(via) ? via : [via];
+  return list.flatMap(hop => {
+    if (typeof hop === 'string') return [asHop(parseHop(hop, drone))];
+    if (isSpec(hop)) return [...hop.hops, asHop(pointOf(hop))];
+    // An object is told by the names of its fields: it may hold a password.
+    const told = typeof hop === 'object' && hop !== null ? Object.keys(hop) : hop;
+    throw invalidArgument('via', told, "an SshDrone, a string '[user@]host[:port]', or a list of them");
+  });
+}
+
+function isSpec(value: unknown): value is SshEndpointSpec {
+  return typeof value === 'object' && value !== null && (value as Partial<SshEndpointSpec>).transport === 'ssh';
+}
+
+function asHop(point: SshPoint): SshHop {
+  return { ...point, key: keyOf(point) };
+}
+
+/** The connection's fields only: what a hop runs as a drone of its own is not part of the way through it. */
+function pointOf(spec: SshEndpointSpec): SshPoint {
+  const { transport: _transport, key: _key, route: _route, openFiles: _files, agent: _agent, ...others } = spec;
+  const { agentCommand: _command, ...rest } = others;
+  const { hops: _hops, utility: _utility, env: _env, connectTimeoutMs: _limit, ...point } = rest;
+  return point;
+}
+
+function parseHop(text: string, drone: SshPoint): SshPoint {
+  const parts = /^(?:([^@:]+)@)?(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/.exec(text);
+  const host = parts?.[2] ?? parts?.[3];
+  if (!parts || host === undefined) {
+    // What stands before the @ may be an attempt at user:password.
+    throw invalidArgument('via', text.replace(/^.*@/, '…@'), "'[user@]host[:port]', with an IPv6 address in brackets");
+  }
+  checkHost('via', host);
+  const port = parts[4] === undefined ? DEFAULT_PORT : Number(parts[4]);
+  checkPort('via', port);
+  // A password, or the answers to a host's questions, are for the one host that they were given for.
+  return {
+    ...drone,
+    hostname: host,
+    host,
+    port,
+    user: parts[1] ?? userInfo().username,
+    password: undefined,
+    asks: drone.asks?.passphrase === true ? { ...drone.asks, keyboardInteractive: false } : undefined,
+    hostKeyAlias: undefined,
+  };
+}
+
+function checkHost(field: string, value: unknown): asserts value is string {
+  if (typeof value !== 'string' || value.length > 255 || !/^[^\s\0-\x1f\x7f@/[\]]+$/.test(value)) {
+    throw invalidArgument(field, value, 'a host name or an IP address without brackets');
+  }
+}
+
+function checkPort(field: string, value: unknown): asserts value is number {
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || value > 65_535) {
+    throw invalidArgument(field, value, 'a port, 1 to 65535');
+  }
+}
+
+function agentSocketOf(value: unknown): string | undefined {
+  if (value === false) return undefined;
+  // An empty variable means no ssh-agent, as it does to ssh.
+  if (value === undefined) return process.env['SSH_AUTH_SOCK'] || undefined;
+  if (typeof value === 'string' && value !== '') return value;
+  throw invalidArgument('agentSocket', value, 'the path of a socket, or false');
+}
+
+function agentUseOf(value: unknown): AgentUse {
+  if (value === undefined) return 'node';
+  if (value === 'node' || value === 'auto' || value === 'none') return value;
+  throw invalidArgument('agent', value, "'node', 'auto' or 'none'");
+}
+
+function hostKeysOf(value: unknown): HostKeys {
+  if (value === undefined) return 'strict';
+  if (value === 'strict' || value === 'accept-new') return value;
+  const fingerprints: unknown =
+    typeof value === 'object' && value !== null ? (value as { fingerprints?: unknown }).fingerprints : undefined;
+  if (!Array.isArray(fingerprints) || fingerprints.length === 0) {
+    throw invalidArgument('hostKeys', value, "'strict', 'accept-new' or { fingerprints: ['SHA256:…'] }");
+  }
+  return {
+    fingerprints: fingerprints.map((fingerprint: unknown) => {
+      if (typeof fingerprint === 'string' && /^SHA256:[A-Za-z0-9+/]{43}=?$/.test(fingerprint)) {
+        return fingerprint.replace(/=$/, '');
+      }
+      throw invalidArgument(
+        'hostKeys.fingerprints',
+        fingerprint,
+        "'SHA256:' and 43 characters, as ssh-keygen -l prints",
+      );
+    }),
+  };
+}
+
+function expandHome(path: string, home: string): string {
+  return path === '~' || path.startsWith('~/') ? join(home, path.slice(1)) : path;
+}

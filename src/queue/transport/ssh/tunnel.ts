@@ -1,0 +1,288 @@
+/**
+ * Ways to servers: straight over TCP, or on from a hop. The connection to a hop is shared by all that pass through it in
+ * this thread, opened for the first of them and ended after the last.
+ */
+import type { ClientChannel } from 'ssh2';
+import { TransportError } from '../transport.js';
+import type { Phase } from '../../wire/messages.js';
+import { unlessAborted } from './abort.js';
+import { Authentication } from './authentication.js';
+import { type ConnectionSettings, Dropped, SshConnection, type Way } from './connection.js';
+import { addressOf, type SshHop, type SshPoint } from './ssh-endpoint.js';
+import { HostKeyCheck } from './host-key.js';
+import { Pace } from './pace.js';
+import { loadSsh2 } from './ssh2.js';
+import { openTcp } from './tcp.js';
+
+/** However long connecting may take, a server that only ever drops connections is given up after this. */
+const LONGEST_RETRY_MS = 30_000;
+
+/** Connects to `point` through `hops`, the outermost first. Rejects with a TransportError, or at once when aborted. */
+export async function connectThrough(
+  hops: readonly SshHop[],
+  point: SshPoint,
+  settings: ConnectionSettings,
+): Promise<SshConnection> {
+  if (hops.length === 0) return connectAt(point, addressKey(point), settings, () => openStraight(point, settings));
+  const hop = SharedHop.enter(hops, settings);
+  // Kept until the connection stands, whose way has a visit of its own: between two attempts the hop must not go.
+  const visit = hop.visit(settings.held);
+  try {
+    const connection = await hop.connected(settings).catch((error: unknown) => {
+      throw hop.blame(error, settings.signal);
+    });
+    return await connectAt(point, `${hop.path} ${addressKey(point)}`, settings, () =>
+      openOn(hop, connection, point, settings),
+    );
+  } finally {
+    visit.leave();
+  }
+}
+
+/** Connects as soon as the server's pace allows; again when the server drops it, for as long as connecting may take. */
+async function connectAt(
+  point: SshPoint,
+  address: string,
+  settings: ConnectionSettings,
+  openWay: () => Promise<Way>,
+): Promise<SshConnection> {
+  const { signal } = settings;
+  settings.phase('waiting');
+  let triedSinceMs = Infinity;
+  for (let attempt = 1; ; attempt++) {
+    const pace = Pace.of(address, settings.maxConnectingPerAddress);
+    const place = await pace.enter(signal);
+    try {
+      await settings.turn();
+      settings.phase('connect');
+      triedSinceMs = Math.min(triedSinceMs, performance.now());
+      const connection = await connectOnce(point, settings, openWay);
+      pace.opened();
+      return connection;
+    } catch (error) {
+      if (!(error instanceof Dropped) || signal.aborted) throw error;
+      place.dropped();
+      const longestMs = Math.min(settings.connectTimeoutMs, LONGEST_RETRY_MS);
+      if (performance.now() - triedSinceMs >= longestMs) throw error.after(attempt);
+    } finally {
+      place.leave();
+    }
+    settings.rest();
+    await pace.backOff(attempt, settings.held, signal);
+  }
+}
+
+async function connectOnce(
+  point: SshPoint,
+  settings: ConnectionSettings,
+  openWay: () => Promise<Way>,
+): Promise<SshConnection> {
+  // Before the socket is there: nothing may come between its birth and the listeners that ssh2 puts on it.
+  const [{ Client }, hostKey] = await unlessAborted(
+    settings.signal,
+    Promise.all([loadSsh2(), HostKeyCheck.prepare(point)]),
+  );
+  const way = await openWay();
+  return SshConnection.open(new Client(), point, way, hostKey, new Authentication(point, settings), settings);
+}
+
+/** Names a server among those reached the same way. */
+function addressKey({ host, port }: SshPoint): string {
+  return `${host} ${String(port)}`;
+}
+
+async function openStraight(point: SshPoint, { held, signal }: ConnectionSettings): Promise<Way> {
+  const socket = await openTcp(point.host, point.port, held, signal);
+  return {
+    stream: socket,
+    get isClosed() {
+      return socket.destroyed;
+    },
+    hold: () => socket.ref(),
+    release: () => socket.unref(),
+    lossCause: () => undefined,
+    close: () => socket.destroy(),
+  };
+}
+
+async function openOn(
+  hop: SharedHop,
+  connection: SshConnection,
+  point: SshPoint,
+  { held, signal }: ConnectionSettings,
+): Promise<Way> {
+  const visit = hop.visit(held);
+  try {
+    return wayOn(await connection.forward(point.host, point.port, signal), visit, hop);
+  } catch (error) {
+    visit.leave();
+    throw hop.blame(error, signal);
+  }
+}
+
+function wayOn(channel: ClientChannel, visit: Visit, hop: SharedHop): Way {
+  let isClosed = false;
+  channel.once('close', () => {
+    isClosed = true;
+  });
+  return {
+    stream: channel,
+    get isClosed() {
+      return isClosed;
+    },
+    hold: visit.hold,
+    release: visit.release,
+    lossCause: () => {
+      const cause = hop.lossCause;
+      return cause && new Error(`via ${hop.name}: ${cause.message}`, { cause });
+    },
+    close: () => {
+      channel.destroy();
+      visit.leave();
+    },
+  };
+}
+
+/** One user's stay at a hop. Each method may be called again without effect. */
+interface Visit {
+  hold(): void;
+  release(): void;
+  leave(): void;
+}
+
+/** Already names the hop that it happened on, which may be further out than the one that passes it on. */
+class HopError extends TransportError {}
+
+const hopsInUse = new Map<string, SharedHop>();
+
+class SharedHop {
+  readonly name: string;
+  /** Of hops, the outermost first: what is reached the same way. */
+  readonly path: string;
+  readonly #abort = new AbortController();
+  readonly #connecting: Promise<SshConnection>;
+  #connection: SshConnection | undefined;
+  #phase: Phase = 'connect';
+  #awaited: string | undefined;
+  readonly #watchers = new Set<(phase: Phase) => void>();
+  /** Gives the turn to connect back; may be called again. */
+  #leave: () => void = () => undefined;
+  #visits = 0;
+  #held = 0;
+
+  private constructor(path: string, hops: readonly SshHop[], settings: ConnectionSettings, hop: SshHop) {
+    this.path = path;
+    this.name = addressOf(hop);
+    this.#connecting = connectThrough(hops.slice(0, -1), hop, {
+      ...settings,
+      // Not a visitor's own signal: others may be waiting, too.
+      signal: this.#abort.signal,
+      phase: phase => {
+        this.#phase = phase;
+        for (const watch of this.#watchers) watch(phase);
+      },
+      turn: async () => {
+        this.#leave();
+        this.#leave = await settings.turnFor(this.#abort.signal);
+      },
+      rest: () => {
+        this.#leave();
+      },
+      awaits: what => {
+        this.#awaited = what && `via ${this.name}: ${what}`;
+      },
+    });
+    this.#connecting.then(
+      connection => {
+        this.#leave();
+        this.#connection = connection;
+        connection.onEnd(() => {
+          this.#forget();
+        });
+        if (this.#visits === 0) connection.end();
+        else if (this.#held === 0) connection.release();
+        else connection.hold();
+      },
+      () => {
+        this.#leave();
+        this.#forget(); // each visitor gets the failure itself
+      },
+    );
+  }
+
+  /** The last of `hops`, reached through those before it. */
+  static enter(hops: readonly SshHop[], settings: ConnectionSettings): SharedHop {
+    const path = hops.map(({ key }) => key).join(' ');
+    const hop = hops.at(-1);
+    if (!hop) throw new RangeError('no hop to enter');
+    const shared = hopsInUse.get(path) ?? new SharedHop(path, hops, settings, hop);
+    hopsInUse.set(path, shared);
+    return shared;
+  }
+
+  get lossCause(): Error | undefined {
+    return this.#connection?.lossCause;
+  }
+
+  async connected({ signal, phase, awaits }: ConnectionSettings): Promise<SshConnection> {
+    // How far the hop has come is how far the whole way has.
+    const watch = (reached: Phase): void => {
+      if (!signal.aborted) phase(reached);
+    };
+    watch(this.#connection ? 'connect' : this.#phase);
+    this.#watchers.add(watch);
+    try {
+      return await unlessAborted(signal, this.#connecting);
+    } catch (error) {
+      awaits(this.#awaited);
+      throw error;
+    } finally {
+      this.#watchers.delete(watch);
+    }
+  }
+
+  /** Names the hop in what went wrong on it, unless the visitor itself has given up. */
+  blame(error: unknown, signal: AbortSignal): unknown {
+    if (signal.aborted || error instanceof HopError || !(error instanceof TransportError)) return error;
+    const { kind, code, message, cause = error } = error;
+    return new HopError(kind, `via ${this.name}: ${message}`, { cause, code });
+  }
+
+  visit(held: boolean): Visit {
+    let isHeld = false;
+    let isHere = true;
+    this.#visits++;
+    const hold = (): void => {
+      if (isHeld || !isHere) return;
+      isHeld = true;
+      if (this.#held++ === 0) this.#connection?.hold();
+    };
+    if (held) hold();
+    const release = (): void => {
+      if (!isHeld) return;
+      isHeld = false;
+      if (--this.#held === 0) this.#connection?.release();
+    };
+    return {
+      hold,
+      release,
+      leave: () => {
+        if (!isHere) return;
+        isHere = false;
+        if (isHeld) this.#held--;
+        isHeld = false;
+        if (--this.#visits > 0) {
+          if (this.#held === 0) this.#connection?.release();
+          return;
+        }
+        this.#forget();
+        this.#abort.abort();
+        this.#connection?.end();
+      },
+    };
+  }
+
+  #forget(): void {
+    if (hopsInUse.get(this.path) === this) hopsInUse.delete(this.path);
+  }
+}

@@ -1,0 +1,261 @@
+/** Metrics: where they go, what they are called, and that losing them costs nothing. */
+import { isIP } from 'node:net';
+import type { StatsD } from 'hot-shots';
+import { cachedLookup } from './cached-lookup.js';
+import { invalidArgument } from '../option/invalid-argument.js';
+
+/** What a metrics client must have; a hot-shots client does, and so may any other. */
+export interface StatsClient {
+  /** Milliseconds. */
+  timing(name: string, ms: number): void;
+  /** Adds `value` to a counter, 1 without it. */
+  increment(name: string, value?: number): void;
+  /** Sets a level. */
+  gauge(name: string, value: number): void;
+  /** Never called on a client that was given: who made it closes it. */
+  close?(callback?: (error?: Error) => void): void;
+}
+
+/** A StatsD server. */
+export interface StatsServer {
+  /** Name or address. A name must have an IPv4 address; it is looked up again once a minute. */
+  readonly host: string;
+  /** UDP port. Default 8125. */
+  readonly port?: number | undefined;
+  /** In front of every metric's name, with a dot between: letters, digits, `_`, `-` and dots. Default: none. */
+  readonly prefix?: string | undefined;
+}
+
+/**
+ * Where metrics go: a client of yours, which stays yours to close, or a StatsD server, for which a plain hot-shots client
+ * is made, and closed at the end. Metrics to a server are sent over UDP, many per datagram, within a second.
+ * A server that is down, unknown or slow, or a client that throws, changes nothing: problems are counted and logged.
+ */
+export type StatsTarget = StatsClient | StatsServer;
+
+/** Metrics, as the rest of the package sends them. Nothing here throws or rejects; after `close` metrics are dropped. */
+export interface Stats {
+  /** Milliseconds. */
+  timing(name: string, ms: number): void;
+  /** Adds `value` to a counter. Default 1. */
+  increment(name: string, value?: number): void;
+  gauge(name: string, value: number): void;
+  /** How often sending failed, so far. */
+  readonly problems: number;
+  /** Sends what is held back and closes the client if it was made here; gives up after a second. Idempotent. */
+  close(): Promise<void>;
+}
+
+/**
+ * Told of the first problem, the tenth, the hundredth and so on, with the count so far: a dead server does not flood
+ * the log. Must not throw.
+ */
+export type OnStatsProblem = (error: unknown, problems: number) => void;
+
+const METRIC_KINDS = ['timing', 'increment', 'gauge'] as const;
+type MetricKind = (typeof METRIC_KINDS)[number];
+
+/**
+ * Opens the way to a metrics target; without one, all metrics are dropped.
+ * Throws TypeError (`ERR_INVALID_ARG`) for a target that is none.
+ */
+export function openStats(target: StatsTarget | undefined, onProblem: OnStatsProblem): Stats {
+  if (target === undefined) return noStats;
+  checkStatsTarget(target);
+  return new GuardedStats(problem => (isClient(target) ? target : new ServerClient(target, problem)), onProblem);
+}
+
+/** Throws TypeError (`ERR_INVALID_ARG`) for what `openStats` could not open. */
+export function checkStatsTarget(target: StatsTarget | undefined): void {
+  if (target === undefined) return;
+  if (typeof target !== 'object' || target === null) {
+    throw invalidArgument('stats', target, 'a StatsD client, or { host, port, prefix }');
+  }
+  if (isClient(target)) {
+    for (const method of METRIC_KINDS) {
+      if (typeof target[method] !== 'function') throw invalidArgument(`stats.${method}`, target[method], 'a function');
+    }
+    return;
+  }
+  const { host, port, prefix } = target;
+  if (typeof host !== 'string' || host === '') throw invalidArgument('stats.host', host, 'a name or an address');
+  if (port !== undefined && !(Number.isInteger(port) && port > 0 && port < 65536)) {
+    throw invalidArgument('stats.port', port, 'an integer from 1 to 65535');
+  }
+  if (prefix !== undefined && !(typeof prefix === 'string' && /^[\w.-]*$/.test(prefix))) {
+    throw invalidArgument('stats.prefix', prefix, 'letters, digits, _, - and dots');
+  }
+}
+
+/** A hot-shots client has a `host` too, so it is the methods that tell. */
+function isClient(target: StatsTarget): target is StatsClient {
+  return METRIC_KINDS.some(kind => kind in target);
+}
+
+const noStats: Stats = { timing() {}, increment() {}, gauge() {}, problems: 0, close: () => Promise.resolve() };
+
+/** Keeps whatever goes wrong with metrics away from those who send them. */
+class GuardedStats implements Stats {
+  readonly #client: StatsClient;
+  readonly #onProblem: OnStatsProblem;
+  #problems = 0;
+  #nextReport = 1;
+  #closed: Promise<void> | undefined;
+
+  constructor(makeClient: (problem: (error: unknown) => void) => StatsClient, onProblem: OnStatsProblem) {
+    this.#onProblem = onProblem;
+    this.#client = makeClient(this.#problem);
+  }
+
+  get problems(): number {
+    return this.#problems;
+  }
+
+  timing(name: string, ms: number): void {
+    this.#send('timing', name, ms);
+  }
+
+  increment(name: string, value = 1): void {
+    this.#send('increment', name, value);
+  }
+
+  gauge(name: string, value: number): void {
+    this.#send('gauge', name, value);
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#client instanceof ServerClient ? this.#client.end() : Promise.resolve();
+    return this.#closed;
+  }
+
+  #send(kind: MetricKind, name: string, value: number): void {
+    if (this.#closed !== undefined) return;
+    try {
+      // Typed void, but an async method's promise would be nobody's, and its rejection the end of the process.
+      const given: unknown = this.#client[kind](name, value);
+      if (given instanceof Promise) given.catch(this.#problem);
+    } catch (error) {
+      this.#problem(error);
+    }
+  }
+
+  readonly #problem = (error: unknown): void => {
+    this.#problems += 1;
+    if (this.#problems < this.#nextReport) return;
+    this.#nextReport *= 10;
+    this.#onProblem(error, this.#problems);
+  };
+}
+
+const DEFAULT_PORT = 8125;
+/** What an Ethernet frame carries of UDP over IPv6, so that no datagram is split. */
+const MAX_DATAGRAM_BYTES = 1432;
+const CLOSE_TIMEOUT_MS = 1000;
+/** Metrics kept while hot-shots is being loaded. */
+const MAX_BACKLOG = 1000;
+
+/** The hot-shots client of a server that was named to us. */
+class ServerClient implements StatsClient {
+  readonly #problem: (error: unknown) => void;
+  readonly #loaded: Promise<void>;
+  #client: StatsD | undefined;
+  #backlog: [kind: MetricKind, name: string, value: number][] = [];
+
+  constructor(server: StatsServer, problem: (error: unknown) => void) {
+    this.#problem = problem;
+    this.#loaded = this.#load(server).catch(problem);
+  }
+
+  timing(name: string, ms: number): void {
+    this.#send('timing', name, ms);
+  }
+
+  increment(name: string, value = 1): void {
+    this.#send('increment', name, value);
+  }
+
+  gauge(name: string, value: number): void {
+    this.#send('gauge', name, value);
+  }
+
+  /** Loaded only when needed: most schedulers bring their own client or none. */
+  async #load(server: StatsServer): Promise<void> {
+    const { default: HotShots } = await import('hot-shots');
+    const client = new HotShots({
+      host: server.host,
+      port: server.port ?? DEFAULT_PORT,
+      prefix: server.prefix ?? '',
+      maxBufferSize: MAX_DATAGRAM_BYTES,
+      errorHandler: this.#problem,
+      // Its own cache (cacheDns) takes ::1 for `localhost` where that comes first, and sends it to an IPv4 socket.
+      ...(isIP(server.host) === 0 ? { udpSocketOptions: { type: 'udp4', lookup: cachedLookup() } } : {}),
+      // Both would otherwise be switched on by DD_* variables in the environment.
+      datadog: false,
+      includeDataDogTags: false,
+    });
+    this.#client = client;
+    const backlog = this.#backlog;
+    this.#backlog = [];
+    for (const [kind, name, value] of backlog) client[kind](name, value);
+  }
+
+  #send(kind: MetricKind, name: string, value: number): void {
+    if (this.#client !== undefined) this.#client[kind](name, value);
+    else if (this.#backlog.length < MAX_BACKLOG) this.#backlog.push([kind, name, value]);
+    else this.#problem(new Error(`more than ${String(MAX_BACKLOG)} metrics before hot-shots was loaded`));
+  }
+
+  async end(): Promise<void> {
+    await this.#loaded;
+    const client = this.#client;
+    if (client === undefined) return;
+    await new Promise<void>(resolve => {
+      const timeout = setTimeout(resolve, CLOSE_TIMEOUT_MS);
+      const done = (): void => {
+        clearTimeout(timeout);
+        resolve();
+      };
+      client.close(error => {
+        if (!error) {
+          done();
+          return;
+        }
+        this.#problem(error);
+        // When its last datagram fails, hot-shots leaves the socket open; the second time there is none to send.
+        client.close(done);
+      });
+    });
+  }
+}
+
+const MAX_PART_CHARS = 100;
+
+/**
+ * A metric's name: the parts, joined by dots. In a part all but letters, digits, `_` and `-` becomes `_`, dots too, so
+ * that a hostname is one part; a part is cut after 100 characters, and an empty one is `_`.
+ */
+export function metricName(...parts: string[]): string {
+  return parts.map(part => part.slice(0, MAX_PART_CHARS).replace(/[^\w-]/g, '_') || '_').join('.');
+}
+
+const DEFAULT_MAX_NAMES = 1000;
+
+/** Bounds how many names of one sort metrics are made for: the hostnames of a fleet that changes for months, say. */
+export class BoundedNames {
+  readonly #known = new Set<string>();
+  readonly #max: number;
+
+  /** `max`: how many names are told apart. Default 1000. */
+  constructor(max = DEFAULT_MAX_NAMES) {
+    this.#max = max;
+  }
+
+  /** The name as a part of a metric's name when it is known or there is room for it, else `other`. */
+  of(name: string): string {
+    const part = metricName(name);
+    if (this.#known.has(part)) return part;
+    if (this.#known.size >= this.#max) return 'other';
+    this.#known.add(part);
+    return part;
+  }
+}

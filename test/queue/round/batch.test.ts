@@ -1,0 +1,49 @@
+/** What a batch makes of its ends: which of its calls may have run, and whether it may be tried again. */
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { LocalDrone } from '../../../src/queue/drone/local-drone.js';
+import { takeWorkload } from '../../../src/queue/drone/drone.js';
+import { Batch, type Stop } from '../../../src/queue/round/batch.js';
+
+/** A batch of one idempotent call that ran out of time and was ended, with further stops on the way. */
+function endedBatch(...stops: readonly Stop[]): Batch {
+  const drone = new LocalDrone();
+  drone.with({ idempotent: true }).queueCall('run', 'true');
+  const batch = new Batch(1, drone, takeWorkload(drone), () => undefined);
+  batch.enter('call');
+  batch.timeOut(0, 10);
+  for (const stop of stops) batch.addStop(stop);
+  batch.failAt(0, { kind: 'cancelled', error: new Error('ended'), killed: true });
+  return batch;
+}
+
+test('an idempotent call that ran out of time may be tried again', () => {
+  assert.equal(endedBatch().mayBeTriedAgain, true);
+});
+
+test('a batch whose onOutput threw while its call was being ended for its time is not tried again', () => {
+  const batch = endedBatch({ kind: 'callback', reason: new Error('thrown'), call: undefined });
+  assert.equal(batch.lastError?.kind, 'timeout');
+  assert.equal(batch.mayBeTriedAgain, false);
+  const [call] = batch.calls;
+  assert.equal(endedBatch({ kind: 'callback', reason: new Error('thrown'), call }).mayBeTriedAgain, false);
+});
+
+test('a batch that is stopped with its round while its call was being ended for its time is not tried again', () => {
+  assert.equal(endedBatch({ kind: 'cancelled', reason: new Error('enough') }).mayBeTriedAgain, false);
+});
+
+test('what was not sent when its thread died has not started; when the thread only does not react it may yet be sent', () => {
+  const abandoned = (...held: [] | [true]): Batch => {
+    const drone = new LocalDrone();
+    drone.queueCall('run', 'true');
+    const batch = new Batch(1, drone, takeWorkload(drone), () => undefined);
+    batch.enter('auth');
+    batch.abandon('lost', new Error('nobody reacts'), ...held);
+    return batch;
+  };
+  const dead = abandoned().lastError;
+  assert.deepEqual([dead?.notStarted.length, dead?.mayHaveRun.length], [1, 0]);
+  const heldUp = abandoned(true).lastError;
+  assert.deepEqual([heldUp?.notStarted.length, heldUp?.mayHaveRun.length], [0, 1]);
+});

@@ -1,0 +1,30 @@
+/** A project of somebody who has installed this package, and few others. */
+import { execFile } from 'node:child_process';
+import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+
+/** Runs a program in a new project that has, besides this package as it was built, these packages alone. */
+export async function runWithPackagesOnly(
+  packages: readonly string[],
+  program: string,
+): Promise<{ readonly stdout: string; readonly stderr: string }> {
+  const project = await mkdtemp(join(tmpdir(), 'drone-project-'));
+  try {
+    const modules = join(project, 'node_modules');
+    const own = join(modules, 'drone-task-queue');
+    await mkdir(own, { recursive: true });
+    await cp(join(ROOT, 'dist'), join(own, 'dist'), { recursive: true });
+    await cp(join(ROOT, 'package.json'), join(own, 'package.json'));
+    for (const name of packages) await symlink(join(ROOT, 'node_modules', name), join(modules, name));
+    const file = join(project, 'program.mjs');
+    await writeFile(file, program);
+    return await promisify(execFile)(process.execPath, [file]);
+  } finally {
+    await rm(project, { recursive: true, force: true });
+  }
+}
