@@ -366,9 +366,7 @@ const ENTRY_POINTS: Readonly<Record<string, string>> = {
     Log StatsClient StatsServer StatsTarget
     RetryOptions StopOn
     events EventName EventMessages RoundStart RoundEnd WorkerStart WorkerFinish WorkerException WorkerSlow DroneRetry
-    DroneWarning DroneKickedOut DroneReadmitted FileProgress LinkOpen LinkClose ThreadLost TickStart TickEnd
-    DroneInitialized DroneStale DroneFresh CommandNotStarted SectionEnd SectionRetry SectionSlow LayoutEnd JobEnd UpdateEnd
-    HeartbeatEnd`,
+    DroneWarning DroneKickedOut DroneReadmitted FileProgress LinkOpen LinkClose ThreadLost`,
   'scheduler/index.ts': `
     TickLoop TickLoopOptions TickLoopError Tick TickContext
     DroneManager DroneManagerOptions DroneManagerError DroneManagerErrorCode ManagedDrone StaleDrone DroneChoice
@@ -406,7 +404,8 @@ const ENTRY_POINTS: Readonly<Record<string, string>> = {
     ShardMaster ShardMasterOptions MasterError MasterErrorCode HostQuery NewHost JobQuery NewEntry NewJob
     ListedShard ListedToken
     completeEntry EntryOutcome RecordError RecordKind ShardClient ShardClientError ShardClientOptions TakenOver
-    HttpMasterLink HttpMasterLinkOptions MasterTlsOptions HeartbeatMaster ShardRoutesOptions shardRoutes`,
+    HttpMasterLink HttpMasterLinkOptions MasterTlsOptions HeartbeatMaster ShardRoutesOptions shardRoutes
+    events HeartbeatEnd`,
   'tenants/store/index.ts': `
     StoreLogicalClock StoreFileCache StoreSystemSource tenantTables TenantTables`,
   'tenants/yaml/index.ts': `
