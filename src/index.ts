@@ -23,7 +23,6 @@ export type {
   FileTransferResult,
   MethodName,
   ProcessId,
-  ProcessInfo,
   RefreshResult,
   Result,
   RunOptions,
@@ -31,6 +30,7 @@ export type {
   TransferOptions,
   UtilityMethods,
 } from './queue/wire/methods.js';
+export type { ProcessInfo } from './process/process-table.js';
 
 export type {
   Abandoned,
