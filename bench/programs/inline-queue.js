@@ -1,8 +1,7 @@
 // Our own way without threads, but side by side: DroneTaskQueue would take one drone after another.
 import { InlineRunner } from '../../dist/queue/thread/inline-runner.js';
 import { Rounds } from '../../dist/queue/round/rounds.js';
-import { readQueueOptions } from '../../dist/queue/task-queue.js';
-import { threadSettings } from '../../dist/queue/thread/thread-settings.js';
+import { readQueueOptions, threadSettings } from '../../dist/queue/queue-options.js';
 
 /** @param {import('drone-task-queue').TaskQueueOptions} options */
 export function openInlineQueue(options) {

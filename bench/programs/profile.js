@@ -3,16 +3,14 @@ import { Session } from 'node:inspector/promises';
 
 const SAMPLE_EVERY_US = 100;
 const NOT_OURS = /\/node_modules\/(?:.*\/node_modules\/)?((?:@[^/]+\/)?[^/]+)\//;
-const OURS = /\/dist\/([^/.]+)/;
+const OURS = /\/dist\/(.+)/;
 const CRYPTO = /^node:internal\/crypto|^node:crypto/;
-/** Folders of ours that a reader need not tell apart here, and single files. */
+/** Rooms of ours, by the beginning of their files' paths; the first that fits counts. */
 const OWN = new Map([
-  ['codec', 'codec and frames'],
-  ['frames', 'codec and frames'],
-  ['outbox', 'codec and frames'],
-  ['wire', 'codec and frames'],
-  ['ssh', 'ssh'],
-  ['thread', 'thread'],
+  ['queue/wire/', 'codec and frames'],
+  ['queue/thread/outbox', 'codec and frames'],
+  ['queue/transport/ssh/', 'ssh'],
+  ['queue/thread/', 'thread'],
 ]);
 
 /** @typedef {import('node:inspector').Profiler.ProfileNode} ProfileNode */
@@ -72,5 +70,7 @@ function packageOf({ functionName, url }, caller) {
   const name = NOT_OURS.exec(url)?.[1];
   if (name !== undefined) return name;
   const own = OURS.exec(url)?.[1];
-  return own === undefined ? 'the bench itself' : `drone-task-queue: ${OWN.get(own) ?? 'queue, rounds, other'}`;
+  if (own === undefined) return 'the bench itself';
+  const [, room = 'queue, rounds, other'] = [...OWN].find(([start]) => own.startsWith(start)) ?? [];
+  return `drone-task-queue: ${room}`;
 }

@@ -4,35 +4,18 @@ import { rm } from 'node:fs/promises';
 import type { Drone } from '../queue/drone/drone.js';
 import { LocalDrone } from '../queue/drone/local-drone.js';
 import type { DroneErrorKind } from '../queue/drone/drone-error.js';
-import { invalidArgument } from '../option/invalid-argument.js';
 import type { Log } from '../report/log.js';
-import { checkNames, OptionReader } from '../option/option-reader.js';
 import type { TaskQueue } from '../queue/task-queue.js';
 import type { Args, MethodName, Result, RunResult, UtilityMethods } from '../queue/wire/methods.js';
 import { ExecutorError } from './executor-error.js';
+import type { ExecuteJob } from './execute-request.js';
 import type { ExecutorSettings } from './executor-options.js';
 import { makeWorkspace } from './left-workspaces.js';
-import { checkRepoState, refsIn } from './merge-item.js';
-import type { RepoCache, RepoState } from './repo-cache.js';
+import { refsIn } from './merge-item.js';
+import type { RepoCache } from './repo-cache.js';
 import { keyOfRepo, stripCredentials } from './repo-name.js';
 import { orAborted, type Updates } from './updates.js';
-import { checkPlaces, checkProject, type ClonedProject, cloneWorkspace, type JobProject } from './workspace.js';
-
-/** Arguments of `executor:execute`. */
-export interface ExecuteJob {
-  /** Each repository once, as its place in the workspace is `<connection>/<project>`. */
-  readonly projects: readonly JobProject[];
-  /** For `/bin/sh`, one after the other in the workspace; the first that exits with something else than 0 is the last. */
-  readonly commands: readonly string[];
-  /** Added to the commands' environment. */
-  readonly env?: Readonly<Record<string, string>> | undefined;
-  /** For each command, ms. Default: the queue's `callTimeoutMs`. The queue's `roundDeadlineMs` ends it, too. */
-  readonly timeoutMs?: number | undefined;
-  /** From a merge: the branches that the job sees are as they were then. */
-  readonly repoState?: RepoState | null | undefined;
-  /** For `droneFor`. */
-  readonly label?: string | undefined;
-}
+import { type ClonedProject, cloneWorkspace, type JobProject } from './workspace.js';
 
 /** What `executor:execute` answers with. */
 export interface ExecuteReport {
@@ -64,26 +47,6 @@ export interface CommandFailure {
 
 /** For the removal of a workspace on a drone. */
 const REMOVAL_MS = 15_000;
-
-const FIELDS = ['projects', 'commands', 'env', 'timeoutMs', 'repoState', 'label'] satisfies (keyof ExecuteJob)[];
-
-/** Throws TypeError (`ERR_INVALID_ARG`) that names the field at fault. */
-export function checkExecuteJob(job: unknown): ExecuteJob {
-  checkNames(job, FIELDS);
-  const { projects, commands, repoState } = job as ExecuteJob;
-  const read = new OptionReader(job, FIELDS);
-  read.environment('env');
-  read.limit('timeoutMs', 'a number of milliseconds above 0', value => value > 0);
-  read.text('label');
-  if (!Array.isArray(projects)) throw invalidArgument('projects', projects, 'a list');
-  if (!Array.isArray(commands) || commands.some(command => typeof command !== 'string' || command === '')) {
-    throw invalidArgument('commands', commands, 'a list of non-empty strings');
-  }
-  checkRepoState(repoState);
-  const checked = projects.map(checkProject);
-  checkPlaces(checked);
-  return { ...(job as ExecuteJob), projects: checked };
-}
 
 /** Rejects with what kept it from running commands at all, and with the reason of `signal` when all of it has ended. */
 export async function executeJob(

@@ -8,7 +8,7 @@ import { type Log, safeLog } from '../report/log.js';
 import { OptionReader } from '../option/option-reader.js';
 import { checkStatsTarget, type StatsTarget } from '../report/stats.js';
 import type { TaskQueue } from '../queue/task-queue.js';
-import type { ExecuteJob } from './execute-job.js';
+import type { ExecuteJob } from './execute-request.js';
 import type { JobSource } from './job-source.js';
 import { RepoCache } from './repo-cache.js';
 

@@ -7,7 +7,8 @@
  */
 export { RepoExecutor } from './repo-executor.js';
 export type { RepoExecutorOptions } from './executor-options.js';
-export type { CommandFailure, CommandReport, ExecuteJob, ExecuteReport } from './execute-job.js';
+export type { ExecuteJob } from './execute-request.js';
+export type { CommandFailure, CommandReport, ExecuteReport } from './execute-job.js';
 export type { ClonedProject, JobProject } from './workspace.js';
 export type { CatJob, CatReply, MergeJob, MergeReply, ReleaseJob } from './merger-jobs.js';
 export type { Job, JobAnswer, JobDone, JobFailed, JobFailure, JobLane, JobSource } from './job-source.js';
@@ -32,5 +33,5 @@ export type { ItemLocks } from './deduplicate-queue.js';
 export type { Clock } from '../wait/clock.js';
 export type { Log } from '../report/log.js';
 export type { StatsClient, StatsServer, StatsTarget } from '../report/stats.js';
-export { events } from '../report/events.js';
-export type { JobEnd, UpdateEnd } from '../report/events.js';
+export { events } from './events.js';
+export type { JobEnd, UpdateEnd } from './events.js';

@@ -13,8 +13,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { invalidArgument } from '../option/invalid-argument.js';
 import { checkNames } from '../option/option-reader.js';
 import { inNoSection, outsideSections } from '../wait/section-guard.js';
-import { UnderWay } from '../wait/pending-work.js';
-import { checkExecuteJob, executeJob } from './execute-job.js';
+import { PendingWork } from '../wait/pending-work.js';
+import { executeJob } from './execute-job.js';
+import { checkExecuteJob } from './execute-request.js';
 import { ExecutorError } from './executor-error.js';
 import { ExecutorReports } from './executor-reports.js';
 import { type ExecutorSettings, readExecutorOptions, type RepoExecutorOptions } from './executor-options.js';
@@ -50,7 +51,7 @@ export class RepoExecutor {
   readonly #doings: ReadonlyMap<string, DoJob>;
   readonly #loops: readonly Promise<void>[];
   readonly #running = new Set<Running>();
-  readonly #underWay = new UnderWay();
+  readonly #pending = new PendingWork();
   readonly #stopping = new AbortController();
   /** Aborted by `pause`, and then replaced. */
   #taking = new AbortController();
@@ -85,7 +86,7 @@ export class RepoExecutor {
     ]);
     const { workspaces, log } = settings;
     // No job waits for that: none gets the name of one that is there.
-    void inNoSection(async () => this.#underWay.add(removeLeftWorkspaces(workspaces, log, this.#stopping.signal)));
+    void inNoSection(async () => this.#pending.add(removeLeftWorkspaces(workspaces, log, this.#stopping.signal)));
   }
 
   /** Ids of the jobs that run. */
@@ -146,7 +147,7 @@ export class RepoExecutor {
     // No loop begins a job any more once it has seen that; then all of them are in the snapshot.
     await Promise.all(this.#loops);
     // A job may wait for the lock that an update has.
-    await Promise.all([this.#updates.stop(why), this.#underWay.over()]);
+    await Promise.all([this.#updates.stop(why), this.#pending.over()]);
   }
 
   async #orTooLate(over: Promise<void>): Promise<void> {
@@ -179,7 +180,7 @@ export class RepoExecutor {
       }
       const job = await this.#take(take(signal, running.size), signal);
       if (job === undefined) continue;
-      const work = this.#underWay.add(this.#work(job));
+      const work = this.#pending.add(this.#work(job));
       running.add(work);
       void work.finally(() => running.delete(work));
     }
@@ -193,7 +194,7 @@ export class RepoExecutor {
       if (signal.aborted) {
         // It may have been taken at the same moment, or its source may not heed signals: then it is ours to answer.
         void taken.then(checkJob).then(
-          async job => this.#underWay.add(this.#work(job)),
+          async job => this.#pending.add(this.#work(job)),
           () => undefined,
         );
         return undefined;

@@ -2,8 +2,7 @@
 import { InlineRunner } from './thread/inline-runner.js';
 import { type Order, Rounds } from './round/rounds.js';
 import { RoundsTaskQueue } from './queue-base.js';
-import { readQueueOptions, type TaskQueueOptions } from './task-queue.js';
-import { threadSettings } from './thread/thread-settings.js';
+import { readQueueOptions, type TaskQueueOptions, threadSettings } from './queue-options.js';
 
 const oneByOne: Order = async (workers, start) => {
   for (const worker of workers) {

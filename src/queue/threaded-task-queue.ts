@@ -6,13 +6,13 @@ import { type Order, Rounds } from './round/rounds.js';
 import { RoundsTaskQueue } from './queue-base.js';
 import {
   checkLimit,
-  type DroneWorker,
   offBeyondLongest,
   readQueueOptions,
   type TaskQueueOptions,
-} from './task-queue.js';
+  threadSettings,
+} from './queue-options.js';
+import type { DroneWorker } from './task-queue.js';
 import { ThreadPool } from './thread/thread-pool.js';
-import { threadSettings } from './thread/thread-settings.js';
 
 /** More threads than this are of no use by default: a thread carries hundreds of drones. */
 const MAX_DEFAULT_THREADS = 4;

@@ -3,12 +3,12 @@
 const MAX_CHARS = 300;
 
 /** On one line, shortened, without control characters. */
-export function oneLine(foreign: string): string {
-  const line = foreign.replaceAll(/[\s\u0000-\u001f\u007f-\u009f]+/g, ' ').trim();
+export function oneLine(untrusted: string): string {
+  const line = untrusted.replaceAll(/[\s\u0000-\u001f\u007f-\u009f]+/g, ' ').trim();
   return line.length > MAX_CHARS ? `${line.slice(0, MAX_CHARS)}…` : line;
 }
 
 /** The same, in quotes. */
-export function quote(foreign: string): string {
-  return JSON.stringify(oneLine(foreign));
+export function quote(untrusted: string): string {
+  return JSON.stringify(oneLine(untrusted));
 }

@@ -14,7 +14,7 @@ import type { ManagerSettings } from './manager-options.js';
 import { tellNotStarted } from './not-started.js';
 import type { Pidfiles } from './pidfiles.js';
 import { ResultsRepository } from './results-repository.js';
-import { isCallsFault, isDronesFault } from './blame.js';
+import { blamesCall, blamesDrone } from './blame.js';
 
 /** A drone's failure in a round of `executeActions`. */
 export interface ActionFailure {
@@ -88,7 +88,7 @@ export class Actions {
         error,
       });
       const managed = drones.find(each => each === drone);
-      if (managed && isDronesFault(error)) this.#states.failed(managed, error);
+      if (managed && blamesDrone(error)) this.#states.failed(managed, error);
     }
     for (const { error, hostname, source } of told.failedCopies) {
       log.error(`${name}: cannot copy ${source} of ${hostname}: ${summarize(error)}`, {
@@ -140,7 +140,7 @@ class ActionWork {
 
   async runCopies(clock: Clock, limitMs: number): Promise<void> {
     if (this.#signal?.aborted === true) return;
-    const away = this.told.failures.filter(({ error }) => isDronesFault(error)).map(({ drone }) => drone.hostname);
+    const away = this.told.failures.filter(({ error }) => blamesDrone(error)).map(({ drone }) => drone.hostname);
     const limit = new Limit([this.#signal], { clock, limitMs });
     try {
       this.told.failedCopies.push(...(await this.#results.runCopies(this.#queue, new Set(away), limit)));
@@ -170,7 +170,7 @@ class ActionWork {
       if (!failure) continue;
       this.told.failures.push({ drone, error: failure });
       const calls = new Set(drone.getCalls());
-      if (isCallsFault(failure) && calls.size > 0 && batch.some(call => !calls.has(call))) left.push(drone);
+      if (blamesCall(failure) && calls.size > 0 && batch.some(call => !calls.has(call))) left.push(drone);
     }
     return left;
   }

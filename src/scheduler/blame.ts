@@ -5,11 +5,11 @@ import type { DroneError, DroneErrorKind } from '../queue/drone/drone-error.js';
 const OF_A_CALL: readonly DroneErrorKind[] = ['call', 'not-cloneable', 'callback', 'cancelled'];
 
 /** Whether one call has failed, of a drone that can go on with those behind it. */
-export function isCallsFault({ kind }: DroneError): boolean {
+export function blamesCall({ kind }: DroneError): boolean {
   return OF_A_CALL.includes(kind);
 }
 
 /** Whether a drone that failed so may not be what it was. */
-export function isDronesFault(error: DroneError): boolean {
-  return !isCallsFault(error) && error.kind !== 'not-contacted';
+export function blamesDrone(error: DroneError): boolean {
+  return !blamesCall(error) && error.kind !== 'not-contacted';
 }

@@ -5,7 +5,8 @@ import { OptionReader } from '../option/option-reader.js';
 import type { DroneChoice } from './capacity.js';
 import { type CommandOrder, WORKING_DIRECTORY } from './executions.js';
 import type { PidfileId } from './pidfile.js';
-import { absolutePath, checkPidfileId, checkProcessCount } from './pidfiles.js';
+import { checkProcessCount } from './pidfile-options.js';
+import { absolutePath, checkPidfileId } from './pidfiles.js';
 
 /** How a drone manager runs a command. */
 export interface ManagedCommandOptions extends DroneChoice {

@@ -10,7 +10,7 @@ import { errorOf } from './drone-manager-error.js';
 import type { Limit } from './limit.js';
 import type { ManagedDrone } from './managed-drone.js';
 import { sideBySide } from '../wait/side-by-side.js';
-import { isDronesFault } from './blame.js';
+import { blamesDrone } from './blame.js';
 
 const AT_ONCE = 8;
 
@@ -71,7 +71,7 @@ export class CopiesBetween {
 
   #missed(copy: Copy, error: Error, away: Set<string>): FailedCopy | undefined {
     if (!(error instanceof DroneError) || error.kind === 'call') return copy.failed(error);
-    if (isDronesFault(error)) away.add(error.hostname);
+    if (blamesDrone(error)) away.add(error.hostname);
     return copy.missed(error, error.mayHaveRun.length > 0 || error.call !== undefined);
   }
 }

@@ -22,17 +22,16 @@ import type { WORKING_DIRECTORY } from './executions.js';
 import { initializeDrones } from './initialization.js';
 import type { ManagedDrone } from './managed-drone.js';
 import {
-  checkPidfileOptions,
   type DroneManagerOptions,
   type ManagerRoundOptions,
   type ManagerSettings,
-  type PidfileOptions,
   readManagerOptions,
   readRoundSignal,
 } from './manager-options.js';
 import type { PidfileContents } from './pidfile-contents.js';
 import type { Pidfile, PidfileId, PidfileState } from './pidfile.js';
-import { absolutePath, checkPidfileId, checkProcessCount, type OrphanedProcess, Pidfiles } from './pidfiles.js';
+import { checkPidfileOptions, checkProcessCount, type PidfileOptions } from './pidfile-options.js';
+import { absolutePath, checkPidfileId, type OrphanedProcess, Pidfiles } from './pidfiles.js';
 import { type RefreshReport, Refreshes } from './refreshes.js';
 import { MethodTurns } from './method-turns.js';
 

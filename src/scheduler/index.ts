@@ -8,7 +8,8 @@ export { TickLoop, TickLoopError } from './tick-loop.js';
 export type { Tick, TickContext, TickLoopOptions } from './tick-options.js';
 export { DroneManager } from './drone-manager.js';
 export { DroneManagerError, type DroneManagerErrorCode } from './drone-manager-error.js';
-export type { DroneManagerOptions, ManagerRoundOptions, PidfileOptions } from './manager-options.js';
+export type { DroneManagerOptions, ManagerRoundOptions } from './manager-options.js';
+export type { PidfileOptions } from './pidfile-options.js';
 export type { ManagedDrone } from './managed-drone.js';
 export type { StaleDrone } from './drone-states.js';
 export type { DroneChoice } from './capacity.js';
@@ -21,15 +22,8 @@ export type { ManagedCommandOptions } from './command-options.js';
 export { WORKING_DIRECTORY, type ExecutionReport } from './executions.js';
 export type { ActionFailure, ActionReport } from './actions.js';
 export type { FailedCopy, PendingCopy } from './copy.js';
-export { events } from '../report/events.js';
-export type {
-  CommandNotStarted,
-  DroneFresh,
-  DroneInitialized,
-  DroneStale,
-  TickEnd,
-  TickStart,
-} from '../report/events.js';
+export { events } from './events.js';
+export type { CommandNotStarted, DroneFresh, DroneInitialized, DroneStale, TickEnd, TickStart } from './events.js';
 export type { Clock, Timer } from '../wait/clock.js';
 export type { Log } from '../report/log.js';
 export type { StatsClient, StatsServer, StatsTarget } from '../report/stats.js';

@@ -7,8 +7,6 @@ import { type Log, safeLog } from '../report/log.js';
 import { checkNames, OptionReader } from '../option/option-reader.js';
 import { checkStatsTarget, type StatsTarget } from '../report/stats.js';
 import type { ManagedDrone } from './managed-drone.js';
-import type { PidfileWriter } from './pidfile.js';
-import { checkProcessCount } from './pidfiles.js';
 
 /** How a drone manager works. */
 export interface DroneManagerOptions {
@@ -39,17 +37,6 @@ export interface DroneManagerOptions {
   log?: Log | undefined;
   /** Default: real time. */
   clock?: Clock | undefined;
-}
-
-/** How to register a pidfile. */
-export interface PidfileOptions {
-  /** How much of its drone's `maxProcesses` its command takes. Default 1, or what was declared before. */
-  processCount?: number | undefined;
-  /**
-   * `executeCommand`: the process is known by the path of the pidfile in its arguments, so that no other process that has
-   * got its pid is taken for it. `other`: by being the leader of its process group. Default `executeCommand`.
-   */
-  writtenBy?: PidfileWriter | undefined;
 }
 
 /** How to run rounds of a drone manager. */
@@ -110,14 +97,4 @@ export function readRoundSignal(options: ManagerRoundOptions): AbortSignal | und
   checkNames(options, ['signal'] satisfies (keyof ManagerRoundOptions)[]);
   checkSignal(options.signal);
   return options.signal;
-}
-
-/** Throws TypeError (`ERR_INVALID_ARG`). */
-export function checkPidfileOptions(options: PidfileOptions): void {
-  checkNames(options, ['processCount', 'writtenBy'] satisfies (keyof PidfileOptions)[]);
-  const { processCount = 1, writtenBy = 'executeCommand' } = options;
-  checkProcessCount('processCount', processCount);
-  if (writtenBy !== 'executeCommand' && writtenBy !== 'other') {
-    throw invalidArgument('writtenBy', writtenBy, "'executeCommand' or 'other'");
-  }
 }

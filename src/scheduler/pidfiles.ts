@@ -4,7 +4,7 @@ import { invalidArgument } from '../option/invalid-argument.js';
 import { DroneManagerError } from './drone-manager-error.js';
 import { pidfileLedBy } from './leader.js';
 import type { ManagedDrone } from './managed-drone.js';
-import type { PidfileOptions } from './manager-options.js';
+import type { PidfileOptions } from './pidfile-options.js';
 import { Pidfile, type PidfileId, type PidfileWriter } from './pidfile.js';
 import type { DroneProcess, Snapshot } from './snapshot.js';
 
@@ -131,12 +131,6 @@ export function checkPidfileId(id: PidfileId): PidfileId {
 export function absolutePath(field: string, path: unknown): string {
   if (typeof path === 'string' && path.startsWith('/') && !path.includes('\0')) return posix.resolve(path);
   throw invalidArgument(field, path, 'an absolute path');
-}
-
-/** Throws TypeError (`ERR_INVALID_ARG`). */
-export function checkProcessCount(field: string, count: unknown): number {
-  if (typeof count === 'number' && Number.isSafeInteger(count) && count >= 0) return count;
-  throw invalidArgument(field, count, 'an integer of 0 or more');
 }
 
 function keyOf({ hostname, path }: PidfileId): string {

@@ -10,7 +10,7 @@ import {
   refuseInSection,
   sectionsAround,
 } from '../wait/section-guard.js';
-import { UnderWay } from '../wait/pending-work.js';
+import { PendingWork } from '../wait/pending-work.js';
 import { CallSite, titleOf } from './call-site.js';
 import type { Engine, Transaction } from './engine.js';
 import type { ReadDb, ReadWriteDb } from './handles.js';
@@ -64,7 +64,7 @@ export class Store<DB> {
   readonly #reports: SectionReports;
   readonly #writers = new Turns();
   /** Sections that are not inside another one of this store. */
-  readonly #open = new UnderWay();
+  readonly #open = new PendingWork();
   #closed: Promise<void> | undefined;
 
   private constructor(engine: Engine, settings: StoreSettings) {

@@ -9,9 +9,14 @@ import type { FarEnd, RelayedChannel } from '../queue/drone/endpoint.js';
 import type { ProcessId } from '../queue/wire/methods.js';
 import { encodeFrame, FrameReader } from '../queue/wire/frames.js';
 import { type CallHead, decodeCall, FrameType, PROTOCOL_VERSION, type ReadyReport } from '../queue/wire/messages.js';
-import type { FakeCall } from './fake-drone.js';
 import { Printer } from './printer.js';
 import { BREAK_THREAD } from './fake-transport.js';
+
+/** A call as it reached a FakeDrone. */
+export interface FakeCall {
+  readonly method: string;
+  readonly args: readonly unknown[];
+}
 
 /**
  * What a FakeDrone can be told to do wrong:

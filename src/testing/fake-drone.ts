@@ -2,13 +2,7 @@
 import { Drone, moveTo } from '../queue/drone/drone.js';
 import { Endpoint, type FarEnd, type RelayedChannel } from '../queue/drone/endpoint.js';
 import type { ProcessId } from '../queue/wire/methods.js';
-import { FakeAgent, type FakeFault } from './fake-agent.js';
-
-/** A call as it reached a FakeDrone. */
-export interface FakeCall {
-  readonly method: string;
-  readonly args: readonly unknown[];
-}
+import { FakeAgent, type FakeCall, type FakeFault } from './fake-agent.js';
 
 let lastFake = 0;
 

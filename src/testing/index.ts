@@ -2,8 +2,8 @@
  * For the tests of those who use drone-task-queue: a drone made of functions (FakeDrone), real SSH without a host
  * (startSshServer), and time and order in the test's own hand (FakeClock, Gate).
  */
-export { FakeDrone, type FakeCall } from './fake-drone.js';
-export type { FakeFault } from './fake-agent.js';
+export { FakeDrone } from './fake-drone.js';
+export type { FakeCall, FakeFault } from './fake-agent.js';
 export type { ExecRequest } from './exec-request.js';
 export { startSshServer, type SshServer, type SshServerOptions } from './ssh-server.js';
 export { Gate } from './gate.js';

@@ -1,5 +1,5 @@
 /** Work that goes on whether or not who began it still waits for it. */
-export class UnderWay {
+export class PendingWork {
   readonly #all = new Set<Promise<unknown>>();
 
   /** Gives back the promise that it was given: whoever asked for the work hears of its failure. */

@@ -5,25 +5,10 @@ import { FakeDrone, type FakeFault } from 'drone-task-queue/testing';
 import type { TcpProxy } from '../support/tcp-proxy.js';
 import type { Dice } from './dice.js';
 import type { Farm } from './farm.js';
+import type { Fault, Injected } from './fault.js';
 import { childrenOf, isMarked, signal } from './processes.js';
 import { SecondController } from './second-controller.js';
 import { QUEUE } from './settings.js';
-
-/** A fault that was injected. */
-export interface Injected {
-  /** Whom it meets. */
-  readonly on: string;
-  /** Ends it, where it does not end by itself; after `lastsMs`, or with the storm. */
-  readonly end?: () => Promise<void> | void;
-  readonly lastsMs?: number;
-}
-
-export interface Fault {
-  readonly name: string;
-  readonly weight: number;
-  /** Undefined when there is nobody to meet now. */
-  inject(dice: Dice): Promise<Injected | undefined> | Injected | undefined;
-}
 
 export interface Faults extends AsyncDisposable {
   readonly list: readonly Fault[];

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import type { SshDroneOptions } from 'drone-task-queue';
 import type { Dice } from './dice.js';
 import type { Farm } from './farm.js';
-import type { Fault, Injected } from './faults.js';
+import type { Fault, Injected } from './fault.js';
 
 const DRONES = 6;
 

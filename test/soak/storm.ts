@@ -2,7 +2,7 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Dice } from './dice.js';
-import type { Fault, Injected } from './faults.js';
+import type { Fault, Injected } from './fault.js';
 import type { Tally } from './tally.js';
 import type { Timeline } from './timeline.js';
 

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { UnderWay } from '../../src/wait/pending-work.js';
+import { PendingWork } from '../../src/wait/pending-work.js';
 import { leakCheck } from '../support/leak-check.js';
 
 leakCheck();
 
 test('all work is over when each piece has ended, well or not', async () => {
-  const work = new UnderWay();
+  const work = new PendingWork();
   await work.over();
   let finish: () => void = () => undefined;
   const slow = new Promise<string>(resolve => {

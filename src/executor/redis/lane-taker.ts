@@ -8,7 +8,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Job as QueuedJob, Worker } from 'bullmq';
 import type { Timer } from '../../wait/clock.js';
-import { UnderWay } from '../../wait/pending-work.js';
+import { PendingWork } from '../../wait/pending-work.js';
 import { closedError, type Job, type JobAnswer } from '../job-source.js';
 import { orAborted } from '../updates.js';
 import { idIn, type JobData } from './job-data.js';
@@ -34,7 +34,7 @@ export class LaneTaker {
   readonly #link: RedisLink;
   readonly #worker: Worker<JobData, JobAnswer>;
   readonly #events: LaneEvents;
-  readonly #underWay = new UnderWay();
+  readonly #pending = new PendingWork();
   readonly #wakers = new Set<() => void>();
   /** How often there was news. */
   #news = 0;
@@ -67,7 +67,7 @@ export class LaneTaker {
       if (modestyMs > 0) await this.#sleep(modestyMs, signal);
       signal.throwIfAborted();
       if (this.#isClosed) throw closedError();
-      const job = await orAborted(this.#underWay.add(this.#takeNow(signal)), signal);
+      const job = await orAborted(this.#pending.add(this.#takeNow(signal)), signal);
       if (job !== undefined) return job;
       if (news === this.#news) await this.#sleep(LOOK_MS, signal, this.#wakers);
     }
@@ -78,7 +78,7 @@ export class LaneTaker {
     this.#isClosed = true;
     this.#wake();
     this.#renewal?.cancel();
-    await this.#underWay.over();
+    await this.#pending.over();
   }
 
   async close(): Promise<void> {

@@ -2,8 +2,7 @@
 import { inspect } from 'node:util';
 import { encode } from '../wire/codec/codec.js';
 import { CallOutput, type OutputChunk } from './call-output.js';
-import type { AnyDrone } from './drone.js';
-import { type DroneResults, type DroneTaskQueueException, show } from './drone-error.js';
+import { show } from './show.js';
 import { invalidArgument } from '../../option/invalid-argument.js';
 import { MAX_PAYLOAD_BYTES } from '../wire/frames.js';
 
@@ -13,10 +12,18 @@ export interface Call<R = unknown> {
   /** As given. What is sent is the copy made when the call was queued. */
   readonly args: readonly unknown[];
   /**
-   * The value this call returned, from the results of its round or from the exception that the round ended with.
+   * The value this call returned, from the results of its round (`DroneResults`) or from the exception that it ended
+   * with (`DroneTaskQueueException`).
    * Throws an Error with code `ERR_NO_VALUE` when it has none there; its `cause` is the drone's failure, if it has one.
    */
-  valueIn(round: DroneResults | DroneTaskQueueException): R;
+  valueIn(
+    round:
+      | ReadonlyMap<{ readonly hostname: string }, readonly unknown[]>
+      | {
+          readonly results: ReadonlyMap<{ readonly hostname: string }, readonly unknown[]>;
+          readonly failures: ReadonlyMap<{ readonly hostname: string }, { readonly completed: readonly unknown[] }>;
+        },
+  ): R;
   /**
    * A running command's output as it comes, for a `for await` loop; to be asked for before the call's round starts. A
    * call that prints nothing, such as any but `run`, gives none.
@@ -64,20 +71,26 @@ export function nameValues(values: readonly unknown[], calls: readonly Call[]): 
   callsOfValues.set(values, calls);
 }
 
+/** The drone that a call was queued on, as far as the call knows it. */
+interface CalledDrone {
+  readonly hostname: string;
+  getCalls(): readonly Call[];
+}
+
 /** A call as the core sees it. */
 export class QueuedCall<R = unknown> implements Call<R> {
   readonly method: string;
   readonly args: readonly unknown[];
   readonly #options: CallOptions;
   readonly #encodedArgs: Uint8Array;
-  readonly #drone: AnyDrone;
+  readonly #drone: CalledDrone;
   #reader: CallOutput | undefined;
 
   /**
    * Throws TypeError (`ERR_INVALID_ARG`) for what is no method name, NotCloneableError (`ERR_NOT_CLONEABLE`) when an
    * argument cannot travel, and RangeError (`ERR_TOO_LARGE`) when they take more than a frame.
    */
-  constructor(drone: AnyDrone, method: string, args: readonly unknown[], options: CallOptions) {
+  constructor(drone: CalledDrone, method: string, args: readonly unknown[], options: CallOptions) {
     if (typeof method !== 'string' || method === '' || method.length > MAX_METHOD_CHARS) {
       throw invalidArgument('method', method, 'the name of a method');
     }
@@ -120,7 +133,7 @@ export class QueuedCall<R = unknown> implements Call<R> {
     return this.#reader;
   }
 
-  valueIn(round: DroneResults | DroneTaskQueueException): R {
+  valueIn(round: Parameters<Call['valueIn']>[0]): R {
     const failure = 'failures' in round ? round.failures.get(this.#drone) : undefined;
     const values = failure?.completed ?? ('failures' in round ? round.results : round).get(this.#drone);
     const index = values === undefined ? -1 : (callsOfValues.get(values)?.indexOf(this) ?? -1);

@@ -1,7 +1,8 @@
 /** What a round can end with instead of results: a failure per drone, and the one exception that holds them all. */
-import { inspect, type InspectOptions } from 'node:util';
+import { inspect } from 'node:util';
 import type { Call } from './call.js';
 import type { AnyDrone } from './drone.js';
+import { show } from './show.js';
 import type { Phase } from '../wire/messages.js';
 
 /** What a round gives: per drone that had work, one value per queued call, in order. */
@@ -119,15 +120,6 @@ function tellsAs(thrown: unknown, text: (error: Error) => string): string | unde
     return thrown instanceof Error ? text(thrown) : undefined;
   } catch {
     return undefined;
-  }
-}
-
-/** A foreign value in words. Never throws, whatever the value does when it is looked at. */
-export function show(value: unknown, options: InspectOptions): string {
-  try {
-    return inspect(value, options);
-  } catch {
-    return `(a value of type ${typeof value} that cannot be shown)`;
   }
 }
 

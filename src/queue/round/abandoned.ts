@@ -3,7 +3,7 @@ import type { Place, StuckThread } from '../thread/runner.js';
 import type { Abandoned } from '../task-queue.js';
 import { AGENT_ABANDONED, type LinkReport } from '../wire/messages.js';
 
-export class LeftBehind {
+export class AbandonedAgents {
   readonly #agents: Abandoned[] = [];
   #isClosing = false;
 

@@ -13,7 +13,7 @@ import { systemClock, type Timer } from '../../wait/clock.js';
 import { type AnyDrone, endpointOf } from '../drone/drone.js';
 import { DroneError } from '../drone/drone-error.js';
 import { Window } from '../../wait/window.js';
-import type { QueueSettings } from '../task-queue.js';
+import type { QueueSettings } from '../queue-options.js';
 import type { ProbeFailure, Probes } from './probes.js';
 import type { Reports } from './reports.js';
 import { signOfLife } from './sign-of-life.js';

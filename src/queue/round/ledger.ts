@@ -13,15 +13,14 @@ import type { AnyDrone, Workload } from '../drone/drone.js';
 import { endpointOf } from '../drone/drone.js';
 import type { Endpoint } from '../drone/endpoint.js';
 import type { DroneError, DroneErrorKind } from '../drone/drone-error.js';
-import { checkFailedReport } from './failed-report.js';
-import { survivors } from './survivors.js';
+import { checkFailedReport, survivingPids } from './reply-reader.js';
 import { OutputFlows } from './output-flows.js';
 import { Probes } from './probes.js';
 import { RelaySwitch } from './relay-switch.js';
-import { LeftBehind } from './abandoned.js';
+import { AbandonedAgents } from './abandoned.js';
 import type { Reports } from './reports.js';
 import { Retry } from './retry.js';
-import type { QueueSettings } from '../task-queue.js';
+import type { QueueSettings } from '../queue-options.js';
 import type { Outgoing, Place, Runner, RunnerEvents } from '../thread/runner.js';
 import { FrameReader } from '../wire/frames.js';
 import { type DownReport, EVERY_CALL, FrameType, type LinkReport, PHASES, UNLESS_SENT } from '../wire/messages.js';
@@ -41,7 +40,7 @@ interface Entry {
 
 export class Ledger {
   /** What a close could not let go. */
-  readonly leftBehind = new LeftBehind();
+  readonly abandoned = new AbandonedAgents();
   readonly #settings: LedgerSettings;
   readonly #reports: Reports;
   readonly #retry: Retry;
@@ -259,7 +258,8 @@ export class Ledger {
       batch.killsAnswered = true;
       batch.answeredInTime(undefined);
       const { hostname } = batch.drone;
-      for (const pid of survivors(value)) this.#reports.droneWarning(hostname, `process ${pid} could not be killed`);
+      for (const pid of survivingPids(value))
+        this.#reports.droneWarning(hostname, `process ${pid} could not be killed`);
     } else {
       const call = batch.callAt(index);
       batch.answeredInTime(call);
@@ -392,7 +392,7 @@ export class Ledger {
   }
 
   #tellLink(place: Place, report: LinkReport): void {
-    if (report.state === 'closed') this.leftBehind.noteLink(place, report);
+    if (report.state === 'closed') this.abandoned.noteLink(place, report);
     this.#reports.link(report);
   }
 }

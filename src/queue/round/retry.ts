@@ -1,7 +1,7 @@
 /** Decides which batches are tried again, and after how long. */
 import type { DroneError, DroneErrorKind } from '../drone/drone-error.js';
 import type { Log } from '../../report/log.js';
-import type { RetrySettings } from './retry-options.js';
+import type { RetrySettings } from '../queue-options.js';
 
 /** Where a drone is not to be asked again, or asking again would give the same answer. */
 const FINAL: readonly DroneErrorKind[] = [

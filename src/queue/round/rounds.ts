@@ -34,15 +34,8 @@ import { openFileLimit, openFilesNeeded } from './open-files.js';
 import type { Runner, RunnerEvents } from '../thread/runner.js';
 import { Reports } from './reports.js';
 import { SlowWorkers } from './slow-workers.js';
-import { readStopOn } from './stop-on.js';
-import type {
-  CloseOptions,
-  CloseReport,
-  DroneWorker,
-  QueueSettings,
-  RoundOptions,
-  RoundOutcome,
-} from '../task-queue.js';
+import { type QueueSettings, readStopOn } from '../queue-options.js';
+import type { CloseOptions, CloseReport, DroneWorker, RoundOptions, RoundOutcome } from '../task-queue.js';
 import type { Args, MethodName, Result } from '../wire/methods.js';
 import { Worker } from './worker.js';
 
@@ -152,7 +145,7 @@ export class Rounds {
   }
 
   async #close(graceMs: number): Promise<CloseReport> {
-    this.#ledger.leftBehind.startClosing();
+    this.#ledger.abandoned.startClosing();
     this.#kickOut.close();
     const round = this.#round;
     const inFlight = Promise.all([round?.settled, ...[...this.#calls].map(batch => batch.done)]);
@@ -165,7 +158,7 @@ export class Rounds {
     cancel.cancel();
     const stuck = await this.#ledger.runner.close(this.#settings.killGraceMs);
     await this.#reports.close();
-    return { abandoned: this.#ledger.leftBehind.list(stuck) };
+    return { abandoned: this.#ledger.abandoned.list(stuck) };
   }
 
   /** Refuses, or puts the round in flight. Everything up to the start happens in this one turn of the event loop. */

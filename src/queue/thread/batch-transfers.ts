@@ -12,7 +12,7 @@ import type { BatchRun } from './batch-run.js';
 
 const PROGRESS_BYTES = 1024 * 1024;
 
-export interface TransfersOwner {
+export interface BatchTransfersOwner {
   /** To the agent. Copies the payload. */
   send(type: FrameType, batch: number, index: number, payload: Uint8Array): void;
   /** To the main thread. */
@@ -31,11 +31,11 @@ export function isOfTransfer(type: number): boolean {
   return type >= FrameType.TransferStart && type <= FrameType.TransferCredit;
 }
 
-export class Transfers {
-  readonly #owner: TransfersOwner;
+export class BatchTransfers {
+  readonly #owner: BatchTransfersOwner;
   readonly #running = new Map<number, Transfer>();
 
-  constructor(owner: TransfersOwner) {
+  constructor(owner: BatchTransfersOwner) {
     this.#owner = owner;
   }
 

@@ -33,7 +33,7 @@ import type { BatchRun } from './batch-run.js';
 import { LinkProbes } from './link-probes.js';
 import { LinkWarnings } from './link-warnings.js';
 import { Liveness } from './liveness.js';
-import { isOfTransfer, Transfers } from './batch-transfers.js';
+import { isOfTransfer, BatchTransfers } from './batch-transfers.js';
 
 /** What a link needs of the dispatcher that owns it. */
 export interface LinkOwner extends SessionOwner {
@@ -55,7 +55,7 @@ export class Link {
   readonly #liveness: Liveness;
   readonly #probes: LinkProbes;
   readonly #warnings: LinkWarnings;
-  readonly #transfers = new Transfers({
+  readonly #transfers = new BatchTransfers({
     send: (type, batch, index, payload) => this.#channel?.write(encodeFrame(type, batch, index, payload)),
     tell: (type, batch, index, payload) => {
       this.#owner.outbox.frame(type, batch, index, payload);

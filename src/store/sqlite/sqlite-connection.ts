@@ -1,21 +1,21 @@
 /** A connection to an SQLite file, as it is used from the store's side of its thread. */
 import { invalidArgument } from '../../option/invalid-argument.js';
 import type { Executed } from './messages.js';
-import type { ThreadHost } from './sqlite-worker.js';
+import type { SqliteWorker } from './sqlite-worker.js';
 
 let lastConnection = 0;
 
 export class Connection {
-  readonly #thread: ThreadHost;
+  readonly #thread: SqliteWorker;
   readonly #id: number;
   #isClosed = false;
 
-  private constructor(thread: ThreadHost, id: number) {
+  private constructor(thread: SqliteWorker, id: number) {
     this.#thread = thread;
     this.#id = id;
   }
 
-  static async open(thread: ThreadHost, file: string, readOnly: boolean, script: string): Promise<Connection> {
+  static async open(thread: SqliteWorker, file: string, readOnly: boolean, script: string): Promise<Connection> {
     const connection = new Connection(thread, ++lastConnection);
     await thread.ask({ op: 'open', connection: connection.#id, file, readOnly, script });
     return connection;

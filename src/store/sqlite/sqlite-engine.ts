@@ -16,7 +16,7 @@ import { MemoryFolder } from './memory-folder.js';
 import { ReadPool } from './read-pool.js';
 import { Connection } from './sqlite-connection.js';
 import { SqliteTransaction } from './sqlite-transaction.js';
-import { THREAD_LOST, ThreadHost } from './sqlite-worker.js';
+import { THREAD_LOST, SqliteWorker } from './sqlite-worker.js';
 
 /** Primary result codes, the low byte of the extended ones: https://sqlite.org/rescode.html */
 const BUSY = 5;
@@ -63,9 +63,9 @@ class SqliteEngine implements Engine {
   readonly #writeScript: string;
   readonly #busyTimeoutMs: number;
   readonly #readers: ReadPool;
-  readonly #threads = new Set<ThreadHost>();
-  #writeThread: ThreadHost | undefined;
-  #readThread: ThreadHost | undefined;
+  readonly #threads = new Set<SqliteWorker>();
+  #writeThread: SqliteWorker | undefined;
+  #readThread: SqliteWorker | undefined;
   #writer: Connection | undefined;
   #closed: Promise<void> | undefined;
 
@@ -161,9 +161,9 @@ class SqliteEngine implements Engine {
     return Connection.open(this.#readThread, this.#file, true, script);
   }
 
-  #alive(thread: ThreadHost | undefined, what: string): ThreadHost {
+  #alive(thread: SqliteWorker | undefined, what: string): SqliteWorker {
     if (thread?.isLost === false) return thread;
-    const started = new ThreadHost(`${this.#name}.${what}`, error => {
+    const started = new SqliteWorker(`${this.#name}.${what}`, error => {
       this.#threads.delete(started);
       this.#log.error(`${this.#name}: the thread of the ${what} is gone`, { store: this.#name, error });
     });

@@ -12,7 +12,7 @@ interface Waiting {
 }
 
 /** From its start to its end; it does not come back. It keeps the process alive only while something is asked of it. */
-export class ThreadHost {
+export class SqliteWorker {
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
   readonly #onLost: (error: Error) => void;

@@ -1,4 +1,4 @@
-/** A scheduler in a process that may open few files; see row-33.test.ts. Prints what it was told, as JSON. */
+/** A scheduler in a process that may open few files; see few-open-files.test.ts. Prints what it was told, as JSON. */
 import assert from 'node:assert/strict';
 import { closeSync, openSync } from 'node:fs';
 import {

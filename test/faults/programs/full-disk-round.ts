@@ -1,5 +1,5 @@
 /**
- * A round in a process that can write no file, with this machine as the drone at fault; for row-14.test.ts. Its argument
+ * A round in a process that can write no file, with this machine as the drone at fault; for disk-full.test.ts. Its argument
  * holds the options of the drones beside it. Fails where it is not fine.
  */
 import { LocalDrone, SshDrone, type SshDroneOptions, ThreadedTaskQueue } from 'drone-task-queue';

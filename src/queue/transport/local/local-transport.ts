@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import { piecesOf } from '../../wire/frames.js';
 import { killAgent } from './kill-agent.js';
 import { type Channel, type Transport, TransportError } from '../transport.js';
-import { UnderWay } from '../../../wait/pending-work.js';
+import { PendingWork } from '../../../wait/pending-work.js';
 
 /** After the agent's exit, how long its last output may take to arrive when a stranger holds the pipe open. */
 const DRAIN_MS = 200;
@@ -13,7 +13,7 @@ const FORCE_MARGIN_MS = 2000;
 const PIECE_BYTES = 64 * 1024;
 
 const dying = new Set<Dying>();
-const kills = new UnderWay();
+const kills = new PendingWork();
 
 export const transport: Transport = {
   async open(_spec, start, events, context) {

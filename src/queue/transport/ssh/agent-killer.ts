@@ -2,7 +2,7 @@
  * Kills an agent that no longer answers, by a command over a second channel of its connection, or over a second
  * connection where the server allows no further channel.
  */
-import { UnderWay } from '../../../wait/pending-work.js';
+import { PendingWork } from '../../../wait/pending-work.js';
 import { unlessAborted } from './abort.js';
 import type { SshConnection } from './connection.js';
 import { Ender } from './plain/ender.js';
@@ -17,7 +17,7 @@ const LONGEST_GRACE_MS = 10_000;
 const MARGIN_MS = 3000;
 
 /** Kills under way in this thread. */
-const kills = new UnderWay();
+const kills = new PendingWork();
 
 export interface AgentKillerOptions {
   /** Ended when the kill is over. */

@@ -5,7 +5,7 @@ import type { ChannelEvents } from '../transport.js';
 /** Of what the start prints, enough to find the marker, and the last words of a shell, in. */
 const KEPT_CHARS = 4096;
 
-export class Trial implements ChannelEvents {
+export class AgentProbe implements ChannelEvents {
   /** False when the start has ended for want of a Node. `events` then hears nothing of its end. */
   readonly hasNode: Promise<boolean>;
   readonly #marker: string;

@@ -8,10 +8,9 @@
  */
 import type { Socket } from 'node:net';
 import type { AnyAuthMethod, AuthHandlerMiddleware, Client, ParsedKey, Prompt } from 'ssh2';
-import { TransportError } from '../transport.js';
+import { type TransportContext, TransportError } from '../transport.js';
 import type { Answer, Question } from '../../wire/messages.js';
 import type { KeyboardChallenge, SshQuestion } from './prompt-answers.js';
-import type { ConnectionSettings } from './connection.js';
 import { addressOf, type SshPoint } from './ssh-endpoint.js';
 import { type Identity, loadIdentity, publicKeyOf } from './identity.js';
 import { offerOf, SshAgent } from './ssh-agent.js';
@@ -32,7 +31,11 @@ interface Ssh2Internals {
   };
 }
 
-export type LoginSettings = Pick<ConnectionSettings, 'signal' | 'ask' | 'awaits'>;
+/** What a login needs of its surroundings. */
+export interface LoginSettings extends Pick<TransportContext, 'signal' | 'ask'> {
+  /** Gets what the login waits for while it waits for an answer, and undefined when it no longer does. */
+  awaits(what: string | undefined): void;
+}
 
 export class Authentication {
   readonly #point: SshPoint;

@@ -1,15 +1,15 @@
 /**
- * One authenticated SSH connection, over whatever way leads to the server.
+ * One authenticated SSH connection, over whatever tunnel leads to its server.
  *
  * It is opening until the server has taken the login, then open, then ended. It ends once, with a cause unless we ended
- * it ourselves; from then on the way below is closed and no timer or socket of it is left.
+ * it ourselves; from then on the tunnel below is closed and no timer or socket of it is left.
  */
 import type { Duplex } from 'node:stream';
 import type { Algorithms, Client, ClientChannel } from 'ssh2';
 import { oneLine } from '../../../report/untrusted-text.js';
 import { type TransportContext, TransportError } from '../transport.js';
 import { abandoned, unlessAborted } from './abort.js';
-import type { Authentication } from './authentication.js';
+import type { Authentication, LoginSettings } from './authentication.js';
 import { addressOf, type SshPoint } from './ssh-endpoint.js';
 import type { HostKeyCheck } from './host-key.js';
 import { ask, Keepalive } from './keepalive.js';
@@ -20,37 +20,35 @@ import { meaningOf } from './tcp.js';
 const FAREWELL_MS = 1000;
 
 /** A byte stream to the server, and what it rests on. */
-export interface Way {
+export interface Tunnel {
   readonly stream: Duplex;
   /** The stream ended before anything was sent over it. */
   readonly isClosed: boolean;
   /** Keep the process alive, or not. */
   hold(): void;
   release(): void;
-  /** Why the way was lost, when it knows better than the stream. */
+  /** Why the tunnel was lost, when it knows better than the stream. */
   lossCause(): Error | undefined;
   /** Ends the stream at once and gives up what it rests on. */
   close(): void;
 }
 
 /** What a connection needs of its surroundings; see TransportContext. */
-export interface ConnectionSettings extends Pick<
-  TransportContext,
-  | 'connectTimeoutMs'
-  | 'keepaliveIntervalMs'
-  | 'keepaliveCount'
-  | 'maxConnectingPerAddress'
-  | 'held'
-  | 'signal'
-  | 'phase'
-  | 'turn'
-  | 'turnFor'
-  | 'rest'
-  | 'ask'
-> {
-  /** Told what the login waits for while it waits for an answer, and undefined when it no longer does. */
-  awaits(what: string | undefined): void;
-}
+export interface ConnectionSettings
+  extends
+    LoginSettings,
+    Pick<
+      TransportContext,
+      | 'connectTimeoutMs'
+      | 'keepaliveIntervalMs'
+      | 'keepaliveCount'
+      | 'maxConnectingPerAddress'
+      | 'held'
+      | 'phase'
+      | 'turn'
+      | 'turnFor'
+      | 'rest'
+    > {}
 
 /** The server closed the connection before it had shown who it is: too busy, perhaps. Nothing was sent to it. */
 export class Dropped extends TransportError {
@@ -70,7 +68,7 @@ type Ssh2Error = Error & { readonly level?: string; readonly code?: unknown };
 
 export class SshConnection {
   readonly #client: Client;
-  readonly #way: Way;
+  readonly #tunnel: Tunnel;
   readonly #name: string;
   #keepalive: Keepalive | undefined;
   #trouble: Error | undefined;
@@ -79,25 +77,25 @@ export class SshConnection {
   #farewell: NodeJS.Timeout | undefined;
   #endListeners: ((cause: Error | undefined) => void)[] = [];
 
-  private constructor(client: Client, way: Way, name: string) {
+  private constructor(client: Client, tunnel: Tunnel, name: string) {
     this.#client = client;
-    this.#way = way;
+    this.#tunnel = tunnel;
     this.#name = name;
   }
 
   /**
-   * Shakes hands, checks the host key, logs in. Takes the way over: it is closed when this rejects, with a
+   * Shakes hands, checks the host key, logs in. Takes the tunnel over: it is closed when this rejects, with a
    * TransportError, or at once when aborted.
    */
   static async open(
     client: Client,
     point: SshPoint,
-    way: Way,
+    tunnel: Tunnel,
     hostKey: HostKeyCheck,
     authentication: Authentication,
     settings: ConnectionSettings,
   ): Promise<SshConnection> {
-    const connection = new SshConnection(client, way, addressOf(point));
+    const connection = new SshConnection(client, tunnel, addressOf(point));
     try {
       await connection.#logIn(point, hostKey, authentication, settings);
     } catch (error) {
@@ -107,7 +105,7 @@ export class SshConnection {
       authentication.close();
     }
     const { keepaliveIntervalMs = settings.keepaliveIntervalMs, keepaliveCount = settings.keepaliveCount } = point;
-    connection.#keepalive = new Keepalive(client, way.stream, { keepaliveIntervalMs, keepaliveCount }, error => {
+    connection.#keepalive = new Keepalive(client, tunnel.stream, { keepaliveIntervalMs, keepaliveCount }, error => {
       connection.#trouble ??= error;
       connection.#finish();
     });
@@ -178,11 +176,11 @@ export class SshConnection {
   }
 
   hold(): void {
-    this.#way.hold();
+    this.#tunnel.hold();
   }
 
   release(): void {
-    this.#way.release();
+    this.#tunnel.release();
   }
 
   /** Says goodbye and ends; at the latest after FAREWELL_MS. */
@@ -257,9 +255,9 @@ export class SshConnection {
           if (step === 'auth' && (authentication.wasRefused || authentication.isAsking)) {
             fail(authentication.failure(this.#trouble ?? new Error('the server closed the connection')));
           } else if (step === 'handshake') {
-            fail(dropped(this.#way.lossCause() ?? this.#trouble));
+            fail(dropped(this.#tunnel.lossCause() ?? this.#trouble));
           } else {
-            fail(unreachable('closed the connection', this.#way.lossCause() ?? this.#trouble));
+            fail(unreachable('closed the connection', this.#tunnel.lossCause() ?? this.#trouble));
           }
           this.#finish();
         })
@@ -276,15 +274,15 @@ export class SshConnection {
         onAbort();
         return;
       }
-      if (this.#way.isClosed) {
-        fail(dropped(this.#way.lossCause()));
+      if (this.#tunnel.isClosed) {
+        fail(dropped(this.#tunnel.lossCause()));
         return;
       }
       signal.addEventListener('abort', onAbort, { once: true });
       settings.phase('handshake');
       const { ciphers, kex, macs } = point;
       this.#client.connect({
-        sock: this.#way.stream,
+        sock: this.#tunnel.stream,
         username: point.user,
         // The server has proved its key by now. A new one is recorded before anything secret goes to it.
         authHandler: (takes, isPartial, next) => {
@@ -331,7 +329,7 @@ export class SshConnection {
         open((error, channel) => {
           forget();
           if (!error) resolve(listen(channel));
-          else if (this.#ended || !this.#way.stream.writable) onLoss(this.#trouble ?? error);
+          else if (this.#ended || !this.#tunnel.stream.writable) onLoss(this.#trouble ?? error);
           else fail(refusal, reasonOf(error), error);
         });
       } catch (error) {
@@ -347,10 +345,10 @@ export class SshConnection {
     this.#ended = true;
     clearTimeout(this.#farewell);
     this.#keepalive?.stop();
-    this.#way.close();
+    this.#tunnel.close();
     if (this.#isEnding) this.#trouble = undefined;
     else {
-      const cause = this.#way.lossCause() ?? this.#trouble;
+      const cause = this.#tunnel.lossCause() ?? this.#trouble;
       const why = cause ? meaningOf(cause) : 'the server closed it';
       this.#trouble = new Error(`the connection to ${this.#name} was lost: ${why}`, { cause });
     }

@@ -12,7 +12,7 @@ import type { SshEndpointSpec } from './ssh-endpoint.js';
 import { PlainAgent } from './plain/plain-agent.js';
 import type { Server } from './plain/server.js';
 import { secondConnection } from './second-connection.js';
-import { Trial } from './agent-probe.js';
+import { AgentProbe } from './agent-probe.js';
 import { connectThrough } from './tunnel.js';
 
 export const transport: Transport = {
@@ -54,9 +54,9 @@ export const transport: Transport = {
         },
       };
       if (spec.agent === 'node') return await startAgent(connection, spec, start, ended, killer, signal);
-      const trial = new Trial(start.marker, ended);
-      const channel = await startAgent(connection, spec, start, trial, killer, signal);
-      const hasNode = await unlessAborted(signal, trial.hasNode);
+      const probe = new AgentProbe(start.marker, ended);
+      const channel = await startAgent(connection, spec, start, probe, killer, signal);
+      const hasNode = await unlessAborted(signal, probe.hasNode);
       return hasNode ? channel : plainAgent(connection, spec, start, events, connectAgain);
     } catch (error) {
       connection.destroy();

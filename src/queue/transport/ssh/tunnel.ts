@@ -1,5 +1,5 @@
 /**
- * Ways to servers: straight over TCP, or on from a hop. The connection to a hop is shared by all that pass through it in
+ * Tunnels to servers: straight over TCP, or on from a hop. The connection to a hop is shared by all that pass through it in
  * this thread, opened for the first of them and ended after the last.
  */
 import type { ClientChannel } from 'ssh2';
@@ -7,7 +7,7 @@ import { TransportError } from '../transport.js';
 import type { Phase } from '../../wire/messages.js';
 import { unlessAborted } from './abort.js';
 import { Authentication } from './authentication.js';
-import { type ConnectionSettings, Dropped, SshConnection, type Way } from './connection.js';
+import { type ConnectionSettings, Dropped, SshConnection, type Tunnel } from './connection.js';
 import { addressOf, type SshHop, type SshPoint } from './ssh-endpoint.js';
 import { HostKeyCheck } from './host-key.js';
 import { Pace } from './pace.js';
@@ -25,7 +25,7 @@ export async function connectThrough(
 ): Promise<SshConnection> {
   if (hops.length === 0) return connectAt(point, addressKey(point), settings, () => openStraight(point, settings));
   const hop = SharedHop.enter(hops, settings);
-  // Kept until the connection stands, whose way has a visit of its own: between two attempts the hop must not go.
+  // Kept until the connection stands, whose tunnel has a visit of its own: between two attempts the hop must not go.
   const visit = hop.visit(settings.held);
   try {
     const connection = await hop.connected(settings).catch((error: unknown) => {
@@ -44,7 +44,7 @@ async function connectAt(
   point: SshPoint,
   address: string,
   settings: ConnectionSettings,
-  openWay: () => Promise<Way>,
+  openTunnel: () => Promise<Tunnel>,
 ): Promise<SshConnection> {
   const { signal } = settings;
   settings.phase('waiting');
@@ -56,7 +56,7 @@ async function connectAt(
       await settings.turn();
       settings.phase('connect');
       triedSinceMs = Math.min(triedSinceMs, performance.now());
-      const connection = await connectOnce(point, settings, openWay);
+      const connection = await connectOnce(point, settings, openTunnel);
       pace.opened();
       return connection;
     } catch (error) {
@@ -75,15 +75,15 @@ async function connectAt(
 async function connectOnce(
   point: SshPoint,
   settings: ConnectionSettings,
-  openWay: () => Promise<Way>,
+  openTunnel: () => Promise<Tunnel>,
 ): Promise<SshConnection> {
   // Before the socket is there: nothing may come between its birth and the listeners that ssh2 puts on it.
   const [{ Client }, hostKey] = await unlessAborted(
     settings.signal,
     Promise.all([loadSsh2(), HostKeyCheck.prepare(point)]),
   );
-  const way = await openWay();
-  return SshConnection.open(new Client(), point, way, hostKey, new Authentication(point, settings), settings);
+  const tunnel = await openTunnel();
+  return SshConnection.open(new Client(), point, tunnel, hostKey, new Authentication(point, settings), settings);
 }
 
 /** Names a server among those reached the same way. */
@@ -91,7 +91,7 @@ function addressKey({ host, port }: SshPoint): string {
   return `${host} ${String(port)}`;
 }
 
-async function openStraight(point: SshPoint, { held, signal }: ConnectionSettings): Promise<Way> {
+async function openStraight(point: SshPoint, { held, signal }: ConnectionSettings): Promise<Tunnel> {
   const socket = await openTcp(point.host, point.port, held, signal);
   return {
     stream: socket,
@@ -110,17 +110,17 @@ async function openOn(
   connection: SshConnection,
   point: SshPoint,
   { held, signal }: ConnectionSettings,
-): Promise<Way> {
+): Promise<Tunnel> {
   const visit = hop.visit(held);
   try {
-    return wayOn(await connection.forward(point.host, point.port, signal), visit, hop);
+    return tunnelOn(await connection.forward(point.host, point.port, signal), visit, hop);
   } catch (error) {
     visit.leave();
     throw hop.blame(error, signal);
   }
 }
 
-function wayOn(channel: ClientChannel, visit: Visit, hop: SharedHop): Way {
+function tunnelOn(channel: ClientChannel, visit: Visit, hop: SharedHop): Tunnel {
   let isClosed = false;
   channel.once('close', () => {
     isClosed = true;

@@ -7,7 +7,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ClientChannel } from 'ssh2';
-import { AfterMarker } from './login-noise.js';
+import { LoginNoise } from './login-noise.js';
 import type { Server } from './server.js';
 import type { ExecText } from './shell-text.js';
 
@@ -36,8 +36,8 @@ export class Command {
   readonly over: Promise<void>;
   readonly #server: Server;
   readonly #channel: ClientChannel;
-  readonly #out: AfterMarker;
-  readonly #err: AfterMarker;
+  readonly #out: LoginNoise;
+  readonly #err: LoginNoise;
   readonly #closed: Promise<void>;
   #startedAtMs: number | undefined;
   #exit: Exit | undefined;
@@ -52,11 +52,11 @@ export class Command {
     this.started = new Promise(resolve => {
       started = resolve;
     });
-    this.#out = new AfterMarker(text.marker, word => {
+    this.#out = new LoginNoise(text.marker, word => {
       this.#startedAtMs = performance.now();
       started(word);
     });
-    this.#err = new AfterMarker(text.marker, () => undefined);
+    this.#err = new LoginNoise(text.marker, () => undefined);
     channel.on('data', (chunk: Buffer) => {
       this.#take(this.#out, chunk, output.stdout);
     });
@@ -119,7 +119,7 @@ export class Command {
     this.#channel.stderr.resume();
   }
 
-  #take(stream: AfterMarker, chunk: Buffer, pass: (chunk: Uint8Array) => void): void {
+  #take(stream: LoginNoise, chunk: Buffer, pass: (chunk: Uint8Array) => void): void {
     this.#bytes += chunk.byteLength;
     const own = stream.own(chunk);
     if (own.byteLength > 0) pass(own);

@@ -3,7 +3,7 @@
 /** Of the noise, the last of which may be the beginning of the marker. */
 const KEPT_CHARS = 4096;
 
-export class AfterMarker {
+export class LoginNoise {
   readonly #marker: string;
   readonly #found: (word: string) => void;
   #isFound = false;

@@ -1,4 +1,4 @@
-/** `run` without an agent: the same command, captured here. See agent/run.ts. */
+/** `run` without an agent: the same command, captured here. See queue/agent/run.ts. */
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Cancelled, type CallContext } from '../../../agent/call-context.js';

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { AfterMarker } from '../../../../../src/queue/transport/ssh/plain/login-noise.js';
+import { LoginNoise } from '../../../../../src/queue/transport/ssh/plain/login-noise.js';
 
 function read(chunks: readonly string[]): { words: string[]; own: string } {
   const words: string[] = [];
-  const stream = new AfterMarker('drone-1', word => words.push(word));
+  const stream = new LoginNoise('drone-1', word => words.push(word));
   const own = chunks.map(chunk => Buffer.from(stream.own(Buffer.from(chunk, 'latin1'))).toString('latin1')).join('');
   return { words, own };
 }
@@ -18,7 +18,7 @@ test('what stands in front of the marker is left out, wherever the chunks are cu
 });
 
 test('noise without end takes no memory without end', () => {
-  const stream = new AfterMarker('drone-1', () => undefined);
+  const stream = new LoginNoise('drone-1', () => undefined);
   for (let at = 0; at < 100; at++) stream.own(Buffer.alloc(100_000, 'x'));
   assert(stream.noise.length <= 4096);
   stream.own(Buffer.from('drone-1 '));
