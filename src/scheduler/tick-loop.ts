@@ -12,7 +12,7 @@
  */
 import { onAbort } from '../wait/abort.js';
 import { summarize } from '../queue/drone/drone-error.js';
-import { events, publish } from '../report/events.js';
+import { events, publish } from './events.js';
 import { invalidArgument } from '../option/invalid-argument.js';
 import { refuseInSection } from '../wait/section-guard.js';
 import { metricName, openStats, type Stats } from '../report/stats.js';

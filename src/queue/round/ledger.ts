@@ -13,8 +13,7 @@ import type { AnyDrone, Workload } from '../drone/drone.js';
 import { endpointOf } from '../drone/drone.js';
 import type { Endpoint } from '../drone/endpoint.js';
 import type { DroneError, DroneErrorKind } from '../drone/drone-error.js';
-import { checkFailedReport } from './failed-report.js';
-import { survivors } from './survivors.js';
+import { checkFailedReport, survivingPids } from './reply-reader.js';
 import { OutputFlows } from './output-flows.js';
 import { Probes } from './probes.js';
 import { RelaySwitch } from './relay-switch.js';
@@ -259,7 +258,8 @@ export class Ledger {
       batch.killsAnswered = true;
       batch.answeredInTime(undefined);
       const { hostname } = batch.drone;
-      for (const pid of survivors(value)) this.#reports.droneWarning(hostname, `process ${pid} could not be killed`);
+      for (const pid of survivingPids(value))
+        this.#reports.droneWarning(hostname, `process ${pid} could not be killed`);
     } else {
       const call = batch.callAt(index);
       batch.answeredInTime(call);
