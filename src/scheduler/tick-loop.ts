@@ -10,6 +10,7 @@
  * What always holds: one tick at a time, an abandoned one included, which is why `run` is refused until that has ended;
  * and listeners on the process, and the timer that keeps it alive, are there only from the start to the end of `run`.
  */
+import { MAX_TIMER_MS } from '../wait/clock.js';
 import { onAbort } from '../wait/abort.js';
 import { summarize } from '../queue/drone/drone-error.js';
 import { events, publish } from './events.js';
@@ -41,9 +42,6 @@ interface Run {
   /** Ends the pause it is in, if it is in one. */
   endPause: () => void;
 }
-
-/** Longest that setInterval takes. It never gets to fire. */
-const HOLD_MS = 2 ** 31 - 1;
 
 /**
  * Runs a tick again and again, never two at once, with a pause in between, until it is stopped.
@@ -132,7 +130,7 @@ export class TickLoop {
     };
     this.#run = run;
     // A tick may wait for nothing that keeps the process alive; without this it would end silently in mid-tick.
-    const hold = setInterval(() => undefined, HOLD_MS);
+    const hold = setInterval(() => undefined, MAX_TIMER_MS);
     const stopListening = this.#listen(run);
     try {
       const abandoned = new Promise<void>(resolve => onAbort(run.abandon.signal, () => resolve()));

@@ -1,4 +1,5 @@
 /** What a store can be told, its defaults, and the complaints about what it cannot be told. */
+import { MAX_LIMIT_MS } from '../wait/clock.js';
 import { invalidArgument } from '../option/invalid-argument.js';
 import { type Log, safeLog } from '../report/log.js';
 import { OptionReader } from '../option/option-reader.js';
@@ -65,8 +66,6 @@ const NAMES = [
 
 const SLOW_SECTION_MS = 1_000;
 const SLOW_IN_PRODUCTION_MS = 60_000;
-/** SQLite counts them in 32 bits. */
-const LONGEST_MS = 2 ** 30;
 
 /** Throws TypeError (`ERR_INVALID_ARG`) that names the option. */
 export function readStoreOptions(options: StoreOptions): StoreSettings {
@@ -80,8 +79,8 @@ export function readStoreOptions(options: StoreOptions): StoreSettings {
     busyTimeoutMs:
       read.limit(
         'busyTimeoutMs',
-        `milliseconds from 0 to ${String(LONGEST_MS)}`,
-        value => value >= 0 && value <= LONGEST_MS,
+        `milliseconds from 0 to ${String(MAX_LIMIT_MS)}`,
+        value => value >= 0 && value <= MAX_LIMIT_MS,
       ) ?? 5_000,
     attempts: read.limit('attempts', 'an integer from 1 to 100', isCount(100)) ?? 5,
     slowSectionMs:

@@ -1,5 +1,5 @@
 /** How jobs are kept in Redis, and the defaults. */
-import { type Clock, systemClock } from '../../wait/clock.js';
+import { type Clock, MAX_TIMER_MS, systemClock } from '../../wait/clock.js';
 import { invalidArgument } from '../../option/invalid-argument.js';
 import { type Log, safeLog } from '../../report/log.js';
 import { OptionReader } from '../../option/option-reader.js';
@@ -34,7 +34,6 @@ export type RedisSettings = Required<{
 const NAMES = ['url', 'prefix', 'lockMs', 'maxOutageMs', 'clock', 'log'] satisfies (keyof RedisJobSourceOptions)[];
 
 const PREFIX = /^[\w-]+$/;
-const MAX_MS = 2 ** 31 - 1;
 
 /** Throws TypeError (`ERR_INVALID_ARG`) that names the option. */
 export function readRedisOptions(options: RedisJobSourceOptions): RedisSettings {
@@ -44,7 +43,7 @@ export function readRedisOptions(options: RedisJobSourceOptions): RedisSettings 
   if (url === undefined || !isRedisUrl(url)) throw invalidArgument('url', '(not shown)', 'a redis or rediss URL');
   const prefix = read.text('prefix') ?? 'drone-task-queue';
   if (!PREFIX.test(prefix)) throw invalidArgument('prefix', prefix, 'letters, digits, _ and -');
-  const isTime = (value: number): boolean => value >= 1 && value <= MAX_MS;
+  const isTime = (value: number): boolean => value >= 1 && value <= MAX_TIMER_MS;
   const limitMs = (field: string): number | undefined => read.limit(field, 'from 1 to 2,147,483,647 ms', isTime);
   const { clock = systemClock, log } = options;
   return {

@@ -5,7 +5,7 @@
 import { onAbort } from '../../wait/abort.js';
 import { Answers } from './answers.js';
 import { Batch, type Stop } from './batch.js';
-import { systemClock } from '../../wait/clock.js';
+import { MAX_TIMER_MS, systemClock } from '../../wait/clock.js';
 import type { QueuedCall } from '../drone/call.js';
 import { decode } from '../wire/codec/codec.js';
 import { encodeCredit } from '../wire/credits.js';
@@ -100,7 +100,7 @@ export class Ledger {
     const entry: Entry = { batch, place: undefined, flows, release: [] };
     this.#entries.set(batch.id, entry);
     // Whatever else the event loop still holds, a process must not end in mid-round.
-    this.#keepAlive ??= setInterval(() => undefined, 2 ** 30);
+    this.#keepAlive ??= setInterval(() => undefined, MAX_TIMER_MS);
     return entry;
   }
 
