@@ -192,7 +192,7 @@ export class RepoExecutor {
         );
         return undefined;
       }
-      this.#settings.log.error('no job could be taken', { error });
+      this.#settings.log.error('failed to take a job', { error });
       await delay(SOURCE_PAUSE_MS, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
       return undefined;
     }

@@ -1,7 +1,7 @@
 /** What a store can be told, its defaults, and the complaints about what it cannot be told. */
 import { MAX_LIMIT_MS } from '../wait/clock.js';
 import { invalidArgument } from '../option/invalid-argument.js';
-import { type Log, safeLog } from '../report/log.js';
+import { type Log, partLog, safeLog } from '../report/log.js';
 import { OptionReader } from '../option/option-reader.js';
 import { checkStatsTarget, type StatsTarget } from '../report/stats.js';
 
@@ -72,9 +72,10 @@ export function readStoreOptions(options: StoreOptions): StoreSettings {
   const read = new OptionReader(options, NAMES);
   checkStatsTarget(options.stats);
   const isCount = (most: number) => (value: number) => Number.isInteger(value) && value >= 1 && value <= most;
+  const name = read.text('name') ?? 'store';
   return {
     place: readPlace(read),
-    name: read.text('name') ?? 'store',
+    name,
     readConnections: read.limit('readConnections', 'an integer from 1 to 100', isCount(100)) ?? 8,
     busyTimeoutMs:
       read.limit(
@@ -87,7 +88,7 @@ export function readStoreOptions(options: StoreOptions): StoreSettings {
       read.limit('slowSectionMs', 'milliseconds above 0, or Infinity', value => value > 0) ??
       (process.env.NODE_ENV === 'production' ? SLOW_IN_PRODUCTION_MS : SLOW_SECTION_MS),
     stats: options.stats,
-    log: safeLog(options.log),
+    log: partLog(safeLog(options.log), name, { store: name }),
   };
 }
 

@@ -1,7 +1,7 @@
 /** How jobs are kept in Redis, and the defaults. */
 import { type Clock, MAX_TIMER_MS, systemClock } from '../../wait/clock.js';
 import { invalidArgument } from '../../option/invalid-argument.js';
-import { type Log, safeLog } from '../../report/log.js';
+import { type Log, partLog, safeLog } from '../../report/log.js';
 import { OptionReader } from '../../option/option-reader.js';
 
 /** Where jobs are kept, and how long is waited for what does not answer. */
@@ -52,7 +52,7 @@ export function readRedisOptions(options: RedisJobSourceOptions): RedisSettings 
     lockMs: limitMs('lockMs') ?? 30_000,
     maxOutageMs: limitMs('maxOutageMs') ?? 60_000,
     clock,
-    log: safeLog(log),
+    log: partLog(safeLog(log), 'redis_jobs'),
   };
 }
 

@@ -1,7 +1,7 @@
 /** What a shard client can be told, its defaults, and the complaints about what it cannot be told. */
 import { type Clock, MAX_LIMIT_MS, systemClock } from '../../wait/clock.js';
 import { invalidArgument } from '../../option/invalid-argument.js';
-import { type Log, safeLog } from '../../report/log.js';
+import { type Log, partLog, safeLog } from '../../report/log.js';
 import { OptionReader } from '../../option/option-reader.js';
 import { checkStatsTarget, type StatsTarget } from '../../report/stats.js';
 import { MAX_UPLOADED_JOBS } from '../wire/heartbeat.js';
@@ -101,6 +101,7 @@ export function readClientOptions(options: ShardClientOptions): ClientSettings {
     throw invalidArgument('onFatal', onFatal, 'a function (error)');
   }
   checkStatsTarget(stats);
+  const name = read.text('name') ?? 'shard_client';
   return {
     shardHostname,
     pauseMs: read.limit('pauseMs', pause, isPause) ?? 60_000,
@@ -109,9 +110,9 @@ export function readClientOptions(options: ShardClientOptions): ClientSettings {
     maxUploadBytes: read.limit('maxUploadBytes', 'an integer of 1 or more', isCount) ?? 16 * 2 ** 20,
     lifetimeMs: read.limit('lifetimeMs', 'milliseconds above 0, or Infinity', value => value > 0) ?? Infinity,
     onFatal,
-    name: read.text('name') ?? 'shard_client',
+    name,
     stats,
-    log: safeLog(log),
+    log: partLog(safeLog(log), name, { client: name }),
     clock: clock ?? systemClock,
     random,
   };
