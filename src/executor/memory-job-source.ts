@@ -77,6 +77,10 @@ export class MemoryJobSource implements JobSource {
     this.#lines.clear();
   }
 
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+  }
+
   #enter(line: string, waiting: Waiting): void {
     // Sorting keeps those who do equally many in their turn.
     const [taker] = [...(this.#takers.get(line) ?? [])].sort((one, other) => one.running - other.running);

@@ -5,7 +5,7 @@
  * - `host`: at once, however many.
  * - `merger`: by `mergeWorkers`, while no update waits or runs (MergeGate).
  *
- * What always holds: every job that was taken is answered, once. After `stop` nothing is taken, and when it resolves, no
+ * What always holds: every job that was taken is answered, once. After `close` nothing is taken, and when it resolves, no
  * loop, no update and no git of it runs, but for what could not be ended in a minute.
  */
 import { setTimeout as delay } from 'node:timers/promises';
@@ -41,10 +41,10 @@ type Take = (signal: AbortSignal, running: number) => Promise<Job>;
 const SOURCE_PAUSE_MS = 1000;
 /** For the answers of jobs, and for what a job source or the functions in the options do not end by themselves. */
 const LAST_WORDS_MS = 5000;
-/** For all that `stop` ends. */
+/** For all that `close` ends. */
 const STOP_MS = 60_000;
 
-/** Starts to take jobs when it is made, and goes on until `stop`. */
+/** Starts to take jobs when it is made, and goes on until `close`. */
 export class RepoExecutor {
   readonly #settings: ExecutorSettings;
   readonly #reports: ExecutorReports;
@@ -57,7 +57,7 @@ export class RepoExecutor {
   /** Aborted by `pause`, and then replaced. */
   #taking = new AbortController();
   #resumed: PromiseWithResolve | undefined;
-  #stopped: Promise<void> | undefined;
+  #closed: Promise<void> | undefined;
 
   /** Throws TypeError (`ERR_INVALID_ARG`) that names the option at fault. */
   constructor(options: RepoExecutorOptions) {
@@ -125,15 +125,15 @@ export class RepoExecutor {
    * 60 s whatever there is yet (a queue that does not close, a disk that hangs), with a line in the log. What was left
    * behind keeps the locks of its repositories. A second call gives the same promise.
    */
-  async stop(): Promise<void> {
-    return outsideSections('stop of a RepoExecutor', async () => (this.#stopped ??= this.#stop()));
+  async close(): Promise<void> {
+    return outsideSections('close of a RepoExecutor', async () => (this.#closed ??= this.#close()));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    return this.stop();
+    return this.close();
   }
 
-  async #stop(): Promise<void> {
+  async #close(): Promise<void> {
     const why = new ExecutorError('ERR_EXECUTOR_STOPPED', 'the executor was stopped');
     this.#stopping.abort(why);
     this.#taking.abort(why);
@@ -154,7 +154,7 @@ export class RepoExecutor {
     const { clock, log } = this.#settings;
     const tooLate = promiseWithResolve();
     const timer = clock.setTimer(STOP_MS, () => {
-      log.error('an executor has stopped and left work behind', { jobs: this.running });
+      log.error('the executor was closed and left work behind', { jobs: this.running });
       tooLate.resolve();
     });
     try {
@@ -164,7 +164,7 @@ export class RepoExecutor {
     }
   }
 
-  /** Never rejects; ends once `stop` was called. */
+  /** Never rejects; ends once `close` was called. */
   async #loop(take: Take, atOnce: number): Promise<void> {
     const stopping = this.#stopping.signal;
     const line = new Line(atOnce);
@@ -221,7 +221,7 @@ export class RepoExecutor {
     return doing(job.args, signal);
   }
 
-  /** Never rejects, and does not hold up `stop` for ever. */
+  /** Never rejects, and does not hold up `close` for ever. */
   async #answer(job: Job, answer: JobAnswer): Promise<void> {
     const tooLate = new AbortController();
     let timer: NodeJS.Timeout | undefined;

@@ -64,7 +64,7 @@ export class DroneManager {
   readonly #actions: Actions;
   readonly #capacity: Capacity;
   readonly #refreshes: Refreshes;
-  readonly #shutDown = new AbortController();
+  readonly #closing = new AbortController();
   readonly #turns: MethodTurns;
   #drones: readonly ManagedDrone[] = [];
   #resultsDir: string | undefined;
@@ -83,7 +83,7 @@ export class DroneManager {
     this.#states = new DroneStates(this.#settings);
     const parts = [this.#settings, this.#metrics, this.#states, this.#pidfiles] as const;
     this.#capacity = new Capacity(...parts);
-    this.#refreshes = new Refreshes(queue, ...parts, this.#shutDown.signal);
+    this.#refreshes = new Refreshes(queue, ...parts, this.#closing.signal);
     this.#actions = new Actions(queue, ...parts);
   }
 
@@ -176,15 +176,19 @@ export class DroneManager {
    * commands live on; what is queued on drones stays there; copies under way end with the queue, which is yours to close.
    * A second call gives the same promise.
    */
-  shutdown(): Promise<void> {
+  close(): Promise<void> {
     // Before there is a promise to keep, which would reject for ever.
     try {
-      this.#turns.refuse('shutdown');
+      this.#turns.refuse('close');
     } catch (error) {
       return Promise.reject(errorOf(error));
     }
     this.#ending ??= this.#end();
     return this.#ending;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
 
   /**
@@ -340,7 +344,7 @@ export class DroneManager {
   async #initialize(resultsDir: string, drones: readonly ManagedDrone[]): Promise<void> {
     this.#requireRunning();
     if (this.#resultsDir !== undefined) throw new DroneManagerError('ERR_INITIALIZED', 'the manager is initialized');
-    const patience = { ...this.#settings, signal: this.#shutDown.signal };
+    const patience = { ...this.#settings, signal: this.#closing.signal };
     await initializeDrones(this.#queue, resultsDir, drones, this.#states, patience);
     this.#requireRunning();
     this.#drones = drones;
@@ -354,8 +358,8 @@ export class DroneManager {
   }
 
   async #end(): Promise<void> {
-    this.#shutDown.abort(new DroneManagerError('ERR_SHUT_DOWN', 'the drone manager was shut down'));
-    await this.#turns.take('shutdown', () => this.#refreshes.ended());
+    this.#closing.abort(new DroneManagerError('ERR_SHUT_DOWN', 'the drone manager was closed'));
+    await this.#turns.take('close', () => this.#refreshes.ended());
     await this.#metrics.close();
   }
 
@@ -380,7 +384,7 @@ export class DroneManager {
   }
 
   #requireRunning(): void {
-    if (this.#ending) throw new DroneManagerError('ERR_SHUT_DOWN', 'the drone manager was shut down');
+    if (this.#ending) throw new DroneManagerError('ERR_SHUT_DOWN', 'the drone manager was closed');
   }
 
   #requireInitialized(): string {

@@ -53,7 +53,7 @@ test('the workspace of an executor that was killed goes at the next start, that 
   await once(killed.child, 'exit');
   await using all = benchIn(workshop);
   await until('the removal', () => !existsSync(join(all.workspaces, killed.workspace)));
-  await all.executor.stop();
+  await all.executor.close();
   assert.deepEqual(readdirSync(all.workspaces), [living.workspace]);
   living.letGo();
   const [status] = (await once(living.child, 'exit')) as [number | null];

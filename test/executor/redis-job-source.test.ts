@@ -64,7 +64,7 @@ test('an executor takes its jobs from Redis, is stopped by name there, and answe
   assert.deepEqual(valueOf(await asker.submit('executor:stop:here', { id: 'slow: 1' })), { stopped: true });
   assert.equal(codeOf(await running), 'ERR_EXECUTOR_STOPPED');
   assert.equal(codeOf(await asker.submit('executor:dance', {})), 'ERR_NO_SUCH_JOB');
-  await all.executor.stop();
+  await all.executor.close();
 });
 
 test('a job whose executor was killed is lost, is not run by another one, and the next job is', async () => {
@@ -156,7 +156,7 @@ test('a Redis that is killed in mid-job and has forgotten all: the job is lost, 
   const next = valueOf<ExecuteReport>(await asker.submit('executor:execute', { projects: [], commands: ['true'] }));
   assert.deepEqual([next.succeeded, slow.runs()], [true, 1]);
   assert(told.lines.includes('redis_jobs: the connection to Redis is lost'));
-  await all.executor.stop();
+  await all.executor.close();
 });
 
 test('a Redis that is killed in mid-job and has forgotten nothing: the job ends well, and ran once', async () => {
@@ -175,7 +175,7 @@ test('a Redis that is killed in mid-job and has forgotten nothing: the job ends 
   assert.equal(valueOf<ExecuteReport>(await running).commands[0]?.result.stdout, 'done\n');
   assert.equal(valueOf<ExecuteReport>(await later).succeeded, true);
   assert.equal(slow.runs(), 1);
-  await all.executor.stop();
+  await all.executor.close();
 });
 
 test('who waits while Redis stays away is told so after maxOutageMs, and served again when it is back', async () => {
@@ -294,7 +294,7 @@ test('what others put into the queues is answered too, whatever it is', async ()
   } finally {
     await Promise.all([queue.close(), events.close()]);
   }
-  await all.executor.stop();
+  await all.executor.close();
 });
 
 test('a Redis that is not there, or lets nobody in, is an error without the password', async () => {

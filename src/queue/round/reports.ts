@@ -133,7 +133,7 @@ export class Reports {
 
   threadLost(threadId: number, cause: unknown): void {
     this.log.error(`worker thread ${String(threadId)} was lost: ${String(cause)}`, { threadId, error: cause });
-    this.#metrics.increment('threads', 'lost');
+    this.#metrics.increment('threads.lost');
     publish(events.threadLost, () => ({ queue: this.#queue, threadId, cause }));
   }
 

@@ -53,7 +53,7 @@ export class ShardClient<DB extends FarmTables = FarmTables> {
   #loopReports: ClientReports | undefined;
   #endsAtMs = Infinity;
   #isUnderWay = false;
-  #isShutDown = false;
+  #isClosed = false;
   #heartbeats = 0;
   #failuresInARow = 0;
   /** Where the uploads of the next heartbeat begin; not known before the first one. */
@@ -147,15 +147,15 @@ export class ShardClient<DB extends FarmTables = FarmTables> {
   }
 
   /**
-   * Ticks, with a pause after each, until `shutdown`, a signal (the first one after the current tick, the second one at
-   * once), the end of `lifetimeMs`. Listens to signals from its call on. Resolves at once for a client that was shut down.
+   * Ticks, with a pause after each, until `close`, a signal (the first one after the current tick, the second one at
+   * once), the end of `lifetimeMs`. Listens to signals from its call on. Resolves at once for a client that was closed.
    *
    * Rejects with what is no failure of a heartbeat, such as a defect or a closed store, after `onFatal` was told; with a
    * TickLoopError (`ERR_TICK_LOOP_RUNNING`) while it is running.
    */
   async loop(): Promise<void> {
     refuseInSection(`loop of '${this.name}'`);
-    if (this.#isShutDown) return;
+    if (this.#isClosed) return;
     if (this.#loop.running) throw new TickLoopError('ERR_TICK_LOOP_RUNNING', `${this.name} is running already`);
     const { clock, lifetimeMs } = this.#settings;
     const reports = this.#openReports();
@@ -181,10 +181,14 @@ export class ShardClient<DB extends FarmTables = FarmTables> {
    * Ends the loop after the current tick, or promptly in a pause; it does not start again. Resolves when it has ended, at
    * once when none is on. Inside a tick call it without awaiting it: it waits for the tick.
    */
-  async shutdown(): Promise<void> {
-    refuseInSection(`shutdown of '${this.name}'`);
-    this.#isShutDown = true;
+  async close(): Promise<void> {
+    refuseInSection(`close of '${this.name}'`);
+    this.#isClosed = true;
     await this.#loop.stop();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
 
   async #loopTick({ signal }: TickContext): Promise<void> {
