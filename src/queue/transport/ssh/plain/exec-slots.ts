@@ -11,7 +11,7 @@ import { isChannelRefused, type Server } from './server.js';
 
 /** Below the ten of sshd's MaxSessions, so that there is one left to end processes with. */
 const MOST_AT_ONCE = 8;
-const TRIES = 3;
+const TRIES = 10;
 
 type Listen<T> = (channel: ClientChannel) => T;
 
@@ -31,19 +31,19 @@ export class ExecSlots {
    * aborted before, and the command does not run.
    */
   async start<T>({ command }: ExecText, listen: Listen<T>, signal: AbortSignal): Promise<T | undefined> {
-    for (let tries = 1; ;) {
+    for (;;) {
       const leave = await this.#line.enter(signal).catch(() => undefined);
       if (leave === undefined) return undefined;
       try {
-        return await this.#exec(command, listen, leave);
+        return await this.#execAgain(command, listen, leave, signal);
       } catch (error) {
-        const isRefused = isChannelRefused(error);
         const others = this.#line.inside - 1;
+        const isFull = isChannelRefused(error) && others > 0;
         // Before the next one is let in.
-        if (isRefused && others > 0) this.#line.resize(others);
+        if (isFull) this.#line.resize(others);
         this.#free(leave);
-        if (!isRefused || (others === 0 && tries++ === TRIES)) throw error;
-        if (others === 0) await this.#server.ping();
+        if (signal.aborted) return undefined;
+        if (!isFull) throw error;
       }
     }
   }
@@ -56,6 +56,19 @@ export class ExecSlots {
     } catch (error) {
       this.#free(leave);
       throw error;
+    }
+  }
+
+  /** Keeps its place for all of its tries while no other is open. */
+  async #execAgain<T>(command: string, listen: Listen<T>, leave: () => void, signal: AbortSignal): Promise<T> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await this.#exec(command, listen, leave);
+      } catch (error) {
+        const isAlone = this.#line.inside === 1;
+        if (!isChannelRefused(error) || !isAlone || signal.aborted || tries === TRIES) throw error;
+        await this.#server.ping();
+      }
     }
   }
 
