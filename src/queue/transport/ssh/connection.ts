@@ -45,9 +45,8 @@ export interface ConnectionSettings
       | 'maxConnectingPerAddress'
       | 'held'
       | 'phase'
-      | 'turn'
-      | 'turnFor'
-      | 'rest'
+      | 'pause'
+      | 'openShared'
     > {}
 
 /** The server closed the connection before it had shown who it is: too busy, perhaps. Nothing was sent to it. */

@@ -8,6 +8,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { Window } from '../../../wait/window.js';
+import type { Pause } from '../transport.js';
 import { abandoned } from './abort.js';
 
 const FIRST_WAIT_MS = 100;
@@ -50,11 +51,18 @@ export class Pace {
     return pace;
   }
 
-  /** Waits for a place. Rejects with a TransportError when aborted. */
-  async enter(signal: AbortSignal): Promise<PacePlace> {
-    const leave = await this.#window.enter(signal).catch(() => {
+  /** Waits for a place, in a pause if there is none yet. Rejects with a TransportError when aborted. */
+  async enter(signal: AbortSignal, pause: Pause): Promise<PacePlace> {
+    let leave = (): void => undefined;
+    const enter = async (): Promise<void> => {
+      leave = await this.#window.enter(signal);
+    };
+    try {
+      await (this.#window.inside < this.#limit ? enter() : pause(enter));
+    } catch {
+      leave();
       throw abandoned(signal);
-    });
+    }
     const enteredAt = this.#changes;
     return {
       leave: () => {

@@ -195,7 +195,8 @@ for (const when of ['connect', 'handshake', 'auth', 'bootstrap'] as const) {
       );
       assert.equal(error.kind, 'cancelled');
     }
-    assert.equal((await refusal(hopOptions, { signal: AbortSignal.abort() })).kind, 'cancelled');
+    const givenUp = new TransportError('cancelled', 'given up before it began');
+    assert.equal((await refusal(hopOptions, { signal: AbortSignal.abort(givenUp) })).kind, 'cancelled');
   });
 }
 
