@@ -7,9 +7,10 @@ import { TransportError } from '../transport.js';
 import type { Phase } from '../../wire/messages.js';
 import { unlessAborted } from './abort.js';
 import { Authentication } from './authentication.js';
-import { type ConnectionSettings, Dropped, SshConnection, type Tunnel } from './connection.js';
+import { type ConnectionSettings, SshConnection, type Tunnel } from './connection.js';
 import { addressOf, type SshHop, type SshPoint } from './ssh-endpoint.js';
 import { HostKeyCheck } from './host-key.js';
+import { Dropped } from './login.js';
 import { Pace } from './pace.js';
 import { loadSsh2 } from './ssh2.js';
 import { openTcp } from './tcp.js';
@@ -77,7 +78,8 @@ async function connectOnce(
     Promise.all([loadSsh2(), HostKeyCheck.prepare(point)]),
   );
   const tunnel = await openTunnel();
-  return SshConnection.open(new Client(), point, tunnel, hostKey, new Authentication(point, settings), settings);
+  const authentication = new Authentication(point, settings);
+  return SshConnection.open({ client: new Client(), point, tunnel, hostKey, authentication, settings });
 }
 
 /** Names a server among those reached the same way. */
