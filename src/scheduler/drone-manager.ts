@@ -7,10 +7,9 @@
  * tells only of pidfiles that stand as they stood when it was asked for.
  */
 import type { AnyDrone } from '../queue/drone/drone.js';
-import { summarize } from '../queue/drone/drone-error.js';
 import { invalidArgument } from '../option/invalid-argument.js';
 import { checkNames } from '../option/option-reader.js';
-import { openStats, type Stats } from '../report/stats.js';
+import { Metrics } from '../report/metrics.js';
 import type { TaskQueue } from '../queue/task-queue.js';
 import type { ProcessId } from '../queue/wire/methods.js';
 import { type ActionReport, Actions } from './actions.js';
@@ -59,7 +58,7 @@ import { checkDrones, Roster } from './roster.js';
 export class DroneManager {
   readonly #queue: TaskQueue;
   readonly #settings: ManagerSettings;
-  readonly #stats: Stats;
+  readonly #metrics: Metrics;
   readonly #states: DroneStates;
   readonly #roster: Roster;
   readonly #pidfiles = new Pidfiles();
@@ -77,13 +76,11 @@ export class DroneManager {
     this.#queue = queue;
     this.#settings = readManagerOptions(options);
     const { log, name, stats } = this.#settings;
-    this.#stats = openStats(stats, (error, problems) => {
-      log.warn(`${name}: metrics are being lost: ${summarize(error)}`, { manager: name, problems, error });
-    });
+    this.#metrics = new Metrics(name, stats, log);
     this.#turns = new MethodTurns(`drone manager '${name}'`);
     this.#states = new DroneStates(this.#settings);
     this.#roster = new Roster(this.#states);
-    const parts = [this.#settings, this.#stats, this.#states, this.#pidfiles] as const;
+    const parts = [this.#settings, this.#metrics, this.#states, this.#pidfiles] as const;
     this.#capacity = new Capacity(...parts);
     this.#refreshes = new Refreshes(queue, ...parts, this.#roster.ending);
     this.#actions = new Actions(queue, ...parts);
@@ -334,6 +331,6 @@ export class DroneManager {
   async #end(): Promise<void> {
     this.#roster.shutDown();
     await this.#turns.take('shutdown', () => this.#refreshes.ended());
-    await this.#stats.close();
+    await this.#metrics.close();
   }
 }

@@ -14,7 +14,7 @@ import { Workshop } from './repositories.js';
 
 leakCheck();
 
-const EXECUTOR_PROCESS = fileURLToPath(new URL('./programs/executor-process.ts', import.meta.url));
+const EXECUTOR_PROCESS = fileURLToPath(new URL('./programs/executor-process.js', import.meta.url));
 const NEVER = new AbortController().signal;
 
 /** A process with an executor whose job runs, and the name of that job's workspace. */
@@ -27,14 +27,7 @@ interface OtherExecutor extends Disposable {
 async function otherExecutor(workshop: Workshop, name: string): Promise<OtherExecutor> {
   const [place, goOn] = ['place', 'go-on'].map(what => join(workshop.folder, `${name}-${what}`)) as [string, string];
   const command = `mkdir -p deep/er; pwd >${place}.part; mv ${place}.part ${place}; until [ -e ${goOn} ]; do sleep 0.05; done; ls deep`;
-  const args = [
-    '--import',
-    'tsx',
-    EXECUTOR_PROCESS,
-    join(workshop.folder, `${name}-cache`),
-    workspacesOf(workshop),
-    command,
-  ];
+  const args = [EXECUTOR_PROCESS, join(workshop.folder, `${name}-cache`), workspacesOf(workshop), command];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit'] });
   await until('the job', () => existsSync(place));
   const letGo = (): void => writeFileSync(goOn, '');
@@ -101,8 +94,9 @@ test('a process that has ended has, though nobody has asked for its end yet', as
   const mine = basename(await makeWorkspace(workspaces));
   const [job = '', machine = '', , start = '', id = ''] = mine.split('_');
   const file = join(workshop.folder, 'pid');
-  // Sleep asks for no child's end.
-  const parent = spawn('sh', ['-c', `true & echo $! >${file}; exec sleep 1000`], { stdio: 'ignore' });
+  // Sleep asks for no child's end; the child ends when its parent has become one.
+  const child = `sh -c 'until read -r comm <"/proc/$PPID/comm" && [ "$comm" = sleep ]; do :; done'`;
+  const parent = spawn('sh', ['-c', `${child} & echo $! >${file}; exec sleep 1000`], { stdio: 'ignore' });
   try {
     await until('the zombie', () => existsSync(file) && isZombie(readFileSync(file, 'utf8').trim()));
     const theirs = [job, machine, readFileSync(file, 'utf8').trim(), start, id].join('_');

@@ -17,7 +17,7 @@ import { Workshop } from './repositories.js';
 
 leakCheck();
 
-const DYING_TAKER = fileURLToPath(new URL('./programs/dying-taker.ts', import.meta.url));
+const DYING_TAKER = fileURLToPath(new URL('./programs/dying-taker.js', import.meta.url));
 /** Long enough for a taker that is held up between taking a job and answering it. */
 const LOCK_MS = 1000;
 const never = new AbortController().signal;
@@ -70,7 +70,7 @@ test('an executor takes its jobs from Redis, is stopped by name there, and answe
 test('a job whose executor was killed is lost, is not run by another one, and the next job is', async () => {
   await using redis = await startRedis();
   await using survivor = await open(redis, { lockMs: LOCK_MS });
-  const child = spawn(process.execPath, ['--import', 'tsx', DYING_TAKER, redis.url, String(LOCK_MS)], {
+  const child = spawn(process.execPath, [DYING_TAKER, redis.url, String(LOCK_MS)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   try {
@@ -152,10 +152,10 @@ test('a Redis that is killed in mid-job and has forgotten all: the job is lost, 
   }
   assert.equal(codeOf(await lost), 'ERR_JOB_LOST');
   slow.letEnd();
-  await until('the end of the job', () => ofExecutor.lines.includes('a job could not be answered'));
+  await until('the end of the job', () => ofExecutor.lines.includes('here: a job could not be answered'));
   const next = valueOf<ExecuteReport>(await asker.submit('executor:execute', { projects: [], commands: ['true'] }));
   assert.deepEqual([next.succeeded, slow.runs()], [true, 1]);
-  assert(told.lines.includes('the connection to Redis is lost'));
+  assert(told.lines.includes('redis_jobs: the connection to Redis is lost'));
   await all.executor.stop();
 });
 
@@ -189,7 +189,7 @@ test('who waits while Redis stays away is told so after maxOutageMs, and served 
   const waiting = jobs.submit('merger:cat', 2);
   const taken = await jobs.take('merger', 'here', never);
   await redis.signal('SIGKILL');
-  await until('the outage', () => told.lines.includes('the connection to Redis is lost'));
+  await until('the outage', () => told.lines.includes('redis_jobs: the connection to Redis is lost'));
   await clock.advance(1000);
   assert.equal(codeOf(await waiting), 'ERR_JOB_LOST');
   assert.equal(codeOf(await jobs.submit('merger:cat', 3)), 'ERR_JOB_LOST');

@@ -19,7 +19,7 @@ import { Workshop } from './repositories.js';
 
 leakCheck();
 
-const STUCK_PROCESS = fileURLToPath(new URL('./programs/stuck-process.ts', import.meta.url));
+const STUCK_PROCESS = fileURLToPath(new URL('./programs/stuck-process.js', import.meta.url));
 const WEB = { connection: 'git', project: 'web' };
 const API = { connection: 'git', project: 'api' };
 
@@ -112,7 +112,7 @@ test('stop resolves though git cannot be ended, and its repository is refused to
   await hang.begun();
   await Promise.all([all.executor.stop(), update]);
   assert.equal((await job).ok, false);
-  assert.deepEqual(lines, ['git could not be ended and is left behind']);
+  assert.deepEqual(lines, ['repo_cache: git could not be ended and is left behind']);
   const cache = workshop.cache();
   await assert.rejects(cache.update(WEB), { code: 'ERR_GIT_STUCK' });
   await assert.rejects(cache.free(WEB), { code: 'ERR_GIT_STUCK' });
@@ -140,7 +140,7 @@ test('git that was given up does not keep its process from its end', async t => 
   using workshop = new Workshop();
   const hang = new Hang(t, workshop);
   hang.begin();
-  const args = ['--import', 'tsx', STUCK_PROCESS, workshop.cacheFolder, workshop.remote('web').folder, hang.program];
+  const args = [STUCK_PROCESS, workshop.cacheFolder, workshop.remote('web').folder, hang.program];
   const other = spawn(process.execPath, args, { stdio: ['pipe', 'ignore', 'inherit'] });
   await hang.begun();
   other.stdin.end('x');
@@ -170,5 +170,5 @@ test('stop resolves after a minute though the queue of a job does not close, and
   assert.equal(hasStopped, false);
   await clock.advance(1);
   await stopped;
-  assert.deepEqual(lines, ['an executor has stopped and left work behind']);
+  assert.deepEqual(lines, ['here: an executor has stopped and left work behind']);
 });

@@ -442,8 +442,8 @@ test('a shared cache that fails costs a line in the log and nothing else', async
   const { loader, lines } = setup({ cache });
   const { outcomes } = await loader.reconfigureAll();
   assert.deepEqual([...outcomes.values()], ['loaded', 'loaded']);
-  assert(lines.includes('files of pa main could not be shared'));
-  assert(lines.includes('shared files of pa main could not be read'));
+  assert(lines.includes('tenants: files of pa main could not be shared'));
+  assert(lines.includes('tenants: shared files of pa main could not be read'));
   await assert.rejects(loader.cleanup(), /cache gone/);
 });
 
@@ -483,9 +483,9 @@ test('a change that another process has published is taken over once, however ma
   const folder = await mkdtemp(join(tmpdir(), 'published-'));
   try {
     const path = join(folder, 'tenants.json');
-    const program = fileURLToPath(new URL('programs/publisher-process.ts', import.meta.url));
+    const program = fileURLToPath(new URL('programs/publisher-process.js', import.meta.url));
     const publish = async (ltime: number, ...names: string[]): Promise<void> => {
-      await promisify(execFile)(process.execPath, ['--import=tsx', program, path, String(ltime), ...names]);
+      await promisify(execFile)(process.execPath, [program, path, String(ltime), ...names]);
     };
     await publish(1, 'a');
     const system = new PublishedConfig(path);

@@ -2,10 +2,10 @@
  * The main thread's book of all batches that are out: it alone decides how each one ended. A batch is settled by its
  * last answer, by a failure, by the death of its thread, or, when it was stopped and nobody reacts, by the clock.
  */
-import { setMaxListeners } from 'node:events';
+import { onAbort } from '../../wait/abort.js';
 import { Answers } from './answers.js';
 import { Batch, type Stop } from './batch.js';
-import { systemClock } from '../../wait/clock.js';
+import { MAX_TIMER_MS, systemClock } from '../../wait/clock.js';
 import type { QueuedCall } from '../drone/call.js';
 import { decode } from '../wire/codec/codec.js';
 import { encodeCredit } from '../wire/credits.js';
@@ -13,8 +13,7 @@ import type { AnyDrone, Workload } from '../drone/drone.js';
 import { endpointOf } from '../drone/drone.js';
 import type { Endpoint } from '../drone/endpoint.js';
 import type { DroneError, DroneErrorKind } from '../drone/drone-error.js';
-import { checkFailedReport } from './failed-report.js';
-import { survivors } from './survivors.js';
+import { checkFailedReport, survivingPids } from './reply-reader.js';
 import { OutputFlows } from './output-flows.js';
 import { Probes } from './probes.js';
 import { RelaySwitch } from './relay-switch.js';
@@ -101,7 +100,7 @@ export class Ledger {
     const entry: Entry = { batch, place: undefined, flows, release: [] };
     this.#entries.set(batch.id, entry);
     // Whatever else the event loop still holds, a process must not end in mid-round.
-    this.#keepAlive ??= setInterval(() => undefined, 2 ** 30);
+    this.#keepAlive ??= setInterval(() => undefined, MAX_TIMER_MS);
     return entry;
   }
 
@@ -259,7 +258,8 @@ export class Ledger {
       batch.killsAnswered = true;
       batch.answeredInTime(undefined);
       const { hostname } = batch.drone;
-      for (const pid of survivors(value)) this.#reports.droneWarning(hostname, `process ${pid} could not be killed`);
+      for (const pid of survivingPids(value))
+        this.#reports.droneWarning(hostname, `process ${pid} could not be killed`);
     } else {
       const call = batch.callAt(index);
       batch.answeredInTime(call);
@@ -315,15 +315,7 @@ export class Ledger {
     for (const call of entry.batch.calls) {
       const { signal } = call.options;
       if (signal === undefined || signal.aborted) continue;
-      const cancel = (): void => {
-        this.#cancelCall(entry, call, signal);
-      };
-      // Calls may share a signal; a listener per call is no leak, as each goes with its batch.
-      setMaxListeners(0, signal);
-      signal.addEventListener('abort', cancel, { once: true });
-      entry.release.push(() => {
-        signal.removeEventListener('abort', cancel);
-      });
+      entry.release.push(onAbort(signal, () => this.#cancelCall(entry, call, signal)));
     }
   }
 

@@ -2,6 +2,7 @@
  * One agent, from the first attempt to reach its drone: takes a turn to connect, keeps the clock, awaits Ready, and from
  * then on tells what the agent says.
  */
+import { onAbort } from '../../wait/abort.js';
 import { decode } from '../wire/codec/codec.js';
 import { type FrameHandler, ProtocolError } from '../wire/frames.js';
 import {
@@ -12,7 +13,7 @@ import {
   type TransportContext,
   TransportError,
 } from '../transport/transport.js';
-import type { Window } from '../../wait/window.js';
+import type { Line } from '../../wait/line.js';
 import {
   type Answer,
   type DownKind,
@@ -35,7 +36,7 @@ const MAX_STDERR_CHARS = 4096;
 export interface SessionOwner {
   readonly settings: ThreadSettings;
   /** Turns to connect. */
-  readonly window: Window;
+  readonly turns: Line;
   loadTransport(name: string): Promise<Transport>;
   relay(key: string, marker: string, events: ChannelEvents): Channel;
   ask(question: Question, signal?: AbortSignal): Promise<Answer>;
@@ -123,7 +124,7 @@ export class AgentSession {
     ready.catch(() => undefined);
     const transport = await this.#owner.loadTransport(this.#spec.transport);
     signal.throwIfAborted();
-    await inTurn(this.#owner.window, signal, this.#moveTo, async pause => {
+    await inTurn(this.#owner.turns, signal, this.#moveTo, async pause => {
       const context = this.#context(held, signal, pause);
       onChannel(await transport.open(this.#spec, start, this.#channelEvents(), context));
       this.#moveTo('bootstrap');
@@ -137,7 +138,7 @@ export class AgentSession {
   }
 
   #context(held: boolean, signal: AbortSignal, pause: Pause): TransportContext {
-    const { settings, window } = this.#owner;
+    const { settings, turns } = this.#owner;
     return {
       connectTimeoutMs: this.#connectTimeoutMs,
       keepaliveIntervalMs: settings.keepaliveIntervalMs,
@@ -148,7 +149,7 @@ export class AgentSession {
       signal,
       phase: this.#moveTo,
       pause,
-      openShared: (shared, phase, open) => inTurn(window, shared, phase, open),
+      openShared: (shared, phase, open) => inTurn(turns, shared, phase, open),
       relay: (key, marker, events) => this.#owner.relay(key, marker, events),
       ask: (question, asker) => this.#owner.ask(question, asker),
     };
@@ -169,9 +170,7 @@ export class AgentSession {
       });
       this.#stream = stream;
       this.#failStart = reject;
-      signal.addEventListener('abort', () => {
-        reject(signal.reason as Error);
-      });
+      onAbort(signal, reject);
     });
   }
 

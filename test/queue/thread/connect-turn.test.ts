@@ -4,12 +4,12 @@ import test from 'node:test';
 import { inTurn } from '../../../src/queue/thread/connect-turn.js';
 import type { Pause } from '../../../src/queue/transport/transport.js';
 import type { Phase } from '../../../src/queue/wire/messages.js';
-import { Window } from '../../../src/wait/window.js';
+import { Line } from '../../../src/wait/line.js';
 
 const { signal } = new AbortController();
 
 test('a pause lets another one connect, and has a turn again when it is over', async () => {
-  const turns = new Window(1);
+  const turns = new Line(1);
   const phases: Phase[] = [];
   const work = async (pause: Pause): Promise<string> => {
     const said = await pause(() =>
@@ -29,7 +29,7 @@ test('a pause lets another one connect, and has a turn again when it is over', a
 });
 
 test('a turn is given back when the work fails, and a pause that fails has none', async () => {
-  const turns = new Window(1);
+  const turns = new Line(1);
   const refused = new Error('refused');
   const work = async (pause: Pause): Promise<void> => {
     await assert.rejects(
@@ -47,7 +47,7 @@ test('a turn is given back when the work fails, and a pause that fails has none'
 });
 
 test('an abort ends the wait for a turn, at first and after a pause', async () => {
-  const turns = new Window(1);
+  const turns = new Line(1);
   const stop = new AbortController();
   const reason = new Error('given up');
   let others = (): void => undefined;

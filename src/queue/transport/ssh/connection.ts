@@ -7,7 +7,7 @@
 import type { Client, ClientChannel } from 'ssh2';
 import { oneLine } from '../../../report/untrusted-text.js';
 import { type TransportContext, TransportError } from '../transport.js';
-import { unlessAborted } from './abort.js';
+import { raceAbort } from '../../../wait/abort.js';
 import { addressOf } from './ssh-endpoint.js';
 import { ask, Keepalive } from './keepalive.js';
 import { logIn, type LoginParts, type LoginSettings, type LoginTunnel } from './login.js';
@@ -113,7 +113,7 @@ export class SshConnection {
         return listen(channel);
       },
     );
-    return unlessAborted(signal, opened, () => late?.destroy());
+    return raceAbort(signal, opened, () => late?.destroy());
   }
 
   /** Resolves when the server has answered: what it sent before is here by then. Rejects when the connection ends first. */
@@ -139,7 +139,7 @@ export class SshConnection {
       callback => this.#client.forwardOut('127.0.0.1', 0, host, port, callback),
       channel => channel,
     );
-    return unlessAborted(signal, opened, late => {
+    return raceAbort(signal, opened, late => {
       late.destroy();
     });
   }

@@ -18,8 +18,8 @@
 import type { Duplex } from 'node:stream';
 import type { Algorithms, AuthHandlerMiddleware, Client } from 'ssh2';
 import { oneLine } from '../../../report/untrusted-text.js';
+import { onAbort } from '../../../wait/abort.js';
 import { type TransportContext, TransportError } from '../transport.js';
-import { abandoned } from './abort.js';
 import type { Authentication, AuthenticationSettings } from './authentication.js';
 import type { HostKeyCheck } from './host-key.js';
 import { addressOf, type SshPoint } from './ssh-endpoint.js';
@@ -97,6 +97,7 @@ class Login {
   readonly #onOpen: () => void;
   readonly #onFailed: (error: TransportError) => void;
   #state: State = 'handshake';
+  #stopListening = (): void => undefined;
 
   constructor(parts: LoginParts, onOpen: () => void, onFailed: (error: TransportError) => void) {
     this.#client = parts.client;
@@ -111,15 +112,9 @@ class Login {
 
   start(): void {
     const { signal, phase } = this.#settings;
-    if (signal.aborted) {
-      this.#onAbort();
-      return;
-    }
-    if (this.#tunnel.isClosed) {
-      this.#fail(this.#dropped(this.#tunnel.lossCause()));
-      return;
-    }
-    signal.addEventListener('abort', this.#onAbort, { once: true });
+    this.#stopListening = onAbort(signal, reason => this.#fail(reason as TransportError));
+    if (this.#tunnel.isClosed) this.#fail(this.#dropped(this.#tunnel.lossCause()));
+    if (this.#isOver) return;
     this.#client
       .on('handshake', () => this.#onHandshake())
       .on('ready', () => this.#onReady())
@@ -190,10 +185,6 @@ class Login {
     } else this.#fail(this.#unreachable('closed the connection', cause));
   }
 
-  readonly #onAbort = (): void => {
-    this.#fail(abandoned(this.#settings.signal));
-  };
-
   #handshakeFailure(error: Ssh2Error): TransportError {
     if (error.message.includes('no matching host key format') && this.#hostKey.isTypeRecorded) {
       return this.#hostKey.refuseMissingType();
@@ -232,6 +223,6 @@ class Login {
   #moveTo(state: State): void {
     if (!MOVES[this.#state].includes(state)) throw new Error(`a login went from ${this.#state} to ${state}`);
     this.#state = state;
-    if (this.#isOver) this.#settings.signal.removeEventListener('abort', this.#onAbort);
+    if (this.#isOver) this.#stopListening();
   }
 }

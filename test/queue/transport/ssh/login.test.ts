@@ -10,7 +10,7 @@ import { Authentication } from '../../../../src/queue/transport/ssh/authenticati
 import { HostKeyCheck } from '../../../../src/queue/transport/ssh/host-key.js';
 import { Dropped, logIn } from '../../../../src/queue/transport/ssh/login.js';
 import type { SshEndpointSpec } from '../../../../src/queue/transport/ssh/ssh-endpoint.js';
-import type { TransportError } from '../../../../src/queue/transport/transport.js';
+import { TransportError } from '../../../../src/queue/transport/transport.js';
 import type { Phase } from '../../../../src/queue/wire/messages.js';
 
 /** What a login uses of ssh2's client. */
@@ -103,7 +103,7 @@ const FAILURES: readonly [name: string, kind: string, isDropped: boolean, drive:
       client.emit('change password');
     },
   ],
-  ['an abort', 'cancelled', false, ({ stop }) => stop.abort()],
+  ['an abort', 'cancelled', false, ({ stop }) => stop.abort(new TransportError('cancelled', 'given up'))],
 ];
 
 for (const [name, kind, isDropped, drive] of FAILURES) {
