@@ -2,7 +2,8 @@
 import { nameValues, type Call, type QueuedCall } from '../drone/call.js';
 import { encode } from '../wire/codec/codec.js';
 import { type AnyDrone, endpointOf, type Workload } from '../drone/drone.js';
-import { DroneError, type DroneErrorKind } from '../drone/drone-error.js';
+import { DroneError } from '../drone/drone-error.js';
+import { type DroneErrorKind, ERROR_KINDS } from '../drone/error-kinds.js';
 import type { FrameWriter } from '../wire/frames.js';
 import { type DownReport, type FailedReport, FrameType, type Phase, writeCall } from '../wire/messages.js';
 
@@ -260,9 +261,9 @@ export class Batch {
     const { stop } = this;
     const named = stop?.kind ?? kind;
     const reason = this.#afterTry(stop?.reason ?? this.#reasonToCancel(named, awaited) ?? cause);
-    const isOfOneCall = sent && (named === 'timeout' || named === 'cancelled' || named === 'callback');
+    const endsCall = sent && ERROR_KINDS[named].endsCall;
     this.#fail(named, reason, {
-      call: stop?.call ?? (isOfOneCall ? awaited : undefined),
+      call: stop?.call ?? (endsCall ? awaited : undefined),
       mayHaveRun: () => sent,
       isOver: () => false,
       kills: sent ? [] : this.#kills,
@@ -312,7 +313,7 @@ export class Batch {
     const certain = new Set(notStarted);
     // Who cancelled a call does not want it any more, and a caller's function that throws would throw again.
     const isDone = (each: QueuedCall): boolean =>
-      facts.isOver(each) || (each === call && kind === 'callback') || this.#cancelledCalls?.has(each) === true;
+      facts.isOver(each) || (each === call && !ERROR_KINDS[kind].goesBack) || this.#cancelledCalls?.has(each) === true;
     this.#ending = {
       error: new DroneError({
         kind,

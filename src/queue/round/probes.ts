@@ -5,7 +5,7 @@
 import { systemClock } from '../../wait/clock.js';
 import { decode } from '../wire/codec/codec.js';
 import type { Endpoint } from '../drone/endpoint.js';
-import type { DroneErrorKind } from '../drone/drone-error.js';
+import type { DroneErrorKind } from '../drone/error-kinds.js';
 import type { Place } from '../thread/runner.js';
 import { type DownReport, FrameType, type Phase } from '../wire/messages.js';
 

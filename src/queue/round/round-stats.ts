@@ -1,5 +1,5 @@
 /** What a queue measures: its rounds, its workers, its failures, and how many drones are in flight. */
-import type { DroneErrorKind } from '../drone/drone-error.js';
+import type { DroneErrorKind } from '../drone/error-kinds.js';
 import type { Log } from '../../report/log.js';
 import { BoundedNames, metricName, openStats, type Stats, type StatsTarget } from '../../report/stats.js';
 

@@ -20,13 +20,8 @@ import {
   returnWorkload,
   takeWorkload,
 } from '../drone/drone.js';
-import {
-  describeFailures,
-  type DroneError,
-  type DroneErrorKind,
-  type DroneResults,
-  DroneTaskQueueException,
-} from '../drone/drone-error.js';
+import { describeFailures, type DroneError, type DroneResults, DroneTaskQueueException } from '../drone/drone-error.js';
+import { ERROR_KINDS } from '../drone/error-kinds.js';
 import { invalidArgument } from '../../option/invalid-argument.js';
 import { type KickedOut, KickOut } from './kick-out.js';
 import { Ledger } from './ledger.js';
@@ -40,9 +35,6 @@ import type { Args, MethodName, Result } from '../wire/methods.js';
 import { Worker } from './worker.js';
 
 const DEFAULT_CLOSE_GRACE_MS = 10_000;
-
-/** Kinds of failure that say nothing about how the round goes. */
-const BORNE: readonly DroneErrorKind[] = ['kicked-out', 'cancelled', 'not-contacted'];
 
 /**
  * In which order a round's batches start. Resolves when `execute` with `wait: false` may: for side by side that is at
@@ -274,7 +266,7 @@ export class Rounds {
 
   /** A drone of the round has failed; when it is the last that the round bears, no further drone is contacted. */
   #countFailure(round: Round, { kind }: DroneError): void {
-    if (BORNE.includes(kind) || ++round.failures !== round.failureLimit) return;
+    if (!ERROR_KINDS[kind].stopOn || ++round.failures !== round.failureLimit) return;
     const reason = new Error(
       `stopped after ${String(round.failures)} of ${String(round.workers.length)} drones had failed`,
     );
