@@ -6,7 +6,7 @@ import { setMaxListeners } from 'node:events';
 import { Answers } from './answers.js';
 import { Batch, type Stop } from './batch.js';
 import { systemClock } from '../../wait/clock.js';
-import type { QueuedCall } from '../drone/call.js';
+import { KillCall, type QueuedCall } from '../drone/call.js';
 import { decode } from '../wire/codec/codec.js';
 import { encodeCredit } from '../wire/credits.js';
 import type { AnyDrone, Workload } from '../drone/drone.js';
@@ -14,8 +14,7 @@ import { endpointOf } from '../drone/drone.js';
 import type { Endpoint } from '../drone/endpoint.js';
 import type { DroneError } from '../drone/drone-error.js';
 import type { DroneErrorKind } from '../drone/error-kinds.js';
-import { checkFailedReport } from './failed-report.js';
-import { survivors } from './survivors.js';
+import { checkFailedReport, survivors } from './replies.js';
 import { OutputFlows } from './output-flows.js';
 import { Probes } from './probes.js';
 import { RelaySwitch } from './relay-switch.js';
@@ -152,7 +151,7 @@ export class Ledger {
       this.#abandon(batch, stop.kind, stop.reason);
       return;
     }
-    if (batch.answered) {
+    if (batch.isAnswered) {
       this.#settleAnswered(entry);
       return;
     }
@@ -229,7 +228,7 @@ export class Ledger {
         batch.enter(PHASES[index] ?? batch.phase);
         return;
       case FrameType.Value:
-        this.#takeValue(entry, index, decode(payload));
+        this.#takeValue(entry, decode(payload));
         return;
       case FrameType.Output:
         this.#takeOutput(entry, index, payload);
@@ -254,22 +253,17 @@ export class Ledger {
     }
   }
 
-  #takeValue(entry: Entry, index: number, value: unknown): void {
+  #takeValue(entry: Entry, value: unknown): void {
     const { batch } = entry;
-    if (batch.isKill(index)) {
-      batch.killsAnswered = true;
-      batch.answeredInTime(undefined);
+    const call = batch.answer(value);
+    if (call instanceof KillCall) {
       const { hostname } = batch.drone;
       for (const pid of survivors(value)) this.#reports.droneWarning(hostname, `process ${pid} could not be killed`);
-    } else {
-      const call = batch.callAt(index);
-      batch.answeredInTime(call);
-      if (call) entry.flows?.complete(call);
-      call?.reader?.end();
-      batch.values.push(value);
-      batch.phaseSinceMs = performance.now();
+    } else if (call) {
+      entry.flows?.complete(call);
+      call.reader?.end();
     }
-    if (batch.values.length === batch.workload.calls.length) this.#settleAnswered(entry);
+    if (batch.isAnswered) this.#settleAnswered(entry);
   }
 
   /** All calls have answered; a caller's function may still be at their output. */
@@ -306,14 +300,14 @@ export class Ledger {
       },
       idle: () => {
         const entry = this.#entries.get(batch.id);
-        if (entry && batch.answered) this.#settleAnswered(entry);
+        if (entry && batch.isAnswered) this.#settleAnswered(entry);
       },
     });
   }
 
   /** Calls may bring a signal of their own; it ends the call, and its batch there. */
   #watchSignals(entry: Entry): void {
-    for (const call of entry.batch.calls) {
+    for (const call of entry.batch.unanswered) {
       const { signal } = call.options;
       if (signal === undefined || signal.aborted) continue;
       const cancel = (): void => {
@@ -334,7 +328,7 @@ export class Ledger {
     entry.flows?.close(call);
     // It waits to be tried again, which it is not any more.
     if (entry.place === undefined) this.#end(entry);
-    else if (batch.answered) this.#settleAnswered(entry);
+    else if (batch.isAnswered) this.#settleAnswered(entry);
     else entry.place.send(FrameType.Cancel, batch.id, batch.indexOf(call));
   }
 
@@ -343,7 +337,7 @@ export class Ledger {
     this.probes.lose(place, cause);
     for (const entry of [...this.#entries.values()]) {
       // Of one that has answered only the caller's function is waited for.
-      if (entry.place === place && !entry.batch.answered) this.#abandon(entry.batch, 'worker-lost', cause);
+      if (entry.place === place && !entry.batch.isAnswered) this.#abandon(entry.batch, 'worker-lost', cause);
     }
     this.#reports.threadLost(place.threadId, cause);
   }

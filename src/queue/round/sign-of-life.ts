@@ -30,10 +30,10 @@ function signOfLastTry(cause: unknown): SignOfLife {
 
 /**
  * The agent reported how the call ended: `lost` for another call's sake, or out of time; or all had answered, and it was
- * the caller's `onOutput`. Of an agent that was killed for its silence the call is among those that may have run.
+ * the caller's `onOutput`. Of an agent that was killed for its silence the calls are among those that may have run.
  */
 function isReported({ kind, call, killed, completed, mayHaveRun, notStarted }: DroneError): boolean {
   if (kind !== 'timeout') return call !== undefined;
-  if (killed !== undefined) return call === undefined || !mayHaveRun.includes(call);
+  if (killed !== undefined) return call === undefined ? mayHaveRun.length === 0 : !mayHaveRun.includes(call);
   return completed.length > 0 && mayHaveRun.length === 0 && notStarted.length === 0;
 }

@@ -1,4 +1,4 @@
-/** What an agent's Failed frame may hold; it comes from a drone, and is not believed before it was looked at. */
+/** What an agent's answers may hold. They come from a drone, and are checked before they are believed. */
 import { inspect } from 'node:util';
 import { ProtocolError } from '../wire/frames.js';
 import type { FailedReport } from '../wire/messages.js';
@@ -21,4 +21,14 @@ export function checkFailedReport(report: unknown): FailedReport {
 function isOutput(value: unknown): boolean {
   const { stdout, stderr } = (value ?? {}) as { stdout?: unknown; stderr?: unknown };
   return typeof stdout === 'string' && typeof stderr === 'string';
+}
+
+/** The pids that an answer to killProcesses reports as alive. A fake may answer anything, and mostly nothing. */
+export function survivors(answer: unknown): string[] {
+  if (!Array.isArray(answer)) return [];
+  const list = answer.filter(each => typeof each === 'object' && each !== null) as {
+    pid?: unknown;
+    killed?: unknown;
+  }[];
+  return list.filter(({ killed }) => killed === false).map(({ pid }) => String(pid));
 }
