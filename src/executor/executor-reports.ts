@@ -1,5 +1,5 @@
 /** What is told of an executor's jobs and updates: events and metrics. The log tells besides of what failed. */
-import { events, publish } from '../report/events.js';
+import { events, publish } from './events.js';
 import { BoundedNames, metricName, openStats, type Stats } from '../report/stats.js';
 import type { ExecutorSettings } from './executor-options.js';
 import { failureOf, type Job } from './job-source.js';

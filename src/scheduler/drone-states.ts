@@ -6,7 +6,7 @@
 import type { Clock } from '../wait/clock.js';
 import type { AnyDrone } from '../queue/drone/drone.js';
 import { summarize } from '../queue/drone/drone-error.js';
-import { events, publish } from '../report/events.js';
+import { events, publish } from './events.js';
 import type { Log } from '../report/log.js';
 import type { ManagedDrone } from './managed-drone.js';
 import type { Snapshot } from './snapshot.js';

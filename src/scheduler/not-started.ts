@@ -1,6 +1,6 @@
 /** Commands that did not start are told in one way, whoever finds out. */
 import { summarize } from '../queue/drone/drone-error.js';
-import { events, publish } from '../report/events.js';
+import { events, publish } from './events.js';
 import { metricName, type Stats } from '../report/stats.js';
 import type { ManagerSettings } from './manager-options.js';
 import type { PidfileId } from './pidfile.js';

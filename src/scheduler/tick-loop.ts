@@ -11,7 +11,7 @@
  * and listeners on the process, and the timer that keeps it alive, are there only from the start to the end of `run`.
  */
 import { summarize } from '../queue/drone/drone-error.js';
-import { events, publish } from '../report/events.js';
+import { events, publish } from './events.js';
 import { invalidArgument } from '../option/invalid-argument.js';
 import { refuseInSection } from '../wait/section-guard.js';
 import { metricName, openStats, type Stats } from '../report/stats.js';

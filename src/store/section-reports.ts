@@ -1,6 +1,6 @@
 /** What is told of sections: log, events and metrics. */
 import { systemClock } from '../wait/clock.js';
-import { events, publish } from '../report/events.js';
+import { events, publish } from './events.js';
 import type { Log } from '../report/log.js';
 import { BoundedNames, metricName, openStats, type Stats } from '../report/stats.js';
 import { titleOf } from './call-site.js';

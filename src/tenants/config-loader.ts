@@ -8,7 +8,7 @@
 import { refuseInSection } from '../wait/section-guard.js';
 import { setMaxListeners } from 'node:events';
 import { isDeepStrictEqual } from 'node:util';
-import { events, publish } from '../report/events.js';
+import { events, publish } from './events.js';
 import { BranchReader, type ReadBranch } from './branch-reader.js';
 import { faultText } from './layout-error.js';
 import {

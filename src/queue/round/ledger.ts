@@ -14,7 +14,7 @@ import { endpointOf } from '../drone/drone.js';
 import type { Endpoint } from '../drone/endpoint.js';
 import type { DroneError } from '../drone/drone-error.js';
 import type { DroneErrorKind } from '../drone/error-kinds.js';
-import { checkFailedReport, survivors } from './replies.js';
+import { checkFailedReport, survivingPids } from './reply-reader.js';
 import { OutputFlows } from './output-flows.js';
 import { Probes } from './probes.js';
 import { RelaySwitch } from './relay-switch.js';
@@ -258,7 +258,8 @@ export class Ledger {
     const call = batch.answer(value);
     if (call instanceof KillCall) {
       const { hostname } = batch.drone;
-      for (const pid of survivors(value)) this.#reports.droneWarning(hostname, `process ${pid} could not be killed`);
+      for (const pid of survivingPids(value))
+        this.#reports.droneWarning(hostname, `process ${pid} could not be killed`);
     } else if (call) {
       entry.flows?.complete(call);
       call.reader?.end();

@@ -1,7 +1,7 @@
 /** Everything that a queue tells of its rounds: each fact in the log, as an event, and where it can be counted, as a metric. */
 import type { Call } from '../drone/call.js';
 import { type DroneError, summarize } from '../drone/drone-error.js';
-import { events, publish } from '../../report/events.js';
+import { events, publish } from '../events.js';
 import { readF64 } from '../wire/frames.js';
 import { type Log, safeLog } from '../../report/log.js';
 import type { QueueSettings } from '../queue-options.js';

@@ -1,5 +1,5 @@
 /** What is told of a shard client's heartbeats: log, events and metrics. */
-import { events, type HeartbeatEnd, publish } from '../../report/events.js';
+import { events, type HeartbeatEnd, publish } from '../events.js';
 import type { Log } from '../../report/log.js';
 import { metricName, openStats, type Stats } from '../../report/stats.js';
 import type { StoreErrorCode } from '../../store/store-error.js';

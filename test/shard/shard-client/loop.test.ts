@@ -2,8 +2,14 @@
 import assert from 'node:assert/strict';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { test } from 'node:test';
-import { HeartbeatError, type HeartbeatErrorCode, ShardClient, type ShardClientOptions } from 'drone-task-queue/shard';
-import { type Clock, events } from 'drone-task-queue/scheduler';
+import {
+  events,
+  HeartbeatError,
+  type HeartbeatErrorCode,
+  ShardClient,
+  type ShardClientOptions,
+} from 'drone-task-queue/shard';
+import { type Clock, events as schedulerEvents } from 'drone-task-queue/scheduler';
 import { Gate } from 'drone-task-queue/testing';
 import { sql } from 'kysely';
 import { leakCheck } from '../../support/leak-check.js';
@@ -385,10 +391,10 @@ test('a pause of an hour ends when the client is shut down, and when its signal 
     const shard = client(farm, new ScriptedLink(), { pauseMs: 3_600_000, ...options });
     const ended = new Promise<void>(resolve => {
       const listener = (): void => {
-        unsubscribe(events.tickEnd, listener);
+        unsubscribe(schedulerEvents.tickEnd, listener);
         resolve();
       };
-      subscribe(events.tickEnd, listener);
+      subscribe(schedulerEvents.tickEnd, listener);
     });
     const loop = shard.loop();
     await ended;

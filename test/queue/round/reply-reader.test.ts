@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { ProtocolError } from '../../../src/queue/wire/frames.js';
-import { checkFailedReport } from '../../../src/queue/round/replies.js';
+import { checkFailedReport } from '../../../src/queue/round/reply-reader.js';
 import { leakCheck } from '../../support/leak-check.js';
 
 leakCheck();

@@ -1,4 +1,4 @@
-/** What an agent's answers may hold. They come from a drone, and are checked before they are believed. */
+/** Reads an agent's replies. They come from a drone, and are not believed before they were looked at. */
 import { inspect } from 'node:util';
 import { ProtocolError } from '../wire/frames.js';
 import type { FailedReport } from '../wire/messages.js';
@@ -23,8 +23,8 @@ function isOutput(value: unknown): boolean {
   return typeof stdout === 'string' && typeof stderr === 'string';
 }
 
-/** The pids that an answer to killProcesses reports as alive. A fake may answer anything, and mostly nothing. */
-export function survivors(answer: unknown): string[] {
+/** Pids that an answer to killProcesses reports as alive. A fake may answer anything, and mostly answers nothing. */
+export function survivingPids(answer: unknown): string[] {
   if (!Array.isArray(answer)) return [];
   const list = answer.filter(each => typeof each === 'object' && each !== null) as {
     pid?: unknown;
