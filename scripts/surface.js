@@ -3,6 +3,7 @@
 // (`node scripts/surface.js`, needs dist/) it writes that file.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { format, resolveConfig } from 'prettier';
 import ts from 'typescript';
 
 const ROOT = new URL('..', import.meta.url);
@@ -159,5 +160,7 @@ function isOurs(declaration) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  writeFileSync(RECORDED, `${JSON.stringify(await readSurface(), undefined, 2)}\n`);
+  const options = await resolveConfig(fileURLToPath(RECORDED));
+  const text = await format(JSON.stringify(await readSurface()), { ...options, parser: 'json' });
+  writeFileSync(RECORDED, text);
 }

@@ -55,7 +55,7 @@ const LAYERS: readonly Layer[] = [
       'queue/transport/ssh/ssh-g.ts',
       'queue/agent/loader.ts',
     ],
-    not: ['process/', 'wait/', 'report/'],
+    not: ['process/', 'report/'],
     because: 'the main thread reads them to make a drone, which must not load a transport for it',
   },
   {
@@ -73,13 +73,13 @@ const LAYERS: readonly Layer[] = [
   {
     name: 'agent',
     files: ['queue/agent/'],
-    not: ['wait/', 'report/', 'queue/transport/', 'drones'],
+    not: ['report/', 'queue/transport/', 'drones'],
     because: 'it is bundled and sent to every drone, and meets the rest of the package over the wire only',
   },
   {
     name: 'plain agent',
     files: ['queue/transport/ssh/plain/'],
-    not: ['wait/', 'report/', 'drones', 'transfer'],
+    not: ['report/', 'drones', 'transfer'],
     because: "it plays the agent's part by the agent's own rules, and of the connection knows what it is given",
   },
   {

@@ -2,6 +2,7 @@
 import type { ChildProcess, ChildProcessWithoutNullStreams } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
+import { onAbort } from '../wait/abort.js';
 import { isGroupGone, killGroupsNow, signalGroup, startGroup } from './process-group.js';
 import { hasLiveMember } from './process-table.js';
 
@@ -96,10 +97,8 @@ async function runToEnd(program: string, args: readonly string[], options: Group
   child.once('exit', () => {
     if (ended !== undefined) signalAll('SIGKILL');
   });
-  const onAbort = (): void => end('cancelled');
   const timer = setTimeout(() => end('timeout'), timeoutMs);
-  signal?.addEventListener('abort', onAbort, { once: true });
-  if (signal?.aborted === true) onAbort();
+  const stopListening = onAbort(signal, () => end('cancelled'));
   try {
     const givenUp = new Promise<undefined>(resolve => {
       onGivenUp = () => resolve(undefined);
@@ -115,7 +114,7 @@ async function runToEnd(program: string, args: readonly string[], options: Group
   } finally {
     clearTimeout(timer);
     clearTimeout(killing);
-    signal?.removeEventListener('abort', onAbort);
+    stopListening();
   }
 }
 

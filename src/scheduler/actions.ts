@@ -3,13 +3,13 @@ import type { Clock } from '../wait/clock.js';
 import type { AnyDrone } from '../queue/drone/drone.js';
 import { type DroneError, DroneTaskQueueException, summarize } from '../queue/drone/drone-error.js';
 import { ERROR_KINDS } from '../queue/drone/error-kinds.js';
-import type { Stats } from '../report/stats.js';
+import type { Metrics } from '../report/metrics.js';
 import type { RoundOutcome, TaskQueue } from '../queue/task-queue.js';
 import type { FailedCopy, PendingCopy } from './copy.js';
 import type { DroneStates } from './drone-states.js';
 import { type ExecutionNotes, type ExecutionReport, Executions } from './executions.js';
 import { Kills } from './kills.js';
-import { Limit } from './limit.js';
+import { Limit } from '../wait/limit.js';
 import type { ManagedDrone } from './managed-drone.js';
 import type { ManagerSettings } from './manager-options.js';
 import { tellNotStarted } from './not-started.js';
@@ -42,15 +42,15 @@ export class Actions {
   readonly results: ResultsRepository;
   readonly #queue: TaskQueue;
   readonly #settings: ManagerSettings;
-  readonly #stats: Stats;
+  readonly #metrics: Metrics;
   readonly #states: DroneStates;
   /** Of copies that are still to be made: a drone that is away is told once. */
   readonly #toldErrors = new WeakSet<Error>();
 
-  constructor(queue: TaskQueue, settings: ManagerSettings, stats: Stats, states: DroneStates, pidfiles: Pidfiles) {
+  constructor(queue: TaskQueue, settings: ManagerSettings, metrics: Metrics, states: DroneStates, pidfiles: Pidfiles) {
     this.#queue = queue;
     this.#settings = settings;
-    this.#stats = stats;
+    this.#metrics = metrics;
     this.#states = states;
     this.executions = new Executions(pidfiles);
     this.kills = new Kills(settings, states, pidfiles);
@@ -78,12 +78,11 @@ export class Actions {
   }
 
   #take({ notes, told }: ActionWork, drones: readonly ManagedDrone[]): void {
-    const { log, name } = this.#settings;
-    for (const { id, error } of notes.failedToStart) tellNotStarted(this.#settings, this.#stats, id, error);
+    const { log } = this.#settings;
+    for (const { id, error } of notes.failedToStart) tellNotStarted(this.#settings, this.#metrics, id, error);
     for (const { drone, error } of told.failures) {
       const { hostname } = drone;
-      log.error(`${name}: actions on drone ${hostname} failed: ${summarize(error)}`, {
-        manager: name,
+      log.error(`actions on drone ${hostname} failed: ${summarize(error)}`, {
         hostname,
         error,
       });
@@ -91,8 +90,7 @@ export class Actions {
       if (managed && ERROR_KINDS[error.kind].blames === 'drone') this.#states.failed(managed, error);
     }
     for (const { error, hostname, source } of told.failedCopies) {
-      log.error(`${name}: cannot copy ${source} of ${hostname}: ${summarize(error)}`, {
-        manager: name,
+      log.error(`cannot copy ${source} of ${hostname}: ${summarize(error)}`, {
         hostname,
         error,
       });
@@ -100,15 +98,13 @@ export class Actions {
     for (const { error, hostname, source } of this.results.pending) {
       if (!error || this.#toldErrors.has(error)) continue;
       this.#toldErrors.add(error);
-      log.warn(`${name}: ${source} of ${hostname} is not copied yet: ${summarize(error)}`, {
-        manager: name,
+      log.warn(`${source} of ${hostname} is not copied yet: ${summarize(error)}`, {
         hostname,
         error,
       });
     }
     const { refused } = told;
-    if (refused)
-      log.error(`${name}: a round of actions was refused: ${refused.message}`, { manager: name, error: refused });
+    if (refused) log.error(`a round of actions was refused: ${refused.message}`, { error: refused });
   }
 }
 

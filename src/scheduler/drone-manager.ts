@@ -7,10 +7,9 @@
  * tells only of pidfiles that stand as they stood when it was asked for.
  */
 import { type AnyDrone, checkDrone } from '../queue/drone/drone.js';
-import { summarize } from '../queue/drone/drone-error.js';
 import { invalidArgument } from '../option/invalid-argument.js';
 import { checkNames } from '../option/option-reader.js';
-import { openStats, type Stats } from '../report/stats.js';
+import { Metrics } from '../report/metrics.js';
 import type { TaskQueue } from '../queue/task-queue.js';
 import type { ProcessId } from '../queue/wire/methods.js';
 import { type ActionReport, Actions } from './actions.js';
@@ -59,7 +58,7 @@ import { MethodTurns } from './method-turns.js';
 export class DroneManager {
   readonly #queue: TaskQueue;
   readonly #settings: ManagerSettings;
-  readonly #stats: Stats;
+  readonly #metrics: Metrics;
   readonly #states: DroneStates;
   readonly #pidfiles = new Pidfiles();
   readonly #actions: Actions;
@@ -79,12 +78,10 @@ export class DroneManager {
     this.#queue = queue;
     this.#settings = readManagerOptions(options);
     const { log, name, stats } = this.#settings;
-    this.#stats = openStats(stats, (error, problems) => {
-      log.warn(`${name}: metrics are being lost: ${summarize(error)}`, { manager: name, problems, error });
-    });
+    this.#metrics = new Metrics(name, stats, log);
     this.#turns = new MethodTurns(`drone manager '${name}'`);
     this.#states = new DroneStates(this.#settings);
-    const parts = [this.#settings, this.#stats, this.#states, this.#pidfiles] as const;
+    const parts = [this.#settings, this.#metrics, this.#states, this.#pidfiles] as const;
     this.#capacity = new Capacity(...parts);
     this.#refreshes = new Refreshes(queue, ...parts, this.#shutDown.signal);
     this.#actions = new Actions(queue, ...parts);
@@ -359,7 +356,7 @@ export class DroneManager {
   async #end(): Promise<void> {
     this.#shutDown.abort(new DroneManagerError('ERR_SHUT_DOWN', 'the drone manager was shut down'));
     await this.#turns.take('shutdown', () => this.#refreshes.ended());
-    await this.#stats.close();
+    await this.#metrics.close();
   }
 
   #registered(id: PidfileId): Pidfile {

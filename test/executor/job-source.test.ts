@@ -45,7 +45,7 @@ test('a source that hands out what is no job is like one that fails, and the nex
   await using all = bench({ jobs: { take }, log });
   assert.equal(all.executor.isPaused, false);
   valueOf(await jobs.submit('executor:execute', { projects: [], commands: [] }));
-  assert.deepEqual(lines, Array(3).fill('no job could be taken'));
+  assert.deepEqual(lines, Array(3).fill('here: failed to take a job'));
 });
 
 test('an executor that is made in a section that writes does its jobs outside of it', async () => {

@@ -152,10 +152,10 @@ test('a Redis that is killed in mid-job and has forgotten all: the job is lost, 
   }
   assert.equal(codeOf(await lost), 'ERR_JOB_LOST');
   slow.letEnd();
-  await until('the end of the job', () => ofExecutor.lines.includes('a job could not be answered'));
+  await until('the end of the job', () => ofExecutor.lines.includes('here: a job could not be answered'));
   const next = valueOf<ExecuteReport>(await asker.submit('executor:execute', { projects: [], commands: ['true'] }));
   assert.deepEqual([next.succeeded, slow.runs()], [true, 1]);
-  assert(told.lines.includes('the connection to Redis is lost'));
+  assert(told.lines.includes('redis_jobs: the connection to Redis is lost'));
   await all.executor.stop();
 });
 
@@ -189,7 +189,7 @@ test('who waits while Redis stays away is told so after maxOutageMs, and served 
   const waiting = jobs.submit('merger:cat', 2);
   const taken = await jobs.take('merger', 'here', never);
   await redis.signal('SIGKILL');
-  await until('the outage', () => told.lines.includes('the connection to Redis is lost'));
+  await until('the outage', () => told.lines.includes('redis_jobs: the connection to Redis is lost'));
   await clock.advance(1000);
   assert.equal(codeOf(await waiting), 'ERR_JOB_LOST');
   assert.equal(codeOf(await jobs.submit('merger:cat', 3)), 'ERR_JOB_LOST');

@@ -341,7 +341,7 @@ test('stop resolves while it is paused, and when the job source heeds no signal'
   const log = { debug() {}, info() {}, warn() {}, error: (line: string) => void lines.push(line) };
   await using all = bench({ jobs, log });
   await until('the line in the log', () => lines.length > 0);
-  assert.deepEqual(lines, ['no job could be taken']);
+  assert.deepEqual(lines, ['here: failed to take a job']);
   await all.executor.stop();
   hand({ id: 'late', name: 'executor:execute', args: {}, answer: async answer => void answers.push(answer) });
   await until('the answer', () => answers.length > 0);

@@ -112,7 +112,7 @@ test('stop resolves though git cannot be ended, and its repository is refused to
   await hang.begun();
   await Promise.all([all.executor.stop(), update]);
   assert.equal((await job).ok, false);
-  assert.deepEqual(lines, ['git could not be ended and is left behind']);
+  assert.deepEqual(lines, ['repo_cache: git could not be ended and is left behind']);
   const cache = workshop.cache();
   await assert.rejects(cache.update(WEB), { code: 'ERR_GIT_STUCK' });
   await assert.rejects(cache.free(WEB), { code: 'ERR_GIT_STUCK' });
@@ -170,5 +170,5 @@ test('stop resolves after a minute though the queue of a job does not close, and
   assert.equal(hasStopped, false);
   await clock.advance(1);
   await stopped;
-  assert.deepEqual(lines, ['an executor has stopped and left work behind']);
+  assert.deepEqual(lines, ['here: an executor has stopped and left work behind']);
 });

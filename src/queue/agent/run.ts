@@ -2,6 +2,7 @@
 import type { ChildProcess } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
+import { onAbort } from '../../wait/abort.js';
 import type { RunResult } from '../wire/methods.js';
 import { Cancelled, type CallContext } from './call-context.js';
 import { endGroup, isGroupGone, startGroup } from '../../process/process-group.js';
@@ -99,12 +100,10 @@ function endedBySignal(context: CallContext, child: ChildProcess): Promise<'gone
     isGone = pid !== undefined && isGroupGone(pid);
   });
   return new Promise((resolve, reject) => {
-    const end = (): void => {
+    onAbort(context.signal, () => {
       if (pid === undefined || isGone) resolve('gone');
       else endGroup(pid, context.killGraceMs).then(resolve, reject);
-    };
-    if (context.signal.aborted) end();
-    else context.signal.addEventListener('abort', end, { once: true });
+    });
   });
 }
 

@@ -2,9 +2,9 @@
  * The main thread's book of all batches that are out: it alone decides how each one ended. A batch is settled by its
  * last answer, by a failure, by the death of its thread, or, when it was stopped and nobody reacts, by the clock.
  */
-import { setMaxListeners } from 'node:events';
+import { onAbort } from '../../wait/abort.js';
 import { Batch, type Stop } from './batch.js';
-import { systemClock } from '../../wait/clock.js';
+import { MAX_TIMER_MS, systemClock } from '../../wait/clock.js';
 import { KillCall, type QueuedCall } from '../drone/call.js';
 import { decode } from '../wire/codec/codec.js';
 import { encodeCredit } from '../wire/credits.js';
@@ -69,7 +69,7 @@ export class Ledger implements ThreadListener {
     const entry: Entry = { batch, place: undefined, flows, release: [] };
     this.#entries.set(batch.id, entry);
     // Whatever else the event loop still holds, a process must not end in mid-round.
-    this.#keepAlive ??= setInterval(() => undefined, 2 ** 30);
+    this.#keepAlive ??= setInterval(() => undefined, MAX_TIMER_MS);
     return entry;
   }
 
@@ -243,15 +243,7 @@ export class Ledger implements ThreadListener {
     for (const call of entry.batch.unanswered) {
       const { signal } = call.options;
       if (signal === undefined || signal.aborted) continue;
-      const cancel = (): void => {
-        this.#cancelCall(entry, call, signal);
-      };
-      // Calls may share a signal; a listener per call is no leak, as each goes with its batch.
-      setMaxListeners(0, signal);
-      signal.addEventListener('abort', cancel, { once: true });
-      entry.release.push(() => {
-        signal.removeEventListener('abort', cancel);
-      });
+      entry.release.push(onAbort(signal, () => this.#cancelCall(entry, call, signal)));
     }
   }
 

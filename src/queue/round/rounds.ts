@@ -8,6 +8,7 @@
  * Invariants: a drone's batch is taken out of it before anything of the round starts; every worker in the map settles;
  * whoever is told of failures by `execute` or `getResults` is given the results too, and nothing is recorded any more.
  */
+import { onAbort } from '../../wait/abort.js';
 import { type Batch, ROUND_DEADLINE, type Stop } from './batch.js';
 import { checkSignal, QueuedCall } from '../drone/call.js';
 import { systemClock } from '../../wait/clock.js';
@@ -245,15 +246,7 @@ export class Rounds {
     round.release.push(() => {
       deadline.cancel();
     });
-    if (signal?.aborted === true) this.#cancel(round, signal.reason);
-    if (signal === undefined || round.cancelled) return;
-    const abort = (): void => {
-      this.#cancel(round, signal.reason);
-    };
-    signal.addEventListener('abort', abort, { once: true });
-    round.release.push(() => {
-      signal.removeEventListener('abort', abort);
-    });
+    round.release.push(onAbort(signal, reason => this.#cancel(round, reason)));
   }
 
   #cancel(round: Round, reason: unknown): void {

@@ -2,10 +2,11 @@
  * One agent, from the first attempt to reach its drone: takes a turn to connect, keeps the clock, awaits Ready, and from
  * then on tells what the agent says.
  */
+import { onAbort } from '../../wait/abort.js';
 import { decode } from '../wire/codec/codec.js';
 import { type FrameHandler, ProtocolError } from '../wire/frames.js';
 import { type Channel, type ChannelEvents, type Transport, TransportError } from '../transport/transport.js';
-import type { Window } from '../../wait/window.js';
+import type { Line } from '../../wait/line.js';
 import {
   type Answer,
   type DownKind,
@@ -27,7 +28,7 @@ const MAX_STDERR_CHARS = 4096;
 export interface SessionOwner {
   readonly settings: ThreadSettings;
   /** Turns to connect. */
-  readonly window: Window;
+  readonly turns: Line;
   loadTransport(name: string): Promise<Transport>;
   relay(key: string, marker: string, events: ChannelEvents): Channel;
   ask(question: Question, signal?: AbortSignal): Promise<Answer>;
@@ -131,7 +132,7 @@ export class AgentSession {
         this.#moveTo(phase);
       },
       turn: () => this.#turn(signal),
-      turnFor: shared => this.#owner.window.enter(shared),
+      turnFor: shared => this.#owner.turns.enter(shared),
       rest: () => {
         this.#rest();
       },
@@ -150,7 +151,7 @@ export class AgentSession {
 
   async #turn(signal: AbortSignal): Promise<void> {
     this.#rest();
-    this.#leave = await this.#owner.window.enter(signal);
+    this.#leave = await this.#owner.turns.enter(signal);
   }
 
   #rest(): void {
@@ -174,9 +175,7 @@ export class AgentSession {
       });
       this.#stream = stream;
       this.#failStart = reject;
-      signal.addEventListener('abort', () => {
-        reject(signal.reason as Error);
-      });
+      onAbort(signal, reject);
     });
   }
 

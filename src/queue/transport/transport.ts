@@ -66,7 +66,10 @@ export interface TransportContext {
    * it is as after `release`.
    */
   readonly held: boolean;
-  /** Aborted when the time is up or the batch cancelled: `open` then rejects at once, leaving nothing behind. */
+  /**
+   * Aborted when the time is up or the batch is cancelled, with a TransportError: `open` then rejects with that at once and
+   * leaves nothing behind.
+   */
   readonly signal: AbortSignal;
   /** Tell how far the connection has come. */
   phase(phase: Phase): void;

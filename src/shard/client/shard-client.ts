@@ -66,11 +66,11 @@ export class ShardClient<DB extends FarmTables = FarmTables> {
     if (!hasMethod(store, 'readWrite')) throw invalidArgument('store', store, 'a Store');
     if (!hasMethod(link, 'heartbeat')) throw invalidArgument('link', link, 'an object with the method heartbeat');
     const settings = readClientOptions(options);
-    const { name, log, clock } = settings;
+    const { name, clock, log } = settings;
     this.#farm = farmOf(store);
     this.#link = link;
     this.#settings = settings;
-    this.#taker = new ReplyTaker(this.#farm, name, log);
+    this.#taker = new ReplyTaker(this.#farm, log);
     this.#loop = new TickLoop(context => this.#loopTick(context), {
       pauseMs: () => this.#pauseMs(),
       jitter: JITTER,
@@ -79,7 +79,7 @@ export class ShardClient<DB extends FarmTables = FarmTables> {
       signal: options.signal,
       random: settings.random,
       name,
-      log,
+      log: options.log,
       clock,
     });
   }
@@ -279,11 +279,11 @@ export class ShardClient<DB extends FarmTables = FarmTables> {
   }
 
   async #tellFatal(error: unknown): Promise<void> {
-    const { log, name, onFatal } = this.#settings;
+    const { log, onFatal } = this.#settings;
     try {
       await onFatal?.(error);
     } catch (thrown) {
-      log.error(`${name}: onFatal threw ${String(thrown)}`, { client: name, error: thrown });
+      log.error(`onFatal threw ${String(thrown)}`, { error: thrown });
     }
   }
 

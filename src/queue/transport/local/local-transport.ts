@@ -1,6 +1,7 @@
 /** This machine as a drone: the same agent as elsewhere, as a resident child process. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
+import { onAbort } from '../../../wait/abort.js';
 import { piecesOf } from '../../wire/frames.js';
 import { killAgent } from './kill-agent.js';
 import { type Channel, type Transport, TransportError } from '../transport.js';
@@ -24,10 +25,11 @@ export const transport: Transport = {
       const child = spawn(process.execPath, ['-e', start.loader, start.marker], { detached: true, stdio: 'pipe' });
       const streams = [child.stdin, child.stdout, child.stderr] as unknown as Socket[];
       let ended = false;
+      let stopListening = (): void => undefined;
       const end = (cause: Error | undefined): void => {
         if (ended) return;
         ended = true;
-        context.signal.removeEventListener('abort', abandon);
+        stopListening();
         events.end(cause);
       };
       const destroy = (): void => {
@@ -40,13 +42,6 @@ export const transport: Transport = {
         }
         end(undefined);
       };
-      // Nothing runs yet that would need an orderly end; and what keeps an agent from its start, such as a wait for a
-      // debugger, keeps it from seeing the end of its stdin, too.
-      const abandon = (): void => {
-        child.kill('SIGKILL');
-        destroy();
-      };
-
       child.once('error', error => {
         reject(new TransportError('bootstrap', `cannot start ${process.execPath}: ${error.message}`, { cause: error }));
         end(error);
@@ -69,7 +64,12 @@ export const transport: Transport = {
           end(cause);
         });
       });
-      context.signal.addEventListener('abort', abandon, { once: true });
+      // Nothing runs yet that would need an orderly end; and what keeps an agent from its start, such as a wait for a
+      // debugger, keeps it from seeing the end of its stdin, too.
+      stopListening = onAbort(context.signal, () => {
+        child.kill('SIGKILL');
+        destroy();
+      });
       const kill = (): Promise<boolean> => kills.add(killAgent(child.pid ?? 0, start.marker, context.killGraceMs));
       const channel = channelTo(child, streams, kill, destroy);
       if (!context.held) channel.release();

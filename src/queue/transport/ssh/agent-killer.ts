@@ -3,7 +3,7 @@
  * connection where the server allows no further channel.
  */
 import { PendingWork } from '../../../wait/pending-work.js';
-import { unlessAborted } from './abort.js';
+import { raceAbort } from '../../../wait/abort.js';
 import type { SshConnection } from './connection.js';
 import { Ender } from './plain/ender.js';
 import { ExecSlots } from './plain/exec-slots.js';
@@ -57,7 +57,7 @@ export class AgentKiller {
     }, ANSWER_MS);
     connection.hold();
     try {
-      await unlessAborted(signal, connection.ping());
+      await raceAbort(signal, connection.ping());
       clearTimeout(timer);
       timer = setTimeout(
         () => {
@@ -67,9 +67,7 @@ export class AgentKiller {
       );
       const slots = new ExecSlots(connection, signal);
       const ender = new Ender({ server: connection, slots, connectAgain, gone: signal, graceMs: () => killGraceMs });
-      return (await unlessAborted(signal, ender.end({ kind: 'agent', pid, marker }))) === 'gone';
-    } catch (error) {
-      throw signal.aborted ? (signal.reason as Error) : error;
+      return (await raceAbort(signal, ender.end({ kind: 'agent', pid, marker }))) === 'gone';
     } finally {
       clearTimeout(timer);
       this.#isOver = true;

@@ -8,7 +8,7 @@ import type { Duplex } from 'node:stream';
 import type { Algorithms, Client, ClientChannel } from 'ssh2';
 import { oneLine } from '../../../report/untrusted-text.js';
 import { type TransportContext, TransportError } from '../transport.js';
-import { abandoned, unlessAborted } from './abort.js';
+import { onAbort, raceAbort } from '../../../wait/abort.js';
 import type { Authentication, LoginSettings } from './authentication.js';
 import { addressOf, type SshPoint } from './ssh-endpoint.js';
 import type { HostKeyCheck } from './host-key.js';
@@ -144,7 +144,7 @@ export class SshConnection {
         return listen(channel);
       },
     );
-    return unlessAborted(signal, opened, () => late?.destroy());
+    return raceAbort(signal, opened, () => late?.destroy());
   }
 
   /** Resolves when the server has answered: what it sent before is here by then. Rejects when the connection ends first. */
@@ -170,7 +170,7 @@ export class SshConnection {
       callback => this.#client.forwardOut('127.0.0.1', 0, host, port, callback),
       channel => channel,
     );
-    return unlessAborted(signal, opened, late => {
+    return raceAbort(signal, opened, late => {
       late.destroy();
     });
   }
@@ -207,11 +207,8 @@ export class SshConnection {
     const { signal } = settings;
     return new Promise((resolve, reject) => {
       let step: 'handshake' | 'auth' | 'open' = 'handshake';
-      const onAbort = (): void => {
-        fail(abandoned(signal));
-      };
       const fail = (error: TransportError): void => {
-        signal.removeEventListener('abort', onAbort);
+        stopListening();
         reject(error);
       };
       const unreachable = (what: string, cause: Error | undefined): TransportError =>
@@ -266,19 +263,16 @@ export class SshConnection {
         })
         .once('ready', () => {
           step = 'open';
-          signal.removeEventListener('abort', onAbort);
+          stopListening();
           resolve();
         });
 
-      if (signal.aborted) {
-        onAbort();
-        return;
-      }
+      signal.throwIfAborted();
+      const stopListening = onAbort(signal, reject);
       if (this.#tunnel.isClosed) {
         fail(dropped(this.#tunnel.lossCause()));
         return;
       }
-      signal.addEventListener('abort', onAbort, { once: true });
       settings.phase('handshake');
       const { ciphers, kex, macs } = point;
       this.#client.connect({

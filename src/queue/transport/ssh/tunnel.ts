@@ -5,7 +5,7 @@
 import type { ClientChannel } from 'ssh2';
 import { TransportError } from '../transport.js';
 import type { Phase } from '../../wire/messages.js';
-import { unlessAborted } from './abort.js';
+import { raceAbort } from '../../../wait/abort.js';
 import { Authentication } from './authentication.js';
 import { type ConnectionSettings, Dropped, SshConnection, type Tunnel } from './connection.js';
 import { addressOf, type SshHop, type SshPoint } from './ssh-endpoint.js';
@@ -78,7 +78,7 @@ async function connectOnce(
   openTunnel: () => Promise<Tunnel>,
 ): Promise<SshConnection> {
   // Before the socket is there: nothing may come between its birth and the listeners that ssh2 puts on it.
-  const [{ Client }, hostKey] = await unlessAborted(
+  const [{ Client }, hostKey] = await raceAbort(
     settings.signal,
     Promise.all([loadSsh2(), HostKeyCheck.prepare(point)]),
   );
@@ -232,7 +232,7 @@ class SharedHop {
     watch(this.#connection ? 'connect' : this.#phase);
     this.#watchers.add(watch);
     try {
-      return await unlessAborted(signal, this.#connecting);
+      return await raceAbort(signal, this.#connecting);
     } catch (error) {
       awaits(this.#awaited);
       throw error;

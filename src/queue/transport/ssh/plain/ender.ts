@@ -3,6 +3,7 @@
  * channel. What is to be ended at the same time is ended by one command.
  */
 import type { ClientChannel } from 'ssh2';
+import { onAbort } from '../../../../wait/abort.js';
 import { Command } from './command.js';
 import { END_WORDS, endScript, type EndWord, type Target } from '../../../../process/end-script.js';
 import type { ExecSlots } from './exec-slots.js';
@@ -67,8 +68,7 @@ export class Ender {
       return command;
     };
     let second: Server | undefined;
-    const giveUp = (): void => second?.destroy();
-    gone.addEventListener('abort', giveUp);
+    const stopListening = onAbort(gone, () => second?.destroy());
     try {
       const command = await slots.startNow(text, listenOn(server)).catch(async (error: unknown) => {
         if (!isChannelRefused(error)) throw error;
@@ -78,7 +78,7 @@ export class Ender {
       await command.over;
       answers.finish();
     } finally {
-      gone.removeEventListener('abort', giveUp);
+      stopListening();
       second?.end();
     }
   }
