@@ -52,11 +52,11 @@ export type { Phase } from './queue/wire/messages.js';
 export {
   DroneError,
   type DroneErrorFacts,
-  type DroneErrorKind,
   type DroneResults,
   DroneTaskQueueException,
   type DroneTaskQueueExceptionCode,
 } from './queue/drone/drone-error.js';
+export type { DroneErrorKind } from './queue/drone/error-kinds.js';
 
 export type { Log } from './report/log.js';
 export type { StatsClient, StatsServer, StatsTarget } from './report/stats.js';

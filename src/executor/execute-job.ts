@@ -4,7 +4,7 @@ import { rm } from 'node:fs/promises';
 import { raceAbort } from '../wait/abort.js';
 import type { Drone } from '../queue/drone/drone.js';
 import { LocalDrone } from '../queue/drone/local-drone.js';
-import type { DroneErrorKind } from '../queue/drone/drone-error.js';
+import type { DroneErrorKind } from '../queue/drone/error-kinds.js';
 import type { Log } from '../report/log.js';
 import type { TaskQueue } from '../queue/task-queue.js';
 import type { Args, MethodName, Result, RunResult, UtilityMethods } from '../queue/wire/methods.js';

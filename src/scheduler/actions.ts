@@ -2,6 +2,7 @@
 import type { Clock } from '../wait/clock.js';
 import type { AnyDrone } from '../queue/drone/drone.js';
 import { type DroneError, DroneTaskQueueException, summarize } from '../queue/drone/drone-error.js';
+import { ERROR_KINDS } from '../queue/drone/error-kinds.js';
 import type { Metrics } from '../report/metrics.js';
 import type { RoundOutcome, TaskQueue } from '../queue/task-queue.js';
 import type { FailedCopy, PendingCopy } from './copy.js';
@@ -14,7 +15,6 @@ import type { ManagerSettings } from './manager-options.js';
 import { tellNotStarted } from './not-started.js';
 import type { Pidfiles } from './pidfiles.js';
 import { ResultsRepository } from './results-repository.js';
-import { blamesCall, blamesDrone } from './blame.js';
 
 /** A drone's failure in a round of `executeActions`. */
 export interface ActionFailure {
@@ -87,7 +87,7 @@ export class Actions {
         error,
       });
       const managed = drones.find(each => each === drone);
-      if (managed && blamesDrone(error)) this.#states.failed(managed, error);
+      if (managed && ERROR_KINDS[error.kind].blames === 'drone') this.#states.failed(managed, error);
     }
     for (const { error, hostname, source } of told.failedCopies) {
       log.error(`cannot copy ${source} of ${hostname}: ${summarize(error)}`, {
@@ -136,7 +136,8 @@ class ActionWork {
 
   async runCopies(clock: Clock, limitMs: number): Promise<void> {
     if (this.#signal?.aborted === true) return;
-    const away = this.told.failures.filter(({ error }) => blamesDrone(error)).map(({ drone }) => drone.hostname);
+    const isAway = ({ error: { kind } }: ActionFailure): boolean => ERROR_KINDS[kind].blames === 'drone';
+    const away = this.told.failures.filter(isAway).map(({ drone }) => drone.hostname);
     const limit = new Limit([this.#signal], { clock, limitMs });
     try {
       this.told.failedCopies.push(...(await this.#results.runCopies(this.#queue, new Set(away), limit)));
@@ -166,7 +167,8 @@ class ActionWork {
       if (!failure) continue;
       this.told.failures.push({ drone, error: failure });
       const calls = new Set(drone.getCalls());
-      if (blamesCall(failure) && calls.size > 0 && batch.some(call => !calls.has(call))) left.push(drone);
+      if (ERROR_KINDS[failure.kind].blames !== 'call' || calls.size === 0) continue;
+      if (batch.some(call => !calls.has(call))) left.push(drone);
     }
     return left;
   }

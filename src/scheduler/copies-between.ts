@@ -4,13 +4,13 @@
  */
 import { copyBetweenDrones } from '../queue/copy-between-drones.js';
 import { DroneError } from '../queue/drone/drone-error.js';
+import { ERROR_KINDS } from '../queue/drone/error-kinds.js';
 import type { TaskQueue } from '../queue/task-queue.js';
 import type { Copy, FailedCopy } from './copy.js';
 import { errorOf } from './drone-manager-error.js';
 import type { Limit } from '../wait/limit.js';
 import type { ManagedDrone } from './managed-drone.js';
 import { Line } from '../wait/line.js';
-import { blamesDrone } from './blame.js';
 
 const AT_ONCE = 8;
 
@@ -73,7 +73,7 @@ export class CopiesBetween {
 
   #missed(copy: Copy, error: Error, away: Set<string>): FailedCopy | undefined {
     if (!(error instanceof DroneError) || error.kind === 'call') return copy.failed(error);
-    if (blamesDrone(error)) away.add(error.hostname);
+    if (ERROR_KINDS[error.kind].blames === 'drone') away.add(error.hostname);
     return copy.missed(error, error.mayHaveRun.length > 0 || error.call !== undefined);
   }
 }

@@ -10,9 +10,7 @@ import type { DownKind } from '../queue/wire/messages.js';
 export const BREAK_THREAD = 'ERR_FAKE_BREAK_THREAD';
 
 export const transport: Transport = {
-  async open(spec, start, events, context) {
-    await context.turn();
-    context.phase('connect');
+  open(spec, start, events, context) {
     return new Promise((resolve, reject) => {
       let open = false;
       const channel: Channel = context.relay(spec.key, start.marker, {

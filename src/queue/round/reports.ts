@@ -69,7 +69,7 @@ export class Reports {
       publish(events.workerException, () => ({ queue: this.#queue, worker, hostname, error }));
       return;
     }
-    const calls = batch.workload.calls.length;
+    const calls = batch.calls.length;
     this.log.debug(`worker ${worker} finished`, { worker, hostname, tookMs, calls });
     publish(events.workerFinish, () => ({ queue: this.#queue, worker, hostname, tookMs, calls }));
   }

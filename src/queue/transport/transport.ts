@@ -51,6 +51,13 @@ export interface Channel {
   destroy(): void;
 }
 
+/**
+ * Waits for something that does not depend on this drone alone, such as a server that takes only some connections at once:
+ * gives the turn to connect back first, and resolves when there is a turn again. Meanwhile the phase is `waiting`, unless
+ * `wait` reports another one. Rejects as `wait` does, or when the opening is aborted; there is no turn then.
+ */
+export type Pause = <T>(wait: () => Promise<T>) => Promise<T>;
+
 /** What a transport may use of its surroundings. */
 export interface TransportContext {
   /** Spent in any phase but `waiting` until the agent is ready, ms; the link keeps the clock and aborts `signal`. */
@@ -71,17 +78,11 @@ export interface TransportContext {
    * leaves nothing behind.
    */
   readonly signal: AbortSignal;
-  /** Tell how far the connection has come. */
+  /** Reports how far the connection has come. */
   phase(phase: Phase): void;
-  /**
-   * Waits, in phase `waiting`, for one of the thread's turns to open a connection. The link gives it back when the agent
-   * is ready or the opening has failed; a second call gives it back first. Rejects when `signal` is aborted.
-   */
-  turn(): Promise<void>;
-  /** A turn for a connection that several drones share; resolves with what gives it back. */
-  turnFor(signal: AbortSignal): Promise<() => void>;
-  /** Gives the turn back before its time, for a pause between two attempts; the phase is then `waiting`. */
-  rest(): void;
+  readonly pause: Pause;
+  /** Runs `open` in a turn of its own: it opens a connection that several drones share, and that outlives each of them. */
+  openShared<T>(signal: AbortSignal, phase: (phase: Phase) => void, open: (pause: Pause) => Promise<T>): Promise<T>;
   /** A channel to the drone's far end on the main thread, for transports that have one there (see FakeDrone). */
   relay(key: string, marker: string, events: ChannelEvents): Channel;
   /**
@@ -91,8 +92,11 @@ export interface TransportContext {
   ask(question: Question, signal?: AbortSignal): Promise<Answer>;
 }
 
-/** Rejections of `open` are TransportErrors; anything else counts as `unreachable`. */
 export interface Transport {
+  /**
+   * Called in phase `connect`, in one of the thread's turns to connect; the turn ends when the agent is ready or this has
+   * rejected. Rejections are TransportErrors; anything else counts as `unreachable`.
+   */
   open(spec: EndpointSpec, start: AgentStart, events: ChannelEvents, context: TransportContext): Promise<Channel>;
   /** Resolves when nothing is left of channels that were destroyed or killed; where absent, nothing ever is. */
   idle?(): Promise<void>;

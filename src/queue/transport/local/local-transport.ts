@@ -17,9 +17,7 @@ const dying = new Set<Dying>();
 const kills = new PendingWork();
 
 export const transport: Transport = {
-  async open(_spec, start, events, context) {
-    await context.turn();
-    context.phase('connect');
+  open(_spec, start, events, context) {
     return new Promise((resolve, reject) => {
       // Detached, so that a Ctrl-C in the scheduler's terminal is the scheduler's to handle.
       const child = spawn(process.execPath, ['-e', start.loader, start.marker], { detached: true, stdio: 'pipe' });

@@ -8,6 +8,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { Line } from '../../../wait/line.js';
+import type { Pause } from '../transport.js';
 
 const FIRST_WAIT_MS = 100;
 const LONGEST_WAIT_MS = 2000;
@@ -49,9 +50,18 @@ export class Pace {
     return pace;
   }
 
-  /** Waits for a place. Rejects with the reason of `signal`. */
-  async enter(signal: AbortSignal): Promise<PacePlace> {
-    const leave = await this.#line.enter(signal);
+  /** Waits for a place, in a pause if there is none yet. Rejects with the reason of `signal`. */
+  async enter(signal: AbortSignal, pause: Pause): Promise<PacePlace> {
+    let leave = (): void => undefined;
+    const enter = async (): Promise<void> => {
+      leave = await this.#line.enter(signal);
+    };
+    try {
+      await (this.#line.inside < this.#limit ? enter() : pause(enter));
+    } catch (error) {
+      leave();
+      throw error;
+    }
     const enteredAt = this.#changes;
     return {
       leave: () => {

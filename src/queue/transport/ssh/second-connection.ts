@@ -12,11 +12,10 @@ const MARGIN_MS = 3000;
 /** Also where connecting may take as long as it likes: nobody is there any more who would give this one up. */
 const LONGEST_MS = 60_000;
 
-const UNNOTICED = {
+const UNNOTICED: Pick<ConnectionSettings, 'phase' | 'awaits' | 'pause'> = {
   phase: () => undefined,
   awaits: () => undefined,
-  turn: () => Promise.resolve(),
-  rest: () => undefined,
+  pause: wait => wait(),
 };
 
 /**
