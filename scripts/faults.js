@@ -4,36 +4,29 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { cpus, release, tmpdir, totalmem, type } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { compileTests } from './compile-tests.js';
 import { faultTable, missingRows } from './fault-table.js';
-import { nodeTest } from './node-test.js';
+import { isGood, runTestFiles } from './run-test-files.js';
 
-const FOLDER = 'test/faults/';
+const FOLDER = 'dist-test/faults/';
 const PAGE = 'docs/faults.md';
 /** More would measure each other. */
 const FILES_AT_ONCE = 2;
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 
-/** @returns {{ isWell: boolean, reports: import('./fault-table.js').FaultReport[] }} */
-function runSuite() {
-  const files = readdirSync(FOLDER).filter(name => name.endsWith('.test.ts'));
+/** @returns {Promise<{ isWell: boolean, reports: import('./fault-table.js').FaultReport[] }>} */
+async function runSuite() {
+  await compileTests();
+  const names = readdirSync(FOLDER).filter(name => name.endsWith('.test.js'));
   const folder = mkdtempSync(join(tmpdir(), 'faults-'));
   try {
     const path = join(folder, 'reports');
-    // Three reporters are more listeners than Node expects of one stream.
-    const reporter = [
-      '--disable-warning=MaxListenersExceededWarning',
-      '--test-reporter=./scripts/fault-reports.js',
-      `--test-reporter-destination=${path}`,
-    ];
-    const isWell = nodeTest(
-      process.execPath,
-      files.map(name => FOLDER + name),
-      FILES_AT_ONCE,
-      reporter,
-    );
+    process.env['DRONE_FAULT_REPORTS'] = path;
+    const files = names.map(name => FOLDER + name);
+    const runs = await runTestFiles(process.execPath, files, FILES_AT_ONCE);
     const lines = readFileSync(path, 'utf8').trimEnd().split('\n');
-    return { isWell, reports: lines.filter(line => line !== '').map(line => JSON.parse(line)) };
+    return { isWell: runs.every(isGood), reports: lines.map(line => JSON.parse(line)) };
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -53,7 +46,7 @@ function page(table) {
 Each line of this table is a test that makes the fault happen: on a real OpenSSH server where SSH is concerned, and on this
 machine as a drone where that applies. Beside the drone at fault healthy ones are at work in the same round of the same
 queue, and wherever the round goes on all of their results are complete and right. Each test holds the queue to what its
-line says, down to the calls in each list of the failure, and to five times the time that is promised.
+line says, down to the calls in each list of the failure.
 
 \`npm run faults\`, in a clone of the repository, runs them all, prints the table and writes this page.
 
@@ -74,7 +67,7 @@ ${new Date().toISOString().slice(0, 10)}, ${machine}.
 ${table}`;
 }
 
-const { isWell, reports } = runSuite();
+const { isWell, reports } = await runSuite();
 const table = faultTable(reports);
 const missing = missingRows(reports);
 console.log(`\n${table}`);

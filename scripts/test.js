@@ -1,32 +1,79 @@
-// Runs the tests with node:test through tsx, and the contract suite once more under Node 24. Arguments choose files by a
-// part of their path: `npm test -- ssh/ codec`. Needs dist/, since tests import the package as its users do.
-import { readdirSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
+// Compiles the tests and runs them. Needs dist/, since tests import the package as its users do.
+//
+//   npm test                   what decides whether the package works: all files but *.long.test.ts
+//   npm run test:full          all files, and the contract suite under other versions of Node
+//   npm test -- ssh/ codec     the files, long ones included, with such a part in their path
+//   npm run test:full -- --record   writes how long each file took to test/durations.json
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { nodeTest } from './node-test.js';
+import { parseArgs } from 'node:util';
+import { compileTests } from './compile-tests.js';
+import { nodeBinary } from './node-versions.js';
+import { isGood, runTestFiles } from './run-test-files.js';
 
-const SECOND_NODE = 24;
-const CONTRACT = 'test/contract/';
+const OUT = 'dist-test/';
+const CONTRACT = `${OUT}contract/`;
+const DURATIONS = 'test/durations.json';
+/** Under the Node that runs this, the suite runs anyway. */
+const OTHER_NODES = [22, 24, 26];
+/** Tests wait more than they compute. */
+const FILES_PER_CPU = 2;
+
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
+const { values, positionals } = parseArgs({
+  options: { full: { type: 'boolean', default: false }, record: { type: 'boolean', default: false } },
+  allowPositionals: true,
+});
+const { full, record } = values;
 
-/** @param {string} node @param {readonly string[]} files */
-function run(node, files) {
-  if (!nodeTest(node, files, Math.max(2, availableParallelism()))) process.exitCode = 1;
+/** @param {readonly string[]} parts */
+function wantedFiles(parts) {
+  return readdirSync(OUT, { recursive: true, encoding: 'utf8' })
+    .filter(path => path.endsWith('.test.js'))
+    .filter(path =>
+      parts.length > 0 ? parts.some(part => path.includes(part)) : full || !path.endsWith('.long.test.js'),
+    );
 }
 
-const wanted = process.argv.slice(2);
-const files = readdirSync('test', { recursive: true, encoding: 'utf8' })
-  .map(path => `test/${path}`)
-  .filter(path => path.endsWith('.test.ts') && (wanted.length === 0 || wanted.some(part => path.includes(part))))
-  .sort();
-const contract = files.filter(path => path.startsWith(CONTRACT));
+/** Those that take longest come first, as do those whose time is not known, so that none is left over at the end. */
+function longestFirst(/** @type {readonly string[]} */ paths) {
+  /** @type {Readonly<Record<string, number>>} */
+  const seconds = JSON.parse(readFileSync(DURATIONS, 'utf8'));
+  const of = (/** @type {string} */ path) => seconds[path.replace(/\.js$/, '.ts')] ?? Infinity;
+  return [...paths].sort((a, b) => (of(a) === of(b) ? a.localeCompare(b) : of(b) - of(a))).map(path => OUT + path);
+}
 
-if (files.length === 0) throw new Error(`no test file has ${wanted.join(' or ')} in its path`);
-if (wanted.length === 0 && contract.length === 0) throw new Error(`${CONTRACT} holds no test`);
+/** @param {readonly import('./run-test-files.js').FileRun[]} runs */
+function writeDurations(runs) {
+  const rows = runs.map(({ file, seconds }) => [
+    file.slice(OUT.length).replace(/\.js$/, '.ts'),
+    Math.round(seconds * 10) / 10,
+  ]);
+  writeFileSync(DURATIONS, `${JSON.stringify(Object.fromEntries(rows.sort()), undefined, 2)}\n`);
+}
 
-run(process.execPath, files);
-if (contract.length > 0) {
-  const { nodeBinary } = await import('../test/support/node-versions.js');
-  console.log(`\nThe contract suite under Node ${String(SECOND_NODE)}:`);
-  run(await nodeBinary(SECOND_NODE), contract);
+await compileTests();
+const files = longestFirst(wantedFiles(positionals));
+if (files.length === 0) throw new Error(`no test file has ${positionals.join(' or ')} in its path`);
+
+const runFolder = mkdtempSync(join(tmpdir(), 'drone-test-run-'));
+process.env['DRONE_TEST_RUN'] = runFolder;
+try {
+  const atOnce = FILES_PER_CPU * Math.max(2, availableParallelism());
+  const runs = await runTestFiles(process.execPath, files, atOnce);
+  if (!runs.every(isGood)) process.exitCode = 1;
+  else if (record) writeDurations(runs);
+
+  if (full && positionals.length === 0) {
+    const contract = files.filter(path => path.startsWith(CONTRACT));
+    for (const major of OTHER_NODES) {
+      console.log(`\nThe contract suite under Node ${String(major)}:`);
+      const others = await runTestFiles(nodeBinary(major), contract, atOnce);
+      if (!others.every(isGood)) process.exitCode = 1;
+    }
+  }
+} finally {
+  rmSync(runFolder, { recursive: true, force: true });
 }

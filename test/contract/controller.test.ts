@@ -10,7 +10,7 @@ import { allGone, isRunning, killGroup, temporaryFolder } from '../support/proce
 import { leakCheck } from '../support/leak-check.js';
 import { type Sshd, startSshd } from '../support/sshd.js';
 
-const PROGRAM = fileURLToPath(new URL('./programs/controller-process.ts', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('./programs/controller-process.js', import.meta.url));
 
 let sshd: Sshd;
 
@@ -23,7 +23,7 @@ leakCheck();
 test('a controller that is killed takes all along that its agents run, but for what is to live on', async t => {
   const folder = await temporaryFolder(t);
   await chmod(folder, 0o777);
-  const args = ['--import=tsx', PROGRAM, `--ssh=${JSON.stringify(sshd.droneOptions())}`, `--folder=${folder}`];
+  const args = [PROGRAM, `--ssh=${JSON.stringify(sshd.droneOptions())}`, `--folder=${folder}`];
   const controller = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   const exited = once(controller, 'exit');
   let left: number[] = [];

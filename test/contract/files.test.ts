@@ -313,8 +313,8 @@ for (const make of queues) {
     await using scratch = await Scratch.make();
     const from = await scratch.file('from', 8 * MIB);
     const command = `ulimit -f 8192; exec "$@"`; // of 512 bytes
-    const program = fileURLToPath(new URL('./programs/no-room.ts', import.meta.url));
-    const node = [process.execPath, '--import=tsx', program, make.name, from, await scratch.folder('in')];
+    const program = fileURLToPath(new URL('./programs/no-room.js', import.meta.url));
+    const node = [process.execPath, program, make.name, from, await scratch.folder('in')];
     const stdout = execFileSync('/bin/sh', ['-c', command, 'sh', ...node], { encoding: 'utf8' });
     assert.match(stdout, /^call EFBIG, 0 left: putFile: on the drone: cannot write ".*to": EFBIG: file too large/);
     assert.match(

@@ -9,13 +9,13 @@ import { leakCheck } from '../support/leak-check.js';
 
 leakCheck();
 
-const PROGRAM = fileURLToPath(new URL('./programs/idle-process.ts', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('./programs/idle-process.js', import.meta.url));
 /** A process that does not end by itself is ended by this, and the test with it, ms. */
 const TIMEOUT_MS = 60_000;
 
 /** What the program printed until it ended by itself, with status 0. */
 async function output(...args: readonly string[]): Promise<string[]> {
-  const { stdout, stderr } = await promisify(execFile)(process.execPath, ['--import=tsx', PROGRAM, ...args], {
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, [PROGRAM, ...args], {
     timeout: TIMEOUT_MS,
     killSignal: 'SIGKILL',
   });

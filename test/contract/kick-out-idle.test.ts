@@ -8,13 +8,13 @@ import { leakCheck } from '../support/leak-check.js';
 
 leakCheck();
 
-const PROGRAM = fileURLToPath(new URL('./programs/kick-out-process.ts', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('./programs/kick-out-process.js', import.meta.url));
 /** A process that does not end by itself is ended by this, and the test with it, ms. */
 const TIMEOUT_MS = 60_000;
 
 /** What the program printed until it ended by itself, with status 0. */
 async function output(queue: string, pending: string): Promise<string[]> {
-  const args = ['--import=tsx', PROGRAM, `--queue=${queue}`, `--pending=${pending}`];
+  const args = [PROGRAM, `--queue=${queue}`, `--pending=${pending}`];
   const { stdout, stderr } = await promisify(execFile)(process.execPath, args, {
     timeout: TIMEOUT_MS,
     killSignal: 'SIGKILL',

@@ -15,7 +15,7 @@ import { finishedPidfiles, isFile } from './finished-pidfiles.js';
 import type { KillAt } from './programs/killed-scheduler.js';
 
 const PROGRAM = fileURLToPath(new URL('../../examples/farm-tick.ts', import.meta.url));
-const KILLER = fileURLToPath(new URL('./programs/killed-scheduler.ts', import.meta.url));
+const KILLER = fileURLToPath(new URL('./programs/killed-scheduler.js', import.meta.url));
 /** In all; `FARM_KILLS=200` for a long run. */
 const KILLS = Number(process.env['FARM_KILLS'] ?? 8);
 const SEED = Number(process.env['FARM_SEED'] ?? Math.floor(Math.random() * 2 ** 31));

@@ -14,7 +14,7 @@ import { Workshop } from './repositories.js';
 
 leakCheck();
 
-const EXECUTOR_PROCESS = fileURLToPath(new URL('./programs/executor-process.ts', import.meta.url));
+const EXECUTOR_PROCESS = fileURLToPath(new URL('./programs/executor-process.js', import.meta.url));
 const NEVER = new AbortController().signal;
 
 /** A process with an executor whose job runs, and the name of that job's workspace. */
@@ -27,14 +27,7 @@ interface OtherExecutor extends Disposable {
 async function otherExecutor(workshop: Workshop, name: string): Promise<OtherExecutor> {
   const [place, goOn] = ['place', 'go-on'].map(what => join(workshop.folder, `${name}-${what}`)) as [string, string];
   const command = `mkdir -p deep/er; pwd >${place}.part; mv ${place}.part ${place}; until [ -e ${goOn} ]; do sleep 0.05; done; ls deep`;
-  const args = [
-    '--import',
-    'tsx',
-    EXECUTOR_PROCESS,
-    join(workshop.folder, `${name}-cache`),
-    workspacesOf(workshop),
-    command,
-  ];
+  const args = [EXECUTOR_PROCESS, join(workshop.folder, `${name}-cache`), workspacesOf(workshop), command];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit'] });
   await until('the job', () => existsSync(place));
   const letGo = (): void => writeFileSync(goOn, '');

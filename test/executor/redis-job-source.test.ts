@@ -17,7 +17,7 @@ import { Workshop } from './repositories.js';
 
 leakCheck();
 
-const DYING_TAKER = fileURLToPath(new URL('./programs/dying-taker.ts', import.meta.url));
+const DYING_TAKER = fileURLToPath(new URL('./programs/dying-taker.js', import.meta.url));
 /** Long enough for a taker that is held up between taking a job and answering it. */
 const LOCK_MS = 1000;
 const never = new AbortController().signal;
@@ -70,7 +70,7 @@ test('an executor takes its jobs from Redis, is stopped by name there, and answe
 test('a job whose executor was killed is lost, is not run by another one, and the next job is', async () => {
   await using redis = await startRedis();
   await using survivor = await open(redis, { lockMs: LOCK_MS });
-  const child = spawn(process.execPath, ['--import', 'tsx', DYING_TAKER, redis.url, String(LOCK_MS)], {
+  const child = spawn(process.execPath, [DYING_TAKER, redis.url, String(LOCK_MS)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   try {

@@ -19,7 +19,7 @@ import { Workshop } from './repositories.js';
 
 leakCheck();
 
-const STUCK_PROCESS = fileURLToPath(new URL('./programs/stuck-process.ts', import.meta.url));
+const STUCK_PROCESS = fileURLToPath(new URL('./programs/stuck-process.js', import.meta.url));
 const WEB = { connection: 'git', project: 'web' };
 const API = { connection: 'git', project: 'api' };
 
@@ -140,7 +140,7 @@ test('git that was given up does not keep its process from its end', async t => 
   using workshop = new Workshop();
   const hang = new Hang(t, workshop);
   hang.begin();
-  const args = ['--import', 'tsx', STUCK_PROCESS, workshop.cacheFolder, workshop.remote('web').folder, hang.program];
+  const args = [STUCK_PROCESS, workshop.cacheFolder, workshop.remote('web').folder, hang.program];
   const other = spawn(process.execPath, args, { stdio: ['pipe', 'ignore', 'inherit'] });
   await hang.begun();
   other.stdin.end('x');

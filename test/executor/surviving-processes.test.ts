@@ -13,7 +13,7 @@ import { git, Workshop } from './repositories.js';
 leakCheck();
 
 const NAME = { connection: 'git', project: 'web' };
-const CACHE_PROCESS = fileURLToPath(new URL('./programs/cache-process.ts', import.meta.url));
+const CACHE_PROCESS = fileURLToPath(new URL('./programs/cache-process.js', import.meta.url));
 
 /** A process whose git hangs in the cache, and that git's number; both are ended at the end of a test. */
 interface Hanging extends Disposable {
@@ -25,7 +25,7 @@ async function hangIn(workshop: Workshop): Promise<Hanging> {
   const remote = workshop.remote('web');
   const file = join(workshop.folder, 'pid');
   const program = workshop.insteadOf('fetch', `echo $$ >${file}.part; mv ${file}.part ${file}; sleep 1000`);
-  const args = ['--import', 'tsx', CACHE_PROCESS, workshop.cacheFolder, remote.folder, program];
+  const args = [CACHE_PROCESS, workshop.cacheFolder, remote.folder, program];
   const other = spawn(process.execPath, args, { stdio: ['pipe', 'ignore', 'inherit'] });
   await until('git', () => existsSync(file));
   const pid = Number(readFileSync(file, 'utf8'));

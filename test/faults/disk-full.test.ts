@@ -17,7 +17,7 @@ import { queueNoRoom } from './no-room.js';
 
 leakCheck();
 
-const PROGRAM = fileURLToPath(new URL('programs/full-disk-round.ts', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('programs/full-disk-round.js', import.meta.url));
 const ROW = {
   row: 14,
   sees: 'its results: the agent comes over the connection and writes nothing',
@@ -51,7 +51,7 @@ fault(
     await using fleet = await Fleet.start();
     const beside = [1, 2].map(at => optionsAt(fleet.sshd, at));
     const [launcher = '', ...args] = local.launcher;
-    const command = [...args, process.execPath, '--import=tsx', PROGRAM, JSON.stringify(beside)];
+    const command = [...args, process.execPath, PROGRAM, JSON.stringify(beside)];
     // What tsx keeps of what it compiled would be a file.
     const env = { ...process.env, HOME: home, TMPDIR: temporary, TSX_DISABLE_CACHE: '1' };
     const { stderr } = await inTime(promisify(execFile)(launcher, command, { env }));

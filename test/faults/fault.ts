@@ -1,5 +1,6 @@
 /** One row of the fault table (docs/faults.md): a test that injects a real fault and holds the queue to what is promised. */
 import assert from 'node:assert/strict';
+import { appendFile } from 'node:fs/promises';
 import { test } from 'node:test';
 
 export interface Fault {
@@ -17,19 +18,19 @@ export interface Fault {
   readonly withinMs: number;
 }
 
-/** A busy machine may take so many times as long. */
-const PATIENCE = 5;
+/** What a busy machine may take on top, ms: less than the default of any time limit, which must not be what ended the wait. */
+const PATIENCE_MS = 60_000;
 
-/** Stands in front of a row's report among the test's diagnostics, see scripts/faults.js. */
-const REPORT = 'fault ';
+/** File to which each passed test adds its row's report as a line of JSON, see scripts/faults.js. */
+const reportFile = process.env['DRONE_FAULT_REPORTS'];
 
 export interface FaultWatch {
-  /** From this call until `outcome` settles is what the caller waits for. Fails when that is much longer than promised. */
+  /** The caller waits from this call until `outcome` settles. Fails when something else than the promised limit ended the wait. */
   inTime<T>(outcome: Promise<T>): Promise<T>;
 }
 
 export function fault(row: Fault, body: (watch: FaultWatch) => Promise<void>): void {
-  test(`fault ${String(row.row)}: ${row.fault}`, async t => {
+  test(`fault ${String(row.row)}: ${row.fault}`, async () => {
     let tookMs: number | undefined;
     await body({
       inTime: async outcome => {
@@ -42,8 +43,9 @@ export function fault(row: Fault, body: (watch: FaultWatch) => Promise<void>): v
       },
     });
     assert(tookMs !== undefined, 'the test has not said what the caller waits for');
-    const longestMs = PATIENCE * row.withinMs;
+    const longestMs = row.withinMs + PATIENCE_MS;
     assert(tookMs <= longestMs, `took ${tookMs.toFixed(0)} ms, promised within ${String(row.withinMs)} ms`);
-    t.diagnostic(`${REPORT}${JSON.stringify({ ...row, tookMs: Math.round(tookMs) })}`);
+    if (reportFile === undefined) return;
+    await appendFile(reportFile, `${JSON.stringify({ ...row, tookMs: Math.round(tookMs) })}\n`);
   });
 }

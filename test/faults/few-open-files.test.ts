@@ -9,13 +9,13 @@ import type { Told } from './programs/few-files-scheduler.js';
 
 leakCheck();
 
-const PROGRAM = fileURLToPath(new URL('./programs/few-files-scheduler.ts', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('./programs/few-files-scheduler.js', import.meta.url));
 
 /** In a process that may open 200 files. The drone beside the fault is held to its results there. */
 async function outcomeOf(part: 'refused' | 'exhausted', { inTime }: FaultWatch): Promise<unknown> {
   await using sshd = await startSshd();
   const orders = { drone: sshd.droneOptions(), other: sshd.droneOptions('127.0.1.2') };
-  const script = 'ulimit -n 200; exec "$0" --import=tsx "$1" "$2"';
+  const script = 'ulimit -n 200; exec "$0" "$1" "$2"';
   const env = { ...process.env, ORDERS: JSON.stringify(orders) };
   const args = ['-c', script, process.execPath, PROGRAM, part];
   const { stdout } = await inTime(promisify(execFile)('/bin/sh', args, { env }));

@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { SshDroneOptions, ThreadedTaskQueueOptions } from 'drone-task-queue';
 
-const PROGRAM = fileURLToPath(new URL('./programs/scheduler-program.ts', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('./programs/scheduler-program.js', import.meta.url));
 
 /** What its one round is. */
 export interface Orders {
@@ -47,7 +47,7 @@ export class Scheduler implements AsyncDisposable {
   #look: () => void = () => undefined;
 
   constructor(orders: Orders, env: Readonly<Record<string, string>> = {}) {
-    const child = spawn(process.execPath, ['--import=tsx', PROGRAM], {
+    const child = spawn(process.execPath, [PROGRAM], {
       stdio: ['ignore', 'pipe', 'inherit'],
       env: { ...process.env, ...env, ORDERS: JSON.stringify(orders) },
     });

@@ -83,8 +83,8 @@ test('a group lives as long as one of its members', async () => {
 });
 
 test('a process that cannot be read for want of files is not taken for one that has ended', async () => {
-  const script = fileURLToPath(new URL('./programs/out-of-files.ts', import.meta.url));
-  const limited = ['-c', 'ulimit -n 200; exec "$@"', 'sh', process.execPath, '--import', 'tsx', script];
+  const script = fileURLToPath(new URL('./programs/out-of-files.js', import.meta.url));
+  const limited = ['-c', 'ulimit -n 200; exec "$@"', 'sh', process.execPath, script];
   const { stdout } = await promisify(execFile)('/bin/sh', limited);
   assert.equal(stdout, 'EMFILE\n');
 });

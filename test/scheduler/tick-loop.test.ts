@@ -530,8 +530,8 @@ for (const { mode, signals, lines } of [
   },
 ] as const) {
   test(`a scheduler in a ${mode} lives until it is sent ${signals.join(' and ')}, then ends by itself`, async () => {
-    const program = fileURLToPath(new URL('./programs/until-signal.ts', import.meta.url));
-    const child = spawn(process.execPath, ['--import', 'tsx', program, mode], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const program = fileURLToPath(new URL('./programs/until-signal.js', import.meta.url));
+    const child = spawn(process.execPath, [program, mode], { stdio: ['ignore', 'pipe', 'inherit'] });
     const ended = once(child, 'close');
     const seen: string[] = [];
     const unsent = [...signals];

@@ -8,13 +8,13 @@ import { createHook } from 'node:async_hooks';
 import { existsSync, readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import { afterEach, beforeEach } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 
 /** Long enough for a child's exit, a closing handshake and a few garbage collections on a busy machine. */
 const PATIENCE_MS = 10_000;
 const POLL_MS = 10;
 
-const OWN_PATH = fileURLToPath(import.meta.url);
+/** As stacks show it, compiled or not. */
+const OWN_FILE = /\/leak-check\.[jt]s:/;
 
 const hasProc = existsSync('/proc/self/stat');
 
@@ -42,7 +42,7 @@ function placeOf(origin: Error): string | undefined {
   // The first two lines are the message and the hook that made the error.
   const frames = origin.stack?.split('\n').slice(2);
   const frame = frames?.find(line => line.includes('/') && !line.includes('node:'));
-  return frame?.includes(OWN_PATH) === false ? frame.trim() : undefined;
+  return frame !== undefined && !OWN_FILE.test(frame) ? frame.trim() : undefined;
 }
 
 function timerNames(): string[] {
@@ -127,7 +127,7 @@ export async function leaksSince(before: Snapshot, patienceMs = PATIENCE_MS): Pr
 }
 
 /** Called at the top of a test file: each of its tests fails that leaves something open which was not when it began. */
-export function leakCheck(): void {
+export function leakCheck(patienceMs = PATIENCE_MS): void {
   // Opened at first use otherwise, and then taken for the test's.
   for (const stream of [process.stdout, process.stderr]) assert(stream.writable);
   let before: Snapshot = new Set();
@@ -135,7 +135,7 @@ export function leakCheck(): void {
     before = takeSnapshot();
   });
   afterEach(async () => {
-    const leaks = await leaksSince(before);
+    const leaks = await leaksSince(before, patienceMs);
     if (leaks.length > 0) throw new Error(`the test left behind:\n  ${leaks.join('\n  ')}`);
   });
 }

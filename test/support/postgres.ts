@@ -2,13 +2,14 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
-import { chown, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chown, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { Client } from 'pg';
 import { installPackage } from './debian-package.js';
+import { runFolder } from './run-folder.js';
 
 const run = promisify(execFile);
 
@@ -95,9 +96,20 @@ class Server implements Postgres {
     return join(this.#folder, 'data');
   }
 
+  /** An initdb takes longer than all else here: the first of a test run leaves its result to the others. */
   async initialize(): Promise<void> {
     const { uid, gid } = this.#identity;
     if (uid !== undefined && gid !== undefined) await chown(this.#folder, uid, gid);
+    const template = runFolder === undefined ? undefined : join(runFolder, 'postgres-data');
+    if (template !== undefined && existsSync(template)) {
+      await copyFolder(template, this.#data);
+      return;
+    }
+    await this.#initdb();
+    if (template !== undefined) await publish(this.#data, template);
+  }
+
+  async #initdb(): Promise<void> {
     const passwordFile = join(this.#folder, 'password');
     await writeFile(passwordFile, PASSWORD, { mode: 0o644 });
     const args = ['-D', this.#data, '-U', USER, `--pwfile=${passwordFile}`, '--auth=scram-sha-256', '--no-sync'];
@@ -250,6 +262,23 @@ async function unprivileged(): Promise<Identity> {
   const { stdout } = await run('getent', ['passwd', UNPRIVILEGED]);
   const [, , uid, gid] = stdout.split(':');
   return { uid: Number(uid), gid: Number(gid) };
+}
+
+/** With owners and permissions, which PostgreSQL insists on. */
+async function copyFolder(from: string, to: string): Promise<void> {
+  await run('cp', ['-a', from, to]);
+}
+
+/** Others never see half of the folder; another process may be first. */
+async function publish(folder: string, place: string): Promise<void> {
+  const copy = `${place}.${String(process.pid)}`;
+  await copyFolder(folder, copy);
+  try {
+    await rename(copy, place);
+  } catch (error) {
+    await rm(copy, { recursive: true, force: true });
+    if (!existsSync(place)) throw error;
+  }
 }
 
 function sendSignal(pid: number, signal: NodeJS.Signals): void {

@@ -483,9 +483,9 @@ test('a change that another process has published is taken over once, however ma
   const folder = await mkdtemp(join(tmpdir(), 'published-'));
   try {
     const path = join(folder, 'tenants.json');
-    const program = fileURLToPath(new URL('programs/publisher-process.ts', import.meta.url));
+    const program = fileURLToPath(new URL('programs/publisher-process.js', import.meta.url));
     const publish = async (ltime: number, ...names: string[]): Promise<void> => {
-      await promisify(execFile)(process.execPath, ['--import=tsx', program, path, String(ltime), ...names]);
+      await promisify(execFile)(process.execPath, [program, path, String(ltime), ...names]);
     };
     await publish(1, 'a');
     const system = new PublishedConfig(path);

@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { encodeFrame, MAX_PAYLOAD_BYTES } from '../../../src/queue/wire/frames.js';
 import { FrameType, PROTOCOL_VERSION } from '../../../src/queue/wire/messages.js';
 import { leakCheck } from '../../support/leak-check.js';
-import { NODE_MAJORS, nodeBinary } from '../../support/node-versions.js';
+import { NODE_MAJORS, nodeBinary } from '../../../scripts/node-versions.js';
 import { isRunning } from '../../support/processes-left.js';
 import { callFrame, startAgent, type TestAgent } from './spawn-agent.js';
 

@@ -1,13 +1,12 @@
-/** The agent as a transport starts it, bundled from the sources as they are, with a driver that speaks its frames. */
+/** The built agent as a transport starts it, with a driver that speaks its frames. */
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
+import { readFileSync } from 'node:fs';
 import { inspect } from 'node:util';
-import { build, stop } from 'esbuild';
 import { decode, encode } from '../../../src/queue/wire/codec/codec.js';
 import { encodeCredit } from '../../../src/queue/wire/credits.js';
-import { bundleInput, LOADER } from '../../../src/queue/agent/loader.js';
+import { LOADER } from '../../../src/queue/agent/loader.js';
 import type { UtilityMethods } from '../../../src/queue/wire/methods.js';
 import { encodeFrame, FrameReader, FrameWriter, join } from '../../../src/queue/wire/frames.js';
 import {
@@ -20,22 +19,8 @@ import {
 
 const MARKER = 'drone-0123456789abcdef';
 
-/** With the options of scripts/build.js. */
-const built = await build({
-  entryPoints: [fileURLToPath(new URL('../../../src/queue/agent/main.ts', import.meta.url))],
-  bundle: true,
-  platform: 'node',
-  target: 'node18',
-  format: 'cjs',
-  minify: true,
-  charset: 'ascii',
-  write: false,
-});
-// esbuild's helper process would look like a leak of the first test.
-await stop();
-const bundle = built.outputFiles[0]?.contents;
-assert(bundle !== undefined);
-const AGENT = bundleInput(bundle);
+/** As it is sent to a drone. */
+const AGENT = readFileSync(new URL('../../../dist/agent.bundle', import.meta.url));
 
 /** A frame from the agent, its payload decoded: a value, or with Output the stream's number and the text. */
 export interface Reply {

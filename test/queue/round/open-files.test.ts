@@ -5,10 +5,10 @@ import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
-const PROGRAM = fileURLToPath(new URL('./programs/too-many.ts', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('./programs/too-many.js', import.meta.url));
 
 test('a round that needs more open files than this process may have is refused with the number needed', async () => {
-  const script = 'ulimit -n 200; exec "$0" --import=tsx "$1"';
+  const script = 'ulimit -n 200; exec "$0" "$1"';
   const { stdout } = await promisify(execFile)('/bin/sh', ['-c', script, process.execPath, PROGRAM]);
   assert.deepEqual(JSON.parse(stdout), {
     code: 'ERR_OPEN_FILES',

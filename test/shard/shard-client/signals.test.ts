@@ -9,7 +9,7 @@ import { leakCheck } from '../../support/leak-check.js';
 
 leakCheck();
 
-const PROGRAM = fileURLToPath(new URL('./programs/until-signal.ts', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('./programs/until-signal.js', import.meta.url));
 
 const heard = (signal: string): string =>
   `shard_client: ${signal}, stopping after this tick; a second signal stops at once`;
@@ -37,7 +37,7 @@ const ENDS = [
 
 for (const { mode, does, lines, on } of ENDS) {
   test(`a signal to a shard ${does}`, async () => {
-    const child = spawn(process.execPath, ['--import', 'tsx', PROGRAM, mode], { stdio: ['pipe', 'pipe', 'inherit'] });
+    const child = spawn(process.execPath, [PROGRAM, mode], { stdio: ['pipe', 'pipe', 'inherit'] });
     const closed = once(child, 'close');
     const seen: string[] = [];
     for await (const line of createInterface(child.stdout)) {

@@ -199,8 +199,8 @@ test('close does not wait for a server that does not take leave', async () => {
 });
 
 test('an open engine that nobody uses lets its process exit', async () => {
-  const program = fileURLToPath(new URL('programs/idle-program.ts', import.meta.url));
-  const args = ['--import', 'tsx', program, await server.database()];
+  const program = fileURLToPath(new URL('programs/idle-program.js', import.meta.url));
+  const args = [program, await server.database()];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   const [line] = (await once(child.stdout, 'data')) as [Buffer];
   assert.equal(String(line), 'idle\n');

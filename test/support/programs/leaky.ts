@@ -2,7 +2,7 @@
 import test from 'node:test';
 import { leakCheck } from '../leak-check.js';
 
-leakCheck();
+leakCheck(100);
 
 test('ends its timer', () => {
   clearInterval(setInterval(() => undefined, 100_000));

@@ -11,7 +11,7 @@ import { leakCheck } from '../../../support/leak-check.js';
 
 leakCheck();
 
-const PROGRAM = fileURLToPath(new URL('../../../contract/programs/no-files-left.ts', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('../../../contract/programs/no-files-left.js', import.meta.url));
 const SPEC = { transport: 'local', key: 'local', hostname: 'localhost' };
 
 test('an agent that is given up before it is ready is killed at once, though it does not read its stdin', async () => {
@@ -56,7 +56,7 @@ test('an agent that is given up before it is ready is killed at once, though it 
 });
 
 function withFewFiles(...args: string[]): Promise<{ readonly stdout: string }> {
-  const limited = ['-c', 'ulimit -n 200; exec "$0" --import=tsx "$@"', process.execPath, PROGRAM, ...args];
+  const limited = ['-c', 'ulimit -n 200; exec "$0" "$@"', process.execPath, PROGRAM, ...args];
   return promisify(execFile)('/bin/sh', limited);
 }
 

@@ -364,8 +364,8 @@ for (const { state, via } of [
       hostKeys: pins(server, hop),
       via: via ? [`drone@127.0.0.1:${String(hop.port)}`] : [],
     };
-    const program = fileURLToPath(new URL('programs/idle-program.ts', import.meta.url));
-    const args = ['--import', 'tsx', program, state, JSON.stringify(options)];
+    const program = fileURLToPath(new URL('programs/idle-program.js', import.meta.url));
+    const args = [program, state, JSON.stringify(options)];
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
     const [line] = (await once(child.stdout, 'data')) as [Buffer];
     assert.equal(String(line), `${state}\n`);

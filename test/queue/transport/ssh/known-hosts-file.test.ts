@@ -83,11 +83,11 @@ test('processes that meet a new host at once record it once, and another key the
   const [real, other] = [await startSshServer(), await startSshServer()];
   const children: ChildProcess[] = [];
   try {
-    const program = fileURLToPath(new URL('programs/record-program.ts', import.meta.url));
+    const program = fileURLToPath(new URL('programs/record-program.js', import.meta.url));
     // By the alias both servers are the same host, with two keys.
     const ready = [real, other, real, other].map(async server => {
       const options = { ...server.droneOptions(), hostKeys: 'accept-new', hostKeyAlias: 'web1', knownHosts };
-      const args = ['--import', 'tsx', program, JSON.stringify(options)];
+      const args = [program, JSON.stringify(options)];
       const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] });
       children.push(child);
       const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();

@@ -7,7 +7,7 @@ import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { build } from 'esbuild';
-import { NODE_MAJORS, nodeBinary } from '../../../support/node-versions.js';
+import { NODE_MAJORS, nodeBinary } from '../../../../scripts/node-versions.js';
 
 const run = promisify(execFile);
 let folder = '';
@@ -17,7 +17,7 @@ before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'codec-versions-'));
   peer = join(folder, 'codec-peer.cjs');
   await build({
-    entryPoints: [fileURLToPath(new URL('codec-peer.ts', import.meta.url))],
+    entryPoints: [fileURLToPath(new URL('codec-peer.js', import.meta.url))],
     outfile: peer,
     bundle: true,
     platform: 'node',

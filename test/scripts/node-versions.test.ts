@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
-import { NODE_MAJORS, nodeBinary } from './node-versions.js';
+import { NODE_MAJORS, nodeBinary } from '../../scripts/node-versions.js';
 
 test('every version that was asked for is the one that runs', () => {
   for (const major of NODE_MAJORS) {
