@@ -135,7 +135,7 @@ const LAYERS: readonly Layer[] = [
   {
     name: 'transports',
     files: ['queue/transport/local/local-transport.ts', 'queue/transport/local/', 'queue/transport/ssh/'],
-    mayImport: ['ground', 'language', 'ending', 'transport', 'ssh options', 'plain agent'],
+    mayImport: ['ground', 'language', 'transport', 'ssh options', 'plain agent'],
     because: 'a transport moves bytes: what they mean, and whose they are, is not its matter',
   },
   {
@@ -163,7 +163,7 @@ const LAYERS: readonly Layer[] = [
       'queue/thread/batch-transfers.ts',
       'queue/thread/warm-links.ts',
     ],
-    mayImport: ['ground', 'language', 'transfer', 'loader', 'transport', 'transports'],
+    mayImport: ['ground', 'language', 'transfer', 'loader', 'ending', 'transport', 'transports'],
     because: 'it runs on a worker thread, where frames are all there is: no drone, no call, no queue',
   },
   {

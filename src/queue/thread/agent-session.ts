@@ -53,6 +53,8 @@ export class AgentSession {
   readonly #abort = new AbortController();
   readonly #connectTimeoutMs: number;
   readonly #clock: ConnectClock;
+  /** Of the agent's start, once there was one. */
+  marker: string | undefined;
   /** Gives the turn back. */
   #leave: (() => void) | undefined;
   #stream: AgentStream | undefined;
@@ -114,6 +116,7 @@ export class AgentSession {
     const { signal } = this.#abort;
     const start = await newAgentStart(this.#spec, settings);
     signal.throwIfAborted();
+    this.marker = start.marker;
     const ready = this.#awaitReady(start.marker, signal);
     // The transport's own rejection tells more; without it this one is still awaited below.
     ready.catch(() => undefined);

@@ -21,7 +21,7 @@ import {
   PROTOCOL_VERSION,
   type ReadyReport,
 } from '../../../wire/messages.js';
-import { Ender } from './ender.js';
+import { type ConnectAgain, Ender } from './ender.js';
 import { ExecSlots } from './exec-slots.js';
 import { CommandLost, run } from './plain-run.js';
 import type { Server } from './server.js';
@@ -37,8 +37,7 @@ export interface PlainAgentOptions {
   readonly events: ChannelEvents;
   /** Why there is no agent, for messages: `web1 has no Node`. */
   readonly reason: string;
-  /** A second connection to the same drone; gives up when aborted. */
-  readonly connectAgain: (signal: AbortSignal) => Promise<Server>;
+  readonly connectAgain: ConnectAgain;
 }
 
 export class PlainAgent implements Channel {
