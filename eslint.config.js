@@ -57,7 +57,7 @@ export default defineConfig(
     },
   },
   { files: ['test/**'], rules: { '@typescript-eslint/no-non-null-assertion': 'off' } },
-  { files: ['scripts/**', 'examples/**', 'demo/**', 'bench/**', 'test/soak/**'], rules: { 'no-console': 'off' } },
+  { files: ['scripts/**', 'examples/**', 'bench/**', 'test/soak/**'], rules: { 'no-console': 'off' } },
   // package.json and what esbuild gives are `any`, and only as good as the checks that the scripts then make.
   { files: ['**/*.js'], extends: [tseslint.configs.disableTypeChecked] },
 );

@@ -194,7 +194,7 @@ async function runScheduler(folder: string): Promise<void> {
   );
   console.log(`scheduler: ${String((await jobsIn('started')).length)} jobs were started in an earlier life`);
   await loop.run();
-  await manager.shutdown();
+  await manager.close();
 }
 
 function pidfileOf({ hostname, name, pidfile }: Job): PidfileId {

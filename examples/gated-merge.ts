@@ -229,5 +229,5 @@ await gate('web', change('site', 'typo', { page: 'Helo, world\n' }));
 
 writeFileSync(join(folder, 'power'), 'on');
 await device;
-await executor.stop();
+await executor.close();
 rmSync(folder, { recursive: true });

@@ -82,5 +82,5 @@ for (let many = 1; many <= changes.length; many++) {
   console.log(`${ref}: ${report.succeeded ? 'good' : 'bad'}: ${output}`);
 }
 
-await executor.stop();
+await executor.close();
 rmSync(folder, { recursive: true });

@@ -184,8 +184,8 @@ async function runShard(folder: string, shardHostname: string, url: string, toke
     { name: `${shardHostname} scheduler`, pauseMs: 300, log },
   );
   // Both end at SIGTERM; neither goes on without the other.
-  await Promise.all([client.loop().finally(() => scheduler.stop()), scheduler.run().finally(() => client.shutdown())]);
-  await manager.shutdown();
+  await Promise.all([client.loop().finally(() => scheduler.stop()), scheduler.run().finally(() => client.close())]);
+  await manager.close();
 }
 
 function now(): string {

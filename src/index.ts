@@ -23,7 +23,6 @@ export type {
   FileTransferResult,
   MethodName,
   ProcessId,
-  ProcessInfo,
   RefreshResult,
   Result,
   RunOptions,
@@ -31,6 +30,7 @@ export type {
   TransferOptions,
   UtilityMethods,
 } from './queue/wire/methods.js';
+export type { ProcessInfo } from './process/process-table.js';
 
 export type {
   Abandoned,
@@ -52,43 +52,30 @@ export type { Phase } from './queue/wire/messages.js';
 export {
   DroneError,
   type DroneErrorFacts,
-  type DroneErrorKind,
   type DroneResults,
   DroneTaskQueueException,
   type DroneTaskQueueExceptionCode,
 } from './queue/drone/drone-error.js';
+export type { DroneErrorKind } from './queue/drone/error-kinds.js';
 
 export type { Log } from './report/log.js';
 export type { StatsClient, StatsServer, StatsTarget } from './report/stats.js';
 export {
-  type CommandNotStarted,
-  type DroneFresh,
-  type DroneInitialized,
   type DroneKickedOut,
   type DroneReadmitted,
   type DroneRetry,
-  type DroneStale,
   type DroneWarning,
   type EventMessages,
   type EventName,
   events,
   type FileProgress,
-  type HeartbeatEnd,
   type LinkClose,
   type LinkOpen,
   type RoundEnd,
   type RoundStart,
   type ThreadLost,
-  type TickEnd,
-  type SectionEnd,
-  type SectionRetry,
-  type SectionSlow,
-  type LayoutEnd,
-  type JobEnd,
-  type UpdateEnd,
-  type TickStart,
   type WorkerException,
   type WorkerFinish,
   type WorkerSlow,
   type WorkerStart,
-} from './report/events.js';
+} from './queue/events.js';

@@ -16,15 +16,16 @@ import {
 } from './source-rules.js';
 
 const LAYERS: readonly Layer[] = [
-  { name: 'low', files: ['low*.ts', 'low/'], mayImport: [], because: 'it is low' },
-  { name: 'high', files: ['high.ts'], mayImport: ['low'], because: 'it is high' },
+  { name: 'low', files: ['low*.ts', 'low/'], not: [], because: 'it is low' },
+  { name: 'beside', files: ['beside.ts'], not: [], because: 'it is beside' },
+  { name: 'high', files: ['high.ts'], not: ['beside', 'low/secret.ts'], because: 'it is high' },
 ];
 
 function file(path: string, text = ''): SourceFile {
   return { path, text };
 }
 
-test('imports within a layer and down to one that is named are fine', () => {
+test('imports within a layer and down to one below it are fine', () => {
   const files = [
     file('high.ts', "import { a } from './low.js';"),
     file('low.ts', "import { a } from './low/deep.js';"),
@@ -57,10 +58,24 @@ test('a file without a layer, and an import of a file that is not there, are bre
   ]);
 });
 
-test('a table that lets a layer import one further up is a breach', () => {
-  assert.deepEqual(tableBreaches(LAYERS), []);
-  assert.deepEqual(tableBreaches([...LAYERS].reverse()), [
-    'layer high names low, which does not stand before it in the table',
+test('an import of what a layer excludes is a breach, of a layer as of a file', () => {
+  const below = [file('beside.ts'), file('low/secret.ts')];
+  for (const [target, layer] of [
+    ['beside.ts', 'beside'],
+    ['low/secret.ts', 'low'],
+  ] as const) {
+    const text = `import { a } from './${target.replace(/ts$/, 'js')}';`;
+    assert.deepEqual(layerBreaches([file('high.ts', text), ...below], LAYERS), [
+      `high.ts (high) imports ${target} (${layer}), which it must not, because it is high`,
+    ]);
+  }
+});
+
+test('a table that excludes what is not there is a breach', () => {
+  const secret = file('low/secret.ts');
+  assert.deepEqual(tableBreaches([secret], LAYERS), []);
+  assert.deepEqual(tableBreaches([], LAYERS), [
+    'layer high excludes low/secret.ts, which is no file, and no layer before it in the table',
   ]);
 });
 

@@ -13,8 +13,8 @@ export interface Layer {
   readonly name: string;
   /** Paths, or folders with a slash at the end; `*` stands for any part of a file name. */
   readonly files: readonly string[];
-  /** Names of the layers that this one may import, besides itself. */
-  readonly mayImport: readonly string[];
+  /** What of the layers below it this one must not import: names of layers, and paths or folders as in `files`. */
+  readonly not: readonly string[];
   /** Ends the sentence "…, because". */
   readonly because: string;
 }
@@ -76,7 +76,10 @@ function matches(path: string, pattern: string): boolean {
   return path.startsWith(before) && path.endsWith(after) && !path.slice(before.length).includes('/');
 }
 
-/** Each file is in the first layer that names it. Imports of types count: who knows a type knows the file. */
+/**
+ * From what knows nothing to what knows all: a file imports its own layer and those before it, but for what its layer
+ * excludes. Each file is in the first layer that names it. Imports of types count: who knows a type knows the file.
+ */
 export function layerBreaches(files: readonly SourceFile[], layers: readonly Layer[]): string[] {
   const layerOf = (path: string): Layer | undefined =>
     layers.find(layer => layer.files.some(pattern => matches(path, pattern)));
@@ -92,7 +95,7 @@ export function layerBreaches(files: readonly SourceFile[], layers: readonly Lay
       const to = files.some(({ path }) => path === target) ? layerOf(target) : undefined;
       if (to === undefined) {
         breaches.push(`${file.path} imports ${target}, which is no source file in a layer`);
-      } else if (to !== from && !from.mayImport.includes(to.name)) {
+      } else if (to !== from && (layers.indexOf(to) > layers.indexOf(from) || isExcluded(from, to, target))) {
         breaches.push(
           `${file.path} (${from.name}) imports ${target} (${to.name}), which it must not, because ${from.because}`,
         );
@@ -102,13 +105,17 @@ export function layerBreaches(files: readonly SourceFile[], layers: readonly Lay
   return breaches;
 }
 
-/** The table itself: a layer may only name those above it in the list, so that layers make no cycle either. */
-export function tableBreaches(layers: readonly Layer[]): string[] {
-  return layers.flatMap((layer, index) => {
-    const lower = layers.slice(0, index).map(({ name }) => name);
-    return layer.mayImport
-      .filter(name => !lower.includes(name))
-      .map(name => `layer ${layer.name} names ${name}, which does not stand before it in the table`);
+function isExcluded({ not }: Layer, to: Layer, target: string): boolean {
+  return not.some(each => each === to.name || matches(target, each));
+}
+
+/** The table itself: what a layer excludes must be there, or it excludes nothing. */
+export function tableBreaches(files: readonly SourceFile[], layers: readonly Layer[]): string[] {
+  return layers.flatMap(({ name, not }, index) => {
+    const lower = layers.slice(0, index).map(layer => layer.name);
+    return not
+      .filter(each => !lower.includes(each) && !files.some(({ path }) => matches(path, each)))
+      .map(each => `layer ${name} excludes ${each}, which is no file, and no layer before it in the table`);
   });
 }
 

@@ -5,9 +5,7 @@ import { FrameType, PROTOCOL_VERSION } from '../../dist/queue/wire/messages.js';
 
 /** @type {import('../../dist/queue/transport/transport.js').Transport} */
 export const transport = {
-  async open(_spec, start, events, context) {
-    await context.turn();
-    context.phase('connect');
+  async open(_spec, start, events) {
     const calls = new FrameReader((type, batch, index) => {
       if (type !== FrameType.Call) return;
       // No agent answers before the write to it returns.

@@ -7,11 +7,12 @@
  */
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Log } from '../report/log.js';
 import type { Git, GitAnswer, GitRun } from './git.js';
 import { cureFor, GitError } from './git-error.js';
+import { forgetUnfinished, removeLocks } from './git-leftovers.js';
 import { isStuck, refuseStuck } from './stuck-git.js';
 
 /** Of the git folder and of the work tree. */
@@ -24,24 +25,6 @@ const CHANGE_REF = `${OWN_REFS}/change`;
 /** Moved and force-pushed ones too. Removed first if they are gone there: `a` may have given way to `a/b`. */
 const MIRROR = ['+refs/heads/*:refs/heads/*', '+refs/tags/*:refs/tags/*'];
 const FETCH = ['fetch', '--quiet', '--force', '--no-tags', '--no-write-fetch-head'];
-
-/** What a merge, a cherry-pick or a rebase that did not end leaves in the git folder. */
-const UNFINISHED = [
-  'MERGE_HEAD',
-  'MERGE_MODE',
-  'MERGE_MSG',
-  'SQUASH_MSG',
-  'AUTO_MERGE',
-  'CHERRY_PICK_HEAD',
-  'REVERT_HEAD',
-  'REBASE_HEAD',
-  'rebase-merge',
-  'rebase-apply',
-  'sequencer',
-];
-
-/** What a command that was killed leaves in the git folder. */
-const LEFT = /\.lock$|^objects\/(pack\/\.?tmp[_-]|([0-9a-f]{2}\/)?tmp_obj|incoming-)/;
 
 /** Garbage is not to be looked for at each update. */
 const TIDY_EVERY_MS = 3_600_000;
@@ -175,7 +158,7 @@ export class CachedRepo {
   /** Puts HEAD and the work tree there; whatever else was in it is gone. */
   async reset(commit: string, signal?: AbortSignal): Promise<void> {
     await mkdir(this.#workTree, { recursive: true });
-    await this.#forgetUnfinished();
+    await forgetUnfinished(this.gitDir);
     await this.inTree(['checkout', '--quiet', '--force', '--detach', commit], { signal });
     await this.inTree(CLEAN, { signal });
   }
@@ -184,7 +167,7 @@ export class CachedRepo {
   async abandon(): Promise<void> {
     if (isStuck(this.#folder)) return;
     await this.unlock();
-    await this.#forgetUnfinished();
+    await forgetUnfinished(this.gitDir);
     if (!existsSync(this.gitDir)) return;
     try {
       await this.#run(['update-ref', '-d', CHANGE_REF]);
@@ -251,22 +234,7 @@ export class CachedRepo {
   async unlock(): Promise<void> {
     // They are still that one's.
     if (isStuck(this.#folder)) return;
-    const ofRefs = await readdir(join(this.gitDir, 'refs'), { recursive: true }).catch(ignoreAbsence);
-    const inObjects = await this.#list('objects');
-    const below = (await Promise.all(inObjects.map(async folder => this.#list(folder)))).flat();
-    const all = [...ofRefs.map(path => join('refs', path)), ...(await this.#list('')), ...inObjects, ...below];
-    const left = all.filter(path => LEFT.test(path));
-    for (const path of left) await rm(join(this.gitDir, path), { force: true, recursive: true });
-  }
-
-  /** Paths of what is in a folder of it; of nothing when it is none. */
-  async #list(folder: string): Promise<string[]> {
-    const names = await readdir(join(this.gitDir, folder)).catch(ignoreAbsence);
-    return names.map(name => join(folder, name));
-  }
-
-  async #forgetUnfinished(): Promise<void> {
-    for (const name of UNFINISHED) await rm(join(this.gitDir, name), { recursive: true, force: true });
+    await removeLocks(this.gitDir);
   }
 
   async #run(args: readonly string[], run: Omit<GitRun, 'cwd'> = {}): Promise<GitAnswer> {
@@ -342,10 +310,4 @@ function madeAtMs(ref: string): number {
 /** Takes it off the disk. */
 export async function removeRepo(folder: string): Promise<void> {
   for (const ending of ENDINGS) await rm(`${folder}${ending}`, { recursive: true, force: true });
-}
-
-function ignoreAbsence(error: unknown): never[] {
-  const { code } = error as NodeJS.ErrnoException;
-  if (code === 'ENOENT' || code === 'ENOTDIR') return [];
-  throw error;
 }

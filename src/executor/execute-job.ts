@@ -1,9 +1,10 @@
 /** A job of commands: its projects are brought up to date and cloned, and the commands run there on a drone. */
 import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
+import { raceAbort } from '../wait/abort.js';
 import type { Drone } from '../queue/drone/drone.js';
 import { LocalDrone } from '../queue/drone/local-drone.js';
-import type { DroneErrorKind } from '../queue/drone/drone-error.js';
+import type { DroneErrorKind } from '../queue/drone/error-kinds.js';
 import type { Log } from '../report/log.js';
 import type { TaskQueue } from '../queue/task-queue.js';
 import type { Args, MethodName, Result, RunResult, UtilityMethods } from '../queue/wire/methods.js';
@@ -14,7 +15,7 @@ import { makeWorkspace } from './left-workspaces.js';
 import { refsIn } from './merge-item.js';
 import type { RepoCache } from './repo-cache.js';
 import { keyOfRepo, stripCredentials } from './repo-name.js';
-import { orAborted, type Updates } from './updates.js';
+import type { Updates } from './updates.js';
 import { type ClonedProject, cloneWorkspace, type JobProject } from './workspace.js';
 
 /** What `executor:execute` answers with. */
@@ -61,7 +62,7 @@ export async function executeJob(
   const folder = await makeWorkspace(workspaces);
   try {
     const cloned = await cloneWorkspace(cache, folder, job.projects, job.repoState ?? undefined, signal);
-    const drone = await orAborted(Promise.resolve(settings.droneFor(job)), signal);
+    const drone = await raceAbort(signal, Promise.resolve(settings.droneFor(job)));
     await using queue = settings.queueFor(job);
     const run = new DroneRun(drone, queue, job, signal);
     try {

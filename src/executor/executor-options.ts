@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { type Clock, systemClock } from '../wait/clock.js';
 import type { Drone } from '../queue/drone/drone.js';
 import { invalidArgument } from '../option/invalid-argument.js';
-import { type Log, safeLog } from '../report/log.js';
+import { type Log, partLog, safeLog } from '../report/log.js';
 import { OptionReader } from '../option/option-reader.js';
 import { checkStatsTarget, type StatsTarget } from '../report/stats.js';
 import type { TaskQueue } from '../queue/task-queue.js';
@@ -108,6 +108,7 @@ export function readExecutorOptions(options: RepoExecutorOptions): ExecutorSetti
     throw invalidArgument('droneFolder', droneFolder, 'a path of letters, digits, points, slashes, _ and -');
   }
   const processors = availableParallelism();
+  const host = read.text('host') ?? hostname();
   return {
     cache,
     jobs,
@@ -116,13 +117,13 @@ export function readExecutorOptions(options: RepoExecutorOptions): ExecutorSetti
     mayFetchFrom,
     workspaces: resolve(workspaces),
     droneFolder,
-    host: read.text('host') ?? hostname(),
+    host,
     maxJobs: count('maxJobs') ?? 4,
     updateWorkers: count('updateWorkers') ?? processors,
     mergeWorkers: count('mergeWorkers') ?? processors,
     maxMergeWaitMs: read.limit('maxMergeWaitMs', 'a number of 0 or more', value => value >= 0) ?? 60_000,
     clock,
     stats,
-    log: safeLog(log),
+    log: partLog(safeLog(log), host, { host }),
   };
 }

@@ -1,6 +1,6 @@
 /** What is told of an executor's jobs and updates: events and metrics. The log tells besides of what failed. */
-import { events, publish } from '../report/events.js';
-import { BoundedNames, metricName, openStats, type Stats } from '../report/stats.js';
+import { events, publish } from './events.js';
+import { Metrics } from '../report/metrics.js';
 import type { ExecutorSettings } from './executor-options.js';
 import { failureOf, type Job } from './job-source.js';
 import type { MergeReply } from './merger-jobs.js';
@@ -8,16 +8,13 @@ import type { RepoName } from './repo-name.js';
 
 export class ExecutorReports {
   readonly #settings: ExecutorSettings;
-  readonly #stats: Stats;
-  readonly #names = new BoundedNames();
+  readonly #metrics: Metrics;
   #running = 0;
 
   constructor(settings: ExecutorSettings) {
     const { host, log, stats } = settings;
     this.#settings = settings;
-    this.#stats = openStats(stats, (error, problems) => {
-      log.warn(`${host}: metrics are being lost`, { host, problems, error });
-    });
+    this.#metrics = new Metrics(host, stats, log);
   }
 
   /** Does a job. */
@@ -36,8 +33,9 @@ export class ExecutorReports {
       }));
     };
     const [, word = ''] = job.name.split(':');
-    const value = await this.#timed('job', this.#names.of(word), work, tell);
-    if (job.name === 'merger:merge') this.#count((value as MergeReply).merged ? 'merges' : 'merges_refused');
+    const value = await this.#timed('job', word, work, tell);
+    if (job.name === 'merger:merge')
+      this.#metrics.increment((value as MergeReply).merged ? 'merges' : 'merges_refused');
     return value;
   }
 
@@ -57,11 +55,11 @@ export class ExecutorReports {
   }
 
   readonly updatesWaiting = (size: number): void => {
-    this.#stats.gauge(this.#metric('updates_waiting'), size);
+    this.#metrics.gauge('updates_waiting', size);
   };
 
   async close(): Promise<void> {
-    await this.#stats.close();
+    await this.#metrics.close();
   }
 
   async #timed<T>(
@@ -77,26 +75,18 @@ export class ExecutorReports {
       return await work();
     } catch (error) {
       failure = { error };
-      this.#count(`${what}_failures`, this.#names.of(kindOf(error)));
+      this.#metrics.increment(`${what}_failures`, kindOf(error));
       throw error;
     } finally {
       const tookMs = clock.nowMs() - startMs;
-      this.#stats.timing(this.#metric(what, name), tookMs);
+      this.#metrics.timing(what, tookMs, name);
       tell(tookMs, failure);
     }
   }
 
   #setRunning(more: 1 | -1): void {
     this.#running += more;
-    this.#stats.gauge(this.#metric('jobs_running'), this.#running);
-  }
-
-  #count(what: string, name?: string): void {
-    this.#stats.increment(this.#metric(what, name));
-  }
-
-  #metric(what: string, name?: string): string {
-    return metricName('drone_task_queue', this.#settings.host, what, ...(name === undefined ? [] : [name]));
+    this.#metrics.gauge('jobs_running', this.#running);
   }
 }
 

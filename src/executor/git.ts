@@ -5,6 +5,7 @@
  * ended is a process group, which neither execa 9 nor simple-git 4 do.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import { MAX_TIMER_MS } from '../wait/clock.js';
 import { type Log, silentLog } from '../report/log.js';
 import { OptionReader } from '../option/option-reader.js';
 import { GitError, isTransient } from './git-error.js';
@@ -120,7 +121,6 @@ const CONFIG = {
 const CONFIG_ARGS = Object.entries(CONFIG).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
 
 const SSH_COMMAND = 'ssh -o BatchMode=yes -o ConnectTimeout=30 -o ServerAliveInterval=15';
-const MAX_DELAY_MS = 2 ** 31 - 1;
 
 /** Every command is run in a process group, within its time. */
 export class Git {
@@ -139,9 +139,9 @@ export class Git {
     this.#ownArgs = [...CONFIG_ARGS, ...controllerArgs()];
     const read = new OptionReader(options, OPTION_NAMES);
     const limitMs = (field: string, defaultMs: number): number =>
-      read.limit(field, 'from 0 to 2,147,483,647 ms', value => value >= 0 && value < 2 ** 31) ?? defaultMs;
+      read.limit(field, 'from 0 to 2,147,483,647 ms', value => value >= 0 && value <= MAX_TIMER_MS) ?? defaultMs;
     this.#program = read.text('program') ?? 'git';
-    const isTime = (value: number): boolean => value > 0 && value <= MAX_DELAY_MS;
+    const isTime = (value: number): boolean => value > 0 && value <= MAX_TIMER_MS;
     this.#timeoutMs = read.limit('timeoutMs', 'above 0, to 2,147,483,647 ms', isTime) ?? 300_000;
     this.#killGraceMs = limitMs('killGraceMs', 2_000);
     this.#attempts = read.limit('attempts', 'an integer of 1 or more', isCount) ?? 3;
@@ -180,7 +180,7 @@ export class Git {
    */
   async run(args: readonly string[], run: GitRun = {}): Promise<GitAnswer> {
     const { isRemote = false, signal } = run;
-    for (let attempt = 1, waitMs = this.#retryDelayMs; ; attempt++, waitMs = Math.min(2 * waitMs, MAX_DELAY_MS)) {
+    for (let attempt = 1, waitMs = this.#retryDelayMs; ; attempt++, waitMs = Math.min(2 * waitMs, MAX_TIMER_MS)) {
       try {
         return await this.#runOnce(args, run);
       } catch (error) {

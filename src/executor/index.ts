@@ -33,5 +33,5 @@ export type { ItemLocks } from './deduplicate-queue.js';
 export type { Clock } from '../wait/clock.js';
 export type { Log } from '../report/log.js';
 export type { StatsClient, StatsServer, StatsTarget } from '../report/stats.js';
-export { events } from '../report/events.js';
-export type { JobEnd, UpdateEnd } from '../report/events.js';
+export { events } from './events.js';
+export type { JobEnd, UpdateEnd } from './events.js';

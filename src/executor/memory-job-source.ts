@@ -1,5 +1,6 @@
 /** Jobs of this process. */
 import { randomUUID } from 'node:crypto';
+import { onAbort } from '../wait/abort.js';
 import { outsideSections } from '../wait/section-guard.js';
 import { closedAnswer, type Job, type JobAnswer, type JobLane, type JobSource, laneOf } from './job-source.js';
 
@@ -56,16 +57,15 @@ export class MemoryJobSource implements JobSource {
       return first.job;
     }
     return new Promise((resolve, reject) => {
-      const onAbort = (): void => {
-        leave(this.#takers, line, taker);
-        reject(signal.reason);
-      };
       const give = ({ job }: Waiting): void => {
-        signal.removeEventListener('abort', onAbort);
+        stopListening();
         resolve(job);
       };
       const taker: Taker = { running, give };
-      signal.addEventListener('abort', onAbort, { once: true });
+      const stopListening = onAbort(signal, reason => {
+        leave(this.#takers, line, taker);
+        reject(reason);
+      });
       enter(this.#takers, line, taker);
     });
   }
@@ -75,6 +75,10 @@ export class MemoryJobSource implements JobSource {
     this.#isClosed = true;
     for (const line of this.#lines.values()) for (const { answer } of line) answer(closedAnswer());
     this.#lines.clear();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close();
   }
 
   #enter(line: string, waiting: Waiting): void {

@@ -6,6 +6,7 @@
  * time counts as shut all along: a job source may need that long to hand a job out.
  */
 import type { Clock } from '../wait/clock.js';
+import { Limit } from '../wait/limit.js';
 import type { Updates } from './updates.js';
 
 const OPEN_MS = 1000;
@@ -34,17 +35,15 @@ export class MergeGate {
       }
       signal.throwIfAborted();
       const openedMs = this.#clock.nowMs();
-      const shut = new AbortController();
-      const onAbort = (): void => shut.abort(signal.reason);
-      signal.addEventListener('abort', onAbort, { once: true });
-      const forget = this.#updates.onChange(() => shut.abort());
+      const shut = new Limit([signal]);
+      const forget = this.#updates.onChange(() => shut.end());
       try {
         return await take(shut.signal);
       } catch (error) {
-        if (signal.aborted || !shut.signal.aborted) throw error;
+        if (signal.aborted || !shut.isOver) throw error;
       } finally {
         forget();
-        signal.removeEventListener('abort', onAbort);
+        shut.release();
       }
       if (this.#clock.nowMs() - openedMs >= OPEN_MS) shutSinceMs = undefined;
     }
@@ -54,17 +53,10 @@ export class MergeGate {
   async #opens(shutSinceMs: number, signal: AbortSignal): Promise<void> {
     const leftMs = shutSinceMs + this.#maxWaitMs - this.#clock.nowMs();
     if (leftMs <= 0) return;
-    await new Promise<void>(resolve => {
-      const open = (): void => {
-        timer.cancel();
-        forget();
-        signal.removeEventListener('abort', open);
-        resolve();
-      };
-      const timer = this.#clock.setTimer(leftMs, open);
-      const forget = this.#updates.onChange(open);
-      signal.addEventListener('abort', open, { once: true });
-      if (signal.aborted) open();
-    });
+    const limit = new Limit([signal], { limitMs: leftMs, clock: this.#clock });
+    const forget = this.#updates.onChange(() => limit.end());
+    await limit.ended;
+    forget();
+    limit.release();
   }
 }

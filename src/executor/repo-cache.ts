@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { invalidArgument } from '../option/invalid-argument.js';
 import { KeyedLock } from '../wait/keyed-lock.js';
-import { type Log, safeLog } from '../report/log.js';
+import { type Log, partLog, safeLog } from '../report/log.js';
 import { OptionReader } from '../option/option-reader.js';
 import { outsideSections } from '../wait/section-guard.js';
 import { CachedRepo, type RefCommits, removeRepo } from './cached-repo.js';
@@ -97,7 +97,7 @@ export class RepoCache {
     const isAge = (value: number): boolean => value >= 0;
     this.#keepMergesMs = read.limit('keepMergesMs', 'a number of 0 or more, ms', isAge) ?? KEEP_MERGES_MS;
     this.#hasSingleLock = read.flag('singleLock') ?? false;
-    this.#log = safeLog(options.log);
+    this.#log = partLog(safeLog(options.log), 'repo_cache');
     this.#git = new Git(options.git, this.#log);
   }
 

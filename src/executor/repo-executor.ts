@@ -5,11 +5,12 @@
  * - `host`: at once, however many.
  * - `merger`: by `mergeWorkers`, while no update waits or runs (MergeGate).
  *
- * What always holds: every job that was taken is answered, once. After `stop` nothing is taken, and when it resolves, no
+ * What always holds: every job that was taken is answered, once. After `close` nothing is taken, and when it resolves, no
  * loop, no update and no git of it runs, but for what could not be ended in a minute.
  */
-import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
+import { onAbort, raceAbort } from '../wait/abort.js';
+import { Line } from '../wait/line.js';
 import { invalidArgument } from '../option/invalid-argument.js';
 import { checkNames } from '../option/option-reader.js';
 import { inNoSection, outsideSections } from '../wait/section-guard.js';
@@ -25,7 +26,7 @@ import { MergeGate } from './merge-gate.js';
 import { mergerJobs } from './merger-jobs.js';
 import { Merger } from './merger.js';
 import type { RepoName } from './repo-name.js';
-import { orAborted, type Update, Updates } from './updates.js';
+import { type Update, Updates } from './updates.js';
 
 /** A source may give jobs of different lanes the same id. */
 interface Running {
@@ -40,10 +41,10 @@ type Take = (signal: AbortSignal, running: number) => Promise<Job>;
 const SOURCE_PAUSE_MS = 1000;
 /** For the answers of jobs, and for what a job source or the functions in the options do not end by themselves. */
 const LAST_WORDS_MS = 5000;
-/** For all that `stop` ends. */
+/** For all that `close` ends. */
 const STOP_MS = 60_000;
 
-/** Starts to take jobs when it is made, and goes on until `stop`. */
+/** Starts to take jobs when it is made, and goes on until `close`. */
 export class RepoExecutor {
   readonly #settings: ExecutorSettings;
   readonly #reports: ExecutorReports;
@@ -56,12 +57,11 @@ export class RepoExecutor {
   /** Aborted by `pause`, and then replaced. */
   #taking = new AbortController();
   #resumed: PromiseWithResolve | undefined;
-  #stopped: Promise<void> | undefined;
+  #closed: Promise<void> | undefined;
 
   /** Throws TypeError (`ERR_INVALID_ARG`) that names the option at fault. */
   constructor(options: RepoExecutorOptions) {
     const settings = readExecutorOptions(options);
-    setMaxListeners(0, this.#stopping.signal);
     this.#settings = settings;
     const { cache, host, updateWorkers, mergeWorkers, maxMergeWaitMs, clock } = settings;
     const reports = new ExecutorReports(settings);
@@ -125,15 +125,15 @@ export class RepoExecutor {
    * 60 s whatever there is yet (a queue that does not close, a disk that hangs), with a line in the log. What was left
    * behind keeps the locks of its repositories. A second call gives the same promise.
    */
-  async stop(): Promise<void> {
-    return outsideSections('stop of a RepoExecutor', async () => (this.#stopped ??= this.#stop()));
+  async close(): Promise<void> {
+    return outsideSections('close of a RepoExecutor', async () => (this.#closed ??= this.#close()));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    return this.stop();
+    return this.close();
   }
 
-  async #stop(): Promise<void> {
+  async #close(): Promise<void> {
     const why = new ExecutorError('ERR_EXECUTOR_STOPPED', 'the executor was stopped');
     this.#stopping.abort(why);
     this.#taking.abort(why);
@@ -154,7 +154,7 @@ export class RepoExecutor {
     const { clock, log } = this.#settings;
     const tooLate = promiseWithResolve();
     const timer = clock.setTimer(STOP_MS, () => {
-      log.error('an executor has stopped and left work behind', { jobs: this.running });
+      log.error('the executor was closed and left work behind', { jobs: this.running });
       tooLate.resolve();
     });
     try {
@@ -164,32 +164,25 @@ export class RepoExecutor {
     }
   }
 
-  /** Never rejects; ends once `stop` was called. */
+  /** Never rejects; ends once `close` was called. */
   async #loop(take: Take, atOnce: number): Promise<void> {
     const stopping = this.#stopping.signal;
-    const running = new Set<Promise<void>>();
-    while (!stopping.aborted) {
-      const signal = this.#taking.signal;
-      if (this.#resumed !== undefined) {
-        await this.#resumed.promise;
-        continue;
-      }
-      if (running.size >= atOnce) {
-        await Promise.race(running);
-        continue;
-      }
-      const job = await this.#take(take(signal, running.size), signal);
-      if (job === undefined) continue;
-      const work = this.#pending.add(this.#work(job));
-      running.add(work);
-      void work.finally(() => running.delete(work));
+    const line = new Line(atOnce);
+    for (;;) {
+      const leave = await line.enter();
+      while (this.#resumed !== undefined && !stopping.aborted) await this.#resumed.promise;
+      if (stopping.aborted) return;
+      const { signal } = this.#taking;
+      const job = await this.#take(take(signal, line.inside - 1), signal);
+      if (job === undefined) leave();
+      else void this.#pending.add(this.#work(job)).finally(leave);
     }
   }
 
   /** Undefined when none was to be had. */
   async #take(taken: Promise<Job>, signal: AbortSignal): Promise<Job | undefined> {
     try {
-      return checkJob(await orAborted(taken, signal));
+      return checkJob(await raceAbort(signal, taken));
     } catch (error) {
       if (signal.aborted) {
         // It may have been taken at the same moment, or its source may not heed signals: then it is ours to answer.
@@ -199,7 +192,7 @@ export class RepoExecutor {
         );
         return undefined;
       }
-      this.#settings.log.error('no job could be taken', { error });
+      this.#settings.log.error('failed to take a job', { error });
       await delay(SOURCE_PAUSE_MS, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
       return undefined;
     }
@@ -228,23 +221,20 @@ export class RepoExecutor {
     return doing(job.args, signal);
   }
 
-  /** Never rejects, and does not hold up `stop` for ever. */
+  /** Never rejects, and does not hold up `close` for ever. */
   async #answer(job: Job, answer: JobAnswer): Promise<void> {
     const tooLate = new AbortController();
-    const stopping = this.#stopping.signal;
     let timer: NodeJS.Timeout | undefined;
-    const onStop = (): void => {
+    const stopListening = onAbort(this.#stopping.signal, () => {
       timer = setTimeout(() => tooLate.abort(new Error('it took too long')), LAST_WORDS_MS);
-    };
-    if (stopping.aborted) onStop();
-    else stopping.addEventListener('abort', onStop, { once: true });
+    });
     try {
-      await orAborted(job.answer(answer), tooLate.signal);
+      await raceAbort(tooLate.signal, job.answer(answer));
     } catch (error) {
       this.#settings.log.error('a job could not be answered', { id: job.id, name: job.name, error });
     } finally {
       clearTimeout(timer);
-      stopping.removeEventListener('abort', onStop);
+      stopListening();
     }
   }
 

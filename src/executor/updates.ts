@@ -1,5 +1,5 @@
 /** Updates of the cache's repositories: asked for by many, done once, by several workers, none of which waits at a lock. */
-import { setMaxListeners } from 'node:events';
+import { raceAbort } from '../wait/abort.js';
 import { inNoSection } from '../wait/section-guard.js';
 import { DeduplicateQueue, type ItemLocks } from './deduplicate-queue.js';
 import { checkRepoName, keyOfRepo, type RepoName } from './repo-name.js';
@@ -46,7 +46,7 @@ export class Updates {
     this.#count(counts);
     const done = this.#queue.put(checked).finally(() => this.#count(-counts));
     this.#onSize(this.#queue.size);
-    await orAborted(done, signal);
+    await raceAbort(signal, done);
   }
 
   /** All of them are asked for before the first one is awaited, and all have ended, or been let go, when it settles. */
@@ -73,22 +73,5 @@ export class Updates {
     const was = this.isIdle;
     this.#waiting += more;
     if (was !== this.isIdle) for (const listener of [...this.#listeners]) listener();
-  }
-}
-
-/** Settles as `work` does, or rejects with the reason of `signal` before; what becomes of `work` then is its own matter. */
-export async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  let onAbort = (): void => undefined;
-  // Many may wait with one signal.
-  setMaxListeners(0, signal);
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(signal.reason);
-    if (signal.aborted) onAbort();
-    else signal.addEventListener('abort', onAbort, { once: true });
-  });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
   }
 }

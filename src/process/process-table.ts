@@ -3,7 +3,16 @@ import { execFile } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import type { ProcessInfo } from '../queue/wire/methods.js';
+
+/** One line of a drone's process table. */
+export interface ProcessInfo {
+  readonly pid: number;
+  readonly ppid: number;
+  readonly pgid: number;
+  /** Name of the executable, as `ps -o comm` shows it. */
+  readonly comm: string;
+  readonly args: string;
+}
 
 type ProcessStat = Omit<ProcessInfo, 'args'> & { readonly start: string };
 

@@ -2,6 +2,7 @@
 import type { ChildProcess } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
+import { onAbort } from '../wait/abort.js';
 import { endGroup, type GroupFate, isGroupGone, started, startGroup } from './process-group.js';
 
 export interface GroupRun {
@@ -91,12 +92,10 @@ function fateOf(pid: number, child: ChildProcess, { signal, killGraceMs, killWai
     isGone = isGroupGone(pid);
   });
   return new Promise((resolve, reject) => {
-    const end = (): void => {
+    onAbort(signal, () => {
       if (isGone) resolve('gone');
       else endGroup(pid, killGraceMs, killWaitMs).then(resolve, reject);
-    };
-    if (signal.aborted) end();
-    else signal.addEventListener('abort', end, { once: true });
+    });
   });
 }
 

@@ -1,6 +1,6 @@
 /** The task queue without threads. */
 import { InlineRunner } from './thread/inline-runner.js';
-import { type Order, Rounds } from './round/rounds.js';
+import type { Order } from './round/rounds.js';
 import { RoundsTaskQueue } from './queue-base.js';
 import { readQueueOptions, type TaskQueueOptions, threadSettings } from './queue-options.js';
 
@@ -20,6 +20,6 @@ export class DroneTaskQueue extends RoundsTaskQueue {
   /** Throws TypeError (`ERR_INVALID_ARG`) for options out of range. */
   constructor(options: TaskQueueOptions = {}) {
     const settings = readQueueOptions(options, 'drone_queue');
-    super(new Rounds(settings, oneByOne, events => new InlineRunner(threadSettings(settings), events)));
+    super(settings, oneByOne, events => new InlineRunner(threadSettings(settings), events));
   }
 }

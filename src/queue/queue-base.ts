@@ -1,10 +1,16 @@
 /** The face of a task queue over the rules of a round: what all of them have in common. */
 import type { AnyDrone, Drone } from './drone/drone.js';
 import type { DroneResults } from './drone/drone-error.js';
-import type { KickedOut } from './round/kick-out.js';
-import type { Rounds } from './round/rounds.js';
+import { type KickedOut, KickOut } from './round/kick-out.js';
+import { Ledger } from './round/ledger.js';
+import { Probes } from './round/probes.js';
+import { Reports } from './round/reports.js';
+import { type Order, Rounds } from './round/rounds.js';
+import { Threads } from './round/threads.js';
+import type { QueueSettings } from './queue-options.js';
 import { outsideSections } from '../wait/section-guard.js';
 import type { CloseOptions, CloseReport, RoundOptions, RoundOutcome, TaskQueue } from './task-queue.js';
+import type { Runner, RunnerEvents } from './thread/runner.js';
 import type { Args, MethodName, Result } from './wire/methods.js';
 
 /** Base of the task queues; see {@link TaskQueue} for what each method promises. */
@@ -13,8 +19,12 @@ export abstract class RoundsTaskQueue implements TaskQueue {
   protected readonly rounds: Rounds;
 
   /** @internal */
-  protected constructor(rounds: Rounds) {
-    this.rounds = rounds;
+  protected constructor(settings: QueueSettings, order: Order, makeRunner: (events: RunnerEvents) => Runner) {
+    const reports = new Reports(settings);
+    const threads = new Threads(reports, makeRunner);
+    const ledger = new Ledger(settings, threads, reports);
+    const kickOut = new KickOut(settings, new Probes(threads), reports);
+    this.rounds = new Rounds(settings, order, { threads, ledger, kickOut, reports });
   }
 
   /** In the names of workers, metrics and log lines. */

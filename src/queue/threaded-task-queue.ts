@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os';
 import type { AnyDrone } from './drone/drone.js';
 import { invalidArgument } from '../option/invalid-argument.js';
-import { type Order, Rounds } from './round/rounds.js';
+import type { Order } from './round/rounds.js';
 import { RoundsTaskQueue } from './queue-base.js';
 import {
   checkLimit,
@@ -62,13 +62,8 @@ export class ThreadedTaskQueue extends RoundsTaskQueue {
     if (threadHeapMb !== undefined && !(Number.isFinite(threadHeapMb) && threadHeapMb >= MIN_HEAP_MB)) {
       throw invalidArgument('threadHeapMb', threadHeapMb, `a number of megabytes, ${String(MIN_HEAP_MB)} or more`);
     }
-    super(
-      new Rounds(
-        settings,
-        sideBySide,
-        events => new ThreadPool(threadSettings(settings), { threads, threadHeapMb, threadTimeoutMs }, events),
-      ),
-    );
+    const poolOptions = { threads, threadHeapMb, threadTimeoutMs };
+    super(settings, sideBySide, events => new ThreadPool(threadSettings(settings), poolOptions, events));
   }
 
   /** The thread map: the workers of the current round, until somebody has waited for them. */

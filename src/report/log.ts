@@ -58,3 +58,13 @@ export function safeLog(log: Log | undefined): Log {
     };
   return { debug: guard('debug'), info: guard('info'), warn: guard('warn'), error: guard('error') };
 }
+
+/** The log of one part: its lines begin with `<part>: `, and their fields include `facts`. `log` must not throw. */
+export function partLog(log: Log, part: string, facts: Record<string, unknown> = {}): Log {
+  if (log === silentLog) return log;
+  const of =
+    (level: (typeof LEVELS)[number]) =>
+    (message: string, fields?: Record<string, unknown>): void =>
+      log[level](`${part}: ${message}`, { ...facts, ...fields });
+  return { debug: of('debug'), info: of('info'), warn: of('warn'), error: of('error') };
+}

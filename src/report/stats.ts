@@ -1,4 +1,4 @@
-/** Metrics: where they go, what they are called, and that losing them costs nothing. */
+/** Where metrics go: a client of the caller's, or a StatsD server. */
 import { isIP } from 'node:net';
 import type { StatsD } from 'hot-shots';
 import { cachedLookup } from './cached-lookup.js';
@@ -33,39 +33,10 @@ export interface StatsServer {
  */
 export type StatsTarget = StatsClient | StatsServer;
 
-/** Metrics, as the rest of the package sends them. Nothing here throws or rejects; after `close` metrics are dropped. */
-export interface Stats {
-  /** Milliseconds. */
-  timing(name: string, ms: number): void;
-  /** Adds `value` to a counter. Default 1. */
-  increment(name: string, value?: number): void;
-  gauge(name: string, value: number): void;
-  /** How often sending failed, so far. */
-  readonly problems: number;
-  /** Sends what is held back and closes the client if it was made here; gives up after a second. Idempotent. */
-  close(): Promise<void>;
-}
-
-/**
- * Told of the first problem, the tenth, the hundredth and so on, with the count so far: a dead server does not flood
- * the log. Must not throw.
- */
-export type OnStatsProblem = (error: unknown, problems: number) => void;
-
 const METRIC_KINDS = ['timing', 'increment', 'gauge'] as const;
-type MetricKind = (typeof METRIC_KINDS)[number];
+export type MetricKind = (typeof METRIC_KINDS)[number];
 
-/**
- * Opens the way to a metrics target; without one, all metrics are dropped.
- * Throws TypeError (`ERR_INVALID_ARG`) for a target that is none.
- */
-export function openStats(target: StatsTarget | undefined, onProblem: OnStatsProblem): Stats {
-  if (target === undefined) return noStats;
-  checkStatsTarget(target);
-  return new GuardedStats(problem => (isClient(target) ? target : new ServerClient(target, problem)), onProblem);
-}
-
-/** Throws TypeError (`ERR_INVALID_ARG`) for what `openStats` could not open. */
+/** Throws TypeError (`ERR_INVALID_ARG`) for a target that is none. */
 export function checkStatsTarget(target: StatsTarget | undefined): void {
   if (target === undefined) return;
   if (typeof target !== 'object' || target === null) {
@@ -88,63 +59,8 @@ export function checkStatsTarget(target: StatsTarget | undefined): void {
 }
 
 /** A hot-shots client has a `host` too, so it is the methods that tell. */
-function isClient(target: StatsTarget): target is StatsClient {
+export function isClient(target: StatsTarget): target is StatsClient {
   return METRIC_KINDS.some(kind => kind in target);
-}
-
-const noStats: Stats = { timing() {}, increment() {}, gauge() {}, problems: 0, close: () => Promise.resolve() };
-
-/** Keeps whatever goes wrong with metrics away from those who send them. */
-class GuardedStats implements Stats {
-  readonly #client: StatsClient;
-  readonly #onProblem: OnStatsProblem;
-  #problems = 0;
-  #nextReport = 1;
-  #closed: Promise<void> | undefined;
-
-  constructor(makeClient: (problem: (error: unknown) => void) => StatsClient, onProblem: OnStatsProblem) {
-    this.#onProblem = onProblem;
-    this.#client = makeClient(this.#problem);
-  }
-
-  get problems(): number {
-    return this.#problems;
-  }
-
-  timing(name: string, ms: number): void {
-    this.#send('timing', name, ms);
-  }
-
-  increment(name: string, value = 1): void {
-    this.#send('increment', name, value);
-  }
-
-  gauge(name: string, value: number): void {
-    this.#send('gauge', name, value);
-  }
-
-  close(): Promise<void> {
-    this.#closed ??= this.#client instanceof ServerClient ? this.#client.end() : Promise.resolve();
-    return this.#closed;
-  }
-
-  #send(kind: MetricKind, name: string, value: number): void {
-    if (this.#closed !== undefined) return;
-    try {
-      // Typed void, but an async method's promise would be nobody's, and its rejection the end of the process.
-      const given: unknown = this.#client[kind](name, value);
-      if (given instanceof Promise) given.catch(this.#problem);
-    } catch (error) {
-      this.#problem(error);
-    }
-  }
-
-  readonly #problem = (error: unknown): void => {
-    this.#problems += 1;
-    if (this.#problems < this.#nextReport) return;
-    this.#nextReport *= 10;
-    this.#onProblem(error, this.#problems);
-  };
 }
 
 const DEFAULT_PORT = 8125;
@@ -155,7 +71,7 @@ const CLOSE_TIMEOUT_MS = 1000;
 const MAX_BACKLOG = 1000;
 
 /** The hot-shots client of a server that was named to us. */
-class ServerClient implements StatsClient {
+export class ServerClient implements StatsClient {
   readonly #problem: (error: unknown) => void;
   readonly #loaded: Promise<void>;
   #client: StatsD | undefined;
@@ -225,37 +141,5 @@ class ServerClient implements StatsClient {
         client.close(done);
       });
     });
-  }
-}
-
-const MAX_PART_CHARS = 100;
-
-/**
- * A metric's name: the parts, joined by dots. In a part all but letters, digits, `_` and `-` becomes `_`, dots too, so
- * that a hostname is one part; a part is cut after 100 characters, and an empty one is `_`.
- */
-export function metricName(...parts: string[]): string {
-  return parts.map(part => part.slice(0, MAX_PART_CHARS).replace(/[^\w-]/g, '_') || '_').join('.');
-}
-
-const DEFAULT_MAX_NAMES = 1000;
-
-/** Bounds how many names of one sort metrics are made for: the hostnames of a fleet that changes for months, say. */
-export class BoundedNames {
-  readonly #known = new Set<string>();
-  readonly #max: number;
-
-  /** `max`: how many names are told apart. Default 1000. */
-  constructor(max = DEFAULT_MAX_NAMES) {
-    this.#max = max;
-  }
-
-  /** The name as a part of a metric's name when it is known or there is room for it, else `other`. */
-  of(name: string): string {
-    const part = metricName(name);
-    if (this.#known.has(part)) return part;
-    if (this.#known.size >= this.#max) return 'other';
-    this.#known.add(part);
-    return part;
   }
 }

@@ -2,19 +2,19 @@
 import type { Clock } from '../wait/clock.js';
 import type { AnyDrone } from '../queue/drone/drone.js';
 import { type DroneError, DroneTaskQueueException, summarize } from '../queue/drone/drone-error.js';
-import type { Stats } from '../report/stats.js';
+import { ERROR_KINDS } from '../queue/drone/error-kinds.js';
+import type { Metrics } from '../report/metrics.js';
 import type { RoundOutcome, TaskQueue } from '../queue/task-queue.js';
 import type { FailedCopy, PendingCopy } from './copy.js';
 import type { DroneStates } from './drone-states.js';
 import { type ExecutionNotes, type ExecutionReport, Executions } from './executions.js';
 import { Kills } from './kills.js';
-import { Limit } from './limit.js';
+import { Limit } from '../wait/limit.js';
 import type { ManagedDrone } from './managed-drone.js';
 import type { ManagerSettings } from './manager-options.js';
 import { tellNotStarted } from './not-started.js';
 import type { Pidfiles } from './pidfiles.js';
 import { ResultsRepository } from './results-repository.js';
-import { blamesCall, blamesDrone } from './blame.js';
 
 /** A drone's failure in a round of `executeActions`. */
 export interface ActionFailure {
@@ -42,15 +42,15 @@ export class Actions {
   readonly results: ResultsRepository;
   readonly #queue: TaskQueue;
   readonly #settings: ManagerSettings;
-  readonly #stats: Stats;
+  readonly #metrics: Metrics;
   readonly #states: DroneStates;
   /** Of copies that are still to be made: a drone that is away is told once. */
   readonly #toldErrors = new WeakSet<Error>();
 
-  constructor(queue: TaskQueue, settings: ManagerSettings, stats: Stats, states: DroneStates, pidfiles: Pidfiles) {
+  constructor(queue: TaskQueue, settings: ManagerSettings, metrics: Metrics, states: DroneStates, pidfiles: Pidfiles) {
     this.#queue = queue;
     this.#settings = settings;
-    this.#stats = stats;
+    this.#metrics = metrics;
     this.#states = states;
     this.executions = new Executions(pidfiles);
     this.kills = new Kills(settings, states, pidfiles);
@@ -78,21 +78,19 @@ export class Actions {
   }
 
   #take({ notes, told }: ActionWork, drones: readonly ManagedDrone[]): void {
-    const { log, name } = this.#settings;
-    for (const { id, error } of notes.failedToStart) tellNotStarted(this.#settings, this.#stats, id, error);
+    const { log } = this.#settings;
+    for (const { id, error } of notes.failedToStart) tellNotStarted(this.#settings, this.#metrics, id, error);
     for (const { drone, error } of told.failures) {
       const { hostname } = drone;
-      log.error(`${name}: actions on drone ${hostname} failed: ${summarize(error)}`, {
-        manager: name,
+      log.error(`actions on drone ${hostname} failed: ${summarize(error)}`, {
         hostname,
         error,
       });
       const managed = drones.find(each => each === drone);
-      if (managed && blamesDrone(error)) this.#states.failed(managed, error);
+      if (managed && ERROR_KINDS[error.kind].blames === 'drone') this.#states.failed(managed, error);
     }
     for (const { error, hostname, source } of told.failedCopies) {
-      log.error(`${name}: cannot copy ${source} of ${hostname}: ${summarize(error)}`, {
-        manager: name,
+      log.error(`cannot copy ${source} of ${hostname}: ${summarize(error)}`, {
         hostname,
         error,
       });
@@ -100,15 +98,13 @@ export class Actions {
     for (const { error, hostname, source } of this.results.pending) {
       if (!error || this.#toldErrors.has(error)) continue;
       this.#toldErrors.add(error);
-      log.warn(`${name}: ${source} of ${hostname} is not copied yet: ${summarize(error)}`, {
-        manager: name,
+      log.warn(`${source} of ${hostname} is not copied yet: ${summarize(error)}`, {
         hostname,
         error,
       });
     }
     const { refused } = told;
-    if (refused)
-      log.error(`${name}: a round of actions was refused: ${refused.message}`, { manager: name, error: refused });
+    if (refused) log.error(`a round of actions was refused: ${refused.message}`, { error: refused });
   }
 }
 
@@ -140,7 +136,8 @@ class ActionWork {
 
   async runCopies(clock: Clock, limitMs: number): Promise<void> {
     if (this.#signal?.aborted === true) return;
-    const away = this.told.failures.filter(({ error }) => blamesDrone(error)).map(({ drone }) => drone.hostname);
+    const isAway = ({ error: { kind } }: ActionFailure): boolean => ERROR_KINDS[kind].blames === 'drone';
+    const away = this.told.failures.filter(isAway).map(({ drone }) => drone.hostname);
     const limit = new Limit([this.#signal], { clock, limitMs });
     try {
       this.told.failedCopies.push(...(await this.#results.runCopies(this.#queue, new Set(away), limit)));
@@ -170,7 +167,8 @@ class ActionWork {
       if (!failure) continue;
       this.told.failures.push({ drone, error: failure });
       const calls = new Set(drone.getCalls());
-      if (blamesCall(failure) && calls.size > 0 && batch.some(call => !calls.has(call))) left.push(drone);
+      if (ERROR_KINDS[failure.kind].blames !== 'call' || calls.size === 0) continue;
+      if (batch.some(call => !calls.has(call))) left.push(drone);
     }
     return left;
   }

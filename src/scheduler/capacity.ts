@@ -1,7 +1,7 @@
 /** Which drone may take how much. */
 import { compareLoad } from '../queue/drone/drone.js';
 import { invalidArgument } from '../option/invalid-argument.js';
-import { metricName, type Stats } from '../report/stats.js';
+import type { Metrics } from '../report/metrics.js';
 import type { DroneStates } from './drone-states.js';
 import type { ManagedDrone } from './managed-drone.js';
 import type { ManagerSettings } from './manager-options.js';
@@ -18,13 +18,13 @@ export interface DroneChoice {
 /** Sets the drones' `activeProcesses`, and chooses by it. */
 export class Capacity {
   readonly #settings: ManagerSettings;
-  readonly #stats: Stats;
+  readonly #metrics: Metrics;
   readonly #states: DroneStates;
   readonly #pidfiles: Pidfiles;
 
-  constructor(settings: ManagerSettings, stats: Stats, states: DroneStates, pidfiles: Pidfiles) {
+  constructor(settings: ManagerSettings, metrics: Metrics, states: DroneStates, pidfiles: Pidfiles) {
     this.#settings = settings;
-    this.#stats = stats;
+    this.#metrics = metrics;
     this.#states = states;
     this.#pidfiles = pidfiles;
   }
@@ -35,17 +35,13 @@ export class Capacity {
     const withRoom = sorted.find(drone => roomOn(drone) >= processCount);
     const [first] = sorted;
     if (withRoom || !first) return withRoom;
-    const { log, name } = this.#settings;
+    const { log } = this.#settings;
     const { activeProcesses, hostname, maxProcesses } = first;
     const load = `${String(activeProcesses)} of ${String(maxProcesses)}`;
-    log.error(
-      `${name}: no drone has room for ${String(processCount)} processes; ${hostname} takes them, with ${load}`,
-      {
-        manager: name,
-        hostname,
-        processCount,
-      },
-    );
+    log.error(`no drone has room for ${String(processCount)} processes; ${hostname} takes them, with ${load}`, {
+      hostname,
+      processCount,
+    });
     return first;
   }
 
@@ -62,7 +58,7 @@ export class Capacity {
   countAll(drones: readonly ManagedDrone[]): void {
     for (const drone of drones) this.count(drone);
     const gauge = (what: string, level: number): void => {
-      this.#stats.gauge(metricName('drone_task_queue', this.#settings.name, what), level);
+      this.#metrics.gauge(what, level);
     };
     gauge(
       'active_processes',

@@ -4,13 +4,13 @@
  */
 import { copyBetweenDrones } from '../queue/copy-between-drones.js';
 import { DroneError } from '../queue/drone/drone-error.js';
+import { ERROR_KINDS } from '../queue/drone/error-kinds.js';
 import type { TaskQueue } from '../queue/task-queue.js';
 import type { Copy, FailedCopy } from './copy.js';
 import { errorOf } from './drone-manager-error.js';
-import type { Limit } from './limit.js';
+import type { Limit } from '../wait/limit.js';
 import type { ManagedDrone } from './managed-drone.js';
-import { sideBySide } from '../wait/side-by-side.js';
-import { blamesDrone } from './blame.js';
+import { Line } from '../wait/line.js';
 
 const AT_ONCE = 8;
 
@@ -40,13 +40,15 @@ export class CopiesBetween {
   async run(queue: TaskQueue, away: Set<string>, limit: Limit): Promise<FailedCopy[]> {
     // Those under way come first, so that there are never more.
     const copies = this.pending.sort((a, b) => Number(this.#isUnderWay(b)) - Number(this.#isUnderWay(a)));
-    await sideBySide(copies, AT_ONCE, async copy => {
+    const line = new Line(AT_ONCE);
+    const run = async (copy: Copy): Promise<void> => {
       let end = this.#copies.get(copy);
       if (limit.isOver || (!end && (away.has(copy.drone.hostname) || away.has(this.#target.hostname)))) return;
       end ??= this.#make(queue, copy, away);
       this.#copies.set(copy, end);
       await Promise.race([end, limit.ended]);
-    });
+    };
+    await Promise.all(copies.map(copy => line.run(() => run(copy))));
     return this.#failed.splice(0);
   }
 
@@ -71,7 +73,7 @@ export class CopiesBetween {
 
   #missed(copy: Copy, error: Error, away: Set<string>): FailedCopy | undefined {
     if (!(error instanceof DroneError) || error.kind === 'call') return copy.failed(error);
-    if (blamesDrone(error)) away.add(error.hostname);
+    if (ERROR_KINDS[error.kind].blames === 'drone') away.add(error.hostname);
     return copy.missed(error, error.mayHaveRun.length > 0 || error.call !== undefined);
   }
 }

@@ -6,7 +6,7 @@ import type { AnyDrone } from '../queue/drone/drone.js';
  * |---|---|
  * | `ERR_NO_DRONES` | no drone could be initialized; `failures` has the reason of each |
  * | `ERR_NOT_INITIALIZED`, `ERR_INITIALIZED` | `initialize` has not resolved yet, or was called again after it had |
- * | `ERR_SHUT_DOWN` | `shutdown` was called |
+ * | `ERR_SHUT_DOWN` | `close` was called |
  * | `ERR_NO_USABLE_DRONE` | no drone may run the command |
  * | `ERR_UNKNOWN_HOST` | none of the manager's drones has this hostname |
  * | `ERR_UNKNOWN_PIDFILE`, `ERR_PIDFILE_REGISTERED` | the pidfile is not registered, or it is already |

@@ -6,11 +6,10 @@
  * takes it over, by `syncRefresh` or the next `triggerRefresh`; it is never mixed up with what was started since, as it
  * tells only of pidfiles that stand as they stood when it was asked for.
  */
-import { type AnyDrone, checkDrone } from '../queue/drone/drone.js';
-import { summarize } from '../queue/drone/drone-error.js';
+import type { AnyDrone } from '../queue/drone/drone.js';
 import { invalidArgument } from '../option/invalid-argument.js';
 import { checkNames } from '../option/option-reader.js';
-import { openStats, type Stats } from '../report/stats.js';
+import { Metrics } from '../report/metrics.js';
 import type { TaskQueue } from '../queue/task-queue.js';
 import type { ProcessId } from '../queue/wire/methods.js';
 import { type ActionReport, Actions } from './actions.js';
@@ -19,7 +18,6 @@ import { type ManagedCommandOptions, readCommand } from './command-options.js';
 import { DroneManagerError, errorOf } from './drone-manager-error.js';
 import { DroneStates, type StaleDrone } from './drone-states.js';
 import type { WORKING_DIRECTORY } from './executions.js';
-import { initializeDrones } from './initialization.js';
 import type { ManagedDrone } from './managed-drone.js';
 import {
   type DroneManagerOptions,
@@ -29,11 +27,12 @@ import {
   readRoundSignal,
 } from './manager-options.js';
 import type { PidfileContents } from './pidfile-contents.js';
-import type { Pidfile, PidfileId, PidfileState } from './pidfile.js';
+import type { PidfileId, PidfileState } from './pidfile.js';
 import { checkPidfileOptions, checkProcessCount, type PidfileOptions } from './pidfile-options.js';
 import { absolutePath, checkPidfileId, type OrphanedProcess, Pidfiles } from './pidfiles.js';
 import { type RefreshReport, Refreshes } from './refreshes.js';
 import { MethodTurns } from './method-turns.js';
+import { checkDrones, Roster } from './roster.js';
 
 /**
  * What a scheduler's tick asks of its drones, and orders from them.
@@ -59,16 +58,14 @@ import { MethodTurns } from './method-turns.js';
 export class DroneManager {
   readonly #queue: TaskQueue;
   readonly #settings: ManagerSettings;
-  readonly #stats: Stats;
+  readonly #metrics: Metrics;
   readonly #states: DroneStates;
+  readonly #roster: Roster;
   readonly #pidfiles = new Pidfiles();
   readonly #actions: Actions;
   readonly #capacity: Capacity;
   readonly #refreshes: Refreshes;
-  readonly #shutDown = new AbortController();
   readonly #turns: MethodTurns;
-  #drones: readonly ManagedDrone[] = [];
-  #resultsDir: string | undefined;
   #ending: Promise<void> | undefined;
 
   /** The queue stays yours, also to close. Throws TypeError (`ERR_INVALID_ARG`) that names the option at fault. */
@@ -79,20 +76,19 @@ export class DroneManager {
     this.#queue = queue;
     this.#settings = readManagerOptions(options);
     const { log, name, stats } = this.#settings;
-    this.#stats = openStats(stats, (error, problems) => {
-      log.warn(`${name}: metrics are being lost: ${summarize(error)}`, { manager: name, problems, error });
-    });
+    this.#metrics = new Metrics(name, stats, log);
     this.#turns = new MethodTurns(`drone manager '${name}'`);
     this.#states = new DroneStates(this.#settings);
-    const parts = [this.#settings, this.#stats, this.#states, this.#pidfiles] as const;
+    this.#roster = new Roster(this.#states);
+    const parts = [this.#settings, this.#metrics, this.#states, this.#pidfiles] as const;
     this.#capacity = new Capacity(...parts);
-    this.#refreshes = new Refreshes(queue, ...parts, this.#shutDown.signal);
+    this.#refreshes = new Refreshes(queue, ...parts, this.#roster.closing);
     this.#actions = new Actions(queue, ...parts);
   }
 
   /** All of them, also those that could not be initialized yet. */
   get drones(): readonly ManagedDrone[] {
-    return this.#drones;
+    return this.#roster.drones;
   }
 
   /** Those that may be given work: enabled, and the last refresh was answered. None before the first refresh. */
@@ -120,13 +116,8 @@ export class DroneManager {
    */
   async initialize(resultsDir: string, drones: Iterable<ManagedDrone>): Promise<void> {
     const folder = absolutePath('resultsDir', resultsDir);
-    const list = [...drones];
-    for (const [at, drone] of list.entries()) {
-      checkDrone(`drones[${String(at)}]`, drone);
-      if (list.indexOf(drone) < at)
-        throw invalidArgument(`drones[${String(at)}]`, drone, 'a drone that is listed once');
-    }
-    return this.#turns.take('initialize', () => this.#initialize(folder, list));
+    const list = checkDrones(drones);
+    return this.#turns.take('initialize', () => this.#roster.initialize(this.#queue, folder, list, this.#settings));
   }
 
   /**
@@ -138,9 +129,9 @@ export class DroneManager {
   async triggerRefresh(options: ManagerRoundOptions = {}): Promise<void> {
     const signal = readRoundSignal(options);
     await this.#turns.take('triggerRefresh', async () => {
-      const resultsDir = this.#requireInitialized();
+      const resultsDir = this.#roster.requireInitialized();
       await this.#sync();
-      await this.#refreshes.start(this.#drones, resultsDir, signal);
+      await this.#refreshes.start(this.#roster.drones, resultsDir, signal);
     });
   }
 
@@ -164,12 +155,12 @@ export class DroneManager {
   async executeActions(options: ManagerRoundOptions = {}): Promise<ActionReport> {
     const signal = readRoundSignal(options);
     return this.#turns.take('executeActions', async () => {
-      this.#requireInitialized();
+      this.#roster.requireInitialized();
       await this.#refreshes.ended();
       try {
-        return await this.#actions.run(this.#drones, signal);
+        return await this.#actions.run(this.#roster.drones, signal);
       } finally {
-        this.#capacity.countAll(this.#drones);
+        this.#capacity.countAll(this.#roster.drones);
       }
     });
   }
@@ -179,15 +170,19 @@ export class DroneManager {
    * commands live on; what is queued on drones stays there; copies under way end with the queue, which is yours to close.
    * A second call gives the same promise.
    */
-  shutdown(): Promise<void> {
+  close(): Promise<void> {
     // Before there is a promise to keep, which would reject for ever.
     try {
-      this.#turns.refuse('shutdown');
+      this.#turns.refuse('close');
     } catch (error) {
       return Promise.reject(errorOf(error));
     }
     this.#ending ??= this.#end();
     return this.#ending;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
 
   /**
@@ -197,7 +192,7 @@ export class DroneManager {
   registerPidfile(id: PidfileId, options: PidfileOptions = {}): void {
     checkPidfileOptions(options);
     const wanted = checkPidfileId(id);
-    this.#pidfiles.register(wanted, options, this.#named(wanted.hostname));
+    this.#pidfiles.register(wanted, options, this.#roster.named(wanted.hostname));
   }
 
   /**
@@ -214,7 +209,7 @@ export class DroneManager {
 
   /** Throws DroneManagerError (`ERR_UNKNOWN_PIDFILE`). */
   declareProcessCount(id: PidfileId, processCount: number): void {
-    const pidfile = this.#registered(id);
+    const pidfile = this.#pidfiles.registered(id);
     pidfile.processCount = checkProcessCount('processCount', processCount);
     this.#capacity.count(pidfile.drone);
   }
@@ -252,7 +247,7 @@ export class DroneManager {
    * `resultsDir` that is not registered; as of the last refresh.
    */
   orphanedProcesses(): OrphanedProcess[] {
-    const folder = this.#requireInitialized();
+    const folder = this.#roster.requireInitialized();
     return this.#pidfiles.orphansIn(folder, this.#states.snapshots);
   }
 
@@ -261,7 +256,7 @@ export class DroneManager {
    * refresh has meanwhile shown that it is gone, or that its pid is another's. Throws DroneManagerError (`ERR_UNKNOWN_HOST`).
    */
   killProcess(process: ProcessId): void {
-    this.#actions.kills.order(this.#named(process.hostname)[0], process);
+    this.#actions.kills.order(this.#roster.named(process.hostname)[0], process);
   }
 
   /**
@@ -300,23 +295,14 @@ export class DroneManager {
    */
   executeCommand(command: readonly (string | typeof WORKING_DIRECTORY)[], options: ManagedCommandOptions): PidfileId {
     const { order, processCount, pairedWith } = readCommand(command, options);
-    this.#requireInitialized();
-    const drone = pairedWith ? this.#registered(pairedWith).drone : this.#capacity.choose(processCount, options);
+    this.#roster.requireInitialized();
+    const drone = pairedWith
+      ? this.#pidfiles.registered(pairedWith).drone
+      : this.#capacity.choose(processCount, options);
     if (!drone) {
       throw new DroneManagerError('ERR_NO_USABLE_DRONE', `no drone may run ${order.command.map(String).join(' ')}`);
     }
-    const id = {
-      hostname: drone.hostname,
-      path: absolutePath('path', `${order.workingDirectory}/${order.pidfileName}`),
-    };
-    this.#pidfiles.refuseRegistered(id);
-    const pidfile = this.#pidfiles.add(id, drone, processCount, 'executeCommand');
-    try {
-      this.#actions.executions.queue(drone, pidfile, order);
-    } catch (error) {
-      this.#pidfiles.delete(pidfile);
-      throw error;
-    }
+    const { id } = this.#actions.executions.queue(drone, processCount, order);
     this.#capacity.count(drone);
     return id;
   }
@@ -326,69 +312,29 @@ export class DroneManager {
    * its end is a folder, of which the contents are copied; without, it is a file.
    */
   copyToResultsRepository(from: ManagedDrone | ProcessId, source: string, destination: string): void {
-    this.#actions.results.copyFrom(this.#droneIn(from), source, destination);
+    this.#actions.results.copyFrom(this.#roster.droneIn(from), source, destination);
   }
 
   /** Queues a copy on one drone, as `copyFileOrDirectory` does it. */
   copyResultsOnDrone(on: ManagedDrone | ProcessId, source: string, destination: string): void {
-    this.#droneIn(on).queueCall('copyFileOrDirectory', source, destination);
+    this.#roster.droneIn(on).queueCall('copyFileOrDirectory', source, destination);
   }
 
   /** Queues the appending of lines to a file of the results drone, or of the drone of `pairedWith`. */
   writeLinesToFile(path: string, lines: readonly string[], pairedWith?: PidfileId): void {
-    const drone = pairedWith ? this.#registered(pairedWith).drone : this.#actions.results.drone;
+    const drone = pairedWith ? this.#pidfiles.registered(pairedWith).drone : this.#actions.results.drone;
     this.#actions.results.writeLines(drone, path, lines);
-  }
-
-  async #initialize(resultsDir: string, drones: readonly ManagedDrone[]): Promise<void> {
-    this.#requireRunning();
-    if (this.#resultsDir !== undefined) throw new DroneManagerError('ERR_INITIALIZED', 'the manager is initialized');
-    const patience = { ...this.#settings, signal: this.#shutDown.signal };
-    await initializeDrones(this.#queue, resultsDir, drones, this.#states, patience);
-    this.#requireRunning();
-    this.#drones = drones;
-    this.#resultsDir = resultsDir;
   }
 
   async #sync(): Promise<RefreshReport> {
     const report = await this.#refreshes.take();
-    this.#capacity.countAll(this.#drones);
+    this.#capacity.countAll(this.#roster.drones);
     return report;
   }
 
   async #end(): Promise<void> {
-    this.#shutDown.abort(new DroneManagerError('ERR_SHUT_DOWN', 'the drone manager was shut down'));
-    await this.#turns.take('shutdown', () => this.#refreshes.ended());
-    await this.#stats.close();
-  }
-
-  #registered(id: PidfileId): Pidfile {
-    const pidfile = this.#pidfiles.get(checkPidfileId(id));
-    if (pidfile) return pidfile;
-    throw new DroneManagerError('ERR_UNKNOWN_PIDFILE', `pidfile ${id.path} of ${id.hostname} is not registered`);
-  }
-
-  /** At least one. Of several that are one host, any will do: those that answer come first. */
-  #named(hostname: string): [ManagedDrone, ...ManagedDrone[]] {
-    this.#requireInitialized();
-    const [first, ...others] = this.#drones
-      .filter(drone => drone.hostname === hostname)
-      .sort((a, b) => Number(this.#states.isFresh(b)) - Number(this.#states.isFresh(a)));
-    if (first) return [first, ...others];
-    throw new DroneManagerError('ERR_UNKNOWN_HOST', `no drone of the manager is ${hostname}`);
-  }
-
-  #droneIn(where: ManagedDrone | ProcessId): ManagedDrone {
-    return 'queueCall' in where ? where : this.#named(where.hostname)[0];
-  }
-
-  #requireRunning(): void {
-    if (this.#ending) throw new DroneManagerError('ERR_SHUT_DOWN', 'the drone manager was shut down');
-  }
-
-  #requireInitialized(): string {
-    this.#requireRunning();
-    if (this.#resultsDir !== undefined) return this.#resultsDir;
-    throw new DroneManagerError('ERR_NOT_INITIALIZED', 'the drone manager is not initialized');
+    this.#roster.close();
+    await this.#turns.take('close', () => this.#refreshes.ended());
+    await this.#metrics.close();
   }
 }

@@ -6,7 +6,7 @@
 import type { Clock } from '../wait/clock.js';
 import type { AnyDrone } from '../queue/drone/drone.js';
 import { summarize } from '../queue/drone/drone-error.js';
-import { events, publish } from '../report/events.js';
+import { events, publish } from './events.js';
 import type { Log } from '../report/log.js';
 import type { ManagedDrone } from './managed-drone.js';
 import type { Snapshot } from './snapshot.js';
@@ -77,7 +77,7 @@ export class DroneStates {
   initialized(drone: ManagedDrone): void {
     this.#stateOf(drone).initialized = true;
     const { hostname } = drone;
-    this.#log.info(`${this.#manager}: drone ${hostname} is initialized`, { manager: this.#manager, hostname });
+    this.#log.info(`drone ${hostname} is initialized`, { hostname });
     publish(events.droneInitialized, () => ({ manager: this.#manager, hostname }));
   }
 
@@ -89,7 +89,7 @@ export class DroneStates {
     state.fresh = true;
     if (!this.stale.delete(drone)) return;
     const { hostname } = drone;
-    this.#log.info(`${this.#manager}: drone ${hostname} is fresh again`, { manager: this.#manager, hostname });
+    this.#log.info(`drone ${hostname} is fresh again`, { hostname });
     publish(events.droneFresh, () => ({ manager: this.#manager, hostname }));
   }
 
@@ -108,8 +108,8 @@ export class DroneStates {
       },
     });
     const { hostname } = drone;
-    const message = `${this.#manager}: drone ${hostname} is stale: ${summarize(error)}`;
-    this.#log[known ? 'debug' : 'warn'](message, { manager: this.#manager, hostname, error });
+    const message = `drone ${hostname} is stale: ${summarize(error)}`;
+    this.#log[known ? 'debug' : 'warn'](message, { hostname, error });
     if (!known) publish(events.droneStale, () => ({ manager: this.#manager, hostname, error }));
   }
 

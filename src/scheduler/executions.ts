@@ -11,7 +11,7 @@ import type { DroneError } from '../queue/drone/drone-error.js';
 import { invalidArgument } from '../option/invalid-argument.js';
 import { DroneManagerError } from './drone-manager-error.js';
 import type { Pidfile, PidfileId } from './pidfile.js';
-import type { Pidfiles } from './pidfiles.js';
+import { absolutePath, type Pidfiles } from './pidfiles.js';
 import type { ManagedDrone } from './managed-drone.js';
 import { withdraw } from './withdraw.js';
 
@@ -96,9 +96,15 @@ export class Executions {
     return this.#attached.delete(folder);
   }
 
-  /** Queues all of its calls, or none: throws what one of them was refused with. */
-  queue(drone: ManagedDrone, pidfile: Pidfile, order: CommandOrder): void {
+  /**
+   * Registers its pidfile and queues all of its calls, or does nothing: throws what one of them was refused with, or
+   * DroneManagerError (`ERR_PIDFILE_REGISTERED`).
+   */
+  queue(drone: ManagedDrone, processCount: number, order: CommandOrder): Pidfile {
     const { workingDirectory, pidfileName, logFile, env } = order;
+    const id = { hostname: drone.hostname, path: absolutePath('path', `${workingDirectory}/${pidfileName}`) };
+    this.#pidfiles.refuseRegistered(id);
+    const pidfile = this.#pidfiles.add(id, drone, processCount, 'executeCommand');
     const command = order.command.map(word => (word === WORKING_DIRECTORY ? workingDirectory : word));
     const files: Call[] = [];
     try {
@@ -109,9 +115,11 @@ export class Executions {
       this.#waiting.set(pidfile, { pidfile, drone, files, command: call, isGivenUp: false });
     } catch (error) {
       withdraw(drone, files);
+      this.#pidfiles.delete(pidfile);
       throw error;
     }
     this.#attached.delete(workingDirectory);
+    return pidfile;
   }
 
   /** It shall not start, if it has not: whether that is certain. */

@@ -22,15 +22,8 @@ export type { ManagedCommandOptions } from './command-options.js';
 export { WORKING_DIRECTORY, type ExecutionReport } from './executions.js';
 export type { ActionFailure, ActionReport } from './actions.js';
 export type { FailedCopy, PendingCopy } from './copy.js';
-export { events } from '../report/events.js';
-export type {
-  CommandNotStarted,
-  DroneFresh,
-  DroneInitialized,
-  DroneStale,
-  TickEnd,
-  TickStart,
-} from '../report/events.js';
+export { events } from './events.js';
+export type { CommandNotStarted, DroneFresh, DroneInitialized, DroneStale, TickEnd, TickStart } from './events.js';
 export type { Clock, Timer } from '../wait/clock.js';
 export type { Log } from '../report/log.js';
 export type { StatsClient, StatsServer, StatsTarget } from '../report/stats.js';

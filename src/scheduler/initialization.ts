@@ -5,9 +5,10 @@ import { summarize } from '../queue/drone/drone-error.js';
 import type { TaskQueue } from '../queue/task-queue.js';
 import { DroneManagerError, errorOf } from './drone-manager-error.js';
 import type { DroneStates } from './drone-states.js';
-import { Limit } from './limit.js';
+import { raceAbort } from '../wait/abort.js';
+import { Limit } from '../wait/limit.js';
 import type { ManagedDrone } from './managed-drone.js';
-import { sideBySide } from '../wait/side-by-side.js';
+import { Line } from '../wait/line.js';
 
 /** Enough for hosts that are down not to add up; the queue has its own bounds for connections. */
 const AT_ONCE = 16;
@@ -33,7 +34,8 @@ export async function initializeDrones(
 ): Promise<void> {
   const failures = new Map<AnyDrone, Error>();
   for (const drone of drones) states.add(drone);
-  await sideBySide(drones, AT_ONCE, async drone => {
+  const line = new Line(AT_ONCE);
+  const initialize = async (drone: ManagedDrone): Promise<void> => {
     try {
       await initialized(queue, resultsDir, drone, patience);
       states.initialized(drone);
@@ -42,7 +44,8 @@ export async function initializeDrones(
       failures.set(drone, error);
       states.failed(drone, error);
     }
-  });
+  };
+  await Promise.all(drones.map(drone => line.run(() => initialize(drone))));
   if (failures.size < drones.length) return;
   states.clear();
   const lines = [...failures].map(([{ hostname }, error]) => `Drone ${hostname}: ${summarize(error)}`);
@@ -61,12 +64,7 @@ async function initialized(
   const reason = new DroneManagerError('ERR_NO_ANSWER', message);
   const limit = new Limit([signal], { clock, limitMs: refreshTimeoutMs, reason });
   try {
-    await Promise.race([
-      queue.call(drone, 'initialize', resultsDir),
-      limit.ended.then(() => {
-        throw errorOf(limit.signal.reason);
-      }),
-    ]);
+    await raceAbort(limit.signal, queue.call(drone, 'initialize', resultsDir));
   } finally {
     limit.release();
   }

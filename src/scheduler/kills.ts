@@ -66,9 +66,8 @@ export class Kills {
         continue;
       }
       this.#kills.delete(key);
-      const { log, name } = this.#settings;
-      log.info(`${name}: process ${String(pid)} of ${hostname} is not killed: it is gone, or another one`, {
-        manager: name,
+      const { log } = this.#settings;
+      log.info(`process ${String(pid)} of ${hostname} is not killed: it is gone, or another one`, {
         hostname,
         pid,
       });

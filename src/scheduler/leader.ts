@@ -6,7 +6,7 @@
  * Matched by parts of a line, not by whole lines: where there is no /proc, `ps` shows line ends in its own way.
  */
 import { LIVES_ON } from '../process/end-script.js';
-import type { ProcessInfo } from '../queue/wire/methods.js';
+import type { ProcessInfo } from '../process/process-table.js';
 
 /** What stands behind the shell's script: its name, the pidfile, and the path of the program, absolute both. */
 const PIDFILE = />>"\$pidfile" sh (\/.*?) \//s;

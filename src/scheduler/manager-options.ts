@@ -3,7 +3,7 @@ import { type Clock, systemClock } from '../wait/clock.js';
 import { checkSignal } from '../queue/drone/call.js';
 import { checkDrone } from '../queue/drone/drone.js';
 import { invalidArgument } from '../option/invalid-argument.js';
-import { type Log, safeLog } from '../report/log.js';
+import { type Log, partLog, safeLog } from '../report/log.js';
 import { checkNames, OptionReader } from '../option/option-reader.js';
 import { checkStatsTarget, type StatsTarget } from '../report/stats.js';
 import type { ManagedDrone } from './managed-drone.js';
@@ -80,14 +80,15 @@ export function readManagerOptions(options: DroneManagerOptions): ManagerSetting
   if (typeof clock !== 'object' || typeof clock.nowMs !== 'function' || typeof clock.setTimer !== 'function') {
     throw invalidArgument('clock', clock, 'an object with the methods nowMs and setTimer');
   }
+  const name = read.text('name') ?? 'drone_manager';
   return {
-    name: read.text('name') ?? 'drone_manager',
+    name,
     resultsDrone,
     maxPidfileAge: read.limit('maxPidfileAge', 'a number of refreshes, 0 or more', value => value >= 0) ?? 2000,
     doubtMs: read.limit('doubtMs', 'a number of milliseconds, 0 or more', value => value >= 0) ?? DEFAULT_DOUBT_MS,
     refreshTimeoutMs: read.limit('refreshTimeoutMs', 'a number of milliseconds above 0', value => value > 0) ?? 60_000,
     stats,
-    log: safeLog(log),
+    log: partLog(safeLog(log), name, { manager: name }),
     clock,
   };
 }

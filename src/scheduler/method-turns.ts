@@ -1,11 +1,11 @@
 /** Methods that wait, of which one runs at a time. */
 import { outsideSections, refuseInSection } from '../wait/section-guard.js';
-import { Turns } from '../wait/turns.js';
+import { Line } from '../wait/line.js';
 
 export class MethodTurns {
   /** For messages. */
   readonly #owner: string;
-  readonly #turns = new Turns();
+  readonly #turns = new Line(1);
 
   constructor(owner: string) {
     this.#owner = owner;
@@ -16,7 +16,7 @@ export class MethodTurns {
    * section that writes.
    */
   take<T>(method: string, work: () => Promise<T>): Promise<T> {
-    return outsideSections(this.#title(method), () => this.#turns.take(work));
+    return outsideSections(this.#title(method), () => this.#turns.run(work));
   }
 
   /** Throws ContextSwitchError inside a section that writes. */

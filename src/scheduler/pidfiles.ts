@@ -26,6 +26,13 @@ export class Pidfiles implements Iterable<Pidfile> {
     return this.#byKey.get(keyOf(id));
   }
 
+  /** Throws DroneManagerError (`ERR_UNKNOWN_PIDFILE`). */
+  registered(id: PidfileId): Pidfile {
+    const pidfile = this.get(checkPidfileId(id));
+    if (pidfile) return pidfile;
+    throw new DroneManagerError('ERR_UNKNOWN_PIDFILE', `pidfile ${id.path} of ${id.hostname} is not registered`);
+  }
+
   /** Throws DroneManagerError (`ERR_PIDFILE_REGISTERED`). */
   refuseRegistered(id: PidfileId): void {
     const known = this.get(id);

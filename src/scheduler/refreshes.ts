@@ -1,10 +1,10 @@
 /** The refreshes of a drone manager, one after another: from the asking until somebody takes over what was found. */
 import type { AnyDrone } from '../queue/drone/drone.js';
-import { metricName, type Stats } from '../report/stats.js';
+import type { Metrics } from '../report/metrics.js';
 import type { TaskQueue } from '../queue/task-queue.js';
 import { DroneManagerError } from './drone-manager-error.js';
 import type { DroneStates } from './drone-states.js';
-import { Limit } from './limit.js';
+import { Limit } from '../wait/limit.js';
 import type { ManagerSettings } from './manager-options.js';
 import { tellNotStarted } from './not-started.js';
 import type { PidfileId } from './pidfile.js';
@@ -32,7 +32,7 @@ interface Refresh {
 export class Refreshes {
   readonly #queue: TaskQueue;
   readonly #settings: ManagerSettings;
-  readonly #stats: Stats;
+  readonly #metrics: Metrics;
   readonly #states: DroneStates;
   readonly #pidfiles: Pidfiles;
   readonly #shutDown: AbortSignal;
@@ -41,7 +41,7 @@ export class Refreshes {
   constructor(
     queue: TaskQueue,
     settings: ManagerSettings,
-    stats: Stats,
+    metrics: Metrics,
     states: DroneStates,
     pidfiles: Pidfiles,
     shutDown: AbortSignal,
@@ -49,7 +49,7 @@ export class Refreshes {
     this.#queue = queue;
     this.#shutDown = shutDown;
     this.#settings = settings;
-    this.#stats = stats;
+    this.#metrics = metrics;
     this.#states = states;
     this.#pidfiles = pidfiles;
   }
@@ -107,8 +107,8 @@ export class Refreshes {
     } finally {
       this.#refresh = undefined;
     }
-    const { clock, doubtMs, name } = this.#settings;
-    this.#stats.timing(metricName('drone_task_queue', name, 'refresh'), clock.nowMs() - round.askedAtMs);
+    const { clock, doubtMs } = this.#settings;
+    this.#metrics.timing('refresh', clock.nowMs() - round.askedAtMs);
 
     const refreshed: AnyDrone[] = [];
     const failures = new Map<AnyDrone, Error>(leftOut);
@@ -129,17 +129,16 @@ export class Refreshes {
         if (!this.#pidfiles.has(pidfile) || pidfile.state !== state) continue;
         if (pidfile.observe(snapshot, doubtMs) !== 'not-started') continue;
         notStarted.push(pidfile.id);
-        tellNotStarted(this.#settings, this.#stats, pidfile.id);
+        tellNotStarted(this.#settings, this.#metrics, pidfile.id);
       }
     }
     return { refreshed, failures, notStarted };
   }
 
   #growOlder(): void {
-    const { log, maxPidfileAge, name } = this.#settings;
+    const { log, maxPidfileAge } = this.#settings;
     for (const { id } of this.#pidfiles.growOlder(maxPidfileAge)) {
-      log.warn(`${name}: pidfile ${id.path} of ${id.hostname} is forgotten: nobody has asked for it`, {
-        manager: name,
+      log.warn(`pidfile ${id.path} of ${id.hostname} is forgotten: nobody has asked for it`, {
         ...id,
       });
     }

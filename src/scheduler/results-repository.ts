@@ -12,7 +12,7 @@ import { CopiesBetween } from './copies-between.js';
 import { Copy, type FailedCopy, type PendingCopy } from './copy.js';
 import { DroneManagerError } from './drone-manager-error.js';
 import type { BatchOutcome } from './executions.js';
-import type { Limit } from './limit.js';
+import type { Limit } from '../wait/limit.js';
 import type { ManagedDrone } from './managed-drone.js';
 import { withdraw } from './withdraw.js';
 

@@ -1,6 +1,6 @@
 /** What one refresh found on a drone: pidfiles, then processes, then the same pidfiles once more. */
 import { invalidArgument } from '../option/invalid-argument.js';
-import type { ProcessInfo } from '../queue/wire/methods.js';
+import type { ProcessInfo } from '../process/process-table.js';
 import { parsePidfile, type PidfileContents } from './pidfile-contents.js';
 
 /** A process of a drone. */

@@ -10,11 +10,13 @@
  * What always holds: one tick at a time, an abandoned one included, which is why `run` is refused until that has ended;
  * and listeners on the process, and the timer that keeps it alive, are there only from the start to the end of `run`.
  */
+import { MAX_TIMER_MS } from '../wait/clock.js';
+import { onAbort } from '../wait/abort.js';
 import { summarize } from '../queue/drone/drone-error.js';
-import { events, publish } from '../report/events.js';
+import { events, publish } from './events.js';
 import { invalidArgument } from '../option/invalid-argument.js';
 import { refuseInSection } from '../wait/section-guard.js';
-import { metricName, openStats, type Stats } from '../report/stats.js';
+import { Metrics } from '../report/metrics.js';
 import { checkedPauseMs, readTickOptions, type Tick, type TickLoopOptions, type TickSettings } from './tick-options.js';
 
 /** A run of the loop that was refused, or the reason why a tick's signal was aborted. */
@@ -31,7 +33,7 @@ export class TickLoopError extends Error {
 
 /** One call of `run`. */
 interface Run {
-  readonly stats: Stats;
+  readonly metrics: Metrics;
   /** Aborted when the run does not wait for its tick any more. */
   readonly abandon: AbortController;
   /** Resolves when the run has settled, whichever way. */
@@ -40,9 +42,6 @@ interface Run {
   /** Ends the pause it is in, if it is in one. */
   endPause: () => void;
 }
-
-/** Longest that setInterval takes. It never gets to fire. */
-const HOLD_MS = 2 ** 31 - 1;
 
 /**
  * Runs a tick again and again, never two at once, with a pause in between, until it is stopped.
@@ -121,7 +120,7 @@ export class TickLoop {
 
     let settle = (): void => undefined;
     const run: Run = {
-      stats: this.#openStats(),
+      metrics: new Metrics(this.name, this.#settings.stats, this.#settings.log),
       abandon: new AbortController(),
       settled: new Promise(resolve => {
         settle = resolve;
@@ -131,15 +130,16 @@ export class TickLoop {
     };
     this.#run = run;
     // A tick may wait for nothing that keeps the process alive; without this it would end silently in mid-tick.
-    const hold = setInterval(() => undefined, HOLD_MS);
+    const hold = setInterval(() => undefined, MAX_TIMER_MS);
     const stopListening = this.#listen(run);
     try {
-      await Promise.race([this.#loop(run).finally(() => run.stats.close()), whenAborted(run.abandon.signal)]);
+      const abandoned = new Promise<void>(resolve => onAbort(run.abandon.signal, () => resolve()));
+      await Promise.race([this.#loop(run).finally(() => run.metrics.close()), abandoned]);
     } finally {
       stopListening();
       clearInterval(hold);
       // Left open by an abandoned loop only; closing never fails, and nobody who said "at once" waits for it.
-      void run.stats.close();
+      void run.metrics.close();
       this.#run = undefined;
       settle();
     }
@@ -184,20 +184,20 @@ export class TickLoop {
     this.#ticks = tick;
     const tookMs = clock.nowMs() - startMs;
     this.#lastTickMs = tookMs;
-    run.stats.timing(metricName('drone_task_queue', name, 'tick'), tookMs);
+    run.metrics.timing('tick', tookMs);
     if (failure !== undefined) this.#reportFailure(run, tick, tookMs, failure.error);
     publish(events.tickEnd, () => ({ loop: name, tick, tookMs, failed: failure !== undefined, ...failure }));
     if (failure !== undefined && onError === 'stop') throw failure.error;
   }
 
   #reportFailure(run: Run, tick: number, tookMs: number, error: unknown): void {
-    const { log, name, onTickError } = this.#settings;
+    const { log, onTickError } = this.#settings;
     this.#failedTicks += 1;
-    run.stats.increment(metricName('drone_task_queue', name, 'tick_failures'));
-    log.error(`${name}: tick ${String(tick)} threw ${summarize(error)}`, { loop: name, tick, tookMs, error });
+    run.metrics.increment('tick_failures');
+    log.error(`tick ${String(tick)} threw ${summarize(error)}`, { tick, tookMs, error });
     if (onTickError === undefined) return;
     const onListenerError = (thrown: unknown): void => {
-      log.error(`${name}: onTickError threw ${summarize(thrown)}`, { loop: name, tick, error: thrown });
+      log.error(`onTickError threw ${summarize(thrown)}`, { tick, error: thrown });
     };
     try {
       Promise.resolve(onTickError(error, tick)).catch(onListenerError);
@@ -227,45 +227,26 @@ export class TickLoop {
     const onSignal = (given: NodeJS.Signals): void => {
       received += 1;
       if (received === 1) {
-        log.info(`${name}: ${given}, stopping after this tick; a second signal stops at once`, {
-          loop: name,
+        log.info(`${given}, stopping after this tick; a second signal stops at once`, {
           signal: given,
         });
         askToStop(run);
         return;
       }
-      log.warn(`${name}: ${given} again, stopping at once`, { loop: name, signal: given });
+      log.warn(`${given} again, stopping at once`, { signal: given });
       askToStop(run);
       run.abandon.abort(new TickLoopError('ERR_TICK_LOOP_ABANDONED', `${name} was stopped at once by ${given}`));
     };
-    const onAbort = (): void => {
-      askToStop(run);
-    };
     for (const wanted of signals) process.on(wanted, onSignal);
-    signal?.addEventListener('abort', onAbort, { once: true });
+    const stopListening = onAbort(signal, () => askToStop(run));
     return () => {
       for (const wanted of signals) process.off(wanted, onSignal);
-      signal?.removeEventListener('abort', onAbort);
+      stopListening();
     };
-  }
-
-  #openStats(): Stats {
-    const { log, name, stats } = this.#settings;
-    return openStats(stats, (error, problems) => {
-      log.warn(`${name}: metrics are being lost: ${summarize(error)}`, { loop: name, problems, error });
-    });
   }
 }
 
 function askToStop(run: Run): void {
   run.stopAsked = true;
   run.endPause();
-}
-
-function whenAborted(signal: AbortSignal): Promise<void> {
-  return new Promise(resolve => {
-    signal.addEventListener('abort', () => {
-      resolve();
-    });
-  });
 }

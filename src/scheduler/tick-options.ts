@@ -2,7 +2,7 @@
 import { constants } from 'node:os';
 import { type Clock, systemClock } from '../wait/clock.js';
 import { invalidArgument } from '../option/invalid-argument.js';
-import { type Log, safeLog } from '../report/log.js';
+import { type Log, partLog, safeLog } from '../report/log.js';
 import { checkStatsTarget, type StatsTarget } from '../report/stats.js';
 
 /** What a tick is given. */
@@ -84,7 +84,7 @@ const DEFAULT_SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM'];
 /** Throws TypeError (`ERR_INVALID_ARG`) that names the option. */
 export function readTickOptions(options: TickLoopOptions): TickSettings {
   if (typeof options !== 'object' || options === null) throw invalidArgument('options', options, 'an object');
-  const { pauseMs = 1000 } = options;
+  const { pauseMs = 1000, name = 'tick_loop' } = options;
   if (typeof pauseMs !== 'function') checkedPauseMs('pauseMs', pauseMs);
   const settings = {
     pauseMs: typeof pauseMs === 'function' ? pauseMs : () => pauseMs,
@@ -95,8 +95,8 @@ export function readTickOptions(options: TickLoopOptions): TickSettings {
     signal: options.signal,
     maxTicks: options.maxTicks ?? Infinity,
     stats: options.stats,
-    log: safeLog(options.log),
-    name: options.name ?? 'tick_loop',
+    log: partLog(safeLog(options.log), name, { loop: name }),
+    name,
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,
   };

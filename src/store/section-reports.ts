@@ -1,8 +1,8 @@
 /** What is told of sections: log, events and metrics. */
 import { systemClock } from '../wait/clock.js';
-import { events, publish } from '../report/events.js';
+import { events, publish } from './events.js';
 import type { Log } from '../report/log.js';
-import { BoundedNames, metricName, openStats, type Stats } from '../report/stats.js';
+import { Metrics } from '../report/metrics.js';
 import { titleOf } from './call-site.js';
 import type { SectionFacts } from './section.js';
 import type { StoreSettings } from './store-options.js';
@@ -11,16 +11,13 @@ export class SectionReports {
   readonly #store: string;
   readonly #slowSectionMs: number;
   readonly #log: Log;
-  readonly #stats: Stats;
-  readonly #names = new BoundedNames();
+  readonly #metrics: Metrics;
 
   constructor({ name, slowSectionMs, log, stats }: StoreSettings) {
     this.#store = name;
     this.#slowSectionMs = slowSectionMs;
     this.#log = log;
-    this.#stats = openStats(stats, (error, problems) => {
-      log.warn(`${name}: metrics are being lost`, { store: name, problems, error });
-    });
+    this.#metrics = new Metrics(name, stats, log);
   }
 
   /** Runs a section whose transaction has begun. */
@@ -36,8 +33,8 @@ export class SectionReports {
     } finally {
       notSlow();
       const tookMs = systemClock.nowMs() - startMs;
-      this.#stats.timing(this.#metric('section', facts), tookMs);
-      if (failure !== undefined) this.#stats.increment(this.#metric('section_failures', facts));
+      this.#metrics.timing('section', tookMs, facts.name);
+      if (failure !== undefined) this.#metrics.increment('section_failures', facts.name);
       publish(events.sectionEnd, () => ({
         ...this.#message(facts),
         tookMs,
@@ -54,18 +51,18 @@ export class SectionReports {
 
   /** Its transaction could not begin. */
   notBegun(facts: SectionFacts): void {
-    this.#stats.increment(this.#metric('section_failures', facts));
+    this.#metrics.increment('section_failures', facts.name);
   }
 
   /** Other transactions were in its way; it is about to be tried again. */
   retry(facts: SectionFacts, attempts: number, error: unknown): void {
-    this.#stats.increment(this.#metric('section_retries', facts));
-    this.#log.debug(`${this.#store}: ${titleOf(facts)} is tried again`, { ...this.#message(facts), attempts, error });
+    this.#metrics.increment('section_retries', facts.name);
+    this.#log.debug(`${titleOf(facts)} is tried again`, { ...this.#message(facts), attempts, error });
     publish(events.sectionRetry, () => ({ ...this.#message(facts), attempts, error }));
   }
 
   close(): Promise<void> {
-    return this.#stats.close();
+    return this.#metrics.close();
   }
 
   /** Tells of what goes on for too long, once; returns what ends the watch. */
@@ -79,8 +76,8 @@ export class SectionReports {
         waits: what !== 'has been open',
         tookMs,
       };
-      this.#stats.increment(this.#metric('section_slow', facts));
-      this.#log.warn(`${this.#store}: the ${titleOf(facts)} ${what} for ${String(Math.round(tookMs))} ms`, message);
+      this.#metrics.increment('section_slow', facts.name);
+      this.#log.warn(`the ${titleOf(facts)} ${what} for ${String(Math.round(tookMs))} ms`, message);
       publish(events.sectionSlow, () => message);
     });
     timer.unref();
@@ -91,9 +88,5 @@ export class SectionReports {
 
   #message({ policy, name }: SectionFacts) {
     return { store: this.#store, section: name, writes: policy === 'readWrite' };
-  }
-
-  #metric(what: string, { name }: SectionFacts): string {
-    return metricName('drone_task_queue', this.#store, what, this.#names.of(name));
   }
 }

@@ -19,7 +19,7 @@ import type { Engine, FailureKind, Policy, Transaction } from './engine.js';
 import { type CallSite, titleOf } from './call-site.js';
 import { SectionDriver } from './section-driver.js';
 import { ReadOnlyViolation, shortened, StoreError } from './store-error.js';
-import { Turns } from '../wait/turns.js';
+import { Line } from '../wait/line.js';
 
 /** What is known of a section before it begins. */
 export interface SectionFacts {
@@ -47,7 +47,7 @@ export class Section implements GuardedSection {
   readonly engine: Engine;
   readonly #transaction: Transaction;
   readonly #facts: SectionFacts;
-  readonly #turns = new Turns();
+  readonly #turns = new Line(1);
   /** Statements and inner sections that have begun and not ended: a promise of their end, and what they are called. */
   readonly #running = new Map<Promise<unknown>, () => string>();
   #state: 'open' | 'ending' | 'over' = 'open';
@@ -183,7 +183,7 @@ export class Section implements GuardedSection {
   }
 
   #inTurn<T>(what: () => string, work: () => Promise<T>): Promise<T> {
-    return this.during(what, () => this.#turns.take(work));
+    return this.during(what, () => this.#turns.run(work));
   }
 
   async #end(): Promise<void> {

@@ -1,6 +1,7 @@
 /** What a store can be told, its defaults, and the complaints about what it cannot be told. */
+import { MAX_LIMIT_MS } from '../wait/clock.js';
 import { invalidArgument } from '../option/invalid-argument.js';
-import { type Log, safeLog } from '../report/log.js';
+import { type Log, partLog, safeLog } from '../report/log.js';
 import { OptionReader } from '../option/option-reader.js';
 import { checkStatsTarget, type StatsTarget } from '../report/stats.js';
 
@@ -65,30 +66,29 @@ const NAMES = [
 
 const SLOW_SECTION_MS = 1_000;
 const SLOW_IN_PRODUCTION_MS = 60_000;
-/** SQLite counts them in 32 bits. */
-const LONGEST_MS = 2 ** 30;
 
 /** Throws TypeError (`ERR_INVALID_ARG`) that names the option. */
 export function readStoreOptions(options: StoreOptions): StoreSettings {
   const read = new OptionReader(options, NAMES);
   checkStatsTarget(options.stats);
   const isCount = (most: number) => (value: number) => Number.isInteger(value) && value >= 1 && value <= most;
+  const name = read.text('name') ?? 'store';
   return {
     place: readPlace(read),
-    name: read.text('name') ?? 'store',
+    name,
     readConnections: read.limit('readConnections', 'an integer from 1 to 100', isCount(100)) ?? 8,
     busyTimeoutMs:
       read.limit(
         'busyTimeoutMs',
-        `milliseconds from 0 to ${String(LONGEST_MS)}`,
-        value => value >= 0 && value <= LONGEST_MS,
+        `milliseconds from 0 to ${String(MAX_LIMIT_MS)}`,
+        value => value >= 0 && value <= MAX_LIMIT_MS,
       ) ?? 5_000,
     attempts: read.limit('attempts', 'an integer from 1 to 100', isCount(100)) ?? 5,
     slowSectionMs:
       read.limit('slowSectionMs', 'milliseconds above 0, or Infinity', value => value > 0) ??
       (process.env.NODE_ENV === 'production' ? SLOW_IN_PRODUCTION_MS : SLOW_SECTION_MS),
     stats: options.stats,
-    log: safeLog(options.log),
+    log: partLog(safeLog(options.log), name, { store: name }),
   };
 }
 

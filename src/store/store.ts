@@ -21,7 +21,7 @@ import { Section, type SectionFacts } from './section.js';
 import { SectionReports } from './section-reports.js';
 import { StoreError } from './store-error.js';
 import { readStoreOptions, type StoreOptions, type StoreSettings } from './store-options.js';
-import { Turns } from '../wait/turns.js';
+import { Line } from '../wait/line.js';
 
 /** How one section goes. */
 export interface ReadOptions {
@@ -62,7 +62,7 @@ export class Store<DB> {
   readonly #engine: Engine;
   readonly #settings: StoreSettings;
   readonly #reports: SectionReports;
-  readonly #writers = new Turns();
+  readonly #writers = new Line(1);
   /** Sections that are not inside another one of this store. */
   readonly #open = new PendingWork();
   #closed: Promise<void> | undefined;
@@ -230,7 +230,7 @@ export class Store<DB> {
     if (facts.policy === 'read') return this.#open.add(attempts());
     const hasTurn = this.#reports.waiting(facts);
     return this.#open.add(
-      this.#writers.take(() => {
+      this.#writers.run(() => {
         hasTurn();
         return attempts();
       }),

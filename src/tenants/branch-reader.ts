@@ -1,6 +1,6 @@
 /** Brings what is known of a branch's configuration up to date: from memory, from what others have read, or by reading it. */
 import type { Log } from '../report/log.js';
-import { Window } from '../wait/window.js';
+import { Line } from '../wait/line.js';
 import { BranchCache } from './branch-cache.js';
 import type { FileSource } from './file-source.js';
 import type { LogicalClock } from './logical-clock.js';
@@ -27,11 +27,11 @@ export interface ReadBranch {
 
 export class BranchReader {
   readonly #parts: BranchReaderParts;
-  readonly #reads: Window;
+  readonly #reads: Line;
 
   constructor(parts: BranchReaderParts) {
     this.#parts = parts;
-    this.#reads = new Window(parts.parallelReads);
+    this.#reads = new Line(parts.parallelReads);
   }
 
   /** `minLtime`: undefined when nobody knows what is new enough; then memory is not asked, others are, and any will do. */

@@ -1,5 +1,6 @@
 /** Reads branches by asking who has their repositories: an executor, by jobs `merger:cat`. */
-import { systemClock } from '../wait/clock.js';
+import { raceAbort } from '../wait/abort.js';
+import { Limit } from '../wait/limit.js';
 import { invalidArgument } from '../option/invalid-argument.js';
 import { OptionReader } from '../option/option-reader.js';
 import type { FileSource } from './file-source.js';
@@ -94,20 +95,13 @@ export class CatFileSource implements FileSource {
   /** Does not depend on `ask` for its end: a job in a queue has nobody who would end it. */
   async #answered(request: CatRequest, signal: AbortSignal): Promise<CatAnswer> {
     signal.throwIfAborted();
-    const stop = new AbortController();
-    const stopped = new Promise<never>((_, reject) => {
-      stop.signal.addEventListener('abort', () => reject(stop.signal.reason));
-    });
-    const onAbort = (): void => stop.abort(signal.reason);
-    signal.addEventListener('abort', onAbort);
-    const timer = systemClock.setTimer(this.#timeoutMs, () => {
-      stop.abort(new CatError('ERR_CAT_TIMEOUT', `no answer to merger:cat within ${String(this.#timeoutMs)} ms`));
-    });
+    const limitMs = this.#timeoutMs;
+    const reason = new CatError('ERR_CAT_TIMEOUT', `no answer to merger:cat within ${String(limitMs)} ms`);
+    const limit = new Limit([signal], { limitMs, reason });
     try {
-      return await Promise.race([this.#ask(request, stop.signal), stopped]);
+      return await raceAbort(limit.signal, this.#ask(request, limit.signal));
     } finally {
-      timer.cancel();
-      signal.removeEventListener('abort', onAbort);
+      limit.release();
     }
   }
 }

@@ -6,9 +6,8 @@
  * all of it is there and sound; otherwise the old one stays and the report says why.
  */
 import { refuseInSection } from '../wait/section-guard.js';
-import { setMaxListeners } from 'node:events';
 import { isDeepStrictEqual } from 'node:util';
-import { events, publish } from '../report/events.js';
+import { events, publish } from './events.js';
 import { BranchReader, type ReadBranch } from './branch-reader.js';
 import { faultText } from './layout-error.js';
 import {
@@ -198,8 +197,6 @@ export class ConfigLoader<L> {
     const wanted = config.projects.flatMap(({ project, branches, extraPaths }) =>
       branches.map(branch => ({ project, branch, extraPaths })),
     );
-    // One for each branch that waits for its turn, which is no leak.
-    setMaxListeners(0, signal);
     const reads = await Promise.allSettled(
       wanted.map(async ({ project, branch, extraPaths }) =>
         this.#branches.read({ project, branch }, extraPaths, minLtime(project, branch), signal),

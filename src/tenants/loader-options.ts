@@ -1,6 +1,6 @@
 /** What a config loader works with, its defaults, and the complaints about what it cannot work with. */
 import { invalidArgument } from '../option/invalid-argument.js';
-import { type Log, safeLog } from '../report/log.js';
+import { type Log, partLog, safeLog } from '../report/log.js';
 import { OptionReader } from '../option/option-reader.js';
 import type { FileSource } from './file-source.js';
 import type { LogicalClock } from './logical-clock.js';
@@ -77,6 +77,6 @@ export function readLoaderOptions<L>(options: ConfigLoaderOptions<L>): LoaderSet
     ...parts,
     makeLayout,
     parallelReads: reader.limit('parallelReads', 'an integer of 1 or more', isCount) ?? DEFAULT_PARALLEL_READS,
-    log: safeLog(options.log),
+    log: partLog(safeLog(options.log), 'tenants'),
   };
 }

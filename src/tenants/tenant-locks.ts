@@ -8,7 +8,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { invalidArgument } from '../option/invalid-argument.js';
 import { KeyedLock, type Release } from '../wait/keyed-lock.js';
-import { type Log, safeLog } from '../report/log.js';
+import { type Log, partLog, safeLog } from '../report/log.js';
 import { checkNames } from '../option/option-reader.js';
 import { refuseInSection } from '../wait/section-guard.js';
 
@@ -66,7 +66,7 @@ export class TenantLocks {
       throw invalidArgument('processLocks', processLocks, 'an object with the methods take and tryTake');
     }
     this.#processLocks = processLocks;
-    this.#log = safeLog(log);
+    this.#log = partLog(safeLog(log), 'tenants');
   }
 
   /** How many locks somebody has or waits for. */

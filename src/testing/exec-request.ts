@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { homedir, userInfo } from 'node:os';
 import { delimiter, dirname } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
+import { onAbort } from '../wait/abort.js';
 
 /** How long a command may take to end itself at the end of its stdin, when the server is closed. */
 const FAREWELL_MS = 2000;
@@ -47,7 +48,7 @@ export class Commands {
     child.stdout.pipe(request.stdout, { end: false });
     child.stderr.pipe(request.stderr, { end: false });
     // As with sshd, the command finds its pipes closed, and is not killed.
-    request.gone.addEventListener('abort', () => {
+    onAbort(request.gone, () => {
       child.stdin.end();
       child.stdout.destroy();
       child.stderr.destroy();

@@ -2,6 +2,7 @@
  * The worker thread's side of a FakeDrone: a channel to its far end on the main thread, where an agent would be. The
  * round takes the real path through thread, link and frames; only the drone is played.
  */
+import { onAbort } from '../wait/abort.js';
 import { type Channel, type Transport, TransportError } from '../queue/transport/transport.js';
 import type { DownKind } from '../queue/wire/messages.js';
 
@@ -9,20 +10,14 @@ import type { DownKind } from '../queue/wire/messages.js';
 export const BREAK_THREAD = 'ERR_FAKE_BREAK_THREAD';
 
 export const transport: Transport = {
-  async open(spec, start, events, context) {
-    await context.turn();
-    context.phase('connect');
+  open(spec, start, events, context) {
     return new Promise((resolve, reject) => {
       let open = false;
-      const refuse = (): void => {
-        channel.destroy();
-        reject(context.signal.reason as Error);
-      };
       const channel: Channel = context.relay(spec.key, start.marker, {
         data: chunk => {
           if (!open) {
             open = true;
-            context.signal.removeEventListener('abort', refuse);
+            stopListening();
             resolve(channel);
           }
           events.data(chunk);
@@ -37,7 +32,10 @@ export const transport: Transport = {
           else reject(new TransportError(code as DownKind, cause?.message ?? 'the fake drone ended'));
         },
       });
-      context.signal.addEventListener('abort', refuse, { once: true });
+      const stopListening = onAbort(context.signal, reason => {
+        channel.destroy();
+        reject(reason);
+      });
     });
   },
 };

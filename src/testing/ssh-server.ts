@@ -6,6 +6,7 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AuthContext, Connection, ParsedKey, PublicKeyAuthContext, ServerChannel, Session } from 'ssh2';
+import { onAbort } from '../wait/abort.js';
 import { invalidArgument } from '../option/invalid-argument.js';
 import type { SshDroneOptions } from '../queue/drone/ssh-drone.js';
 import { Commands, type ExecRequest } from './exec-request.js';
@@ -208,7 +209,7 @@ class SshServer {
         socket.on('error', () => channel.destroy());
         socket.pipe(channel).pipe(socket);
       });
-      gone.signal.addEventListener('abort', () => socket.destroy());
+      onAbort(gone.signal, () => socket.destroy());
     });
   }
 

@@ -21,8 +21,11 @@ export interface Clock {
   setTimer(delayMs: number, fn: () => void): Timer;
 }
 
-/** Longest delay that setTimeout takes; it would fire at once for a longer one. */
-const MAX_TIMEOUT_MS = 2 ** 31 - 1;
+/** Longest delay that Node's timers take, 24 days: they fire at once for a longer one. */
+export const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** Longest limit of an option that others add margins to before they set a timer: 12 days, as good as for ever. */
+export const MAX_LIMIT_MS = 2 ** 30;
 
 /** Real time: `performance.now()`, which wall-clock jumps do not move, and `setTimeout`. */
 export const systemClock: Clock = {
@@ -43,12 +46,12 @@ class SystemTimer implements Timer {
 
   /** Delays that setTimeout does not take are cut into some that it does. */
   #arm(leftMs: number): NodeJS.Timeout {
-    if (leftMs <= MAX_TIMEOUT_MS) return setTimeout(this.#fn, leftMs);
+    if (leftMs <= MAX_TIMER_MS) return setTimeout(this.#fn, leftMs);
     return setTimeout(() => {
       const held = this.#timeout.hasRef();
-      this.#timeout = this.#arm(leftMs - MAX_TIMEOUT_MS);
+      this.#timeout = this.#arm(leftMs - MAX_TIMER_MS);
       if (!held) this.#timeout.unref();
-    }, MAX_TIMEOUT_MS);
+    }, MAX_TIMER_MS);
   }
 
   cancel(): void {

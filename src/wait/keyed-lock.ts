@@ -6,8 +6,8 @@
  * wherever they meet. So the oldest claim is at the head of all its lines, and claims never wait for each other in a ring,
  * whatever keys they name. Who holds a lock and waits for another can still do that: take both at once.
  */
-import { setMaxListeners } from 'node:events';
 import { invalidArgument } from '../option/invalid-argument.js';
+import { onAbort } from './abort.js';
 
 /** Gives a lock back; a second time nothing happens. Never throws. */
 export type Release = () => void;
@@ -46,20 +46,15 @@ export class KeyedLock {
     const wanted = keySet(keys);
     signal?.throwIfAborted();
     return new Promise((resolve, reject) => {
-      const giveUp = (): void => {
-        this.#leave(claim);
-        reject(signal?.reason);
-      };
       const onHeld = (): void => {
-        signal?.removeEventListener('abort', giveUp);
+        stopListening();
         resolve(this.#releaseOf(claim));
       };
       const claim: Claim = { keys: wanted, onHeld };
-      if (signal !== undefined) {
-        // Many may wait with one signal; each takes its listener off when it waits no more.
-        setMaxListeners(0, signal);
-        signal.addEventListener('abort', giveUp, { once: true });
-      }
+      const stopListening = onAbort(signal, reason => {
+        this.#leave(claim);
+        reject(reason);
+      });
       this.#enter(claim);
     });
   }

@@ -70,7 +70,7 @@ test('a workspace that cannot be removed from a drone makes no job a failure', a
     );
     assert.deepEqual([report.succeeded, report.failure], [true, null]);
   }
-  assert.deepEqual(lines, Array(2).fill('a workspace on a drone could not be removed'));
+  assert.deepEqual(lines, Array(2).fill('here: a workspace on a drone could not be removed'));
 });
 
 test('the queue of a job is made for that job', async () => {

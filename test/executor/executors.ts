@@ -41,7 +41,7 @@ export function benchIn(
     ...options,
   });
   const end = async (): Promise<void> => {
-    await executor.stop();
+    await executor.close();
     jobs.close();
     workshop.remove();
   };

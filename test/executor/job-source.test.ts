@@ -31,7 +31,7 @@ test('jobs of the same id, from different lanes, are all stopped, by their id an
   for (const end of first) assert.equal(codeOf(await end), 'ERR_EXECUTOR_STOPPED');
   const second = await twoJobs('two');
   await jobs.submit('executor:stop:here', { id: 'none' }, 'two');
-  await executor.stop();
+  await executor.close();
   for (const end of second) assert.equal(codeOf(await end), 'ERR_EXECUTOR_STOPPED');
 });
 
@@ -45,7 +45,7 @@ test('a source that hands out what is no job is like one that fails, and the nex
   await using all = bench({ jobs: { take }, log });
   assert.equal(all.executor.isPaused, false);
   valueOf(await jobs.submit('executor:execute', { projects: [], commands: [] }));
-  assert.deepEqual(lines, Array(3).fill('no job could be taken'));
+  assert.deepEqual(lines, Array(3).fill('here: failed to take a job'));
 });
 
 test('an executor that is made in a section that writes does its jobs outside of it', async () => {
@@ -88,7 +88,7 @@ test('the end stops all jobs before it waits for one of them', async () => {
     jobs.submit('executor:execute', { projects: [], commands: [one] }),
   );
   await until('both commands', () => existsSync(`${a}.begun`) && existsSync(`${b}.begun`));
-  await executor.stop();
+  await executor.close();
   for (const end of ends) assert.equal(codeOf(await end), 'ERR_EXECUTOR_STOPPED');
   assert.deepEqual([existsSync(`${a}.done`), existsSync(`${b}.done`)], [true, true]);
 });

@@ -53,7 +53,7 @@ test('the workspace of an executor that was killed goes at the next start, that 
   await once(killed.child, 'exit');
   await using all = benchIn(workshop);
   await until('the removal', () => !existsSync(join(all.workspaces, killed.workspace)));
-  await all.executor.stop();
+  await all.executor.close();
   assert.deepEqual(readdirSync(all.workspaces), [living.workspace]);
   living.letGo();
   const [status] = (await once(living.child, 'exit')) as [number | null];
@@ -94,8 +94,9 @@ test('a process that has ended has, though nobody has asked for its end yet', as
   const mine = basename(await makeWorkspace(workspaces));
   const [job = '', machine = '', , start = '', id = ''] = mine.split('_');
   const file = join(workshop.folder, 'pid');
-  // Sleep asks for no child's end.
-  const parent = spawn('sh', ['-c', `true & echo $! >${file}; exec sleep 1000`], { stdio: 'ignore' });
+  // Sleep asks for no child's end; the child ends when its parent has become one.
+  const child = `sh -c 'until read -r comm <"/proc/$PPID/comm" && [ "$comm" = sleep ]; do :; done'`;
+  const parent = spawn('sh', ['-c', `${child} & echo $! >${file}; exec sleep 1000`], { stdio: 'ignore' });
   try {
     await until('the zombie', () => existsSync(file) && isZombie(readFileSync(file, 'utf8').trim()));
     const theirs = [job, machine, readFileSync(file, 'utf8').trim(), start, id].join('_');

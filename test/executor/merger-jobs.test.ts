@@ -12,7 +12,7 @@ leakCheck();
 
 const WEB = { connection: 'git', project: 'web' };
 
-test('a merge that a stop interrupts has failed, and its change is not called "not merged"', async () => {
+test('a merge that a close interrupts has failed, and its change is not called "not merged"', async () => {
   const workshop = new Workshop();
   const begun = join(workshop.folder, 'begun');
   const program = workshop.insteadOf('merge', `touch ${begun}; exec sleep 1000`);
@@ -20,11 +20,11 @@ test('a merge that a stop interrupts has failed, and its change is not called "n
   const ref = workshop.remote('web').change('a', { 'a.txt': 'a' });
   const merge = all.jobs.submit('merger:merge', { items: [{ ...WEB, branch: 'main', ref }] });
   await until('the merge', () => existsSync(begun));
-  await all.executor.stop();
+  await all.executor.close();
   assert.equal(codeOf(await merge), 'ERR_EXECUTOR_STOPPED');
 });
 
-test('stop does not wait for a release that waits for an update that hangs', async () => {
+test('close does not wait for a release that waits for an update that hangs', async () => {
   const workshop = new Workshop();
   const begun = join(workshop.folder, 'begun');
   const program = workshop.insteadOf('fetch', `touch ${begun}; exec sleep 1000`);
@@ -36,7 +36,7 @@ test('stop does not wait for a release that waits for an update that hangs', asy
   const branches = [{ ...WEB, branch: 'main', commit: '1'.repeat(40), ref: 'refs/drone/merges/1', url: '/x' }];
   const release = all.jobs.submit('executor:release:here', { branches });
   await until('the release', () => all.executor.running.length > 0);
-  await Promise.all([all.executor.stop(), update]);
+  await Promise.all([all.executor.close(), update]);
   assert.equal(codeOf(await release), 'ERR_EXECUTOR_STOPPED');
 });
 

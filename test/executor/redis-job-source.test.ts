@@ -64,7 +64,7 @@ test('an executor takes its jobs from Redis, is stopped by name there, and answe
   assert.deepEqual(valueOf(await asker.submit('executor:stop:here', { id: 'slow: 1' })), { stopped: true });
   assert.equal(codeOf(await running), 'ERR_EXECUTOR_STOPPED');
   assert.equal(codeOf(await asker.submit('executor:dance', {})), 'ERR_NO_SUCH_JOB');
-  await all.executor.stop();
+  await all.executor.close();
 });
 
 test('a job whose executor was killed is lost, is not run by another one, and the next job is', async () => {
@@ -152,11 +152,11 @@ test('a Redis that is killed in mid-job and has forgotten all: the job is lost, 
   }
   assert.equal(codeOf(await lost), 'ERR_JOB_LOST');
   slow.letEnd();
-  await until('the end of the job', () => ofExecutor.lines.includes('a job could not be answered'));
+  await until('the end of the job', () => ofExecutor.lines.includes('here: a job could not be answered'));
   const next = valueOf<ExecuteReport>(await asker.submit('executor:execute', { projects: [], commands: ['true'] }));
   assert.deepEqual([next.succeeded, slow.runs()], [true, 1]);
-  assert(told.lines.includes('the connection to Redis is lost'));
-  await all.executor.stop();
+  assert(told.lines.includes('redis_jobs: the connection to Redis is lost'));
+  await all.executor.close();
 });
 
 test('a Redis that is killed in mid-job and has forgotten nothing: the job ends well, and ran once', async () => {
@@ -175,7 +175,7 @@ test('a Redis that is killed in mid-job and has forgotten nothing: the job ends 
   assert.equal(valueOf<ExecuteReport>(await running).commands[0]?.result.stdout, 'done\n');
   assert.equal(valueOf<ExecuteReport>(await later).succeeded, true);
   assert.equal(slow.runs(), 1);
-  await all.executor.stop();
+  await all.executor.close();
 });
 
 test('who waits while Redis stays away is told so after maxOutageMs, and served again when it is back', async () => {
@@ -189,7 +189,7 @@ test('who waits while Redis stays away is told so after maxOutageMs, and served 
   const waiting = jobs.submit('merger:cat', 2);
   const taken = await jobs.take('merger', 'here', never);
   await redis.signal('SIGKILL');
-  await until('the outage', () => told.lines.includes('the connection to Redis is lost'));
+  await until('the outage', () => told.lines.includes('redis_jobs: the connection to Redis is lost'));
   await clock.advance(1000);
   assert.equal(codeOf(await waiting), 'ERR_JOB_LOST');
   assert.equal(codeOf(await jobs.submit('merger:cat', 3)), 'ERR_JOB_LOST');
@@ -294,7 +294,7 @@ test('what others put into the queues is answered too, whatever it is', async ()
   } finally {
     await Promise.all([queue.close(), events.close()]);
   }
-  await all.executor.stop();
+  await all.executor.close();
 });
 
 test('a Redis that is not there, or lets nobody in, is an error without the password', async () => {

@@ -292,7 +292,7 @@ test('no more than maxJobs run at once', async () => {
   assert.equal(readFileSync(log, 'utf8'), 'in\nout\n'.repeat(3));
 });
 
-test('stop ends running jobs, hanging updates and merges, rejects all who wait, and takes no more', async () => {
+test('close ends running jobs, hanging updates and merges, rejects all who wait, and takes no more', async () => {
   const workshop = new Workshop();
   const begun = join(workshop.folder, 'begun');
   const hang = `case "$*" in *org/api*) touch ${begun}; sleep 1000;; esac`;
@@ -307,9 +307,9 @@ test('stop ends running jobs, hanging updates and merges, rejects all who wait, 
   ]);
   const update = assert.rejects(executor.update(API), { code: 'ERR_EXECUTOR_STOPPED' });
   await until('update and command', () => existsSync(begun) && existsSync(command));
-  const stopped = executor.stop();
+  const stopped = executor.close();
   const late = jobs.submit('executor:execute', { projects: [], commands: [] });
-  await Promise.all([stopped, executor.stop(), update]);
+  await Promise.all([stopped, executor.close(), update]);
   assert.deepEqual(executor.running, []);
   await assert.rejects(executor.update(API), { code: 'ERR_EXECUTOR_STOPPED' });
   jobs.close();
@@ -322,7 +322,7 @@ test('stop ends running jobs, hanging updates and merges, rejects all who wait, 
   executor.resume();
 });
 
-test('stop resolves while it is paused, and when the job source heeds no signal', async () => {
+test('close resolves while it is paused, and when the job source heeds no signal', async () => {
   let hand: (job: Job) => void = () => undefined;
   let isFirst = true;
   const answers: JobAnswer[] = [];
@@ -341,13 +341,13 @@ test('stop resolves while it is paused, and when the job source heeds no signal'
   const log = { debug() {}, info() {}, warn() {}, error: (line: string) => void lines.push(line) };
   await using all = bench({ jobs, log });
   await until('the line in the log', () => lines.length > 0);
-  assert.deepEqual(lines, ['no job could be taken']);
-  await all.executor.stop();
+  assert.deepEqual(lines, ['here: failed to take a job']);
+  await all.executor.close();
   hand({ id: 'late', name: 'executor:execute', args: {}, answer: async answer => void answers.push(answer) });
   await until('the answer', () => answers.length > 0);
   assert.equal(answers[0]?.ok, false);
 
   await using paused = bench();
   paused.executor.pause();
-  await paused.executor.stop();
+  await paused.executor.close();
 });

@@ -96,7 +96,7 @@ for (const [what, ending] of [
   });
 }
 
-test('stop resolves though git cannot be ended, and its repository is refused to everybody until that has gone', async t => {
+test('close resolves though git cannot be ended, and its repository is refused to everybody until that has gone', async t => {
   const workshop = new Workshop();
   const hang = new Hang(t, workshop);
   const lines: string[] = [];
@@ -110,9 +110,9 @@ test('stop resolves though git cannot be ended, and its repository is refused to
   const update = assert.rejects(all.executor.update(WEB), { code: 'ERR_EXECUTOR_STOPPED' });
   const job = all.jobs.submit('executor:execute', { projects: [{ ...WEB, branch: 'main' }], commands: [] });
   await hang.begun();
-  await Promise.all([all.executor.stop(), update]);
+  await Promise.all([all.executor.close(), update]);
   assert.equal((await job).ok, false);
-  assert.deepEqual(lines, ['git could not be ended and is left behind']);
+  assert.deepEqual(lines, ['repo_cache: git could not be ended and is left behind']);
   const cache = workshop.cache();
   await assert.rejects(cache.update(WEB), { code: 'ERR_GIT_STUCK' });
   await assert.rejects(cache.free(WEB), { code: 'ERR_GIT_STUCK' });
@@ -149,7 +149,7 @@ test('git that was given up does not keep its process from its end', async t => 
   hang.end();
 });
 
-test('stop resolves after a minute though the queue of a job does not close, and says so', async () => {
+test('close resolves after a minute though the queue of a job does not close, and says so', async () => {
   const clock = new FakeClock();
   const lines: string[] = [];
   const log = { ...silentLog, error: (line: string) => void lines.push(line) };
@@ -165,10 +165,10 @@ test('stop resolves after a minute though the queue of a job does not close, and
   void all.jobs.submit('executor:execute', { projects: [], commands: [] });
   await until('the end of the queue', () => isClosing);
   let hasStopped = false;
-  const stopped = all.executor.stop().then(() => (hasStopped = true));
+  const stopped = all.executor.close().then(() => (hasStopped = true));
   await clock.advance(59_999);
   assert.equal(hasStopped, false);
   await clock.advance(1);
   await stopped;
-  assert.deepEqual(lines, ['an executor has stopped and left work behind']);
+  assert.deepEqual(lines, ['here: the executor was closed and left work behind']);
 });

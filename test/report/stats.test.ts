@@ -4,14 +4,33 @@ import { once } from 'node:events';
 import test from 'node:test';
 import { inspect } from 'node:util';
 import StatsD from 'hot-shots';
-import { BoundedNames, metricName, openStats, type StatsClient, type StatsTarget } from '../../src/report/stats.js';
+import { partLog, silentLog, type Log } from '../../src/report/log.js';
+import { metricName, Metrics } from '../../src/report/metrics.js';
+import { checkStatsTarget, type StatsClient, type StatsTarget } from '../../src/report/stats.js';
 import { leakCheck } from '../support/leak-check.js';
 
 leakCheck();
 
-const noProblem = (error: unknown): void => {
-  assert.fail(`a problem was reported: ${String(error)}`);
-};
+/** Keeps the fields of each failure that is logged, as the metrics of the part `farm` log it. */
+class FailureLog {
+  readonly lines: string[] = [];
+  readonly failures: Record<string, unknown>[] = [];
+  readonly log: Log = partLog(
+    {
+      ...silentLog,
+      warn: (message: string, fields?: Record<string, unknown>) => {
+        this.lines.push(message);
+        this.failures.push({ ...fields });
+      },
+    },
+    'farm',
+    { queue: 'farm' },
+  );
+}
+
+function refusingLog(): Log {
+  return { ...silentLog, warn: message => assert.fail(`a failure was logged: ${message}`) };
+}
 
 /** A StatsD server that keeps every line it is sent, in order. */
 class StatsSink {
@@ -71,33 +90,41 @@ for (const { parts, name } of names) {
   });
 }
 
-test('names beyond the bound become other, known ones stay', () => {
-  const bounded = new BoundedNames(2);
+test('beyond 1000 names, a metric of a new name is other, and known names stay', () => {
+  const sent: string[] = [];
+  const client: StatsClient = { timing: name => sent.push(name), increment: name => sent.push(name), gauge() {} };
+  const metrics = new Metrics('farm', client, refusingLog());
+  for (let drone = 0; drone < 1000; drone += 1) metrics.timing('worker', 1, `drone${String(drone)}`);
+  sent.length = 0;
+  metrics.timing('worker', 1, 'drone7');
+  metrics.timing('worker', 1, 'drone1000');
+  metrics.increment('failures', 'b.c');
   assert.deepEqual(
-    ['a', 'b.c', 'd', 'a', 'b.c', 'b c', 'e'].map(name => bounded.of(name)),
-    ['a', 'b_c', 'other', 'a', 'b_c', 'b_c', 'other'],
+    sent,
+    ['worker.drone7', 'worker.other', 'failures.b_c'].map(name => `drone_task_queue.farm.${name}`),
   );
-  const usual = new BoundedNames();
-  const seen = new Set(Array.from({ length: 1500 }, (_, index) => usual.of(`drone${String(index)}`)));
-  assert.equal(seen.size, 1001);
 });
 
 test('a hot-shots client that was given gets every metric and is not closed', async () => {
   const client = new StatsD({ mock: true, datadog: false, includeDataDogTags: false });
-  const stats = openStats(client, noProblem);
-  stats.timing('round', 12.5);
-  stats.increment('failed');
-  stats.increment('failed', 3);
-  stats.gauge('in_flight', 7);
-  await stats.close();
-  stats.gauge('in_flight', 0);
+  const metrics = new Metrics('farm', client, refusingLog());
+  metrics.timing('round', 12.5);
+  metrics.increment('failed');
+  metrics.add('failed', 3);
+  metrics.gauge('in_flight', 7);
+  await metrics.close();
+  metrics.gauge('in_flight', 0);
   client.increment('still.open');
-  assert.deepEqual(client.mockBuffer, ['round:12.5|ms', 'failed:1|c', 'failed:3|c', 'in_flight:7|g', 'still.open:1|c']);
-  assert.equal(stats.problems, 0);
+  assert.deepEqual(client.mockBuffer, [
+    'drone_task_queue.farm.round:12.5|ms',
+    'drone_task_queue.farm.failed:1|c',
+    'drone_task_queue.farm.failed:3|c',
+    'drone_task_queue.farm.in_flight:7|g',
+    'still.open:1|c',
+  ]);
 });
 
 test('a client whose methods throw or reject costs a count, and a report at 1, 10 and 100', async () => {
-  const reports: [unknown, number][] = [];
   const error = new Error('sink is broken');
   const client = {
     timing(): void {
@@ -109,38 +136,48 @@ test('a client whose methods throw or reject costs a count, and a report at 1, 1
       throw 'not an Error';
     },
   };
-  const stats = openStats(client, (thrown, problems) => reports.push([thrown, problems]));
-  for (let sent = 0; sent < 9; sent += 1) stats.timing('round', 1);
-  stats.gauge('in_flight', 1);
-  for (let sent = 0; sent < 90; sent += 1) stats.increment('failed');
+  const sink = new FailureLog();
+  const metrics = new Metrics('farm', client, sink.log);
+  for (let sent = 0; sent < 9; sent += 1) metrics.timing('round', 1);
+  metrics.gauge('in_flight', 1);
+  for (let sent = 0; sent < 90; sent += 1) metrics.increment('failed');
   await new Promise(setImmediate);
-  assert.equal(stats.problems, 100);
-  assert.deepEqual(reports, [
-    [error, 1],
-    ['not an Error', 10],
-    [error, 100],
+  assert.deepEqual(sink.failures, [
+    { queue: 'farm', problems: 1, error },
+    { queue: 'farm', problems: 10, error: 'not an Error' },
+    { queue: 'farm', problems: 100, error },
   ]);
-  await stats.close();
+  assert.deepEqual(
+    sink.lines,
+    ['sink is broken', 'not an Error', 'sink is broken'].map(reason => `farm: metrics sink failing: ${reason}`),
+  );
+  await metrics.close();
 });
 
 test('without a target metrics go nowhere', async () => {
-  const stats = openStats(undefined, noProblem);
-  stats.timing('round', 1);
-  stats.increment('failed');
-  stats.gauge('in_flight', 1);
-  await stats.close();
-  assert.equal(stats.problems, 0);
+  const metrics = new Metrics('farm', undefined, refusingLog());
+  metrics.timing('round', 1);
+  metrics.increment('failed');
+  metrics.gauge('in_flight', 1);
+  await metrics.close();
 });
 
 test('a server that was named gets all metrics under the prefix, the first ones included, by the time of close', async () => {
   const sink = new StatsSink();
-  const stats = openStats({ host: '127.0.0.1', port: await sink.listen(), prefix: 'farm.east' }, noProblem);
-  stats.timing('round', 3);
-  stats.increment('failed');
-  await stats.close();
-  await stats.close();
-  stats.increment('too.late');
-  assert.deepEqual(await sink.received(2), ['farm.east.round:3|ms', 'farm.east.failed:1|c']);
+  const metrics = new Metrics(
+    'farm',
+    { host: '127.0.0.1', port: await sink.listen(), prefix: 'farm.east' },
+    refusingLog(),
+  );
+  metrics.timing('round', 3);
+  metrics.increment('failed');
+  await metrics.close();
+  await metrics.close();
+  metrics.increment('too.late');
+  assert.deepEqual(await sink.received(2), [
+    'farm.east.drone_task_queue.farm.round:3|ms',
+    'farm.east.drone_task_queue.farm.failed:1|c',
+  ]);
   await sink.close();
 });
 
@@ -148,50 +185,48 @@ test('metrics are sent without a close, as plain StatsD whatever the environment
   const datadog = { DD_AGENT_HOST: '203.0.113.1', DD_ENV: 'prod', DD_TAGS: 'a:b', DD_CARDINALITY: 'high' };
   Object.assign(process.env, datadog);
   const sink = new StatsSink();
-  const stats = openStats({ host: '127.0.0.1', port: await sink.listen() }, noProblem);
-  stats.gauge('in_flight', 4);
-  assert.deepEqual(await sink.received(1), ['in_flight:4|g']);
+  const metrics = new Metrics('farm', { host: '127.0.0.1', port: await sink.listen() }, refusingLog());
+  metrics.gauge('in_flight', 4);
+  assert.deepEqual(await sink.received(1), ['drone_task_queue.farm.in_flight:4|g']);
   for (const name of Object.keys(datadog)) Reflect.deleteProperty(process.env, name);
-  await stats.close();
+  await metrics.close();
   await sink.close();
 });
 
 test('a server may be given by a name', async () => {
   const sink = new StatsSink();
-  const stats = openStats({ host: 'localhost', port: await sink.listen() }, noProblem);
-  stats.increment('named');
-  await stats.close();
-  assert.deepEqual(await sink.received(1), ['named:1|c']);
+  const metrics = new Metrics('farm', { host: 'localhost', port: await sink.listen() }, refusingLog());
+  metrics.increment('named');
+  await metrics.close();
+  assert.deepEqual(await sink.received(1), ['drone_task_queue.farm.named:1|c']);
   await sink.close();
 });
 
 test('a server that does not listen is no problem', async () => {
-  const stats = openStats({ host: '127.0.0.1', port: await deadPort() }, noProblem);
-  stats.increment('unheard');
-  await stats.close();
-  assert.equal(stats.problems, 0);
+  const metrics = new Metrics('farm', { host: '127.0.0.1', port: await deadPort() }, refusingLog());
+  metrics.increment('unheard');
+  await metrics.close();
 });
 
 test('a server whose name is unknown costs a count and nothing else', async () => {
-  const reports: unknown[] = [];
-  const stats = openStats({ host: 'no-such-host.invalid', prefix: '' }, error => reports.push(error));
-  for (let sent = 0; sent < 500; sent += 1) stats.increment('a_rather_long_name_so_that_datagrams_fill_up');
-  await stats.close();
-  assert.ok(stats.problems > 1, `${String(stats.problems)} problems`);
-  assert.match(String(reports[0]), /no-such-host\.invalid/);
-  assert.ok(reports.length < stats.problems);
+  const { log, failures } = new FailureLog();
+  const metrics = new Metrics('farm', { host: 'no-such-host.invalid', prefix: '' }, log);
+  for (let sent = 0; sent < 500; sent += 1) metrics.increment('a_rather_long_name_so_that_datagrams_fill_up');
+  await metrics.close();
+  assert.match(String(failures[0]?.error), /no-such-host\.invalid/);
+  assert.ok(failures.length < 4, `${String(failures.length)} failures are logged`);
 });
 
-test('more metrics than fit before the client is loaded are counted, not kept', async () => {
+test('more metrics than fit before the client is loaded are reported once, not kept', async () => {
   const sink = new StatsSink();
-  let told = 0;
-  const stats = openStats({ host: '127.0.0.1', port: await sink.listen() }, () => {
-    told += 1;
-  });
-  for (let sent = 0; sent < 1005; sent += 1) stats.increment('burst');
-  assert.equal(stats.problems, 5);
-  assert.equal(told, 1);
-  await stats.close();
+  const { log, failures } = new FailureLog();
+  const metrics = new Metrics('farm', { host: '127.0.0.1', port: await sink.listen() }, log);
+  for (let sent = 0; sent < 1005; sent += 1) metrics.increment('burst');
+  assert.deepEqual(
+    failures.map(({ problems }) => problems),
+    [1],
+  );
+  await metrics.close();
   await sink.close();
 });
 
@@ -211,7 +246,7 @@ const badTargets: { field: string; target: unknown }[] = [
 
 for (const { field, target } of badTargets) {
   test(`the stats target ${inspect(target)} is refused for its ${field}`, () => {
-    assert.throws(() => openStats(target as StatsTarget, noProblem), {
+    assert.throws(() => checkStatsTarget(target as StatsTarget), {
       name: 'TypeError',
       code: 'ERR_INVALID_ARG',
       message: new RegExp(`^${field} is `),
@@ -221,5 +256,5 @@ for (const { field, target } of badTargets) {
 
 test('what a client need not have is not asked for', () => {
   const smallest: StatsClient = { timing: () => undefined, increment: () => undefined, gauge: () => undefined };
-  openStats(smallest, noProblem).increment('fine');
+  new Metrics('farm', smallest, refusingLog()).increment('fine');
 });

@@ -49,7 +49,7 @@ async function pauseAfter({ retryAfter, random, options }: Asked, expectedMs: nu
   assert.deepEqual([heartbeats, clock.timers], [1, 1]);
   await clock.advance(2);
   await until(() => heartbeats === 2);
-  await client.shutdown();
+  await client.close();
   await looping;
 }
 

@@ -65,7 +65,7 @@ function setup(tenants: Readonly<Record<string, readonly TenantProject[]>>): Set
     asked: [],
     hold: undefined,
     [Symbol.asyncDispose]: async () => {
-      await executor.stop();
+      await executor.close();
       jobs.close();
       workshop.remove();
     },

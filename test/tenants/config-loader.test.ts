@@ -442,8 +442,8 @@ test('a shared cache that fails costs a line in the log and nothing else', async
   const { loader, lines } = setup({ cache });
   const { outcomes } = await loader.reconfigureAll();
   assert.deepEqual([...outcomes.values()], ['loaded', 'loaded']);
-  assert(lines.includes('files of pa main could not be shared'));
-  assert(lines.includes('shared files of pa main could not be read'));
+  assert(lines.includes('tenants: files of pa main could not be shared'));
+  assert(lines.includes('tenants: shared files of pa main could not be read'));
   await assert.rejects(loader.cleanup(), /cache gone/);
 });
 

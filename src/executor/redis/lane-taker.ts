@@ -7,10 +7,10 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Job as QueuedJob, Worker } from 'bullmq';
+import { raceAbort } from '../../wait/abort.js';
 import type { Timer } from '../../wait/clock.js';
 import { PendingWork } from '../../wait/pending-work.js';
 import { closedError, type Job, type JobAnswer } from '../job-source.js';
-import { orAborted } from '../updates.js';
 import { idIn, type JobData } from './job-data.js';
 import { LaneEvents } from './lane-events.js';
 import type { RedisLink } from './redis-link.js';
@@ -67,7 +67,7 @@ export class LaneTaker {
       if (modestyMs > 0) await this.#sleep(modestyMs, signal);
       signal.throwIfAborted();
       if (this.#isClosed) throw closedError();
-      const job = await orAborted(this.#pending.add(this.#takeNow(signal)), signal);
+      const job = await raceAbort(signal, this.#pending.add(this.#takeNow(signal)));
       if (job !== undefined) return job;
       if (news === this.#news) await this.#sleep(LOOK_MS, signal, this.#wakers);
     }
@@ -167,7 +167,7 @@ export class LaneTaker {
       };
     });
     try {
-      await orAborted(over, signal);
+      await raceAbort(signal, over);
     } finally {
       end();
     }

@@ -1,7 +1,7 @@
 /** How jobs are kept in Redis, and the defaults. */
-import { type Clock, systemClock } from '../../wait/clock.js';
+import { type Clock, MAX_TIMER_MS, systemClock } from '../../wait/clock.js';
 import { invalidArgument } from '../../option/invalid-argument.js';
-import { type Log, safeLog } from '../../report/log.js';
+import { type Log, partLog, safeLog } from '../../report/log.js';
 import { OptionReader } from '../../option/option-reader.js';
 
 /** Where jobs are kept, and how long is waited for what does not answer. */
@@ -34,7 +34,6 @@ export type RedisSettings = Required<{
 const NAMES = ['url', 'prefix', 'lockMs', 'maxOutageMs', 'clock', 'log'] satisfies (keyof RedisJobSourceOptions)[];
 
 const PREFIX = /^[\w-]+$/;
-const MAX_MS = 2 ** 31 - 1;
 
 /** Throws TypeError (`ERR_INVALID_ARG`) that names the option. */
 export function readRedisOptions(options: RedisJobSourceOptions): RedisSettings {
@@ -44,7 +43,7 @@ export function readRedisOptions(options: RedisJobSourceOptions): RedisSettings 
   if (url === undefined || !isRedisUrl(url)) throw invalidArgument('url', '(not shown)', 'a redis or rediss URL');
   const prefix = read.text('prefix') ?? 'drone-task-queue';
   if (!PREFIX.test(prefix)) throw invalidArgument('prefix', prefix, 'letters, digits, _ and -');
-  const isTime = (value: number): boolean => value >= 1 && value <= MAX_MS;
+  const isTime = (value: number): boolean => value >= 1 && value <= MAX_TIMER_MS;
   const limitMs = (field: string): number | undefined => read.limit(field, 'from 1 to 2,147,483,647 ms', isTime);
   const { clock = systemClock, log } = options;
   return {
@@ -53,7 +52,7 @@ export function readRedisOptions(options: RedisJobSourceOptions): RedisSettings 
     lockMs: limitMs('lockMs') ?? 30_000,
     maxOutageMs: limitMs('maxOutageMs') ?? 60_000,
     clock,
-    log: safeLog(log),
+    log: partLog(safeLog(log), 'redis_jobs'),
   };
 }
 

@@ -1,4 +1,5 @@
 /** What running calls write, on its way to those who asked for it, and never further ahead of them than a window. */
+import { onAbort } from '../../wait/abort.js';
 import { SendWindow } from '../wire/credits.js';
 import { FrameType } from '../wire/messages.js';
 import type { AgentLink } from './agent-link.js';
@@ -19,11 +20,7 @@ export class Outputs {
   open(batch: number, index: number, signal: AbortSignal): OutputSink {
     const window = new SendWindow();
     this.#open.set(batch, { index, window });
-    const close = (): void => {
-      window.close();
-    };
-    if (signal.aborted) close();
-    else signal.addEventListener('abort', close, { once: true });
+    onAbort(signal, () => window.close());
     return {
       write: (stream, bytes) => {
         if (window.closed) return true;

@@ -1,13 +1,11 @@
 /** Notices that a link has gone quiet: a dropped one does not always end. */
-
-/** Longest delay of a timer, ms; a longer one would fire at once. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
+import { systemClock, type Timer } from '../../wait/clock.js';
 
 export class Silence {
   readonly #onSilence: () => void;
   #limitMs = Infinity;
   #heardAtMs = performance.now();
-  #timer: NodeJS.Timeout | undefined;
+  #timer: Timer | undefined;
 
   constructor(onSilence: () => void) {
     this.#onSilence = onSilence;
@@ -29,16 +27,14 @@ export class Silence {
   }
 
   #arm(): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(
-      () => {
-        // The whole process may have been asleep: what came meanwhile is read before this is judged.
-        setImmediate(() => {
-          if (this.#leftMs() <= 0) this.#onSilence();
-          else this.#arm();
-        });
-      },
-      Math.min(Math.max(this.#leftMs(), 1), LONGEST_TIMER_MS),
-    ).unref();
+    this.#timer?.cancel();
+    this.#timer = systemClock.setTimer(this.#leftMs(), () => {
+      // The whole process may have been asleep: what came meanwhile is read before this is judged.
+      setImmediate(() => {
+        if (this.#leftMs() <= 0) this.#onSilence();
+        else this.#arm();
+      });
+    });
+    this.#timer.unref();
   }
 }

@@ -1,4 +1,5 @@
 /** The methods that carry files to and from the drone. */
+import { onAbort } from '../../wait/abort.js';
 import type { FileTransferResult } from '../wire/methods.js';
 import { readOrder, type TransferMethod } from '../transfer/order.js';
 import type { TransferReport } from '../wire/messages.js';
@@ -15,9 +16,7 @@ export function transferBy(
     const order = readOrder(method, args);
     const transfer = context.openTransfer(order);
     const { side } = transfer;
-    context.signal.addEventListener('abort', () => {
-      side.cancel();
-    });
+    onAbort(context.signal, () => side.cancel());
     try {
       const own = await side.run();
       if (side.far === undefined) transfer.report(own);

@@ -6,6 +6,7 @@
 import { basename } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
+import { onAbort } from '../../wait/abort.js';
 import { decode } from '../wire/codec/codec.js';
 import type { UtilityModule } from '../wire/messages.js';
 import { Cancelled } from './call-context.js';
@@ -51,10 +52,7 @@ export class UtilityHost {
     const thread = (this.#current ??= this.#start());
     const id = ++this.#lastId;
     const settled = new Promise<Outcome | Cancelled>(resolve => thread.pending.set(id, { settle: resolve }));
-    const cancel = (): void => {
-      void this.#cancel(thread, id, method);
-    };
-    signal.addEventListener('abort', cancel, { once: true });
+    const stopListening = onAbort(signal, () => void this.#cancel(thread, id, method));
     try {
       // A copy, for a view would take the whole frame along.
       const own = args.slice();
@@ -63,7 +61,7 @@ export class UtilityHost {
       if (outcome instanceof Cancelled) throw outcome;
       return outcome;
     } finally {
-      signal.removeEventListener('abort', cancel);
+      stopListening();
       thread.pending.delete(id);
       this.#endIfUnused(thread);
     }

@@ -5,6 +5,7 @@ import { CallOutput, type OutputChunk } from './call-output.js';
 import { show } from './show.js';
 import { invalidArgument } from '../../option/invalid-argument.js';
 import { MAX_PAYLOAD_BYTES } from '../wire/frames.js';
+import type { ProcessId } from '../wire/methods.js';
 
 /** A queued call. It finds its own value in a round's results, whatever else was queued before or after it. */
 export interface Call<R = unknown> {
@@ -153,6 +154,16 @@ export class QueuedCall<R = unknown> implements Call<R> {
 
   toString(): string {
     return `${this.method}(${this.args.map(arg => show(arg, ARG_STYLE).slice(0, MAX_ARG_CHARS)).join(', ')})`;
+  }
+}
+
+/** The kills queued on a drone: one call, in front of its batch and without a value in the results. */
+export class KillCall extends QueuedCall {
+  readonly processes: readonly ProcessId[];
+
+  constructor(drone: CalledDrone, processes: readonly ProcessId[]) {
+    super(drone, 'killProcesses', [processes], {});
+    this.processes = processes;
   }
 }
 

@@ -2,47 +2,12 @@
 import { inspect } from 'node:util';
 import type { Call } from './call.js';
 import type { AnyDrone } from './drone.js';
+import type { DroneErrorKind } from './error-kinds.js';
 import { show } from './show.js';
 import type { Phase } from '../wire/messages.js';
 
 /** What a round gives: per drone that had work, one value per queued call, in order. */
 export type DroneResults = Map<AnyDrone, unknown[]>;
-
-/**
- * Why a drone's batch did not finish.
- *
- * | kind | meaning |
- * |---|---|
- * | `unreachable` | no connection: refused, no route, no such name, dropped before the login |
- * | `auth` | the drone refused every way to log in that was configured |
- * | `host-key` | the host key is unknown, changed, revoked or not the pinned one |
- * | `bootstrap` | logged in, but no agent came up: no `node`, too old a `node`, or noise |
- * | `call` | a call threw |
- * | `not-cloneable` | a call returned what cannot be sent |
- * | `timeout` | a deadline passed; `phase` says where |
- * | `cancelled` | an AbortSignal, or the closing of the queue, ended it |
- * | `lost` | the connection or the agent went away in mid-batch |
- * | `protocol` | what came from the drone was not our agent's language |
- * | `worker-lost` | the worker thread died |
- * | `callback` | the caller's own `onOutput` threw |
- * | `not-contacted` | the round was stopped by `stopOn` before anything was sent to the drone |
- * | `kicked-out` | it kept failing and is left alone: `cause` is its last DroneError, see the queue's option `kickOut` |
- */
-export type DroneErrorKind =
-  | 'unreachable'
-  | 'auth'
-  | 'host-key'
-  | 'bootstrap'
-  | 'call'
-  | 'not-cloneable'
-  | 'timeout'
-  | 'cancelled'
-  | 'lost'
-  | 'protocol'
-  | 'worker-lost'
-  | 'callback'
-  | 'kicked-out'
-  | 'not-contacted';
 
 /** The facts of a failure, as DroneError's fields hold them. */
 export interface DroneErrorFacts {

@@ -8,11 +8,10 @@
  *
  * Invariants: a drone that is out has a timer or a probe under way, until the queue is closed; no drone has two probes.
  */
-import { setMaxListeners } from 'node:events';
 import { systemClock, type Timer } from '../../wait/clock.js';
 import { type AnyDrone, endpointOf } from '../drone/drone.js';
 import { DroneError } from '../drone/drone-error.js';
-import { Window } from '../../wait/window.js';
+import { Line } from '../../wait/line.js';
 import type { QueueSettings } from '../queue-options.js';
 import type { ProbeFailure, Probes } from './probes.js';
 import type { Reports } from './reports.js';
@@ -49,7 +48,7 @@ export class KickOut {
   readonly #failures = new WeakMap<AnyDrone, number>();
   readonly #timers = new Map<AnyDrone, Timer>();
   readonly #probing = new WeakSet<AnyDrone>();
-  readonly #turns: Window;
+  readonly #turns: Line;
   readonly #closing = new AbortController();
 
   /** Without the option `kickOut` nobody is ever out. */
@@ -58,9 +57,7 @@ export class KickOut {
     this.#afterFailures = settings.kickOut?.afterFailures ?? Infinity;
     this.#probes = probes;
     this.#reports = reports;
-    this.#turns = new Window(Math.max(1, Math.floor(settings.maxConnecting * SHARE_OF_TURNS)));
-    // One for each probe that waits for its turn.
-    setMaxListeners(0, this.#closing.signal);
+    this.#turns = new Line(Math.max(1, Math.floor(settings.maxConnecting * SHARE_OF_TURNS)));
   }
 
   get kickedOut(): ReadonlyMap<AnyDrone, KickedOut> {

@@ -2,29 +2,24 @@
  * The main thread's book of all batches that are out: it alone decides how each one ended. A batch is settled by its
  * last answer, by a failure, by the death of its thread, or, when it was stopped and nobody reacts, by the clock.
  */
-import { setMaxListeners } from 'node:events';
-import { Answers } from './answers.js';
+import { onAbort } from '../../wait/abort.js';
 import { Batch, type Stop } from './batch.js';
-import { systemClock } from '../../wait/clock.js';
-import type { QueuedCall } from '../drone/call.js';
+import { MAX_TIMER_MS, systemClock } from '../../wait/clock.js';
+import { KillCall, type QueuedCall } from '../drone/call.js';
 import { decode } from '../wire/codec/codec.js';
 import { encodeCredit } from '../wire/credits.js';
 import type { AnyDrone, Workload } from '../drone/drone.js';
 import { endpointOf } from '../drone/drone.js';
-import type { Endpoint } from '../drone/endpoint.js';
-import type { DroneError, DroneErrorKind } from '../drone/drone-error.js';
-import { checkFailedReport } from './failed-report.js';
-import { survivors } from './survivors.js';
+import type { DroneError } from '../drone/drone-error.js';
+import type { DroneErrorKind } from '../drone/error-kinds.js';
+import { checkFailedReport, survivingPids } from './reply-reader.js';
 import { OutputFlows } from './output-flows.js';
-import { Probes } from './probes.js';
-import { RelaySwitch } from './relay-switch.js';
-import { AbandonedAgents } from './abandoned.js';
 import type { Reports } from './reports.js';
 import { Retry } from './retry.js';
 import type { QueueSettings } from '../queue-options.js';
-import type { Outgoing, Place, Runner, RunnerEvents } from '../thread/runner.js';
-import { FrameReader } from '../wire/frames.js';
-import { type DownReport, EVERY_CALL, FrameType, type LinkReport, PHASES, UNLESS_SENT } from '../wire/messages.js';
+import type { Outgoing, ThreadListener, Threads } from './threads.js';
+import type { Place } from '../thread/runner.js';
+import { type DownReport, EVERY_CALL, FrameType, PHASES, UNLESS_SENT } from '../wire/messages.js';
 
 /** After the kill grace, how long a stopped batch is waited for. Longer than the thread's own margin, which comes first. */
 const STOP_MARGIN_MS = 5000;
@@ -39,42 +34,20 @@ interface Entry {
   readonly release: (() => void)[];
 }
 
-export class Ledger {
-  /** What a close could not let go. */
-  readonly abandoned = new AbandonedAgents();
+export class Ledger implements ThreadListener {
   readonly #settings: LedgerSettings;
+  readonly #threads: Threads;
   readonly #reports: Reports;
   readonly #retry: Retry;
-  readonly #runner: Runner;
   readonly #entries = new Map<number, Entry>();
-  readonly #relays = new RelaySwitch();
-  readonly #answers = new Answers();
-  readonly probes = new Probes({
-    nextId: () => this.#nextId(),
-    placeOf: endpoint => {
-      this.#know(endpoint);
-      return this.#runner.place(endpoint.route);
-    },
-  });
-  #lastBatch = 0;
   #keepAlive: NodeJS.Timeout | undefined;
 
-  constructor(settings: LedgerSettings, reports: Reports, makeRunner: (events: RunnerEvents) => Runner) {
+  constructor(settings: LedgerSettings, threads: Threads, reports: Reports) {
     this.#settings = settings;
+    this.#threads = threads;
     this.#reports = reports;
     this.#retry = new Retry(settings.retry, reports.log);
-    this.#runner = makeRunner({
-      frames: (place, bytes) => {
-        this.#readerOf(place).push(bytes);
-      },
-      lost: (place, cause) => {
-        this.#lose(place, cause);
-      },
-    });
-  }
-
-  get runner(): Runner {
-    return this.#runner;
+    threads.listen(this);
   }
 
   /** The thread that a batch is with; -1 when that is not known, 0 for the main thread. */
@@ -87,21 +60,16 @@ export class Ledger {
    * run another time.
    */
   open(drone: AnyDrone, workload: Workload, giveBack: (workload: Workload) => void): Batch {
-    const batch = new Batch(this.#nextId(), drone, workload, giveBack);
+    const batch = new Batch(this.#threads.nextId(), drone, workload, giveBack);
     this.#book(batch);
     return batch;
-  }
-
-  #nextId(): number {
-    this.#lastBatch = (this.#lastBatch % 0xffff_ffff) + 1;
-    return this.#lastBatch;
   }
 
   #book(batch: Batch, flows?: OutputFlows): Entry {
     const entry: Entry = { batch, place: undefined, flows, release: [] };
     this.#entries.set(batch.id, entry);
     // Whatever else the event loop still holds, a process must not end in mid-round.
-    this.#keepAlive ??= setInterval(() => undefined, 2 ** 30);
+    this.#keepAlive ??= setInterval(() => undefined, MAX_TIMER_MS);
     return entry;
   }
 
@@ -110,25 +78,18 @@ export class Ledger {
     this.#abandon(batch, 'kicked-out', cause);
   }
 
-  #know(endpoint: Endpoint): void {
-    this.#relays.know(endpoint);
-    this.#answers.know(endpoint);
-  }
-
-  /** Hands batches to the runner; those settled in the meantime are left out. */
+  /** Hands batches to their threads; those settled in the meantime are left out. */
   start(batches: readonly Batch[]): void {
     const unsettled = batches.filter(batch => !batch.settled);
     const outgoing = unsettled.map((batch): Outgoing => {
-      const endpoint = endpointOf(batch.drone);
-      this.#know(endpoint);
       return {
-        route: endpoint.route,
+        endpoint: endpointOf(batch.drone),
         write: writer => {
           batch.write(writer, this.#settings.callTimeoutMs);
         },
       };
     });
-    for (const [at, placement] of this.#runner.start(outgoing).entries()) {
+    for (const [at, placement] of this.#threads.start(outgoing).entries()) {
       const batch = unsettled[at];
       const entry = batch && this.#entries.get(batch.id);
       if (!entry) continue;
@@ -151,7 +112,7 @@ export class Ledger {
       this.#abandon(batch, stop.kind, stop.reason);
       return;
     }
-    if (batch.answered) {
+    if (batch.isAnswered) {
       this.#settleAnswered(entry);
       return;
     }
@@ -178,39 +139,9 @@ export class Ledger {
     else this.#end(entry);
   }
 
-  readonly #readers = new WeakMap<Place, FrameReader>();
-
-  #readerOf(place: Place): FrameReader {
-    let reader = this.#readers.get(place);
-    if (reader === undefined) {
-      reader = new FrameReader((type, id, index, payload) => {
-        this.#take(place, type, id, index, payload);
-      });
-      this.#readers.set(place, reader);
-    }
-    return reader;
-  }
-
-  #take(place: Place, type: number, id: number, index: number, payload: Uint8Array): void {
-    if (this.probes.take(type, id, payload)) return;
-    switch (type) {
-      case FrameType.RelayOpen:
-      case FrameType.RelayData:
-      case FrameType.RelayEnd:
-        this.#relays.take(place, type, id, payload);
-        return;
-      case FrameType.Ask:
-        void this.#answers.take(place, id, payload);
-        return;
-      case FrameType.Link:
-        this.#tellLink(place, decode(payload) as LinkReport);
-        return;
-      case FrameType.Pong:
-        return;
-    }
+  take(type: number, id: number, index: number, payload: Uint8Array): boolean {
     const entry = this.#entries.get(id);
-    // Late words of a batch that the clock has settled.
-    if (!entry) return;
+    if (!entry) return false;
     try {
       this.#takeAnswer(entry, type, index, payload);
     } catch (error) {
@@ -218,6 +149,7 @@ export class Ledger {
       entry.place?.send(FrameType.Cancel, id, EVERY_CALL);
       this.#abandon(entry.batch, 'protocol', error);
     }
+    return true;
   }
 
   /** Throws when the contents make no sense. */
@@ -228,7 +160,7 @@ export class Ledger {
         batch.enter(PHASES[index] ?? batch.phase);
         return;
       case FrameType.Value:
-        this.#takeValue(entry, index, decode(payload));
+        this.#takeValue(entry, decode(payload));
         return;
       case FrameType.Output:
         this.#takeOutput(entry, index, payload);
@@ -253,22 +185,18 @@ export class Ledger {
     }
   }
 
-  #takeValue(entry: Entry, index: number, value: unknown): void {
+  #takeValue(entry: Entry, value: unknown): void {
     const { batch } = entry;
-    if (batch.isKill(index)) {
-      batch.killsAnswered = true;
-      batch.answeredInTime(undefined);
+    const call = batch.answer(value);
+    if (call instanceof KillCall) {
       const { hostname } = batch.drone;
-      for (const pid of survivors(value)) this.#reports.droneWarning(hostname, `process ${pid} could not be killed`);
-    } else {
-      const call = batch.callAt(index);
-      batch.answeredInTime(call);
-      if (call) entry.flows?.complete(call);
-      call?.reader?.end();
-      batch.values.push(value);
-      batch.phaseSinceMs = performance.now();
+      for (const pid of survivingPids(value))
+        this.#reports.droneWarning(hostname, `process ${pid} could not be killed`);
+    } else if (call) {
+      entry.flows?.complete(call);
+      call.reader?.end();
     }
-    if (batch.values.length === batch.workload.calls.length) this.#settleAnswered(entry);
+    if (batch.isAnswered) this.#settleAnswered(entry);
   }
 
   /** All calls have answered; a caller's function may still be at their output. */
@@ -305,25 +233,17 @@ export class Ledger {
       },
       idle: () => {
         const entry = this.#entries.get(batch.id);
-        if (entry && batch.answered) this.#settleAnswered(entry);
+        if (entry && batch.isAnswered) this.#settleAnswered(entry);
       },
     });
   }
 
   /** Calls may bring a signal of their own; it ends the call, and its batch there. */
   #watchSignals(entry: Entry): void {
-    for (const call of entry.batch.calls) {
+    for (const call of entry.batch.unanswered) {
       const { signal } = call.options;
       if (signal === undefined || signal.aborted) continue;
-      const cancel = (): void => {
-        this.#cancelCall(entry, call, signal);
-      };
-      // Calls may share a signal; a listener per call is no leak, as each goes with its batch.
-      setMaxListeners(0, signal);
-      signal.addEventListener('abort', cancel, { once: true });
-      entry.release.push(() => {
-        signal.removeEventListener('abort', cancel);
-      });
+      entry.release.push(onAbort(signal, () => this.#cancelCall(entry, call, signal)));
     }
   }
 
@@ -333,18 +253,15 @@ export class Ledger {
     entry.flows?.close(call);
     // It waits to be tried again, which it is not any more.
     if (entry.place === undefined) this.#end(entry);
-    else if (batch.answered) this.#settleAnswered(entry);
+    else if (batch.isAnswered) this.#settleAnswered(entry);
     else entry.place.send(FrameType.Cancel, batch.id, batch.indexOf(call));
   }
 
-  #lose(place: Place, cause: unknown): void {
-    this.#relays.drop(place);
-    this.probes.lose(place, cause);
+  lose(place: Place, cause: unknown): void {
     for (const entry of [...this.#entries.values()]) {
       // Of one that has answered only the caller's function is waited for.
-      if (entry.place === place && !entry.batch.answered) this.#abandon(entry.batch, 'worker-lost', cause);
+      if (entry.place === place && !entry.batch.isAnswered) this.#abandon(entry.batch, 'worker-lost', cause);
     }
-    this.#reports.threadLost(place.threadId, cause);
   }
 
   #abandon(batch: Batch, kind: DroneErrorKind, cause: unknown, mayYetBeSent = false): void {
@@ -370,7 +287,7 @@ export class Ledger {
 
   #tryAgain({ batch, flows }: Entry, error: DroneError, delayMs: number): void {
     this.#reports.retrying(batch, error, delayMs);
-    batch.tryAgain(this.#nextId());
+    batch.tryAgain(this.#threads.nextId());
     flows?.endTry();
     const entry = this.#book(batch, flows);
     const timer = systemClock.setTimer(delayMs, () => {
@@ -389,10 +306,5 @@ export class Ledger {
       clearInterval(this.#keepAlive);
       this.#keepAlive = undefined;
     }
-  }
-
-  #tellLink(place: Place, report: LinkReport): void {
-    if (report.state === 'closed') this.abandoned.noteLink(place, report);
-    this.#reports.link(report);
   }
 }

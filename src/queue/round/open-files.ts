@@ -1,19 +1,32 @@
 /** How many files this process may have open; each connection is one. */
 import { readFileSync } from 'node:fs';
+import { type AnyDrone, endpointOf, hasWork } from '../drone/drone.js';
+import { DroneTaskQueueException } from '../drone/drone-error.js';
 
 /** What a process has open besides connections, and room for what its program opens. */
 const BESIDES = 64;
 
 let limit: number | undefined;
 
-/** The soft limit, which Node raises to the hard one when it starts; Infinity where there is none. */
-export function openFileLimit(): number {
-  return (limit ??= fromProc() ?? fromReport() ?? Infinity);
+/** Found out in mid-round, it would fail drones at random, and whatever else this process has to open. */
+export function refuseTooManyFiles(drones: readonly AnyDrone[]): void {
+  const connections = new Map<string, number>();
+  for (const drone of drones) {
+    const { openFiles } = endpointOf(drone).spec;
+    if (openFiles && hasWork(drone)) connections.set(openFiles.of, openFiles.count);
+  }
+  const needed = [...connections.values()].reduce((sum, count) => sum + count, BESIDES);
+  const limit = openFileLimit();
+  if (needed <= limit) return;
+  throw new DroneTaskQueueException(
+    'ERR_OPEN_FILES',
+    `The round needs ${String(needed)} open files for its ${String(connections.size)} connections, and this process may have ${String(limit)} (ulimit -n)`,
+  );
 }
 
-/** What the limit must be for so many connections' files at once. */
-export function openFilesNeeded(files: number): number {
-  return files + BESIDES;
+/** The soft limit, which Node raises to the hard one when it starts; Infinity where there is none. */
+function openFileLimit(): number {
+  return (limit ??= fromProc() ?? fromReport() ?? Infinity);
 }
 
 function fromProc(): number | undefined {

@@ -5,7 +5,8 @@
 import { systemClock } from '../../wait/clock.js';
 import { decode } from '../wire/codec/codec.js';
 import type { Endpoint } from '../drone/endpoint.js';
-import type { DroneErrorKind } from '../drone/drone-error.js';
+import type { DroneErrorKind } from '../drone/error-kinds.js';
+import type { ThreadListener, Threads } from './threads.js';
 import type { Place } from '../thread/runner.js';
 import { type DownReport, FrameType, type Phase } from '../wire/messages.js';
 
@@ -16,33 +17,27 @@ export interface ProbeFailure {
   readonly error: unknown;
 }
 
-export interface ProbesOwner {
-  /** As batches are numbered. */
-  nextId(): number;
-  /** The thread that serves the endpoint; throws when none can be had. */
-  placeOf(endpoint: Endpoint): Place;
-}
-
 interface Pending {
   readonly place: Place;
   settle(failure: ProbeFailure | undefined): void;
 }
 
-export class Probes {
-  readonly #owner: ProbesOwner;
+export class Probes implements ThreadListener {
+  readonly #threads: Threads;
   readonly #pending = new Map<number, Pending>();
 
-  constructor(owner: ProbesOwner) {
-    this.#owner = owner;
+  constructor(threads: Threads) {
+    this.#threads = threads;
+    threads.listen(this);
   }
 
   /** Resolves with undefined when the agent has answered; never rejects. Whatever becomes of the thread, it ends. */
   ask(endpoint: Endpoint, limitMs: number): Promise<ProbeFailure | undefined> {
     return new Promise(resolve => {
-      const id = this.#owner.nextId();
+      const id = this.#threads.nextId();
       let place: Place;
       try {
-        place = this.#owner.placeOf(endpoint);
+        place = this.#threads.placeOf(endpoint);
       } catch (error) {
         resolve({ kind: 'worker-lost', phase: 'waiting', error });
         return;
@@ -63,15 +58,12 @@ export class Probes {
     });
   }
 
-  /** Takes a frame from a thread; returns whether it was to a probe. */
-  take(type: number, id: number, payload: Uint8Array): boolean {
-    // Of other types the number may be that of something else.
+  take(type: number, id: number, _index: number, payload: Uint8Array): boolean {
     if ((type !== FrameType.Pong && type !== FrameType.Down) || !this.#pending.has(id)) return false;
     this.#settle(id, type === FrameType.Pong ? undefined : (decode(payload) as DownReport));
     return true;
   }
 
-  /** A thread died. */
   lose(place: Place, error: unknown): void {
     for (const [id, pending] of [...this.#pending]) {
       if (pending.place === place) this.#settle(id, { kind: 'worker-lost', phase: 'waiting', error });

@@ -1,29 +1,44 @@
 /** Everything that a queue tells of its rounds: each fact in the log, as an event, and where it can be counted, as a metric. */
 import type { Call } from '../drone/call.js';
 import { type DroneError, summarize } from '../drone/drone-error.js';
-import { events, publish } from '../../report/events.js';
+import { events, publish } from '../events.js';
 import { readF64 } from '../wire/frames.js';
-import { type Log, safeLog } from '../../report/log.js';
+import { type Log, partLog, safeLog } from '../../report/log.js';
+import { Metrics } from '../../report/metrics.js';
 import type { QueueSettings } from '../queue-options.js';
 import type { LinkReport } from '../wire/messages.js';
 import type { Batch } from './batch.js';
-import { RoundStats } from './round-stats.js';
 import type { Worker } from './worker.js';
 
+/**
+ * Metrics of a queue, all under `drone_task_queue.<queue name>`:
+ *
+ * - `round`: timer, from `execute` until the results are fetched or the failures are reported
+ * - `worker.<hostname>`: timer, one drone's batch; beyond 1000 distinct hostnames `worker.other`
+ * - `failures.<kind>`: counter
+ * - `retries`, `slow`: counters, batches tried again and drones much slower than the others of their round
+ * - `in_flight`: gauge, drones that have not finished
+ * - `kick_outs`, `readmissions`: counters
+ * - `kicked_out`: gauge, drones that are out
+ * - `threads.lost`: counter, worker threads that died or were ended because they hung
+ */
 export class Reports {
-  /** The caller's, made safe. */
+  /** The queue's own; never throws. */
   readonly log: Log;
   readonly #queue: string;
-  readonly #stats: RoundStats;
+  readonly #metrics: Metrics;
+  #roundSinceMs: number | undefined;
+  #inFlight = 0;
 
   constructor({ name, log, stats }: QueueSettings) {
     this.#queue = name;
-    this.log = safeLog(log);
-    this.#stats = new RoundStats(name, stats, this.log);
+    this.log = partLog(safeLog(log), name, { queue: name });
+    this.#metrics = new Metrics(name, stats, this.log);
   }
 
   roundStarted(drones: number): void {
-    this.#stats.startRound(drones);
+    this.#roundSinceMs = performance.now();
+    this.#setInFlight(drones);
     publish(events.roundStart, () => ({ queue: this.#queue, drones }));
   }
 
@@ -34,7 +49,9 @@ export class Reports {
 
   /** The results were fetched or the failures told; harmless when they were before. */
   roundTold(): void {
-    this.#stats.endRound();
+    if (this.#roundSinceMs === undefined) return;
+    this.#metrics.timing('round', performance.now() - this.#roundSinceMs);
+    this.#roundSinceMs = undefined;
   }
 
   workerStarted({ name: worker, drone: { hostname } }: Worker): void {
@@ -44,13 +61,15 @@ export class Reports {
 
   workerEnded({ name: worker, drone: { hostname }, tookMs, batch }: Worker): void {
     const { failure: error } = batch;
-    this.#stats.finishWorker(hostname, tookMs, error?.kind);
+    this.#setInFlight(-1);
+    this.#metrics.timing('worker', tookMs, hostname);
     if (error) {
+      this.#metrics.increment('failures', error.kind);
       this.log.error(`worker ${worker} raised ${summarize(error)}`, { worker, hostname, kind: error.kind, error });
       publish(events.workerException, () => ({ queue: this.#queue, worker, hostname, error }));
       return;
     }
-    const calls = batch.workload.calls.length;
+    const calls = batch.calls.length;
     this.log.debug(`worker ${worker} finished`, { worker, hostname, tookMs, calls });
     publish(events.workerFinish, () => ({ queue: this.#queue, worker, hostname, tookMs, calls }));
   }
@@ -61,27 +80,29 @@ export class Reports {
     const others = `95 % of the others took up to ${othersMs.toFixed(0)} ms`;
     const facts = { worker, hostname, phase, tookMs, othersMs };
     this.log.warn(`worker ${worker} is slow: ${tookMs.toFixed(0)} ms by now, in ${at}; ${others}`, facts);
-    this.#stats.slow();
+    this.#metrics.increment('slow');
     publish(events.workerSlow, () => ({ queue: this.#queue, ...facts, call }));
   }
 
   retrying({ drone: { hostname }, tries: attempts }: Batch, error: DroneError, delayMs: number): void {
     const facts = { hostname, attempts, delayMs, error };
     this.log.warn(`Drone ${hostname} is tried again in ${delayMs.toFixed(0)} ms: ${summarize(error)}`, facts);
-    this.#stats.retry();
+    this.#metrics.increment('retries');
     publish(events.droneRetry, () => ({ queue: this.#queue, ...facts }));
   }
 
   /** `out`: how many drones are out now. */
   kickedOut(hostname: string, failures: number, error: DroneError, out: number): void {
     this.log.warn(`drone ${hostname} is kicked out: ${summarize(error)}`, { hostname, failures, error });
-    this.#stats.kickOut(out);
+    this.#metrics.increment('kick_outs');
+    this.#metrics.gauge('kicked_out', out);
     publish(events.droneKickedOut, () => ({ queue: this.#queue, hostname, failures, error }));
   }
 
   readmitted(hostname: string, since: Date, out: number): void {
     this.log.info(`drone ${hostname} is readmitted`, { hostname, since });
-    this.#stats.readmission(out);
+    this.#metrics.increment('readmissions');
+    this.#metrics.gauge('kicked_out', out);
     publish(events.droneReadmitted, () => ({ queue: this.#queue, hostname, since }));
   }
 
@@ -112,11 +133,16 @@ export class Reports {
 
   threadLost(threadId: number, cause: unknown): void {
     this.log.error(`worker thread ${String(threadId)} was lost: ${String(cause)}`, { threadId, error: cause });
-    this.#stats.loseThread();
+    this.#metrics.increment('threads.lost');
     publish(events.threadLost, () => ({ queue: this.#queue, threadId, cause }));
   }
 
   close(): Promise<void> {
-    return this.#stats.close();
+    return this.#metrics.close();
+  }
+
+  #setInFlight(more: number): void {
+    this.#inFlight += more;
+    this.#metrics.gauge('in_flight', this.#inFlight);
   }
 }

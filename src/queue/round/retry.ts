@@ -1,19 +1,8 @@
 /** Decides which batches are tried again, and after how long. */
-import type { DroneError, DroneErrorKind } from '../drone/drone-error.js';
+import type { DroneError } from '../drone/drone-error.js';
+import { ERROR_KINDS } from '../drone/error-kinds.js';
 import type { Log } from '../../report/log.js';
 import type { RetrySettings } from '../queue-options.js';
-
-/** Where a drone is not to be asked again, or asking again would give the same answer. */
-const FINAL: readonly DroneErrorKind[] = [
-  'auth',
-  'host-key',
-  'not-cloneable',
-  'cancelled',
-  'protocol',
-  'callback',
-  'kicked-out',
-  'not-contacted',
-];
 
 /** No wait grows beyond this, unless the first is longer. */
 const LONGEST_BACKOFF_MS = 30_000;
@@ -30,7 +19,7 @@ export class Retry {
   /** How long to wait before a batch that failed for the `attempts`th time is tried again; undefined for never. */
   delayMs(error: DroneError, attempts: number): number | undefined {
     const { attempts: most, backoffMs, jitter } = this.#settings;
-    if (attempts >= most || FINAL.includes(error.kind) || !this.#wants(error, attempts)) return undefined;
+    if (attempts >= most || !ERROR_KINDS[error.kind].retry || !this.#wants(error, attempts)) return undefined;
     const fullMs = Math.max(backoffMs, Math.min(backoffMs * 2 ** (attempts - 1), LONGEST_BACKOFF_MS));
     return fullMs * (1 - jitter * Math.random());
   }

@@ -8,32 +8,20 @@
  * Invariants: a drone's batch is taken out of it before anything of the round starts; every worker in the map settles;
  * whoever is told of failures by `execute` or `getResults` is given the results too, and nothing is recorded any more.
  */
+import { onAbort } from '../../wait/abort.js';
 import { type Batch, ROUND_DEADLINE, type Stop } from './batch.js';
 import { checkSignal, QueuedCall } from '../drone/call.js';
 import { systemClock } from '../../wait/clock.js';
-import {
-  type AnyDrone,
-  checkDrone,
-  type Drone,
-  endpointOf,
-  hasWork,
-  returnWorkload,
-  takeWorkload,
-} from '../drone/drone.js';
-import {
-  describeFailures,
-  type DroneError,
-  type DroneErrorKind,
-  type DroneResults,
-  DroneTaskQueueException,
-} from '../drone/drone-error.js';
+import { type AnyDrone, checkDrone, type Drone, returnWorkload, takeWorkload } from '../drone/drone.js';
+import { describeFailures, type DroneError, type DroneResults, DroneTaskQueueException } from '../drone/drone-error.js';
+import { ERROR_KINDS } from '../drone/error-kinds.js';
 import { invalidArgument } from '../../option/invalid-argument.js';
-import { type KickedOut, KickOut } from './kick-out.js';
-import { Ledger } from './ledger.js';
-import { openFileLimit, openFilesNeeded } from './open-files.js';
-import type { Runner, RunnerEvents } from '../thread/runner.js';
-import { Reports } from './reports.js';
+import type { KickedOut, KickOut } from './kick-out.js';
+import type { Ledger } from './ledger.js';
+import { refuseTooManyFiles } from './open-files.js';
+import type { Reports } from './reports.js';
 import { SlowWorkers } from './slow-workers.js';
+import type { Threads } from './threads.js';
 import { type QueueSettings, readStopOn } from '../queue-options.js';
 import type { CloseOptions, CloseReport, DroneWorker, RoundOptions, RoundOutcome } from '../task-queue.js';
 import type { Args, MethodName, Result } from '../wire/methods.js';
@@ -41,14 +29,19 @@ import { Worker } from './worker.js';
 
 const DEFAULT_CLOSE_GRACE_MS = 10_000;
 
-/** Kinds of failure that say nothing about how the round goes. */
-const BORNE: readonly DroneErrorKind[] = ['kicked-out', 'cancelled', 'not-contacted'];
-
 /**
  * In which order a round's batches start. Resolves when `execute` with `wait: false` may: for side by side that is at
  * once, for one by one at the end of the round.
  */
 export type Order = (workers: readonly Worker[], start: (some: readonly Worker[]) => void) => Promise<void>;
+
+/** What the rules of a round are carried out with. */
+export interface RoundsParts {
+  readonly threads: Threads;
+  readonly ledger: Ledger;
+  readonly kickOut: KickOut;
+  readonly reports: Reports;
+}
 
 interface Round {
   readonly startedAtMs: number;
@@ -67,21 +60,23 @@ export class Rounds {
   readonly droneThreads = new Map<AnyDrone, DroneWorker>();
   readonly #settings: QueueSettings;
   readonly #order: Order;
-  readonly #reports: Reports;
+  readonly #threads: Threads;
   readonly #ledger: Ledger;
   readonly #kickOut: KickOut;
+  readonly #reports: Reports;
   readonly #calls = new Set<Batch>();
   #round: Round | undefined;
   #results: DroneResults = new Map();
   #closing: Promise<CloseReport> | undefined;
 
-  constructor(settings: QueueSettings, order: Order, makeRunner: (events: RunnerEvents) => Runner) {
+  constructor(settings: QueueSettings, order: Order, { threads, ledger, kickOut, reports }: RoundsParts) {
     this.name = settings.name;
     this.#settings = settings;
     this.#order = order;
-    this.#reports = new Reports(settings);
-    this.#ledger = new Ledger(settings, this.#reports, makeRunner);
-    this.#kickOut = new KickOut(settings, this.#ledger.probes, this.#reports);
+    this.#threads = threads;
+    this.#ledger = ledger;
+    this.#kickOut = kickOut;
+    this.#reports = reports;
   }
 
   get kickedOut(): ReadonlyMap<AnyDrone, KickedOut> {
@@ -145,7 +140,7 @@ export class Rounds {
   }
 
   async #close(graceMs: number): Promise<CloseReport> {
-    this.#ledger.abandoned.startClosing();
+    this.#threads.startClosing();
     this.#kickOut.close();
     const round = this.#round;
     const inFlight = Promise.all([round?.settled, ...[...this.#calls].map(batch => batch.done)]);
@@ -156,9 +151,9 @@ export class Rounds {
     });
     await inFlight;
     cancel.cancel();
-    const stuck = await this.#ledger.runner.close(this.#settings.killGraceMs);
+    const abandoned = await this.#threads.close(this.#settings.killGraceMs);
     await this.#reports.close();
-    return { abandoned: this.#ledger.abandoned.list(stuck) };
+    return { abandoned };
   }
 
   /** Refuses, or puts the round in flight. Everything up to the start happens in this one turn of the event loop. */
@@ -251,15 +246,7 @@ export class Rounds {
     round.release.push(() => {
       deadline.cancel();
     });
-    if (signal?.aborted === true) this.#cancel(round, signal.reason);
-    if (signal === undefined || round.cancelled) return;
-    const abort = (): void => {
-      this.#cancel(round, signal.reason);
-    };
-    signal.addEventListener('abort', abort, { once: true });
-    round.release.push(() => {
-      signal.removeEventListener('abort', abort);
-    });
+    round.release.push(onAbort(signal, reason => this.#cancel(round, reason)));
   }
 
   #cancel(round: Round, reason: unknown): void {
@@ -274,7 +261,7 @@ export class Rounds {
 
   /** A drone of the round has failed; when it is the last that the round bears, no further drone is contacted. */
   #countFailure(round: Round, { kind }: DroneError): void {
-    if (BORNE.includes(kind) || ++round.failures !== round.failureLimit) return;
+    if (!ERROR_KINDS[kind].stopOn || ++round.failures !== round.failureLimit) return;
     const reason = new Error(
       `stopped after ${String(round.failures)} of ${String(round.workers.length)} drones had failed`,
     );
@@ -348,22 +335,6 @@ export class Rounds {
     const message = ['The round was cancelled', lines].filter(line => line !== '').join('\n');
     return new DroneTaskQueueException('ERR_ROUND_CANCELLED', message, outcome, { cause: cancelled.reason });
   }
-}
-
-/** Found out in mid-round, it would fail drones at random, and whatever else this process has to open. */
-function refuseTooManyFiles(drones: readonly AnyDrone[]): void {
-  const connections = new Map<string, number>();
-  for (const drone of drones) {
-    const { openFiles } = endpointOf(drone).spec;
-    if (openFiles && hasWork(drone)) connections.set(openFiles.of, openFiles.count);
-  }
-  const needed = openFilesNeeded([...connections.values()].reduce((sum, count) => sum + count, 0));
-  const limit = openFileLimit();
-  if (needed <= limit) return;
-  throw new DroneTaskQueueException(
-    'ERR_OPEN_FILES',
-    `The round needs ${String(needed)} open files for its ${String(connections.size)} connections, and this process may have ${String(limit)} (ulimit -n)`,
-  );
 }
 
 function closed(name: string): DroneTaskQueueException {

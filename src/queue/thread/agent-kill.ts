@@ -85,8 +85,6 @@ async function firstWord(channel: Channel, script: string, killGraceMs: number):
       },
       late.signal,
     );
-  } catch (error) {
-    throw late.signal.aborted ? (late.signal.reason as Error) : error;
   } finally {
     clearTimeout(timer);
   }

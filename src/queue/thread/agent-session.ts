@@ -2,10 +2,18 @@
  * One agent, from the first attempt to reach its drone: takes a turn to connect, keeps the clock, awaits Ready, and from
  * then on tells what the agent says.
  */
+import { onAbort } from '../../wait/abort.js';
 import { decode } from '../wire/codec/codec.js';
 import { type FrameHandler, ProtocolError } from '../wire/frames.js';
-import { type Channel, type ChannelEvents, type Transport, TransportError } from '../transport/transport.js';
-import type { Window } from '../../wait/window.js';
+import {
+  type Channel,
+  type ChannelEvents,
+  type Pause,
+  type Transport,
+  type TransportContext,
+  TransportError,
+} from '../transport/transport.js';
+import type { Line } from '../../wait/line.js';
 import {
   type Answer,
   type DownKind,
@@ -20,6 +28,7 @@ import {
 import { describeFailedStart, newAgentStart, saidAtStart } from './agent-start.js';
 import { AgentStream } from './agent-stream.js';
 import { ConnectClock } from './connect-clock.js';
+import { inTurn } from './connect-turn.js';
 
 const MAX_STDERR_CHARS = 4096;
 
@@ -27,7 +36,7 @@ const MAX_STDERR_CHARS = 4096;
 export interface SessionOwner {
   readonly settings: ThreadSettings;
   /** Turns to connect. */
-  readonly window: Window;
+  readonly turns: Line;
   loadTransport(name: string): Promise<Transport>;
   relay(key: string, marker: string, events: ChannelEvents): Channel;
   ask(question: Question, signal?: AbortSignal): Promise<Answer>;
@@ -55,8 +64,6 @@ export class AgentSession {
   readonly #clock: ConnectClock;
   /** Of the agent's start, once there was one. */
   marker: string | undefined;
-  /** Gives the turn back. */
-  #leave: (() => void) | undefined;
   #stream: AgentStream | undefined;
   #stderr = '';
   #isReady = false;
@@ -103,7 +110,6 @@ export class AgentSession {
         : new TransportError('unreachable', String(error), { cause: error });
     } finally {
       this.#clock.stop();
-      this.#leave?.();
     }
   }
 
@@ -112,9 +118,8 @@ export class AgentSession {
     onChannel: (channel: Channel) => void,
     onReady: (report: ReadyReport) => void,
   ): Promise<void> {
-    const { settings } = this.#owner;
     const { signal } = this.#abort;
-    const start = await newAgentStart(this.#spec, settings);
+    const start = await newAgentStart(this.#spec, this.#owner.settings);
     signal.throwIfAborted();
     this.marker = start.marker;
     const ready = this.#awaitReady(start.marker, signal);
@@ -122,7 +127,22 @@ export class AgentSession {
     ready.catch(() => undefined);
     const transport = await this.#owner.loadTransport(this.#spec.transport);
     signal.throwIfAborted();
-    const channel = await transport.open(this.#spec, start, this.#channelEvents(), {
+    await inTurn(this.#owner.turns, signal, this.#moveTo, async pause => {
+      const context = this.#context(held, signal, pause);
+      onChannel(await transport.open(this.#spec, start, this.#channelEvents(), context));
+      this.#moveTo('bootstrap');
+      const report = await ready;
+      signal.throwIfAborted();
+      // Of what came right behind Ready, before this could go on.
+      if (this.#startError) throw this.#startError;
+      this.#isReady = true;
+      onReady(report);
+    });
+  }
+
+  #context(held: boolean, signal: AbortSignal, pause: Pause): TransportContext {
+    const { settings, turns } = this.#owner;
+    return {
       connectTimeoutMs: this.#connectTimeoutMs,
       keepaliveIntervalMs: settings.keepaliveIntervalMs,
       keepaliveCount: settings.keepaliveCount,
@@ -130,43 +150,19 @@ export class AgentSession {
       killGraceMs: settings.killGraceMs,
       held,
       signal,
-      phase: phase => {
-        this.#moveTo(phase);
-      },
-      turn: () => this.#turn(signal),
-      turnFor: shared => this.#owner.window.enter(shared),
-      rest: () => {
-        this.#rest();
-      },
+      phase: this.#moveTo,
+      pause,
+      openShared: (shared, phase, open) => inTurn(turns, shared, phase, open),
       relay: (key, marker, events) => this.#owner.relay(key, marker, events),
       ask: (question, asker) => this.#owner.ask(question, asker),
-    });
-    onChannel(channel);
-    this.#moveTo('bootstrap');
-    const report = await ready;
-    signal.throwIfAborted();
-    // Of what came right behind Ready, before this could go on.
-    if (this.#startError) throw this.#startError;
-    this.#isReady = true;
-    onReady(report);
+    };
   }
 
-  async #turn(signal: AbortSignal): Promise<void> {
-    this.#rest();
-    this.#leave = await this.#owner.window.enter(signal);
-  }
-
-  #rest(): void {
-    this.#leave?.();
-    this.#leave = undefined;
-    this.#moveTo('waiting');
-  }
-
-  #moveTo(phase: Phase): void {
+  readonly #moveTo = (phase: Phase): void => {
     if (phase === 'waiting') this.#clock.pause();
     else this.#clock.run();
     this.#events.phase(phase);
-  }
+  };
 
   #awaitReady(marker: string, signal: AbortSignal): Promise<ReadyReport> {
     return new Promise((resolve, reject) => {
@@ -177,9 +173,7 @@ export class AgentSession {
       });
       this.#stream = stream;
       this.#failStart = reject;
-      signal.addEventListener('abort', () => {
-        reject(signal.reason as Error);
-      });
+      onAbort(signal, reject);
     });
   }
 

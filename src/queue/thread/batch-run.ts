@@ -1,9 +1,7 @@
 /** One drone's batch as the worker thread runs it: which call is awaited, and how long it may take. */
+import { systemClock, type Timer } from '../../wait/clock.js';
 import { HEADER_BYTES } from '../wire/frames.js';
 import { type CallHead, callTimeoutAt, decodeCall, type DownKind, type Phase } from '../wire/messages.js';
-
-/** Node's longest timer. Longer limits are as good as none: 24 days. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export class BatchRun {
   readonly id: number;
@@ -24,7 +22,7 @@ export class BatchRun {
   readonly cancelledEarly: number[] = [];
   readonly #callAt: readonly number[];
   readonly #onSettled: () => void;
-  #timer: NodeJS.Timeout | undefined;
+  #timer: Timer | undefined;
 
   constructor(id: number, frames: Uint8Array, callAt: readonly number[], onSettled: () => void) {
     this.id = id;
@@ -71,12 +69,12 @@ export class BatchRun {
 
   /** A batch has one timer: for its awaited call, and once that is cancelled for the agent's answer to the cancel. */
   #startTimer(delayMs: number, onTimeout: () => void): void {
-    clearTimeout(this.#timer);
-    this.#timer = delayMs <= MAX_TIMER_MS ? setTimeout(onTimeout, delayMs) : undefined;
+    this.#timer?.cancel();
+    this.#timer = systemClock.setTimer(delayMs, onTimeout);
   }
 
   settle(): void {
-    clearTimeout(this.#timer);
+    this.#timer?.cancel();
     this.settled = true;
     this.#onSettled();
   }

@@ -13,7 +13,7 @@ import { Outbox } from './outbox.js';
 import { Questions } from './questions.js';
 import type { Channel, ChannelEvents, Transport } from '../transport/transport.js';
 import { FrameReader, piecesOf, ProtocolError } from '../wire/frames.js';
-import { Window } from '../../wait/window.js';
+import { Line } from '../../wait/line.js';
 import { decodeBatchHead, type EndpointSpec, FrameType, type ThreadSettings } from '../wire/messages.js';
 
 /** Most are for batches that are over. One that comes before its batch is never far ahead of it. */
@@ -42,7 +42,7 @@ export class Dispatcher {
     this.#questions = new Questions(this.#outbox);
     this.#owner = {
       settings,
-      window: new Window(settings.maxConnecting),
+      turns: new Line(settings.maxConnecting),
       outbox: this.#outbox,
       loadTransport: name => this.#loadTransport(name),
       relay: (key, marker, events) => this.#relay(key, marker, events),

@@ -11,34 +11,29 @@
  * Invariants: a batch in `#batches` is unsettled; while opening none of them is sent; when ended there are none.
  */
 import { encode } from '../wire/codec/codec.js';
-import { encodeFrame, ProtocolError } from '../wire/frames.js';
-import type { Outbox } from './outbox.js';
+import { encodeFrame } from '../wire/frames.js';
 import { type Channel, TransportError } from '../transport/transport.js';
 import {
   AGENT_ABANDONED,
   type DownKind,
-  type DownReport,
   type EndpointSpec,
   EVERY_CALL,
   FrameType,
   type LinkReport,
   type Phase,
-  PHASES,
   type ReadyReport,
   UNLESS_SENT,
 } from '../wire/messages.js';
-import { ANSWER_MARGIN_MS, killAgent } from './agent-kill.js';
+import { killAgent } from './agent-kill.js';
 import { AgentSession, type SessionOwner } from './agent-session.js';
 import type { BatchRun } from './batch-run.js';
+import { LinkBatches, type LinkBatchesOwner } from './link-batches.js';
 import { LinkProbes } from './link-probes.js';
 import { LinkWarnings } from './link-warnings.js';
 import { Liveness } from './liveness.js';
-import { isOfTransfer, BatchTransfers } from './batch-transfers.js';
 
 /** What a link needs of the dispatcher that owns it. */
-export interface LinkOwner extends SessionOwner {
-  /** To the main thread. */
-  readonly outbox: Outbox;
+export interface LinkOwner extends SessionOwner, LinkBatchesOwner {
   /** Takes no more batches from now on. */
   ended(link: Link): void;
   /** Has no batches left, but may be given more. */
@@ -50,20 +45,11 @@ export interface LinkOwner extends SessionOwner {
 export class Link {
   readonly spec: EndpointSpec;
   readonly #owner: LinkOwner;
-  readonly #batches = new Map<number, BatchRun>();
+  readonly #batches: LinkBatches;
   readonly #session: AgentSession;
   readonly #liveness: Liveness;
   readonly #probes: LinkProbes;
   readonly #warnings: LinkWarnings;
-  readonly #transfers = new BatchTransfers({
-    send: (type, batch, index, payload) => this.#channel?.write(encodeFrame(type, batch, index, payload)),
-    tell: (type, batch, index, payload) => {
-      this.#owner.outbox.frame(type, batch, index, payload);
-    },
-    broken: error => {
-      this.#fail('protocol', error);
-    },
-  });
   #state: 'opening' | 'ready' | 'probing' | 'killing' | 'ended' = 'opening';
   #phase: Phase = 'waiting';
   #channel: Channel | undefined;
@@ -79,6 +65,16 @@ export class Link {
   constructor(spec: EndpointSpec, owner: LinkOwner, held: boolean) {
     this.spec = spec;
     this.#owner = owner;
+    this.#batches = new LinkBatches(owner, {
+      write: bytes => this.#channel?.write(bytes),
+      broken: error => this.#fail('protocol', error),
+      unheeded: error => {
+        void this.#cut('lost', new Error('the connection was cut: its agent no longer answers', { cause: error }));
+      },
+      empty: () => {
+        if (this.#isReady) this.#becomeIdle();
+      },
+    });
     this.#probes = new LinkProbes(owner.outbox);
     this.#warnings = new LinkWarnings(spec, owner.outbox);
     this.#session = new AgentSession(spec, owner, {
@@ -116,15 +112,12 @@ export class Link {
 
   /** Takes a batch; sends it once that can be done. Returns whether that is now: the owner then calls `send`. */
   add(batch: BatchRun): boolean {
-    this.#batches.set(batch.id, batch);
+    this.#batches.add(batch);
     if (this.#batches.size === 1) this.#channel?.hold();
     if (this.#state === 'ready' && this.#isDoubtful) this.#startProbe();
-    if (this.#state !== 'ready') {
-      this.#enter(batch, this.#phase);
-      return false;
-    }
-    this.#enter(batch, 'call');
-    return true;
+    const isReady = this.#state === 'ready';
+    this.#batches.enter(batch, isReady ? 'call' : this.#phase);
+    return isReady;
   }
 
   /**
@@ -133,24 +126,18 @@ export class Link {
    */
   send(batch: BatchRun): void {
     if (batch.settled || this.#state !== 'ready') return;
-    batch.sent = true;
-    this.#startCallClock(batch);
-    // In front of the calls, none of which may then start before the agent knows.
-    for (const index of batch.cancelledEarly) this.cancel(batch, index);
-    this.#channel?.write(batch.frames);
+    this.#batches.send(batch);
   }
 
   /** Ends one call of a batch, now or when its turn comes, or the whole batch, or that unless it was sent. */
   cancel(batch: BatchRun, index: number): void {
     if (batch.settled || (batch.sent && index === UNLESS_SENT)) return;
-    if (batch.sent) {
-      this.#channel?.write(encodeFrame(FrameType.Cancel, batch.id, index));
-      batch.isEnding ||= index === EVERY_CALL;
-      if (!batch.awaitsCancel && (batch.isEnding || index === batch.next)) {
-        this.#awaitCancel(batch, 'cancelled', 'the agent did not end the cancelled call');
-      }
-    } else if (index === EVERY_CALL || index === UNLESS_SENT) {
-      this.#settleDown(batch, 'cancelled', new TransportError('cancelled', 'cancelled before it was sent'));
+    if (batch.sent) this.#batches.cancel(batch, index);
+    else if (index === EVERY_CALL || index === UNLESS_SENT) {
+      this.#batches.end(batch, {
+        kind: 'cancelled',
+        error: new TransportError('cancelled', 'cancelled before it was sent'),
+      });
       // Nobody waits for this connection any more; when it is opened for a later round, that has a fresh clock.
       if (this.#state === 'opening' && this.#batches.size === 0 && !this.#probes.areWaiting) {
         this.#session.abort(new TransportError('cancelled', 'nobody waits for this connection'));
@@ -164,8 +151,7 @@ export class Link {
 
   /** The awaited call may send more; for any other it comes too late. `payload` is a Credit frame's. */
   credit(batch: BatchRun, index: number, payload: Uint8Array): void {
-    if (!batch.sent || batch.settled || batch.next !== index) return;
-    this.#channel?.write(encodeFrame(FrameType.Credit, batch.id, index, payload));
+    this.#batches.credit(batch, index, payload);
   }
 
   /** Tells the main thread, under this number, when the agent next answers a ping, or that the link has ended. */
@@ -247,8 +233,8 @@ export class Link {
 
   /** Sends what has gathered. */
   #sendAll(): void {
-    const unsent = [...this.#batches.values()].filter(batch => !batch.sent);
-    for (const batch of unsent) this.#enter(batch, 'call');
+    const { unsent } = this.#batches;
+    for (const batch of unsent) this.#batches.enter(batch, 'call');
     this.#owner.outbox.flush();
     for (const batch of unsent) this.send(batch);
   }
@@ -262,8 +248,7 @@ export class Link {
   /** It was silent for long though it has nothing else to read, or has yet to heed a cancel. */
   get #isDoubtful(): boolean {
     const isSending = (this.#channel?.unsentBytes ?? 0) > 0;
-    if (!isSending && this.#liveness.isDoubtful) return true;
-    return [...this.#batches.values()].some(batch => batch.awaitsCancel);
+    return (!isSending && this.#liveness.isDoubtful) || this.#batches.awaitCancel;
   }
 
   /** Nothing is sent over a way that may be gone: whether it ran could not be told. */
@@ -273,58 +258,11 @@ export class Link {
     this.#liveness.probe();
   }
 
-  /** A frame from the agent. Throws ProtocolError for what no agent of ours would say. */
+  /** A frame from the agent. Throws ProtocolError for what no agent of ours would send. */
   #take(type: number, id: number, index: number, payload: Uint8Array, frame: Uint8Array): void {
-    switch (type) {
-      case FrameType.Value:
-      case FrameType.Failed:
-      case FrameType.Output:
-      case FrameType.TransferStart:
-      case FrameType.TransferData:
-      case FrameType.TransferEnd:
-      case FrameType.TransferCredit: {
-        const batch = this.#batches.get(id);
-        const isFit = type === FrameType.Failed ? batch?.mayFailAt(index) === true : batch?.next === index;
-        if (batch?.sent !== true || !isFit) {
-          throw new ProtocolError(`an answer to call ${String(index)} of batch ${String(id)}, which awaits none`);
-        }
-        if (isOfTransfer(type)) {
-          this.#transfers.take(type, batch, payload);
-          return;
-        }
-        if (type === FrameType.Value) this.#transfers.answered(id);
-        this.#owner.outbox.whole(frame);
-        if (type === FrameType.Failed || (type === FrameType.Value && batch.advance())) this.#settle(batch);
-        else if (type === FrameType.Value && !batch.isEnding) this.#startCallClock(batch);
-        return;
-      }
-      case FrameType.Warning:
-        this.#warnings.take(payload, this.#batches.has(id) ? frame : undefined);
-        return;
-      case FrameType.Pong:
-        this.#probes.succeed();
-        return;
-      default:
-        throw new ProtocolError(`a frame of unknown type ${String(type)}`);
-    }
-  }
-
-  #startCallClock(batch: BatchRun): void {
-    batch.startCallClock(() => {
-      this.#owner.outbox.frame(FrameType.TimedOut, batch.id, batch.next);
-      this.#channel?.write(encodeFrame(FrameType.Cancel, batch.id, batch.next));
-      this.#awaitCancel(batch, 'timeout', 'the agent did not end the call that timed out');
-    });
-  }
-
-  /** An agent that answers no cancel is of no use to anybody: it is killed, and its connection cut. */
-  #awaitCancel(batch: BatchRun, kind: DownKind, message: string): void {
-    const waitMs = this.#owner.settings.killGraceMs + ANSWER_MARGIN_MS;
-    batch.awaitCancel(waitMs, () => {
-      const error = new Error(`${message} within ${String(waitMs)} ms`);
-      batch.unheeded = { kind, error };
-      void this.#cut('lost', new Error('the connection was cut: its agent no longer answers', { cause: error }));
-    });
+    if (type === FrameType.Pong) this.#probes.succeed();
+    else if (type === FrameType.Warning) this.#warnings.take(payload, this.#batches.has(id) ? frame : undefined);
+    else this.#batches.take(type, id, index, payload, frame);
   }
 
   #kill(): Promise<boolean | undefined> {
@@ -346,29 +284,10 @@ export class Link {
     this.#fail(kind, isGone ? error : Object.assign(error, { code: AGENT_ABANDONED }));
   }
 
-  #enter(batch: BatchRun, phase: Phase): void {
-    batch.phase = phase;
-    this.#owner.outbox.lazily(FrameType.Phase, batch.id, PHASES.indexOf(phase));
-  }
-
   #moveTo(phase: Phase): void {
     if (this.#state !== 'opening' || this.#phase === phase) return;
     this.#phase = phase;
-    for (const batch of this.#batches.values()) this.#enter(batch, phase);
-  }
-
-  #settle(batch: BatchRun): void {
-    this.#batches.delete(batch.id);
-    this.#transfers.end(batch.id);
-    if (this.#batches.size === 0 && this.#isReady) this.#becomeIdle();
-    batch.settle();
-  }
-
-  #settleDown(batch: BatchRun, kind: DownKind, error: unknown): void {
-    const killed = batch.sent ? this.#killed : undefined;
-    const report: DownReport = { kind, error, ...batch.unheeded, phase: batch.phase, killed };
-    this.#owner.outbox.frame(FrameType.Down, batch.id, batch.sent ? 1 : 0, encode(report));
-    this.#settle(batch);
+    for (const batch of this.#batches.unsent) this.#batches.enter(batch, phase);
   }
 
   /** The end of the link, for whatever reason: all its batches end with it. */
@@ -380,16 +299,14 @@ export class Link {
     this.#owner.ended(this);
     this.#warnings.end();
     this.#probes.fail({ kind, phase: this.#phase, error });
-    for (const batch of [...this.#batches.values()]) {
-      if (batch.sent || !wasReady || this.#closed) this.#settleDown(batch, kind, error);
-    }
-    const unsent = [...this.#batches.values()];
-    this.#batches.clear();
+    // Those that were not sent may go to another link, unless they wait for this one or the queue is at its end.
+    const moving = wasReady && !this.#closed ? this.#batches.takeUnsent() : [];
+    this.#batches.endAll({ kind, error, killed: this.#killed });
     this.#channel?.destroy();
     const isAsked = this.#closed !== undefined && (error as { code?: unknown }).code !== AGENT_ABANDONED;
     if (wasReady) this.#report({ state: 'closed', error: isAsked ? undefined : error });
     this.#closed?.();
-    for (const batch of unsent) this.#owner.moveOn(batch);
+    for (const batch of moving) this.#owner.moveOn(batch);
   }
 
   #report(report: Omit<LinkReport, 'key' | 'hostname'>): void {

@@ -1,4 +1,5 @@
 /** Questions of this thread to the caller's own functions, which live on the main thread. */
+import { onAbort } from '../../wait/abort.js';
 import { decode, encode } from '../wire/codec/codec.js';
 import type { Outbox } from './outbox.js';
 import { type Answer, FrameType, type Question } from '../wire/messages.js';
@@ -17,13 +18,12 @@ export class Questions {
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted();
       const id = ++this.#last;
-      const forget = (): void => {
+      const stopListening = onAbort(signal, reason => {
         this.#waiting.delete(id);
-        reject(signal?.reason as Error);
-      };
-      signal?.addEventListener('abort', forget, { once: true });
+        reject(reason);
+      });
       this.#waiting.set(id, answer => {
-        signal?.removeEventListener('abort', forget);
+        stopListening();
         if (answer.thrown) reject(answer.thrown.error);
         else resolve(answer);
       });

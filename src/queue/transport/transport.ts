@@ -42,13 +42,20 @@ export interface Channel {
   close(): void;
   /**
    * Runs a script by /bin/sh where the agent runs, without that one's help: it no longer answers, and is to be killed.
-   * `said` gets what the script prints. Resolves at its end; rejects when it cannot be run, or at once when `signal` is
-   * aborted, and the script goes on. `destroy` must follow, and may come before this is over: it lets it come to its end.
+   * `said` gets what the script prints. Resolves at its end; rejects when it cannot be run, or at once with the reason of
+   * `signal`, and the script goes on. `destroy` must follow, and may come before this is over: it lets it come to its end.
    */
   runBeside?(script: string, said: (chunk: Uint8Array) => void, signal: AbortSignal): Promise<void>;
   /** End at once; a local agent is killed. */
   destroy(): void;
 }
+
+/**
+ * Waits for something that does not depend on this drone alone, such as a server that takes only some connections at once:
+ * gives the turn to connect back first, and resolves when there is a turn again. Meanwhile the phase is `waiting`, unless
+ * `wait` reports another one. Rejects as `wait` does, or when the opening is aborted; there is no turn then.
+ */
+export type Pause = <T>(wait: () => Promise<T>) => Promise<T>;
 
 /** What a transport may use of its surroundings. */
 export interface TransportContext {
@@ -65,19 +72,16 @@ export interface TransportContext {
    * it is as after `release`.
    */
   readonly held: boolean;
-  /** Aborted when the time is up or the batch cancelled: `open` then rejects at once, leaving nothing behind. */
-  readonly signal: AbortSignal;
-  /** Tell how far the connection has come. */
-  phase(phase: Phase): void;
   /**
-   * Waits, in phase `waiting`, for one of the thread's turns to open a connection. The link gives it back when the agent
-   * is ready or the opening has failed; a second call gives it back first. Rejects when `signal` is aborted.
+   * Aborted when the time is up or the batch is cancelled, with a TransportError: `open` then rejects with that at once and
+   * leaves nothing behind.
    */
-  turn(): Promise<void>;
-  /** A turn for a connection that several drones share; resolves with what gives it back. */
-  turnFor(signal: AbortSignal): Promise<() => void>;
-  /** Gives the turn back before its time, for a pause between two attempts; the phase is then `waiting`. */
-  rest(): void;
+  readonly signal: AbortSignal;
+  /** Reports how far the connection has come. */
+  phase(phase: Phase): void;
+  readonly pause: Pause;
+  /** Runs `open` in a turn of its own: it opens a connection that several drones share, and that outlives each of them. */
+  openShared<T>(signal: AbortSignal, phase: (phase: Phase) => void, open: (pause: Pause) => Promise<T>): Promise<T>;
   /** A channel to the drone's far end on the main thread, for transports that have one there (see FakeDrone). */
   relay(key: string, marker: string, events: ChannelEvents): Channel;
   /**
@@ -87,8 +91,11 @@ export interface TransportContext {
   ask(question: Question, signal?: AbortSignal): Promise<Answer>;
 }
 
-/** Rejections of `open` are TransportErrors; anything else counts as `unreachable`. */
 export interface Transport {
+  /**
+   * Called in phase `connect`, in one of the thread's turns to connect; the turn ends when the agent is ready or this has
+   * rejected. Rejections are TransportErrors; anything else counts as `unreachable`.
+   */
   open(spec: EndpointSpec, start: AgentStart, events: ChannelEvents, context: TransportContext): Promise<Channel>;
   /** Resolves when nothing is left of channels that were destroyed; where absent, nothing ever is. */
   idle?(): Promise<void>;

@@ -1,4 +1,5 @@
 /** The methods that every agent can run, and the type machinery that makes queueCall know them. */
+import type { ProcessInfo } from '../../process/process-table.js';
 
 /** What a finished command gives. A non-zero exit is a result, not a failure. */
 export interface RunResult {
@@ -41,16 +42,6 @@ export interface RunOptions {
 export interface ProcessId {
   readonly hostname: string;
   readonly pid: number;
-}
-
-/** One line of a drone's process table. */
-export interface ProcessInfo {
-  readonly pid: number;
-  readonly ppid: number;
-  readonly pgid: number;
-  /** Name of the executable, as `ps -o comm` shows it. */
-  readonly comm: string;
-  readonly args: string;
 }
 
 /** How `executeCommand` starts a command. */

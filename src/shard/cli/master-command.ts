@@ -1,5 +1,6 @@
 /** `drone-shard master`: a master behind a server of its own. */
 import type { fastify as Fastify, FastifyInstance } from 'fastify';
+import { onAbort } from '../../wait/abort.js';
 import type { Log } from '../../report/log.js';
 import { loadPackage } from '../../option/optional-package.js';
 import { StoreError } from '../../store/store-error.js';
@@ -9,7 +10,6 @@ import { Connections } from './connections.js';
 import { openFarm, statsTarget } from './open-farm.js';
 import { readNamedFile } from './named-file.js';
 import type { Settings } from './settings.js';
-import { aborted } from './stop.js';
 import { isThisMachine } from './this-machine.js';
 import { UsageError } from './usage-error.js';
 
@@ -41,7 +41,7 @@ export async function runMaster(settings: Settings, log: Log, stop: AbortSignal)
     const url = await app.listen({ host, port });
     process.stdout.write(`listening on ${url}\n`);
     log.info(`the master listens on ${url}`);
-    await aborted(stop);
+    await new Promise<void>(resolve => onAbort(stop, () => resolve()));
   } finally {
     const cutOff = await connections.close(CLOSE_GRACE_MS);
     if (cutOff > 0) log.warn(`requests were cut off that had no end: ${String(cutOff)}`);

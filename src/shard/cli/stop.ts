@@ -17,10 +17,3 @@ export function stopOnSignals(log: Log): AbortSignal {
   }
   return stop.signal;
 }
-
-export function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise(resolve => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
-}

@@ -1,7 +1,7 @@
 /** What a shard client can be told, its defaults, and the complaints about what it cannot be told. */
-import { type Clock, systemClock } from '../../wait/clock.js';
+import { type Clock, MAX_LIMIT_MS, systemClock } from '../../wait/clock.js';
 import { invalidArgument } from '../../option/invalid-argument.js';
-import { type Log, safeLog } from '../../report/log.js';
+import { type Log, partLog, safeLog } from '../../report/log.js';
 import { OptionReader } from '../../option/option-reader.js';
 import { checkStatsTarget, type StatsTarget } from '../../report/stats.js';
 import { MAX_UPLOADED_JOBS } from '../wire/heartbeat.js';
@@ -82,8 +82,6 @@ const NAMES = [
 
 /** The schema's limit for a hostname. */
 const MAX_HOSTNAME_CHARS = 255;
-/** What a timer takes, with the jitter on top. */
-const LONGEST_PAUSE_MS = 2 ** 30;
 
 /** Throws TypeError (`ERR_INVALID_ARG`) that names the option. */
 export function readClientOptions(options: ShardClientOptions): ClientSettings {
@@ -93,16 +91,17 @@ export function readClientOptions(options: ShardClientOptions): ClientSettings {
     const expected = `a hostname of 1 to ${String(MAX_HOSTNAME_CHARS)} characters: who this shard is`;
     throw invalidArgument('shardHostname', shardHostname, expected);
   }
-  const isPause = (value: number): boolean => value >= 1 && value <= LONGEST_PAUSE_MS;
+  const isPause = (value: number): boolean => value >= 1 && value <= MAX_LIMIT_MS;
   const isCount = (value: number): boolean => Number.isInteger(value) && value >= 1;
   const isJobCount = (value: number): boolean => isCount(value) && value <= MAX_UPLOADED_JOBS;
   const jobCount = `an integer from 1 to ${String(MAX_UPLOADED_JOBS)}`;
-  const pause = `milliseconds from 1 to ${String(LONGEST_PAUSE_MS)}`;
+  const pause = `milliseconds from 1 to ${String(MAX_LIMIT_MS)}`;
   const { onFatal, stats, log, clock, random = Math.random } = options;
   if (onFatal !== undefined && typeof onFatal !== 'function') {
     throw invalidArgument('onFatal', onFatal, 'a function (error)');
   }
   checkStatsTarget(stats);
+  const name = read.text('name') ?? 'shard_client';
   return {
     shardHostname,
     pauseMs: read.limit('pauseMs', pause, isPause) ?? 60_000,
@@ -111,9 +110,9 @@ export function readClientOptions(options: ShardClientOptions): ClientSettings {
     maxUploadBytes: read.limit('maxUploadBytes', 'an integer of 1 or more', isCount) ?? 16 * 2 ** 20,
     lifetimeMs: read.limit('lifetimeMs', 'milliseconds above 0, or Infinity', value => value > 0) ?? Infinity,
     onFatal,
-    name: read.text('name') ?? 'shard_client',
+    name,
     stats,
-    log: safeLog(log),
+    log: partLog(safeLog(log), name, { client: name }),
     clock: clock ?? systemClock,
     random,
   };

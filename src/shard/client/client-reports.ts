@@ -1,7 +1,7 @@
 /** What is told of a shard client's heartbeats: log, events and metrics. */
-import { events, type HeartbeatEnd, publish } from '../../report/events.js';
+import { events, type HeartbeatEnd, publish } from '../events.js';
 import type { Log } from '../../report/log.js';
-import { metricName, openStats, type Stats } from '../../report/stats.js';
+import { Metrics } from '../../report/metrics.js';
 import type { StoreErrorCode } from '../../store/store-error.js';
 import type { ClientSettings } from './client-options.js';
 import { HeartbeatError, type HeartbeatErrorCode } from '../wire/heartbeat-error.js';
@@ -16,41 +16,37 @@ export type HeartbeatFailureCode = HeartbeatErrorCode | StoreErrorCode | 'ERR_ST
 const TOLD_IDS = 10;
 
 export class ClientReports {
-  readonly #name: string;
   readonly #log: Log;
-  readonly #stats: Stats;
+  readonly #metrics: Metrics;
   readonly #state: ReportState;
 
   constructor(settings: ClientSettings, state: ReportState) {
     const { name, log, stats } = settings;
-    this.#name = name;
     this.#log = log;
     this.#state = state;
-    this.#stats = openStats(stats, (error, problems) => {
-      log.warn(`${name}: metrics are being lost`, { client: name, problems, error });
-    });
+    this.#metrics = new Metrics(name, stats, log);
   }
 
   started(): void {
-    this.#stats.increment(this.#metric('starts'));
+    this.#metrics.increment('starts');
   }
 
   answered({ reply, requestBytes, responseBytes }: HeartbeatExchange): void {
-    this.#stats.gauge(this.#metric('request_size'), requestBytes);
-    this.#stats.gauge(this.#metric('response_size'), responseBytes);
-    this.#stats.gauge(this.#metric('hosts_received'), reply.hosts.length);
-    this.#stats.gauge(this.#metric('jobs_received'), reply.jobs.length);
-    this.#stats.gauge(this.#metric('job_keyvals_received'), reply.jobKeyvals.length);
+    this.#metrics.gauge('request_size', requestBytes);
+    this.#metrics.gauge('response_size', responseBytes);
+    this.#metrics.gauge('hosts_received', reply.hosts.length);
+    this.#metrics.gauge('jobs_received', reply.jobs.length);
+    this.#metrics.gauge('job_keyvals_received', reply.jobKeyvals.length);
     this.#tellRefused(reply.refused);
   }
 
   processed(taken: TakenOver, tookMs: number): void {
-    this.#stats.timing(this.#metric('process'), tookMs);
-    if (taken.badRecords > 0) this.#stats.increment(this.#metric('deserialization_failures'), taken.badRecords);
+    this.#metrics.timing('process', tookMs);
+    if (taken.badRecords > 0) this.#metrics.add('deserialization_failures', taken.badRecords);
     const ids = taken.uploadAgainJobIds;
     if (ids.length > 0) {
       const text = `the master has sent jobs that are finished here, which are uploaded again: ${few(ids)}`;
-      this.#log.warn(`${this.#name}: ${text}`, { client: this.#name, jobs: ids.length });
+      this.#log.warn(text, { jobs: ids.length });
     }
   }
 
@@ -61,14 +57,14 @@ export class ClientReports {
     this.#state.tooLarge = which;
     if (jobIds.length === 0) return;
     const text = `finished jobs that are larger than maxUploadBytes are not uploaded: ${few(jobIds)}`;
-    this.#log.warn(`${this.#name}: ${text}`, { client: this.#name, jobs: jobIds.length });
+    this.#log.warn(text, { jobs: jobIds.length });
   }
 
   /** One line for each change of state: a master that is down for a night would fill the disk otherwise. */
   failed(code: HeartbeatFailureCode, error: Error): void {
-    this.#stats.increment(this.#metric('heartbeat_failures', code));
-    const fields = { client: this.#name, code, error };
-    const line = `${this.#name}: the heartbeat failed: ${error.message}`;
+    this.#metrics.increment('heartbeat_failures', code);
+    const fields = { code, error };
+    const line = `the heartbeat failed: ${error.message}`;
     // A master that was down, and now refuses the token, has the same code.
     const state = error instanceof HeartbeatError ? `${code} ${String(error.status)}` : code;
     if (state === this.#state.failing) this.#log.debug(line, fields);
@@ -79,27 +75,26 @@ export class ClientReports {
   succeeded(failures: number): void {
     if (this.#state.failing === undefined) return;
     this.#state.failing = undefined;
-    this.#log.info(`${this.#name}: heartbeats go well again, after ${String(failures)} that failed`, {
-      client: this.#name,
+    this.#log.info(`heartbeats go well again, after ${String(failures)} that failed`, {
       failures,
     });
   }
 
   ended(end: HeartbeatEnd): void {
-    this.#stats.timing(this.#metric('heartbeat'), end.tookMs);
+    this.#metrics.timing('heartbeat', end.tookMs);
     publish(events.heartbeatEnd, () => end);
     if (end.failed) return;
     const what = `${String(end.settledJobs)} of ${String(end.uploadedJobs)} jobs uploaded`;
-    this.#log.debug(`${this.#name}: heartbeat: ${what}, ${String(end.takenRecords)} records taken over`, { ...end });
+    this.#log.debug(`heartbeat: ${what}, ${String(end.takenRecords)} records taken over`, { ...end });
   }
 
   fatal(error: unknown): void {
-    this.#stats.increment(this.#metric('uncaught_exceptions'));
-    this.#log.error(`${this.#name}: the loop ends: ${String(error)}`, { client: this.#name, error });
+    this.#metrics.increment('uncaught_exceptions');
+    this.#log.error(`the loop ends: ${String(error)}`, { error });
   }
 
   close(): Promise<void> {
-    return this.#stats.close();
+    return this.#metrics.close();
   }
 
   /** Told again only when it is about others: they come with each heartbeat until somebody does something. */
@@ -109,16 +104,12 @@ export class ClientReports {
     this.#state.refused = which;
     for (const { record, id, reason } of refused.slice(0, TOLD_IDS)) {
       const text = `the master has refused ${record} ${String(id)}: ${reason}`;
-      this.#log.warn(`${this.#name}: ${text}`, { client: this.#name, record, id });
+      this.#log.warn(text, { record, id });
     }
     if (refused.length > TOLD_IDS) {
       const more = refused.length - TOLD_IDS;
-      this.#log.warn(`${this.#name}: the master has refused ${String(more)} more`, { client: this.#name });
+      this.#log.warn(`the master has refused ${String(more)} more`);
     }
-  }
-
-  #metric(...names: string[]): string {
-    return metricName('drone_task_queue', this.#name, ...names);
   }
 }
 

@@ -53,7 +53,7 @@ export class ShardClient<DB extends FarmTables = FarmTables> {
   #loopReports: ClientReports | undefined;
   #endsAtMs = Infinity;
   #isUnderWay = false;
-  #isShutDown = false;
+  #isClosed = false;
   #heartbeats = 0;
   #failuresInARow = 0;
   /** Where the uploads of the next heartbeat begin; not known before the first one. */
@@ -66,11 +66,11 @@ export class ShardClient<DB extends FarmTables = FarmTables> {
     if (!hasMethod(store, 'readWrite')) throw invalidArgument('store', store, 'a Store');
     if (!hasMethod(link, 'heartbeat')) throw invalidArgument('link', link, 'an object with the method heartbeat');
     const settings = readClientOptions(options);
-    const { name, log, clock } = settings;
+    const { name, clock, log } = settings;
     this.#farm = farmOf(store);
     this.#link = link;
     this.#settings = settings;
-    this.#taker = new ReplyTaker(this.#farm, name, log);
+    this.#taker = new ReplyTaker(this.#farm, log);
     this.#loop = new TickLoop(context => this.#loopTick(context), {
       pauseMs: () => this.#pauseMs(),
       jitter: JITTER,
@@ -79,7 +79,7 @@ export class ShardClient<DB extends FarmTables = FarmTables> {
       signal: options.signal,
       random: settings.random,
       name,
-      log,
+      log: options.log,
       clock,
     });
   }
@@ -147,15 +147,15 @@ export class ShardClient<DB extends FarmTables = FarmTables> {
   }
 
   /**
-   * Ticks, with a pause after each, until `shutdown`, a signal (the first one after the current tick, the second one at
-   * once), the end of `lifetimeMs`. Listens to signals from its call on. Resolves at once for a client that was shut down.
+   * Ticks, with a pause after each, until `close`, a signal (the first one after the current tick, the second one at
+   * once), the end of `lifetimeMs`. Listens to signals from its call on. Resolves at once for a client that was closed.
    *
    * Rejects with what is no failure of a heartbeat, such as a defect or a closed store, after `onFatal` was told; with a
    * TickLoopError (`ERR_TICK_LOOP_RUNNING`) while it is running.
    */
   async loop(): Promise<void> {
     refuseInSection(`loop of '${this.name}'`);
-    if (this.#isShutDown) return;
+    if (this.#isClosed) return;
     if (this.#loop.running) throw new TickLoopError('ERR_TICK_LOOP_RUNNING', `${this.name} is running already`);
     const { clock, lifetimeMs } = this.#settings;
     const reports = this.#openReports();
@@ -181,10 +181,14 @@ export class ShardClient<DB extends FarmTables = FarmTables> {
    * Ends the loop after the current tick, or promptly in a pause; it does not start again. Resolves when it has ended, at
    * once when none is on. Inside a tick call it without awaiting it: it waits for the tick.
    */
-  async shutdown(): Promise<void> {
-    refuseInSection(`shutdown of '${this.name}'`);
-    this.#isShutDown = true;
+  async close(): Promise<void> {
+    refuseInSection(`close of '${this.name}'`);
+    this.#isClosed = true;
     await this.#loop.stop();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
 
   async #loopTick({ signal }: TickContext): Promise<void> {
@@ -279,11 +283,11 @@ export class ShardClient<DB extends FarmTables = FarmTables> {
   }
 
   async #tellFatal(error: unknown): Promise<void> {
-    const { log, name, onFatal } = this.#settings;
+    const { log, onFatal } = this.#settings;
     try {
       await onFatal?.(error);
     } catch (thrown) {
-      log.error(`${name}: onFatal threw ${String(thrown)}`, { client: name, error: thrown });
+      log.error(`onFatal threw ${String(thrown)}`, { error: thrown });
     }
   }
 

@@ -44,14 +44,12 @@ const MAX_TROUBLES = 10;
 /** Rejects with what is the database's trouble, with the signal's reason, and with what is a defect. */
 export class ReplyTaker {
   readonly #farm: Store<FarmTables>;
-  readonly #name: string;
   readonly #log: Log;
   /** The bad records that were told last: they come with each heartbeat until somebody does something. */
   #told = '';
 
-  constructor(farm: Store<FarmTables>, name: string, log: Log) {
+  constructor(farm: Store<FarmTables>, log: Log) {
     this.#farm = farm;
-    this.#name = name;
     this.#log = log;
   }
 
@@ -106,12 +104,11 @@ export class ReplyTaker {
     if (which === this.#told) return;
     this.#told = which;
     for (const [at, { kind, record, error }] of bad.slice(0, TOLD_RECORDS).entries()) {
-      const text = `${this.#name}: ${String(names[at])} was not taken over: ${error.message}`;
+      const text = `${String(names[at])} was not taken over: ${error.message}`;
       this.#log.error(text, { kind, id: recordIdOf(record), error });
     }
     const more = bad.length - TOLD_RECORDS;
-    if (more > 0)
-      this.#log.error(`${this.#name}: ${String(more)} more records were not taken over`, { bad: bad.length });
+    if (more > 0) this.#log.error(`${String(more)} more records were not taken over`, { bad: bad.length });
   }
 }
 

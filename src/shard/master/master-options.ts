@@ -1,7 +1,7 @@
 /** How a master goes, and its defaults. */
 import { type Clock, systemClock } from '../../wait/clock.js';
 import { invalidArgument } from '../../option/invalid-argument.js';
-import { type Log, safeLog } from '../../report/log.js';
+import { type Log, partLog, safeLog } from '../../report/log.js';
 import { OptionReader } from '../../option/option-reader.js';
 import { checkStatsTarget, type StatsTarget } from '../../report/stats.js';
 import type { AssignmentLimits } from './assignment.js';
@@ -56,21 +56,22 @@ export function readMasterOptions(options: ShardMasterOptions): MasterSettings {
     throw invalidArgument('random', options.random, 'a function that gives numbers from 0 to less than 1');
   }
   checkStatsTarget(options.stats);
-  const count = (name: 'maxJobsPerReply' | 'maxHostsPerReply'): number | undefined =>
+  const count = (field: 'maxJobsPerReply' | 'maxHostsPerReply'): number | undefined =>
     read.limit(
-      name,
+      field,
       `an integer from 1 to ${String(MAX_PER_REPLY)}`,
       value => Number.isInteger(value) && value >= 1 && value <= MAX_PER_REPLY,
     );
+  const name = read.text('name') ?? 'shard_master';
   return {
     maxJobsPerReply: count('maxJobsPerReply') ?? 1_000,
     maxHostsPerReply: count('maxHostsPerReply') ?? 2_000,
     maxReplyBytes:
       read.limit('maxReplyBytes', 'an integer of 1 or more', value => Number.isInteger(value) && value >= 1) ??
       16 * 2 ** 20,
-    name: read.text('name') ?? 'shard_master',
+    name,
     stats: options.stats,
-    log: safeLog(options.log),
+    log: partLog(safeLog(options.log), name, { master: name }),
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,
   };

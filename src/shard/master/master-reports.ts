@@ -1,5 +1,5 @@
 /** What is told of the heartbeats that a master answers: metrics. */
-import { metricName, openStats, type Stats } from '../../report/stats.js';
+import { Metrics } from '../../report/metrics.js';
 import { StoreError } from '../../store/store-error.js';
 import type { HeartbeatReply } from '../wire/heartbeat.js';
 import { MasterError } from '../wire/master-error.js';
@@ -16,35 +16,33 @@ export interface Answered {
 
 export class MasterReports {
   readonly #settings: MasterSettings;
-  readonly #stats: Stats;
+  readonly #metrics: Metrics;
 
   constructor(settings: MasterSettings) {
     const { name, log, stats } = settings;
     this.#settings = settings;
-    this.#stats = openStats(stats, (error, problems) => {
-      log.warn(`${name}: metrics are being lost`, { master: name, problems, error });
-    });
+    this.#metrics = new Metrics(name, stats, log);
   }
 
   /** Answers a heartbeat. */
   async heartbeat(work: () => Promise<Answered>): Promise<HeartbeatReply> {
     const { clock } = this.#settings;
     const startMs = clock.nowMs();
-    this.#stats.increment(this.#metric('heartbeats'));
+    this.#metrics.increment('heartbeats');
     try {
       const answered = await work();
       this.#tell(answered);
       return answered.reply;
     } catch (error) {
-      this.#stats.increment(this.#metric('heartbeat_failures', codeOf(error)));
+      this.#metrics.increment('heartbeat_failures', codeOf(error));
       throw error;
     } finally {
-      this.#stats.timing(this.#metric('heartbeat'), clock.nowMs() - startMs);
+      this.#metrics.timing('heartbeat', clock.nowMs() - startMs);
     }
   }
 
   close(): Promise<void> {
-    return this.#stats.close();
+    return this.#metrics.close();
   }
 
   #tell({ reply, ignoredUploads, refusedRecords }: Answered): void {
@@ -57,12 +55,8 @@ export class MasterReports {
       job_keyvals_sent: reply.jobKeyvals.length,
     };
     for (const [what, count] of Object.entries(counts)) {
-      if (count > 0) this.#stats.increment(this.#metric(what), count);
+      if (count > 0) this.#metrics.add(what, count);
     }
-  }
-
-  #metric(...names: string[]): string {
-    return metricName('drone_task_queue', this.#settings.name, ...names);
   }
 }
 

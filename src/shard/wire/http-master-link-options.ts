@@ -1,6 +1,7 @@
 /** What an HttpMasterLink can be told, its defaults, and the complaints about what it cannot be told. */
 import { X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
+import { MAX_TIMER_MS } from '../../wait/clock.js';
 import { invalidArgument } from '../../option/invalid-argument.js';
 import { checkNames, OptionReader } from '../../option/option-reader.js';
 import { DEFAULT_MAX_BODY_BYTES, MAX_BODY_BYTES } from './json-body.js';
@@ -58,16 +59,14 @@ export interface TlsSettings {
 const NAMES = ['url', 'token', 'timeoutMs', 'maxReplyBytes', 'tls'] satisfies (keyof HttpMasterLinkOptions)[];
 const TLS_NAMES = ['ca', 'cert', 'key', 'passphrase', 'servername'] satisfies (keyof MasterTlsOptions)[];
 const DEFAULT_TIMEOUT_MS = 300_000;
-/** More is too long for a timer. */
-const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
 /** Throws TypeError (`ERR_INVALID_ARG`) that names the option. */
 export function readLinkOptions(options: HttpMasterLinkOptions): HttpMasterLinkSettings {
   const read = new OptionReader(options, NAMES);
   const timeoutMs = read.limit(
     'timeoutMs',
-    `milliseconds, above 0 and up to ${String(MAX_TIMEOUT_MS)}`,
-    value => value > 0 && value <= MAX_TIMEOUT_MS,
+    `milliseconds, above 0 and up to ${String(MAX_TIMER_MS)}`,
+    value => value > 0 && value <= MAX_TIMER_MS,
   );
   const maxReplyBytes = read.limit(
     'maxReplyBytes',

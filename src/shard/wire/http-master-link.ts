@@ -1,6 +1,8 @@
 /** The way to a master over HTTP. */
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
+import { raceAbort } from '../../wait/abort.js';
+import { Limit } from '../../wait/limit.js';
 import { oneLine } from '../../report/untrusted-text.js';
 import { outsideSections } from '../../wait/section-guard.js';
 import type { HeartbeatPacket, HeartbeatReply } from './heartbeat.js';
@@ -60,20 +62,14 @@ export class HttpMasterLink implements MasterLink {
 
   async #inTime(packet: HeartbeatPacket, signal: AbortSignal): Promise<HeartbeatExchange> {
     const { timeoutMs } = this.#settings;
-    const enders = [signal, this.#closing.signal];
-    for (const each of enders) each.throwIfAborted();
-    const ending = new AbortController();
-    const onAbort = ({ target }: Event): void => ending.abort((target as AbortSignal).reason);
-    const timer = setTimeout(() => {
-      const text = `${this.#master} gave no whole reply within ${String(timeoutMs)} ms`;
-      ending.abort(new HeartbeatError('ERR_MASTER_TIMEOUT', text));
-    }, timeoutMs);
-    for (const each of enders) each.addEventListener('abort', onAbort);
+    const text = `${this.#master} gave no whole reply within ${String(timeoutMs)} ms`;
+    const reason = new HeartbeatError('ERR_MASTER_TIMEOUT', text);
+    const limit = new Limit([signal, this.#closing.signal], { limitMs: timeoutMs, reason });
     try {
-      return await Promise.race([this.#exchange(packet, ending.signal), whenAborted(ending.signal)]);
+      limit.signal.throwIfAborted();
+      return await raceAbort(limit.signal, this.#exchange(packet, limit.signal));
     } finally {
-      for (const each of enders) each.removeEventListener('abort', onAbort);
-      clearTimeout(timer);
+      limit.release();
     }
   }
 
@@ -173,12 +169,6 @@ export class HttpMasterLink implements MasterLink {
   #foreign(text: string): string {
     return oneLine(text.replaceAll(this.#settings.token, '(token)'));
   }
-}
-
-function whenAborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_resolve, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-  });
 }
 
 /** What a master says in an answer that is no reply; nothing when it was not our master that answered. */

@@ -6,6 +6,7 @@ import {
   request as httpRequest,
 } from 'node:http';
 import { type Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { onAbort } from '../../wait/abort.js';
 
 export interface Post {
   readonly url: URL;
@@ -64,15 +65,14 @@ export function post(what: Post, signal: AbortSignal): Promise<Answer> {
     const length = { 'content-length': String(body.length) };
     const request = send(url, { method: 'POST', agent, headers: { ...headers, ...length } });
     const end = (settle: () => void): void => {
-      signal.removeEventListener('abort', onAbort);
+      stopListening();
       settle();
     };
     const fail = (error: unknown): void => {
       end(() => reject(error));
       request.destroy();
     };
-    const onAbort = (): void => fail(signal.reason);
-    signal.addEventListener('abort', onAbort);
+    const stopListening = onAbort(signal, fail);
     let hasBegun = false;
     request.on('error', (error: NodeJS.ErrnoException & { rawPacket?: unknown }) => {
       const isNoHttp = error.code?.startsWith('HPE_') === true;

@@ -2,7 +2,8 @@
 import type { Clock } from '../../wait/clock.js';
 import { oneLine } from '../../report/untrusted-text.js';
 import type { Log } from '../../report/log.js';
-import { metricName, openStats, type Stats, type StatsTarget } from '../../report/stats.js';
+import { Metrics } from '../../report/metrics.js';
+import type { StatsTarget } from '../../report/stats.js';
 import { News } from './news.js';
 import type { Refusal } from './refusal.js';
 
@@ -22,31 +23,27 @@ export interface ReportSettings {
 }
 
 export class RouteReports {
-  readonly #name: string;
   readonly #log: Log;
-  readonly #stats: Stats;
+  readonly #metrics: Metrics;
   readonly #newsOfShards: News;
   /** Of their own, as there may be any number of them. */
   readonly #newsOfStrangers: News;
 
   constructor({ name, log, stats, clock }: ReportSettings) {
-    this.#name = name;
     this.#log = log;
     this.#newsOfShards = new News(clock);
     this.#newsOfStrangers = new News(clock);
-    this.#stats = openStats(stats, (error, problems) => {
-      log.warn(`${name}: metrics are being lost`, { master: name, problems, error });
-    });
+    this.#metrics = new Metrics(name, stats, log);
   }
 
   /** A packet of so many bytes, inflated. */
   received(packetBytes: number): void {
-    this.#stats.gauge(this.#metric('request_size'), packetBytes);
+    this.#metrics.gauge('request_size', packetBytes);
   }
 
   /** A reply of so many bytes, of which so many were sent. */
   answered({ shardHostname, requestId }: Requester, replyBytes: number, sentBytes: number): void {
-    this.#stats.gauge(this.#metric('response_size'), replyBytes);
+    this.#metrics.gauge('response_size', replyBytes);
     const facts = { shardHostname, requestId, replyBytes, sentBytes };
     this.#log.debug(`heartbeat of ${String(shardHostname)}`, facts);
   }
@@ -54,7 +51,7 @@ export class RouteReports {
   /** `error` is what the refusal was made of. */
   refused({ statusCode, code, message }: Refusal, error: unknown, requester: Requester): void {
     const { address, shardHostname, requestId } = requester;
-    this.#stats.increment(this.#metric('refusals', code));
+    this.#metrics.increment('refusals', code);
     const facts = { requestId, shardHostname, status: statusCode, code };
     const who = shardHostname === undefined ? `a request from ${address}` : `a heartbeat of ${shardHostname}`;
     const which = `(${code}, request ${requestId})`;
@@ -70,10 +67,6 @@ export class RouteReports {
   }
 
   close(): Promise<void> {
-    return this.#stats.close();
-  }
-
-  #metric(...names: string[]): string {
-    return metricName('drone_task_queue', this.#name, ...names);
+    return this.#metrics.close();
   }
 }

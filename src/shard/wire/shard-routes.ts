@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import { type Clock, systemClock } from '../../wait/clock.js';
 import { quote } from '../../report/untrusted-text.js';
-import { type Log, safeLog } from '../../report/log.js';
+import { type Log, partLog, safeLog } from '../../report/log.js';
 import { OptionReader } from '../../option/option-reader.js';
 import { checkStatsTarget, type StatsTarget } from '../../report/stats.js';
 import { HEARTBEAT_VERSION, type HeartbeatPacket, HeartbeatPacketSchema, type HeartbeatReply } from './heartbeat.js';
@@ -98,6 +98,7 @@ interface RoutesSettings extends ReportSettings {
 function readRoutesOptions(options: ShardRoutesOptions): RoutesSettings {
   const read = new OptionReader(options, NAMES);
   checkStatsTarget(options.stats);
+  const name = read.text('name') ?? 'shard_master';
   return {
     maxPacketBytes:
       read.limit(
@@ -107,9 +108,9 @@ function readRoutesOptions(options: ShardRoutesOptions): RoutesSettings {
       ) ?? DEFAULT_MAX_BODY_BYTES,
     heartbeatsPerMinute:
       read.limit('heartbeatsPerMinute', 'a number of 1 or more', value => value >= 1) ?? DEFAULT_PER_MINUTE,
-    name: read.text('name') ?? 'shard_master',
+    name,
     stats: options.stats,
-    log: safeLog(options.log),
+    log: partLog(safeLog(options.log), name, { master: name }),
     clock: options.clock ?? systemClock,
   };
 }

@@ -1,53 +1,39 @@
 /** Connections that read, opened when needed, and waited for, first come first served, when all are in use. */
+import { Line } from '../../wait/line.js';
 import type { Connection } from './sqlite-connection.js';
 
-interface Waiter {
-  resolve(connection: Connection | Promise<Connection>): void;
-}
-
 export class ReadPool {
-  readonly #max: number;
+  readonly #line: Line;
   readonly #open: () => Promise<Connection>;
-  readonly #idle: Connection[] = [];
-  readonly #waiters: Waiter[] = [];
-  #inUse = 0;
+  #idle: Connection[] = [];
+  readonly #leaves = new Map<Connection, () => void>();
 
   constructor(max: number, open: () => Promise<Connection>) {
-    this.#max = max;
+    this.#line = new Line(max);
     this.#open = open;
   }
 
   async take(): Promise<Connection> {
-    if (this.#inUse >= this.#max) {
-      return new Promise(resolve => {
-        this.#waiters.push({ resolve });
-      });
+    const leave = await this.#line.enter();
+    try {
+      this.#idle = this.#idle.filter(connection => !connection.isLost);
+      const connection = this.#idle.pop() ?? (await this.#open());
+      this.#leaves.set(connection, leave);
+      return connection;
+    } catch (error) {
+      leave();
+      throw error;
     }
-    this.#inUse++;
-    return this.#connection();
   }
 
   giveBack(connection: Connection): void {
     if (!connection.isLost) this.#idle.push(connection);
-    const waiter = this.#waiters.shift();
-    if (waiter === undefined) this.#inUse--;
-    else waiter.resolve(this.#connection());
+    this.#leaves.get(connection)?.();
+    this.#leaves.delete(connection);
   }
 
   /** When all were given back. */
   async close(): Promise<void> {
     await Promise.all(this.#idle.splice(0).map(connection => connection.close()));
-  }
-
-  async #connection(): Promise<Connection> {
-    for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop()) if (!idle.isLost) return idle;
-    try {
-      return await this.#open();
-    } catch (error) {
-      const waiter = this.#waiters.shift();
-      if (waiter === undefined) this.#inUse--;
-      else waiter.resolve(this.#connection());
-      throw error;
-    }
   }
 }

@@ -165,7 +165,7 @@ class SqliteEngine implements Engine {
     if (thread?.isLost === false) return thread;
     const started = new SqliteWorker(`${this.#name}.${what}`, error => {
       this.#threads.delete(started);
-      this.#log.error(`${this.#name}: the thread of the ${what} is gone`, { store: this.#name, error });
+      this.#log.error(`the thread of the ${what} is gone`, { error });
     });
     this.#threads.add(started);
     return started;

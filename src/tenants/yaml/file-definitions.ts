@@ -1,4 +1,5 @@
 /** What one file defines, each key and value checked by itself; whether its names are known is a matter of all files. */
+import { MAX_TIMER_MS } from '../../wait/clock.js';
 import type { ConfigFile } from '../loader-options.js';
 import { type FileFaults, quoted } from './file-faults.js';
 import type { LayoutJob, LayoutPipeline, LayoutPlace } from './layout.js';
@@ -28,8 +29,6 @@ export interface FileDefinitions {
 const SECTIONS = ['pipelines', 'jobs', 'projects'];
 const PIPELINE_KEYS = ['description'];
 const JOB_KEYS = ['description', 'labels', 'commands', 'env', 'timeoutMs', 'projects'];
-/** 24 days: the longest that setTimeout takes, so that whoever runs the job need not know better. */
-const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
 /** `root`: undefined when nobody knows what stands in the file. What is wrong with it is added to `faults`. */
 export function readDefinitions(file: ConfigFile, root: YamlValue | undefined, faults: FileFaults): FileDefinitions {
@@ -76,7 +75,7 @@ function readJob({ key: name, line, value }: YamlEntry, source: LayoutPlace, rea
     labels: Object.freeze(field<NameUse[]>('labels', [], (at, what) => read.names(at, what)).map(nameOf)),
     commands: Object.freeze(field<string[]>('commands', [], (at, what) => readCommands(at, what, read))),
     env: Object.freeze(field('env', {}, (at, what) => readEnv(at, what, read))),
-    timeoutMs: field('timeoutMs', undefined, (at, what) => read.count(at, what, MAX_TIMEOUT_MS)),
+    timeoutMs: field('timeoutMs', undefined, (at, what) => read.count(at, what, MAX_TIMER_MS)),
     projects: Object.freeze(projects.map(nameOf)),
     source,
   };

@@ -100,7 +100,7 @@ for (const database of databases.all) {
       ["syncRefresh of the drone manager 'five'", () => manager.syncRefresh()],
       ["triggerRefresh of the drone manager 'five'", () => manager.refresh()],
       ["executeActions of the drone manager 'five'", () => manager.executeActions()],
-      ["shutdown of the drone manager 'five'", () => manager.shutdown()],
+      ["close of the drone manager 'five'", () => manager.close()],
       ["a section of the store 'other'", () => other.read(never)],
       ["a section of the store 'other'", () => other.readWrite('no', never)],
       ["a section of the store 'other'", () => other.migrate({})],
@@ -113,7 +113,7 @@ for (const database of databases.all) {
       await other.readWrite('in another', tx => add(tx, 1));
       await loop.stop();
     });
-    await manager.shutdown();
+    await manager.close();
     assert.deepEqual(await idsOf(other), [1]);
   });
 

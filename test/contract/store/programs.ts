@@ -18,9 +18,9 @@ export interface Program extends AsyncDisposable {
 
 /** Starts store-process.js, which says what the ways are, or another one that takes its arguments and those in `more`. */
 export function startProgram(way: string, place: Place, program = PROGRAM, more: readonly string[] = []): Program {
-  const child = spawn(process.execPath, [fileURLToPath(program), way, JSON.stringify(place), ...more], {
-    stdio: ['pipe', 'pipe', 'pipe'],
-  });
+  // Node 22 warns that its SQLite is experimental.
+  const args = ['--disable-warning=ExperimentalWarning', fileURLToPath(program), way, JSON.stringify(place), ...more];
+  const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'pipe'] });
   let stderr = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();

@@ -6,7 +6,9 @@ import { subscribe } from 'node:diagnostics_channel';
 import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { events, type LinkOpen, type SectionEnd } from 'drone-task-queue';
+import { events, type LinkOpen } from 'drone-task-queue';
+import { events as schedulerEvents } from 'drone-task-queue/scheduler';
+import { events as storeEvents, type SectionEnd } from 'drone-task-queue/store';
 import { finishedPidfiles } from '../finished-pidfiles.js';
 
 /**
@@ -39,7 +41,7 @@ function killAt({ moment, count }: KillAt, folder: string): void {
 
   let isOrdered = false;
   let isActing = false;
-  subscribe(events.sectionEnd, message => {
+  subscribe(storeEvents.sectionEnd, message => {
     const { section, failed } = message as SectionEnd;
     if (failed) return;
     if (section === 'queue again' && moment === 'queued-again') due();
@@ -62,7 +64,7 @@ function killAt({ moment, count }: KillAt, folder: string): void {
   // The first round of a tick is its refresh. What had not ended when the one before came back is in no section yet.
   let isRefreshing = false;
   let known = new Set(finishedPidfiles(folder));
-  subscribe(events.tickStart, () => {
+  subscribe(schedulerEvents.tickStart, () => {
     isRefreshing = true;
   });
   subscribe(events.roundEnd, () => {

@@ -12,5 +12,5 @@ const executor = new RepoExecutor({
   queueFor: () => new DroneTaskQueue(),
 });
 const answer = await jobs.submit('executor:execute', { projects: [], commands: [command] });
-await executor.stop();
+await executor.close();
 process.exitCode = answer.ok ? 0 : 1;

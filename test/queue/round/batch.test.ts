@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { LocalDrone } from '../../../src/queue/drone/local-drone.js';
-import { takeWorkload } from '../../../src/queue/drone/drone.js';
+import { takeWorkload, type Workload } from '../../../src/queue/drone/drone.js';
 import { Batch, type Stop } from '../../../src/queue/round/batch.js';
 
 /** A batch of one idempotent call that ran out of time and was ended, with further stops on the way. */
@@ -46,4 +46,61 @@ test('what was not sent when its thread died has not started; when the thread on
   assert.deepEqual([dead?.notStarted.length, dead?.mayHaveRun.length], [1, 0]);
   const heldUp = abandoned(true).lastError;
   assert.deepEqual([heldUp?.notStarted.length, heldUp?.mayHaveRun.length], [0, 1]);
+});
+
+/** Kills in front of an idempotent call, and what goes back to their drone. */
+function batchWithKills(): { batch: Batch; given: Workload[] } {
+  const drone = new LocalDrone();
+  drone.queueKillProcess({ hostname: 'localhost', pid: 12 });
+  drone.with({ idempotent: true }).queueCall('run', 'true');
+  const given: Workload[] = [];
+  const batch = new Batch(1, drone, takeWorkload(drone), rest => given.push(rest));
+  batch.enter('call');
+  return { batch, given };
+}
+
+test('kills that may have run are neither sent again nor given back', () => {
+  const { batch, given } = batchWithKills();
+  const { calls } = batch;
+  batch.abandon('lost', new Error('gone'));
+  assert.deepEqual([batch.lastError?.call, batch.lastError?.mayHaveRun], [undefined, calls]);
+  assert.equal(batch.mayBeTriedAgain, true);
+  batch.tryAgain(2);
+  assert.deepEqual(batch.unanswered, calls);
+  batch.abandon('lost', new Error('gone'));
+  batch.settle();
+  assert.deepEqual(given, [{ kills: [], calls }]);
+});
+
+test('kills that were not sent are sent with the next try, and given back after the last', () => {
+  const { batch, given } = batchWithKills();
+  const [kill, call] = batch.unanswered;
+  batch.enter('connect');
+  batch.abandon('unreachable', new Error('no way'));
+  batch.tryAgain(2);
+  assert.deepEqual(batch.unanswered, [kill, call]);
+  batch.abandon('unreachable', new Error('no way'));
+  assert.deepEqual(batch.lastError?.notStarted, [call]);
+  batch.settle();
+  assert.deepEqual(given, [{ kills: [{ hostname: 'localhost', pid: 12 }], calls: [call] }]);
+});
+
+test('a call behind kills that ran out of time has not started', () => {
+  const { batch, given } = batchWithKills();
+  const { calls } = batch;
+  batch.timeOut(0, 10);
+  batch.failAt(0, { kind: 'cancelled', error: new Error('ended'), killed: true });
+  const { kind, call, notStarted, mayHaveRun } = batch.lastError ?? {};
+  assert.deepEqual([kind, call, notStarted, mayHaveRun], ['timeout', undefined, calls, []]);
+  batch.settle();
+  assert.deepEqual(given, [{ kills: [], calls }]);
+});
+
+test('kills that answer just after their time do not stop the batch', () => {
+  const { batch } = batchWithKills();
+  batch.timeOut(0, 10);
+  batch.answer([]);
+  assert.deepEqual([batch.stop, batch.values, batch.isAnswered], [undefined, [], false]);
+  batch.answer('value');
+  assert.deepEqual([batch.values, batch.isAnswered], [['value'], true]);
 });

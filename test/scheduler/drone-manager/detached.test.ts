@@ -61,7 +61,7 @@ class Farm implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.manager.shutdown();
+    await this.manager.close();
     await this.queue.close();
   }
 }

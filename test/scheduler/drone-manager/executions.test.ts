@@ -77,7 +77,7 @@ test("a queue's own rule on failures leaves no drone without its actions", async
   for (const { drone } of [ill, well]) drone.queueCall('writeToFile', '/notes', 'mine');
   await manager.executeActions();
   assert.equal(well.files.get('/notes'), 'mine');
-  await manager.shutdown();
+  await manager.close();
 });
 
 test('what was done is told although the queue refuses a later round', async () => {

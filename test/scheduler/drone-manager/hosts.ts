@@ -160,7 +160,7 @@ export async function farmOf(
     manager,
     clock,
     async [Symbol.asyncDispose]() {
-      await manager.shutdown();
+      await manager.close();
       await queue.close();
     },
   };

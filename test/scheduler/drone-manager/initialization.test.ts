@@ -35,7 +35,7 @@ test('a drone that does not answer to initialize holds up nobody for longer than
   await clock.advance(60_000);
   await done;
   assert.ok(codeOf('ERR_NO_ANSWER')(manager.stale.get(ill.drone)?.error));
-  await manager.shutdown();
+  await manager.close();
   await queue.close({ graceMs: 0 });
 });
 
@@ -47,7 +47,7 @@ test('shutting down ends an initialize that hangs', async () => {
   const done = manager.initialize('/results', [host.drone]);
   const refused = assert.rejects(done, codeOf('ERR_NO_DRONES'));
   await arrivedAt(host);
-  await manager.shutdown();
+  await manager.close();
   await refused;
   await queue.close({ graceMs: 0 });
 });

@@ -35,7 +35,7 @@ test('a turn that is asked for in a section that writes is refused before its ti
   await first;
 });
 
-test('in a section that writes nothing of a drone manager can be waited for, and it can be shut down after it', async () => {
+test('in a section that writes nothing of a drone manager can be waited for, and it can be closed after it', async () => {
   await using queue = new DroneTaskQueue();
   const manager = new DroneManager(queue);
   await inSection(writes, async () => {
@@ -44,7 +44,7 @@ test('in a section that writes nothing of a drone manager can be waited for, and
     await assert.rejects(manager.syncRefresh(), codeOf('ERR_CONTEXT_SWITCH'));
     await assert.rejects(manager.refresh(), codeOf('ERR_CONTEXT_SWITCH'));
     await assert.rejects(manager.executeActions(), codeOf('ERR_CONTEXT_SWITCH'));
-    await assert.rejects(manager.shutdown(), codeOf('ERR_CONTEXT_SWITCH'));
+    await assert.rejects(manager.close(), codeOf('ERR_CONTEXT_SWITCH'));
   });
-  await manager.shutdown();
+  await manager.close();
 });

@@ -46,7 +46,7 @@ test('when no drone can be initialized the error has all failures, and one may t
   host.drone.behave();
   await manager.initialize('/results', [host.drone]);
   await assert.rejects(manager.initialize('/results', [host.drone]), codeOf('ERR_INITIALIZED'));
-  await manager.shutdown();
+  await manager.close();
 });
 
 test('initializing leaves the calls that users have queued where they are', async () => {
@@ -211,8 +211,8 @@ test('a refresh is ended by its signal, and by the end of the manager', async ()
   host.refreshGate = new Gate();
   await manager.triggerRefresh();
   await host.refreshGate.arrived();
-  assert.equal(manager.shutdown(), manager.shutdown());
-  await manager.shutdown();
+  assert.equal(manager.close(), manager.close());
+  await manager.close();
   await assert.rejects(manager.triggerRefresh(), codeOf('ERR_SHUT_DOWN'));
   await assert.rejects(manager.executeActions(), codeOf('ERR_SHUT_DOWN'));
   assert.deepEqual(host.drone.getCalls(), []);

@@ -2,8 +2,14 @@
 import assert from 'node:assert/strict';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { test } from 'node:test';
-import { HeartbeatError, type HeartbeatErrorCode, ShardClient, type ShardClientOptions } from 'drone-task-queue/shard';
-import { type Clock, events } from 'drone-task-queue/scheduler';
+import {
+  events,
+  HeartbeatError,
+  type HeartbeatErrorCode,
+  ShardClient,
+  type ShardClientOptions,
+} from 'drone-task-queue/shard';
+import { type Clock, events as schedulerEvents } from 'drone-task-queue/scheduler';
 import { Gate } from 'drone-task-queue/testing';
 import { sql } from 'kysely';
 import { leakCheck } from '../../support/leak-check.js';
@@ -62,7 +68,7 @@ test('while heartbeats fail the pause doubles up to its limit, and is the usual 
   const clock = new ImpatientClock();
   const down = 'ERR_MASTER_UNREACHABLE';
   const codes = ['well', down, down, down, down, down, 'well', down, 'well'] as const;
-  const link = scriptOf(codes, () => void shard.shutdown());
+  const link = scriptOf(codes, () => void shard.close());
   const shard = client(farm, link, { clock, pauseMs: 1000, maxBackoffMs: 6000 });
   await shard.loop();
   assert.deepEqual(clock.pausesMs, [1000, 1000, 2000, 4000, 6000, 6000, 1000, 1000]);
@@ -73,7 +79,7 @@ test('a pause is up to a tenth longer or shorter by chance, and never shorter th
   await using farm = await openFarm({ memory: true });
   const clock = new ImpatientClock();
   const rolls = [0, 0.999_999, 0.5];
-  const link = scriptOf(['well', 'well', 'ERR_MASTER_TIMEOUT', 'well'], () => void shard.shutdown());
+  const link = scriptOf(['well', 'well', 'ERR_MASTER_TIMEOUT', 'well'], () => void shard.close());
   const shard = client(farm, link, {
     clock,
     pauseMs: 10_000,
@@ -104,7 +110,7 @@ test('failures are counted by their codes, and told once for each change', async
     'well',
     'ERR_MASTER_HTTP',
   ] as const;
-  const link = scriptOf(codes, () => void shard.shutdown());
+  const link = scriptOf(codes, () => void shard.close());
   const shard = client(farm, link, { clock: new ImpatientClock(), log: told.log, stats: told.stats });
   await shard.loop();
   const failed = 'shard_client: the heartbeat failed: because of';
@@ -143,7 +149,7 @@ test('a heartbeat that fails, of whatever kind, is counted as that, settles noth
   });
   const kinds = Object.keys(FAILURES) as HeartbeatErrorCode[];
   const told = new Told();
-  const link = scriptOf([...kinds, 'well'], () => void shard.shutdown());
+  const link = scriptOf([...kinds, 'well'], () => void shard.close());
   const shard = client(farm, link, { clock: new ImpatientClock(), log: told.log, stats: told.stats });
   await shard.loop();
   assert.equal(link.packets.length, kinds.length + 1);
@@ -159,7 +165,7 @@ test('without a pause of its own a loop heartbeats once a minute, and while that
   await using farm = await openFarm({ memory: true });
   const clock = new ImpatientClock();
   const down = 'ERR_MASTER_UNREACHABLE';
-  const link = scriptOf(['well', down, down, down, down, 'well'], () => void shard.shutdown());
+  const link = scriptOf(['well', down, down, down, down, 'well'], () => void shard.close());
   const shard = client(farm, link, { clock });
   await shard.loop();
   assert.deepEqual(clock.pausesMs, [60_000, 60_000, 120_000, 240_000, 300_000]);
@@ -252,7 +258,7 @@ test('a defect ends the loop: it is counted, and told to onFatal before the loop
   assert.equal(told.counters.get('drone_task_queue.shard_client.uncaught_exceptions'), 1);
   assert.equal(told.lines.at(-1), 'error shard_client: onFatal threw Error: no post today');
   link.answer = () => {
-    void shard.shutdown();
+    void shard.close();
     return {};
   };
   await shard.loop();
@@ -343,7 +349,7 @@ test('a loop that is asked for while an abandoned heartbeat has not ended is ref
   await ended;
 });
 
-test('a client that is shut down ends its heartbeat first, and does not start again', async () => {
+test('a client that is closed ends its heartbeat first, and does not start again', async () => {
   await using farm = await openFarm({ memory: true });
   const gate = new Gate();
   const link = new ScriptedLink(async () => {
@@ -355,25 +361,25 @@ test('a client that is shut down ends its heartbeat first, and does not start ag
   await gate.arrived();
   await assert.rejects(shard.loop(), { code: 'ERR_TICK_LOOP_RUNNING' });
   await assert.rejects(
-    farm.readWrite('wait', () => shard.shutdown()),
+    farm.readWrite('wait', () => shard.close()),
     { code: 'ERR_CONTEXT_SWITCH' },
   );
-  const down = shard.shutdown();
+  const down = shard.close();
   gate.open();
   await Promise.all([down, loop]);
   assert.equal(shard.heartbeats, 1);
   await shard.loop();
-  await shard.shutdown();
+  await shard.close();
   assert.equal(link.packets.length, 1);
   await shard.doHeartbeat();
   assert.deepEqual(link.packet.knownHosts, [{ id: 1, status: 'Ready' }]);
 });
 
-test('a pause of an hour ends when the client is shut down, and when its signal is aborted', async () => {
+test('a pause of an hour ends when the client is closed, and when its signal is aborted', async () => {
   await using farm = await openFarm({ memory: true });
   const stop = new AbortController();
   const ends: [options: Partial<ShardClientOptions>, end: (shard: ShardClient) => void][] = [
-    [{}, shard => void shard.shutdown()],
+    [{}, shard => void shard.close()],
     [
       { signal: stop.signal },
       () => {
@@ -385,10 +391,10 @@ test('a pause of an hour ends when the client is shut down, and when its signal 
     const shard = client(farm, new ScriptedLink(), { pauseMs: 3_600_000, ...options });
     const ended = new Promise<void>(resolve => {
       const listener = (): void => {
-        unsubscribe(events.tickEnd, listener);
+        unsubscribe(schedulerEvents.tickEnd, listener);
         resolve();
       };
-      subscribe(events.tickEnd, listener);
+      subscribe(schedulerEvents.tickEnd, listener);
     });
     const loop = shard.loop();
     await ended;

@@ -108,7 +108,11 @@ test('a begin is busy while the server takes no more connections, and waits as l
     await using hasty = await openEngine(narrow, { busyTimeoutMs: 0 });
     const error = await rejectionOf(hasty.begin('readWrite'));
     assert.equal(hasty.kindOf(error), 'busy');
-    assert.deepEqual(await inTransaction(hasty, 'read', 'SELECT 1 AS one'), [{ one: 1 }]);
+    // The server counts a connection until its process has ended, so the one of the failed begin may still be in the way.
+    const read = (): Promise<unknown> => inTransaction(hasty, 'read', 'SELECT 1 AS one').catch(hasty.kindOf);
+    let rows = await read();
+    while (rows === 'busy') rows = await read();
+    assert.deepEqual(rows, [{ one: 1 }]);
   }
   await using patient = await openEngine(narrow, { busyTimeoutMs: 1_000_000 });
   const before = refusals();

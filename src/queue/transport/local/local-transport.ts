@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
+import { onAbort, raceAbort } from '../../../wait/abort.js';
 import { piecesOf } from '../../wire/frames.js';
 import { type Channel, type Transport, TransportError } from '../transport.js';
 
@@ -14,18 +15,17 @@ const PIECE_BYTES = 64 * 1024;
 const dying = new Set<Dying>();
 
 export const transport: Transport = {
-  async open(_spec, start, events, context) {
-    await context.turn();
-    context.phase('connect');
+  open(_spec, start, events, context) {
     return new Promise((resolve, reject) => {
       // Detached, so that a Ctrl-C in the scheduler's terminal is the scheduler's to handle.
       const child = spawn(process.execPath, ['-e', start.loader, start.marker], { detached: true, stdio: 'pipe' });
       const streams = [child.stdin, child.stdout, child.stderr] as unknown as Socket[];
       let ended = false;
+      let stopListening = (): void => undefined;
       const end = (cause: Error | undefined): void => {
         if (ended) return;
         ended = true;
-        context.signal.removeEventListener('abort', abandon);
+        stopListening();
         events.end(cause);
       };
       const destroy = (): void => {
@@ -38,13 +38,6 @@ export const transport: Transport = {
         }
         end(undefined);
       };
-      // Nothing runs yet that would need an orderly end; and what keeps an agent from its start, such as a wait for a
-      // debugger, keeps it from seeing the end of its stdin, too.
-      const abandon = (): void => {
-        child.kill('SIGKILL');
-        destroy();
-      };
-
       child.once('error', error => {
         reject(new TransportError('bootstrap', `cannot start ${process.execPath}: ${error.message}`, { cause: error }));
         end(error);
@@ -67,7 +60,12 @@ export const transport: Transport = {
           end(cause);
         });
       });
-      context.signal.addEventListener('abort', abandon, { once: true });
+      // Nothing runs yet that would need an orderly end; and what keeps an agent from its start, such as a wait for a
+      // debugger, keeps it from seeing the end of its stdin, too.
+      stopListening = onAbort(context.signal, () => {
+        child.kill('SIGKILL');
+        destroy();
+      });
       const channel = channelTo(child, streams, destroy);
       if (!context.held) channel.release();
       child.once('spawn', () => {
@@ -139,10 +137,10 @@ async function runBeside(script: string, said: (chunk: Uint8Array) => void, sign
   // Detached, so that a Ctrl-C in the scheduler's terminal does not reach it.
   const shell = spawn('/bin/sh', ['-c', script], { detached: true, stdio: ['ignore', 'pipe', 'ignore'] });
   try {
-    const closed = once(shell, 'close', { signal });
+    const closed = once(shell, 'close');
     // Without a process there may be no pipe, whatever its type says; the error follows.
     if (shell.pid !== undefined) shell.stdout.on('data', said);
-    await closed;
+    await raceAbort(signal, closed);
   } finally {
     if (shell.pid !== undefined) shell.stdout.destroy();
     shell.unref();

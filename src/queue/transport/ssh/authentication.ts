@@ -31,15 +31,15 @@ interface Ssh2Internals {
   };
 }
 
-/** What a login needs of its surroundings. */
-export interface LoginSettings extends Pick<TransportContext, 'signal' | 'ask'> {
+/** What the offers need of their surroundings. */
+export interface AuthenticationSettings extends Pick<TransportContext, 'signal' | 'ask'> {
   /** Gets what the login waits for while it waits for an answer, and undefined when it no longer does. */
   awaits(what: string | undefined): void;
 }
 
 export class Authentication {
   readonly #point: SshPoint;
-  readonly #settings: LoginSettings;
+  readonly #settings: AuthenticationSettings;
   #untried: Attempt[];
   readonly #agentSockets = new Set<Socket>();
   /** Wire forms of the keys that were offered from files. */
@@ -54,7 +54,7 @@ export class Authentication {
   #isExhausted = false;
   #isClosed = false;
 
-  constructor(point: SshPoint, settings: LoginSettings) {
+  constructor(point: SshPoint, settings: AuthenticationSettings) {
     this.#point = point;
     this.#settings = settings;
     const { identity, agentSocket, password, asks } = point;

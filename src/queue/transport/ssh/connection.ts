@@ -4,31 +4,23 @@
  * It is opening until the server has taken the login, then open, then ended. It ends once, with a cause unless we ended
  * it ourselves; from then on the tunnel below is closed and no timer or socket of it is left.
  */
-import type { Duplex } from 'node:stream';
-import type { Algorithms, Client, ClientChannel } from 'ssh2';
+import type { Client, ClientChannel } from 'ssh2';
 import { oneLine } from '../../../report/untrusted-text.js';
 import { type TransportContext, TransportError } from '../transport.js';
-import { abandoned, unlessAborted } from './abort.js';
-import type { Authentication, LoginSettings } from './authentication.js';
-import { addressOf, type SshPoint } from './ssh-endpoint.js';
-import type { HostKeyCheck } from './host-key.js';
+import { raceAbort } from '../../../wait/abort.js';
+import { addressOf } from './ssh-endpoint.js';
 import { ask, Keepalive } from './keepalive.js';
-import { ignoreFurtherHostKeys } from './ssh2.js';
+import { logIn, type LoginParts, type LoginSettings, type LoginTunnel } from './login.js';
 import { meaningOf } from './tcp.js';
 
 /** How long the server may take to end its side of a connection that we have ended. */
 const FAREWELL_MS = 1000;
 
 /** A byte stream to the server, and what it rests on. */
-export interface Tunnel {
-  readonly stream: Duplex;
-  /** The stream ended before anything was sent over it. */
-  readonly isClosed: boolean;
+export interface Tunnel extends LoginTunnel {
   /** Keep the process alive, or not. */
   hold(): void;
   release(): void;
-  /** Why the tunnel was lost, when it knows better than the stream. */
-  lossCause(): Error | undefined;
   /** Ends the stream at once and gives up what it rests on. */
   close(): void;
 }
@@ -44,27 +36,14 @@ export interface ConnectionSettings
       | 'keepaliveCount'
       | 'maxConnectingPerAddress'
       | 'held'
-      | 'phase'
-      | 'turn'
-      | 'turnFor'
-      | 'rest'
+      | 'pause'
+      | 'openShared'
     > {}
 
-/** The server closed the connection before it had shown who it is: too busy, perhaps. Nothing was sent to it. */
-export class Dropped extends TransportError {
-  constructor(message: string, options: ErrorOptions) {
-    super('unreachable', message, options);
-  }
-
-  /** The same, told as the last of several attempts. */
-  after(attempts: number): TransportError {
-    const times = attempts === 1 ? '' : `, ${String(attempts)} times`;
-    return new TransportError(this.kind, `${this.message}${times}`, { cause: this.cause });
-  }
+export interface ConnectionParts extends LoginParts {
+  readonly tunnel: Tunnel;
+  readonly settings: ConnectionSettings;
 }
-
-/** Why a connection could not be opened is told apart by what ssh2 adds to its errors. */
-type Ssh2Error = Error & { readonly level?: string; readonly code?: unknown };
 
 export class SshConnection {
   readonly #client: Client;
@@ -87,29 +66,19 @@ export class SshConnection {
    * Shakes hands, checks the host key, logs in. Takes the tunnel over: it is closed when this rejects, with a
    * TransportError, or at once when aborted.
    */
-  static async open(
-    client: Client,
-    point: SshPoint,
-    tunnel: Tunnel,
-    hostKey: HostKeyCheck,
-    authentication: Authentication,
-    settings: ConnectionSettings,
-  ): Promise<SshConnection> {
+  static async open(parts: ConnectionParts): Promise<SshConnection> {
+    const { client, point, tunnel, authentication, settings } = parts;
+    const { keepaliveIntervalMs = settings.keepaliveIntervalMs, keepaliveCount = settings.keepaliveCount } = point;
     const connection = new SshConnection(client, tunnel, addressOf(point));
     try {
-      await connection.#logIn(point, hostKey, authentication, settings);
+      await logIn(parts, () => connection.#opened({ keepaliveIntervalMs, keepaliveCount }));
+      return connection;
     } catch (error) {
       connection.destroy();
       throw error;
     } finally {
       authentication.close();
     }
-    const { keepaliveIntervalMs = settings.keepaliveIntervalMs, keepaliveCount = settings.keepaliveCount } = point;
-    connection.#keepalive = new Keepalive(client, tunnel.stream, { keepaliveIntervalMs, keepaliveCount }, error => {
-      connection.#trouble ??= error;
-      connection.#finish();
-    });
-    return connection;
   }
 
   /** Why the connection was lost; undefined while it is open, or when we ended it. */
@@ -144,7 +113,7 @@ export class SshConnection {
         return listen(channel);
       },
     );
-    return unlessAborted(signal, opened, () => late?.destroy());
+    return raceAbort(signal, opened, () => late?.destroy());
   }
 
   /** Resolves when the server has answered: what it sent before is here by then. Rejects when the connection ends first. */
@@ -170,7 +139,7 @@ export class SshConnection {
       callback => this.#client.forwardOut('127.0.0.1', 0, host, port, callback),
       channel => channel,
     );
-    return unlessAborted(signal, opened, late => {
+    return raceAbort(signal, opened, late => {
       late.destroy();
     });
   }
@@ -198,113 +167,14 @@ export class SshConnection {
     this.#finish();
   }
 
-  #logIn(
-    point: SshPoint,
-    hostKey: HostKeyCheck,
-    authentication: Authentication,
-    settings: ConnectionSettings,
-  ): Promise<void> {
-    const { signal } = settings;
-    return new Promise((resolve, reject) => {
-      let step: 'handshake' | 'auth' | 'open' = 'handshake';
-      const onAbort = (): void => {
-        fail(abandoned(signal));
-      };
-      const fail = (error: TransportError): void => {
-        signal.removeEventListener('abort', onAbort);
-        reject(error);
-      };
-      const unreachable = (what: string, cause: Error | undefined): TransportError =>
-        new TransportError('unreachable', `${this.#name} ${what}`, { cause });
-      const dropped = (cause: Error | undefined): TransportError =>
-        new Dropped(`${this.#name} closed the connection before the handshake`, { cause });
-
-      this.#client
-        .on('error', (error: Ssh2Error) => {
-          // Of an attempt that could not be made; ssh2 goes on with the next one by itself.
-          const isPassing = error.level === 'client-authentication' && !authentication.isExhausted;
-          if (step !== 'open' && (error.level === 'agent' || isPassing)) {
-            authentication.noteTrouble(error);
-            return;
-          }
-          this.#trouble ??= error;
-          if (step === 'open') this.#finish();
-          else if (hostKey.failure) fail(hostKey.failure);
-          else if (error.message.includes('no matching host key format') && hostKey.isTypeRecorded) {
-            fail(hostKey.refuseMissingType());
-          } else if (error.level === 'client-authentication') fail(authentication.failure(error));
-          else if (step === 'auth' && typeof error.code === 'number') {
-            // A goodbye in the middle of the login, such as for too many keys.
-            fail(authentication.failure(error, oneLine(error.message)));
-          } else if (step === 'handshake' && isDrop(error)) {
-            fail(dropped(error));
-          } else
-            fail(
-              unreachable(
-                `${step === 'auth' ? 'failed at the login' : 'failed at the handshake'}: ${oneLine(meaningOf(error))}`,
-                error,
-              ),
-            );
-        })
-        .on('handshake', () => {
-          if (step !== 'handshake') return; // again at each change of session keys
-          step = 'auth';
-          settings.phase('auth');
-        })
-        .on('close', () => {
-          if (step === 'auth' && (authentication.wasRefused || authentication.isAsking)) {
-            fail(authentication.failure(this.#trouble ?? new Error('the server closed the connection')));
-          } else if (step === 'handshake') {
-            fail(dropped(this.#tunnel.lossCause() ?? this.#trouble));
-          } else {
-            fail(unreachable('closed the connection', this.#tunnel.lossCause() ?? this.#trouble));
-          }
-          this.#finish();
-        })
-        .on('change password', () => {
-          fail(authentication.failure(new Error('the server wants the password to be changed first')));
-        })
-        .once('ready', () => {
-          step = 'open';
-          signal.removeEventListener('abort', onAbort);
-          resolve();
-        });
-
-      if (signal.aborted) {
-        onAbort();
-        return;
-      }
-      if (this.#tunnel.isClosed) {
-        fail(dropped(this.#tunnel.lossCause()));
-        return;
-      }
-      signal.addEventListener('abort', onAbort, { once: true });
-      settings.phase('handshake');
-      const { ciphers, kex, macs } = point;
-      this.#client.connect({
-        sock: this.#tunnel.stream,
-        username: point.user,
-        // The server has proved its key by now. A new one is recorded before anything secret goes to it.
-        authHandler: (takes, isPartial, next) => {
-          hostKey.record(signal).then(
-            () => {
-              authentication.handler(takes, isPartial, next);
-            },
-            (error: unknown) => {
-              fail(error as TransportError);
-            },
-          );
-        },
-        hostVerifier: (key: Buffer) => hostKey.accepts(key),
-        // ssh2 takes an absent list for its default; names that it does not have were refused before.
-        algorithms: { cipher: ciphers, kex, hmac: macs, serverHostKey: hostKey.algorithms } as Algorithms,
-        // The link keeps the clock of the start; Keepalive says why ssh2's own is off.
-        readyTimeout: 0,
-        keepaliveInterval: 0,
-      });
-      authentication.watch(this.#client, fail);
-      ignoreFurtherHostKeys(this.#client);
-    });
+  /** The keepalive begins, and what ends the client ends the connection. */
+  #opened(keepalive: Pick<TransportContext, 'keepaliveIntervalMs' | 'keepaliveCount'>): void {
+    const onLoss = (error: Error): void => {
+      this.#trouble ??= error;
+      this.#finish();
+    };
+    this.#client.on('error', onLoss).on('close', () => this.#finish());
+    this.#keepalive = new Keepalive(this.#client, this.#tunnel.stream, keepalive, onLoss);
   }
 
   #openChannel<T>(
@@ -356,10 +226,6 @@ export class SshConnection {
     this.#endListeners = [];
     for (const listener of listeners) listener(this.#trouble);
   }
-}
-
-function isDrop({ level, code, message }: Ssh2Error): boolean {
-  return code === 'ECONNRESET' || code === 'EPIPE' || (level === 'protocol' && message.includes('before handshake'));
 }
 
 /** RFC 4254, 5.1. Servers often say no more than "open failed". */

@@ -7,8 +7,8 @@
  * (the "equal jitter" of the AWS architecture blog's "Exponential Backoff And Jitter").
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { Window } from '../../../wait/window.js';
-import { abandoned } from './abort.js';
+import { Line } from '../../../wait/line.js';
+import type { Pause } from '../transport.js';
 
 const FIRST_WAIT_MS = 100;
 const LONGEST_WAIT_MS = 2000;
@@ -25,7 +25,7 @@ export interface PacePlace {
 export class Pace {
   readonly #key: string;
   readonly #most: number;
-  readonly #window: Window;
+  readonly #line: Line;
   #limit: number;
   #opened = 0;
   /** How often it was lowered. */
@@ -35,7 +35,7 @@ export class Pace {
     this.#key = key;
     this.#most = most;
     this.#limit = most;
-    this.#window = new Window(most);
+    this.#line = new Line(most);
   }
 
   /** The pace of a server in this thread, with at most so many at once. */
@@ -50,11 +50,18 @@ export class Pace {
     return pace;
   }
 
-  /** Waits for a place. Rejects with a TransportError when aborted. */
-  async enter(signal: AbortSignal): Promise<PacePlace> {
-    const leave = await this.#window.enter(signal).catch(() => {
-      throw abandoned(signal);
-    });
+  /** Waits for a place, in a pause if there is none yet. Rejects with the reason of `signal`. */
+  async enter(signal: AbortSignal, pause: Pause): Promise<PacePlace> {
+    let leave = (): void => undefined;
+    const enter = async (): Promise<void> => {
+      leave = await this.#line.enter(signal);
+    };
+    try {
+      await (this.#line.inside < this.#limit ? enter() : pause(enter));
+    } catch (error) {
+      leave();
+      throw error;
+    }
     const enteredAt = this.#changes;
     return {
       leave: () => {
@@ -76,25 +83,25 @@ export class Pace {
 
   #lower(): void {
     this.#changes++;
-    this.#resize(Math.max(1, Math.floor(Math.min(this.#limit, this.#window.inside) / 2)));
+    this.#resize(Math.max(1, Math.floor(Math.min(this.#limit, this.#line.inside) / 2)));
   }
 
   /** Waits before the next attempt, the `attempt`th having been dropped; when `held`, the process waits with it. */
   async backOff(attempt: number, held: boolean, signal: AbortSignal): Promise<void> {
     const longestMs = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (attempt - 1));
     await delay(longestMs * (0.5 + Math.random() / 2), undefined, { ref: held, signal }).catch(() => {
-      throw abandoned(signal);
+      throw signal.reason;
     });
   }
 
   #resize(limit: number): void {
     this.#limit = limit;
     this.#opened = 0;
-    this.#window.resize(limit);
+    this.#line.resize(limit);
   }
 
   /** A server that took all it got is like one never met. */
   #forget(): void {
-    if (this.#window.isEmpty && this.#limit === this.#most) paces.delete(this.#key);
+    if (this.#line.isEmpty && this.#limit === this.#most) paces.delete(this.#key);
   }
 }

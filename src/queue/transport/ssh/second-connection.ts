@@ -1,4 +1,5 @@
 /** A connection beside that of the link: to end something with, for which nobody should have to wait. */
+import { onAbort } from '../../../wait/abort.js';
 import { systemClock } from '../../../wait/clock.js';
 import { TransportError } from '../transport.js';
 import type { ConnectionSettings } from './connection.js';
@@ -11,11 +12,10 @@ const MARGIN_MS = 3000;
 /** Also where connecting may take as long as it likes: nobody is there any more who would give this one up. */
 const LONGEST_MS = 60_000;
 
-const UNNOTICED = {
+const UNNOTICED: Pick<ConnectionSettings, 'phase' | 'awaits' | 'pause'> = {
   phase: () => undefined,
   awaits: () => undefined,
-  turn: () => Promise.resolve(),
-  rest: () => undefined,
+  pause: wait => wait(),
 };
 
 /**
@@ -34,14 +34,16 @@ export function secondConnection(
       late.abort(new TransportError('timeout', `no second connection within ${String(limitMs)} ms`));
     });
     timer.unref();
+    const stopListening = onAbort(signal, reason => late.abort(reason));
     try {
       return await connectThrough(spec.hops, spec, {
         ...settings,
         ...UNNOTICED,
-        signal: AbortSignal.any([signal, late.signal]),
+        signal: late.signal,
       });
     } finally {
       timer.cancel();
+      stopListening();
     }
   };
 }

@@ -1,9 +1,9 @@
 /** A script beside an agent that no longer answers, over a second channel or a second connection. */
+import { raceAbort } from '../../../wait/abort.js';
 import type { SshConnection } from './connection.js';
 import { type ConnectAgain, runNow } from './plain/ender.js';
 import { ExecSlots } from './plain/exec-slots.js';
 import { execText } from './plain/shell-text.js';
-import { unlessAborted } from './abort.js';
 
 /** How long the server itself may take for a sign of life. Without one, the connection is gone, and no agent hangs. */
 const ANSWER_MS = 1000;
@@ -34,12 +34,10 @@ export class SideScript {
     this.#isAtWork = true;
     server.hold();
     try {
-      await unlessAborted(gone, server.ping());
+      await raceAbort(gone, server.ping());
       clearTimeout(silence);
       const way = { server, slots: new ExecSlots(server, gone), connectAgain: this.#connectAgain, gone };
-      await unlessAborted(gone, runNow(way, execText({ script }), { stdout: said, stderr: said }));
-    } catch (error) {
-      throw gone.aborted ? (gone.reason as Error) : error;
+      await raceAbort(gone, runNow(way, execText({ script }), { stdout: said, stderr: said }));
     } finally {
       clearTimeout(silence);
       this.#isAtWork = false;

@@ -4,6 +4,7 @@
  */
 import { homedir, userInfo } from 'node:os';
 import { join } from 'node:path';
+import { MAX_LIMIT_MS } from '../../../wait/clock.js';
 import { fingerprintOf } from '../fingerprint.js';
 import { invalidArgument } from '../../../option/invalid-argument.js';
 import type { EndpointSpec } from '../../wire/messages.js';
@@ -162,9 +163,6 @@ const OPTION_NAMES: readonly (keyof SshOptions<SshEndpointSpec>)[] = [
 
 const DEFAULT_PORT = 22;
 
-/** Twelve days, as good as for ever: timers take 24. */
-const LONGEST_MS = 2 ** 30;
-
 /**
  * Checks what the caller gave and fills in the defaults.
  *
@@ -182,7 +180,7 @@ export function resolveSshEndpoint(hostname: string, options: SshOptions<SshEndp
   if (hostKeyAlias !== undefined) checkHost('hostKeyAlias', hostKeyAlias);
   const limitMs = (field: string): number | undefined => {
     const given = read.limit(field, 'a number of milliseconds above 0, or Infinity', value => value > 0);
-    return given !== undefined && given > LONGEST_MS ? Infinity : given;
+    return given !== undefined && given > MAX_LIMIT_MS ? Infinity : given;
   };
   const isCount = (value: number): boolean => Number.isInteger(value) && value > 0;
   const plain: SshPoint = {

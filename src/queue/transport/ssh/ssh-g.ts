@@ -2,6 +2,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { invalidArgument } from '../../../option/invalid-argument.js';
+import { Line } from '../../../wait/line.js';
 
 /** ssh may look names up and run the commands of `Match exec`; a thousand of them at once would be no help. */
 const MAX_RUNNING = 8;
@@ -60,8 +61,7 @@ export interface SshGOptions {
 /** A `Match exec` may hang, and would keep the others from their turn. */
 const TIMEOUT_MS = 30_000;
 
-let running = 0;
-const waiting: (() => void)[] = [];
+const line = new Line(MAX_RUNNING);
 
 /** Rejects with an Error (`ERR_SSH_NOT_FOUND`, `ERR_SSH_CONFIG`), or TypeError (`ERR_INVALID_ARG`) for a name that is none. */
 export async function sshG(name: string, { file, user, port }: SshGOptions): Promise<SshConfigText> {
@@ -69,10 +69,9 @@ export async function sshG(name: string, { file, user, port }: SshGOptions): Pro
     throw invalidArgument('name', name, 'the name of a host in ssh_config');
   }
   const args = ['-G', '-T', ...option('-F', file), ...option('-l', user), ...option('-p', port), '--', name];
-  while (running >= MAX_RUNNING) await new Promise<void>(resolve => waiting.push(resolve));
-  running++;
   try {
-    const { stdout } = await promisify(execFile)('ssh', args, { maxBuffer: MAX_OUTPUT_BYTES, timeout: TIMEOUT_MS });
+    const options = { maxBuffer: MAX_OUTPUT_BYTES, timeout: TIMEOUT_MS };
+    const { stdout } = await line.run(() => promisify(execFile)('ssh', args, options));
     return new SshConfigText(name, stdout);
   } catch (error) {
     const { code, stderr } = error as { code?: unknown; stderr?: string };
@@ -82,9 +81,6 @@ export async function sshG(name: string, { file, user, port }: SshGOptions): Pro
     }
     const said = stderr?.trim().split('\n').at(-1) ?? '';
     throw sshConfigError('ERR_SSH_CONFIG', `ssh -G does not take ${name}: ${said || String(error)}`, error);
-  } finally {
-    running--;
-    waiting.shift()?.();
   }
 }
 

@@ -4,7 +4,7 @@
  */
 import { type AgentStart, type ChannelEvents, type Transport, TransportError } from '../transport.js';
 import type { EndpointSpec } from '../../wire/messages.js';
-import { unlessAborted } from './abort.js';
+import { raceAbort } from '../../../wait/abort.js';
 import { AgentChannel } from './agent-channel.js';
 import type { ConnectionSettings, SshConnection } from './connection.js';
 import type { SshEndpointSpec } from './ssh-endpoint.js';
@@ -51,7 +51,7 @@ export const transport: Transport = {
       if (spec.agent === 'node') return await startAgent(connection, spec, start, ended, beside, signal);
       const probe = new AgentProbe(start.marker, ended);
       const channel = await startAgent(connection, spec, start, probe, beside, signal);
-      const hasNode = await unlessAborted(signal, probe.hasNode);
+      const hasNode = await raceAbort(signal, probe.hasNode);
       return hasNode ? channel : plainAgent(connection, spec, start, events, connectAgain);
     } catch (error) {
       connection.destroy();

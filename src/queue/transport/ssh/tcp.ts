@@ -1,7 +1,7 @@
 /** The TCP connection under the first SSH connection of a way. */
 import { connect, type Socket } from 'node:net';
+import { onAbort } from '../../../wait/abort.js';
 import { TransportError } from '../transport.js';
-import { abandoned } from './abort.js';
 
 const MEANINGS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'connection refused',
@@ -27,24 +27,21 @@ export function meaningOf(error: Error): string {
  */
 export function openTcp(host: string, port: number, held: boolean, signal: AbortSignal): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    if (signal.aborted) {
-      reject(abandoned(signal));
-      return;
-    }
+    signal.throwIfAborted();
     // Small messages go back and forth; Nagle's algorithm would hold each up to 40 ms.
     const socket = connect({ host, port, noDelay: true });
     if (!held) socket.unref();
     const settle = (act: () => void): void => {
-      signal.removeEventListener('abort', onAbort);
+      stopListening();
       socket.off('connect', onConnect).off('error', onError);
       act();
     };
-    const onAbort = (): void => {
+    const stopListening = onAbort(signal, reason => {
       settle(() => {
         socket.destroy();
-        reject(abandoned(signal));
+        reject(reason);
       });
-    };
+    });
     const onConnect = (): void => {
       settle(() => {
         resolve(socket);
@@ -59,7 +56,6 @@ export function openTcp(host: string, port: number, held: boolean, signal: Abort
         );
       });
     };
-    signal.addEventListener('abort', onAbort, { once: true });
     socket.once('connect', onConnect).once('error', onError);
   });
 }

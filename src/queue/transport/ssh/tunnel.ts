@@ -5,11 +5,12 @@
 import type { ClientChannel } from 'ssh2';
 import { TransportError } from '../transport.js';
 import type { Phase } from '../../wire/messages.js';
-import { unlessAborted } from './abort.js';
+import { raceAbort } from '../../../wait/abort.js';
 import { Authentication } from './authentication.js';
-import { type ConnectionSettings, Dropped, SshConnection, type Tunnel } from './connection.js';
+import { type ConnectionSettings, SshConnection, type Tunnel } from './connection.js';
 import { addressOf, type SshHop, type SshPoint } from './ssh-endpoint.js';
 import { HostKeyCheck } from './host-key.js';
+import { Dropped } from './login.js';
 import { Pace } from './pace.js';
 import { loadSsh2 } from './ssh2.js';
 import { openTcp } from './tcp.js';
@@ -28,9 +29,7 @@ export async function connectThrough(
   // Kept until the connection stands, whose tunnel has a visit of its own: between two attempts the hop must not go.
   const visit = hop.visit(settings.held);
   try {
-    const connection = await hop.connected(settings).catch((error: unknown) => {
-      throw hop.blame(error, settings.signal);
-    });
+    const connection = hop.connection ?? (await settings.pause(() => hop.connected(settings)));
     return await connectAt(point, `${hop.path} ${addressKey(point)}`, settings, () =>
       openOn(hop, connection, point, settings),
     );
@@ -47,14 +46,11 @@ async function connectAt(
   openTunnel: () => Promise<Tunnel>,
 ): Promise<SshConnection> {
   const { signal } = settings;
-  settings.phase('waiting');
   let triedSinceMs = Infinity;
   for (let attempt = 1; ; attempt++) {
     const pace = Pace.of(address, settings.maxConnectingPerAddress);
-    const place = await pace.enter(signal);
+    const place = await pace.enter(signal, settings.pause);
     try {
-      await settings.turn();
-      settings.phase('connect');
       triedSinceMs = Math.min(triedSinceMs, performance.now());
       const connection = await connectOnce(point, settings, openTunnel);
       pace.opened();
@@ -67,8 +63,7 @@ async function connectAt(
     } finally {
       place.leave();
     }
-    settings.rest();
-    await pace.backOff(attempt, settings.held, signal);
+    await settings.pause(() => pace.backOff(attempt, settings.held, signal));
   }
 }
 
@@ -78,12 +73,13 @@ async function connectOnce(
   openTunnel: () => Promise<Tunnel>,
 ): Promise<SshConnection> {
   // Before the socket is there: nothing may come between its birth and the listeners that ssh2 puts on it.
-  const [{ Client }, hostKey] = await unlessAborted(
+  const [{ Client }, hostKey] = await raceAbort(
     settings.signal,
     Promise.all([loadSsh2(), HostKeyCheck.prepare(point)]),
   );
   const tunnel = await openTunnel();
-  return SshConnection.open(new Client(), point, tunnel, hostKey, new Authentication(point, settings), settings);
+  const authentication = new Authentication(point, settings);
+  return SshConnection.open({ client: new Client(), point, tunnel, hostKey, authentication, settings });
 }
 
 /** Names a server among those reached the same way. */
@@ -165,36 +161,26 @@ class SharedHop {
   #phase: Phase = 'connect';
   #awaited: string | undefined;
   readonly #watchers = new Set<(phase: Phase) => void>();
-  /** Gives the turn to connect back; may be called again. */
-  #leave: () => void = () => undefined;
   #visits = 0;
   #held = 0;
 
   private constructor(path: string, hops: readonly SshHop[], settings: ConnectionSettings, hop: SshHop) {
     this.path = path;
     this.name = addressOf(hop);
-    this.#connecting = connectThrough(hops.slice(0, -1), hop, {
-      ...settings,
-      // Not a visitor's own signal: others may be waiting, too.
-      signal: this.#abort.signal,
-      phase: phase => {
-        this.#phase = phase;
-        for (const watch of this.#watchers) watch(phase);
-      },
-      turn: async () => {
-        this.#leave();
-        this.#leave = await settings.turnFor(this.#abort.signal);
-      },
-      rest: () => {
-        this.#leave();
-      },
-      awaits: what => {
-        this.#awaited = what && `via ${this.name}: ${what}`;
-      },
-    });
+    // Not a visitor's own signal: others may be waiting, too.
+    const { signal } = this.#abort;
+    const phase = (reached: Phase): void => {
+      this.#phase = reached;
+      for (const watch of this.#watchers) watch(reached);
+    };
+    const awaits = (what: string | undefined): void => {
+      this.#awaited = what && `via ${this.name}: ${what}`;
+    };
+    this.#connecting = settings.openShared(signal, phase, pause =>
+      connectThrough(hops.slice(0, -1), hop, { ...settings, signal, phase, awaits, pause }),
+    );
     this.#connecting.then(
       connection => {
-        this.#leave();
         this.#connection = connection;
         connection.onEnd(() => {
           this.#forget();
@@ -204,7 +190,6 @@ class SharedHop {
         else connection.hold();
       },
       () => {
-        this.#leave();
         this.#forget(); // each visitor gets the failure itself
       },
     );
@@ -224,18 +209,23 @@ class SharedHop {
     return this.#connection?.lossCause;
   }
 
+  /** Undefined until it stands. */
+  get connection(): SshConnection | undefined {
+    return this.#connection;
+  }
+
   async connected({ signal, phase, awaits }: ConnectionSettings): Promise<SshConnection> {
     // How far the hop has come is how far the whole way has.
     const watch = (reached: Phase): void => {
       if (!signal.aborted) phase(reached);
     };
-    watch(this.#connection ? 'connect' : this.#phase);
+    watch(this.#phase);
     this.#watchers.add(watch);
     try {
-      return await unlessAborted(signal, this.#connecting);
+      return await raceAbort(signal, this.#connecting);
     } catch (error) {
       awaits(this.#awaited);
-      throw error;
+      throw this.blame(error, signal);
     } finally {
       this.#watchers.delete(watch);
     }

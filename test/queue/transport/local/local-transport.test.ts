@@ -28,10 +28,9 @@ test('an agent that is given up before it is ready is killed at once, though it 
     killGraceMs: 3_600_000,
     signal: abort.signal,
     phase: () => undefined,
-    turn: () => Promise.resolve(),
-    turnFor: () => Promise.resolve(() => undefined),
+    pause: wait => wait(),
+    openShared: (_signal, _phase, open) => open(wait => wait()),
     held: true,
-    rest: () => undefined,
     relay: () => assert.fail('a local drone needs no relay'),
     ask: () => assert.fail('a local drone asks nothing'),
   };

@@ -4,10 +4,12 @@ import { decode, encode } from '../../../../src/queue/wire/codec/codec.js';
 import { endpointOf } from '../../../../src/queue/drone/drone.js';
 import { SshDrone, type SshDroneOptions } from '../../../../src/queue/drone/ssh-drone.js';
 import { transport } from '../../../../src/queue/transport/ssh/ssh-transport.js';
-import { type Channel, TransportError } from '../../../../src/queue/transport/transport.js';
+import { type Channel, type Pause, TransportError } from '../../../../src/queue/transport/transport.js';
 import type { Answer, Phase } from '../../../../src/queue/wire/messages.js';
 import { Answers } from '../../../../src/queue/round/answers.js';
+import { inTurn } from '../../../../src/queue/thread/connect-turn.js';
 import type { Place } from '../../../../src/queue/thread/runner.js';
+import { Line } from '../../../../src/wait/line.js';
 
 /** Sends back what it is sent, until that ends. */
 export const ECHO = 'process.stdin.pipe(process.stdout)';
@@ -54,56 +56,58 @@ export async function openSession(
   });
   const endpoint = endpointOf(options instanceof SshDrone ? options : new SshDrone('drone.test', options));
   answers.know(endpoint);
-  const channel = await transport.open(
-    endpoint.spec,
-    { loader, marker: 'marker', input },
-    {
-      data: chunk => {
-        assert.equal(ends, 0, 'data after the end');
-        chunks.push(Buffer.from(chunk));
-        onData();
+  const reached = (phase: Phase): void => {
+    if (phase !== 'waiting') phases.push(phase);
+    onPhase?.(phase);
+  };
+  const open = (pause: Pause): Promise<Channel> =>
+    transport.open(
+      endpoint.spec,
+      { loader, marker: 'marker', input },
+      {
+        data: chunk => {
+          assert.equal(ends, 0, 'data after the end');
+          chunks.push(Buffer.from(chunk));
+          onData();
+        },
+        diagnostics: chunk => {
+          stderr += Buffer.from(chunk).toString();
+        },
+        end: cause => {
+          ends++;
+          onEnd(cause);
+        },
       },
-      diagnostics: chunk => {
-        stderr += Buffer.from(chunk).toString();
+      {
+        connectTimeoutMs,
+        keepaliveIntervalMs,
+        keepaliveCount,
+        maxConnectingPerAddress: 8,
+        killGraceMs: 2_000,
+        signal,
+        phase: reached,
+        pause,
+        openShared: (shared, phase, openIt) => inTurn(new Line(1), shared, phase, openIt),
+        held: true,
+        relay: () => assert.fail('ssh needs no relay'),
+        ask: question =>
+          new Promise((resolve, reject) => {
+            signal.addEventListener('abort', () => {
+              reject(signal.reason as Error);
+            });
+            const place: Place = {
+              threadId: 0,
+              send: (_type, _id, _index, payload) => {
+                const answer = decode(payload ?? new Uint8Array()) as Answer;
+                if (answer.thrown) reject(answer.thrown.error);
+                else resolve(answer);
+              },
+            };
+            void answers.take(place, 0, encode(question));
+          }),
       },
-      end: cause => {
-        ends++;
-        onEnd(cause);
-      },
-    },
-    {
-      connectTimeoutMs,
-      keepaliveIntervalMs,
-      keepaliveCount,
-      maxConnectingPerAddress: 8,
-      killGraceMs: 2_000,
-      signal,
-      phase: phase => {
-        if (phase !== 'waiting') phases.push(phase);
-        onPhase?.(phase);
-      },
-      turn: () => Promise.resolve(),
-      turnFor: () => Promise.resolve(() => undefined),
-      held: true,
-      rest: () => undefined,
-      relay: () => assert.fail('ssh needs no relay'),
-      ask: question =>
-        new Promise((resolve, reject) => {
-          signal.addEventListener('abort', () => {
-            reject(signal.reason as Error);
-          });
-          const place: Place = {
-            threadId: 0,
-            send: (_type, _id, _index, payload) => {
-              const answer = decode(payload ?? new Uint8Array()) as Answer;
-              if (answer.thrown) reject(answer.thrown.error);
-              else resolve(answer);
-            },
-          };
-          void answers.take(place, 0, encode(question));
-        }),
-    },
-  );
+    );
+  const channel = await inTurn(new Line(1), signal, reached, open);
   return {
     channel,
     phases,

@@ -44,6 +44,7 @@ async function listen(
   };
 }
 
+const GIVEN_UP = new TransportError('cancelled', 'given up');
 const NOBODY = { host: '127.0.0.1', user: 'drone', agentSocket: false } as const;
 
 test('the password is the last resort and is not told when it fails', async () => {
@@ -100,8 +101,8 @@ test('an ssh-agent that never answers is left behind when the connection is give
   const refused = refusal(options, { signal: abort.signal });
   const [socket] = await asked;
   socket.resume();
-  abort.abort();
-  assert.equal((await refused).kind, 'cancelled');
+  abort.abort(GIVEN_UP);
+  assert.equal(await refused, GIVEN_UP);
   if (!socket.closed) await once(socket, 'close');
   mute.close();
 });
@@ -191,11 +192,11 @@ for (const when of ['connect', 'handshake', 'auth', 'bootstrap'] as const) {
       const abort = new AbortController();
       const error = await refusal(
         { ...hopOptions, port: server.port, identity: [hop.identity, server.identity], via },
-        { signal: abort.signal, onPhase: phase => phase === when && abort.abort() },
+        { signal: abort.signal, onPhase: phase => phase === when && abort.abort(GIVEN_UP) },
       );
-      assert.equal(error.kind, 'cancelled');
+      assert.equal(error, GIVEN_UP);
     }
-    assert.equal((await refusal(hopOptions, { signal: AbortSignal.abort() })).kind, 'cancelled');
+    assert.equal(await refusal(hopOptions, { signal: AbortSignal.abort(GIVEN_UP) }), GIVEN_UP);
   });
 }
 

@@ -3,6 +3,7 @@
  * channel. What is to be ended at the same time is ended by one command.
  */
 import type { ClientChannel } from 'ssh2';
+import { onAbort } from '../../../../wait/abort.js';
 import { Command, type CommandOutput } from './command.js';
 import { END_WORDS, endScript, type EndWord, type Target } from '../../../../process/end-script.js';
 import type { ExecSlots } from './exec-slots.js';
@@ -81,8 +82,7 @@ export async function runNow(
     return command;
   };
   let second: Server | undefined;
-  const giveUp = (): void => second?.destroy();
-  gone.addEventListener('abort', giveUp);
+  const stopListening = onAbort(gone, () => second?.destroy());
   try {
     const command = await slots.startNow(text, listenOn(server)).catch(async (error: unknown) => {
       if (!isChannelRefused(error)) throw error;
@@ -91,7 +91,7 @@ export async function runNow(
     });
     await command.over;
   } finally {
-    gone.removeEventListener('abort', giveUp);
+    stopListening();
     second?.end();
   }
 }

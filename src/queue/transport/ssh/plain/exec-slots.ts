@@ -5,21 +5,20 @@
  * be; with none open it is tried again, as the server may be about to clear up the last one, and then is an answer.
  */
 import type { ClientChannel } from 'ssh2';
+import { Line } from '../../../../wait/line.js';
 import type { ExecText } from './shell-text.js';
 import { isChannelRefused, type Server } from './server.js';
 
 /** Below the ten of sshd's MaxSessions, so that there is one left to end processes with. */
 const MOST_AT_ONCE = 8;
-const TRIES = 3;
+const TRIES = 10;
 
 type Listen<T> = (channel: ClientChannel) => T;
 
 export class ExecSlots {
   readonly #server: Server;
   readonly #gone: AbortSignal;
-  readonly #waiting = new Set<() => void>();
-  #limit = MOST_AT_ONCE;
-  #open = 0;
+  readonly #line = new Line(MOST_AT_ONCE);
 
   /** All end when `gone` is aborted. */
   constructor(server: Server, gone: AbortSignal) {
@@ -32,54 +31,57 @@ export class ExecSlots {
    * aborted before, and the command does not run.
    */
   async start<T>({ command }: ExecText, listen: Listen<T>, signal: AbortSignal): Promise<T | undefined> {
-    for (let tries = 1; ;) {
-      while (this.#open >= this.#limit && !signal.aborted) await this.#turn(signal);
-      if (signal.aborted) return undefined;
+    for (;;) {
+      const leave = await this.#line.enter(signal).catch(() => undefined);
+      if (leave === undefined) return undefined;
       try {
-        return await this.#exec(command, listen);
+        return await this.#execAgain(command, listen, leave, signal);
       } catch (error) {
-        if (!isChannelRefused(error)) throw error;
-        if (this.#open > 0) this.#limit = this.#open;
-        else if (tries++ < TRIES) await this.#server.ping();
-        else throw error;
+        const others = this.#line.inside - 1;
+        const isFull = isChannelRefused(error) && others > 0;
+        // Before the next one is let in.
+        if (isFull) this.#line.resize(others);
+        this.#free(leave);
+        if (signal.aborted) return undefined;
+        if (!isFull) throw error;
       }
     }
   }
 
   /** At once, past those that wait. Rejects when the server refuses. */
-  startNow<T>({ command }: ExecText, listen: Listen<T>): Promise<T> {
-    return this.#exec(command, listen);
-  }
-
-  async #exec<T>(command: string, listen: Listen<T>): Promise<T> {
-    this.#open++;
+  async startNow<T>({ command }: ExecText, listen: Listen<T>): Promise<T> {
+    const leave = this.#line.enterNow();
     try {
-      return await this.#server.exec(command, this.#gone, channel => {
-        channel.once('close', this.#free);
-        return listen(channel);
-      });
+      return await this.#exec(command, listen, leave);
     } catch (error) {
-      this.#free();
+      this.#free(leave);
       throw error;
     }
   }
 
-  readonly #free = (): void => {
-    // With none left, what was found out may be no longer so.
-    if (--this.#open === 0) this.#limit = MOST_AT_ONCE;
-    // Each looks for itself whether it is its turn; they stand in the order in which they came.
-    for (const wake of [...this.#waiting]) wake();
-  };
+  /** Keeps its place for all of its tries while no other is open. */
+  async #execAgain<T>(command: string, listen: Listen<T>, leave: () => void, signal: AbortSignal): Promise<T> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await this.#exec(command, listen, leave);
+      } catch (error) {
+        const isAlone = this.#line.inside === 1;
+        if (!isChannelRefused(error) || !isAlone || signal.aborted || tries === TRIES) throw error;
+        await this.#server.ping();
+      }
+    }
+  }
 
-  #turn(signal: AbortSignal): Promise<void> {
-    return new Promise(resolve => {
-      const wake = (): void => {
-        this.#waiting.delete(wake);
-        signal.removeEventListener('abort', wake);
-        resolve();
-      };
-      this.#waiting.add(wake);
-      signal.addEventListener('abort', wake, { once: true });
+  #exec<T>(command: string, listen: Listen<T>, leave: () => void): Promise<T> {
+    return this.#server.exec(command, this.#gone, channel => {
+      channel.once('close', () => this.#free(leave));
+      return listen(channel);
     });
+  }
+
+  #free(leave: () => void): void {
+    // With none left, what was found out may be no longer so.
+    if (this.#line.inside === 1) this.#line.resize(MOST_AT_ONCE);
+    leave();
   }
 }

@@ -6,6 +6,7 @@ import { SshDrone } from '../../../../../src/queue/drone/ssh-drone.js';
 import type { SshEndpointSpec } from '../../../../../src/queue/transport/ssh/ssh-endpoint.js';
 import { Command } from '../../../../../src/queue/transport/ssh/plain/command.js';
 import { execText } from '../../../../../src/queue/transport/ssh/plain/shell-text.js';
+import type { ConnectionSettings } from '../../../../../src/queue/transport/ssh/connection.js';
 import { connectThrough } from '../../../../../src/queue/transport/ssh/tunnel.js';
 import { leakCheck } from '../../../../support/leak-check.js';
 import { startSshd } from '../../../../support/sshd.js';
@@ -19,17 +20,16 @@ test('a command waits for whoever takes its output, and nothing that it wrote is
   await using sshd = await startSshd();
   const { signal } = new AbortController();
   const spec = endpointOf(new SshDrone('web1', sshd.droneOptions())).spec as SshEndpointSpec;
-  const settings = {
+  const settings: ConnectionSettings = {
     connectTimeoutMs: Infinity,
     keepaliveIntervalMs: Infinity,
     keepaliveCount: 3,
     maxConnectingPerAddress: 8,
     signal,
     phase: () => undefined,
-    turn: () => Promise.resolve(),
-    turnFor: () => Promise.resolve(() => undefined),
+    pause: wait => wait(),
+    openShared: (_signal, _phase, open) => open(wait => wait()),
     held: true,
-    rest: () => undefined,
     awaits: () => undefined,
     ask: () => assert.fail('nothing is asked for'),
   };

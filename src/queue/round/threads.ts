@@ -1,0 +1,130 @@
+/**
+ * The threads of a queue, as its rounds see them: batches and probes go out to them, and what they send goes to whom it is
+ * for. What a thread asks of the main thread itself, a FakeDrone's channel or the caller's own function, is answered here.
+ */
+import { Answers } from './answers.js';
+import { decode } from '../wire/codec/codec.js';
+import type { Endpoint } from '../drone/endpoint.js';
+import { FrameReader, type FrameWriter } from '../wire/frames.js';
+import { AGENT_ABANDONED, FrameType, type LinkReport } from '../wire/messages.js';
+import { RelaySwitch } from './relay-switch.js';
+import type { Reports } from './reports.js';
+import type { Place, Refused, Runner, RunnerEvents } from '../thread/runner.js';
+import type { Abandoned } from '../task-queue.js';
+
+/** Gets what threads send of batches or probes. */
+export interface ThreadListener {
+  /** Takes a frame; returns whether `id` was one of its own. */
+  take(type: number, id: number, index: number, payload: Uint8Array): boolean;
+  /** A thread died. */
+  lose(place: Place, cause: unknown): void;
+}
+
+/** What runs on the thread that serves the endpoint. */
+export interface Outgoing {
+  readonly endpoint: Endpoint;
+  write(writer: FrameWriter): void;
+}
+
+export class Threads {
+  readonly #reports: Reports;
+  readonly #runner: Runner;
+  readonly #listeners: ThreadListener[] = [];
+  readonly #readers = new WeakMap<Place, FrameReader>();
+  readonly #relays = new RelaySwitch();
+  readonly #answers = new Answers();
+  /** Agents that were given up while the queue was being closed. */
+  readonly #abandoned: Abandoned[] = [];
+  #isClosing = false;
+  #lastId = 0;
+
+  constructor(reports: Reports, makeRunner: (events: RunnerEvents) => Runner) {
+    this.#reports = reports;
+    this.#runner = makeRunner({
+      frames: (place, bytes) => {
+        this.#readerOf(place).push(bytes);
+      },
+      lost: (place, cause) => {
+        this.#relays.drop(place);
+        for (const listener of this.#listeners) listener.lose(place, cause);
+        reports.threadLost(place.threadId, cause);
+      },
+    });
+  }
+
+  listen(listener: ThreadListener): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Numbers a batch or a probe. */
+  nextId(): number {
+    this.#lastId = (this.#lastId % 0xffff_ffff) + 1;
+    return this.#lastId;
+  }
+
+  /** Starts batches; returns where each went, in the same order. */
+  start(batches: readonly Outgoing[]): readonly (Place | Refused)[] {
+    for (const { endpoint } of batches) this.#know(endpoint);
+    return this.#runner.start(batches.map(batch => ({ route: batch.endpoint.route, write: batch.write })));
+  }
+
+  /** The thread that serves the endpoint; throws when none can be had. */
+  placeOf(endpoint: Endpoint): Place {
+    this.#know(endpoint);
+    return this.#runner.place(endpoint.route);
+  }
+
+  /** Agents that are given up from now on are in the report of `close`. */
+  startClosing(): void {
+    this.#isClosing = true;
+  }
+
+  /** Lets agents, connections and threads go; resolves with those that are still there. */
+  async close(graceMs: number): Promise<readonly Abandoned[]> {
+    const stuck = await this.#runner.close(graceMs);
+    return [...this.#abandoned, ...stuck.map((thread): Abandoned => ({ what: 'thread', ...thread }))];
+  }
+
+  #know(endpoint: Endpoint): void {
+    this.#relays.know(endpoint);
+    this.#answers.know(endpoint);
+  }
+
+  #readerOf(place: Place): FrameReader {
+    let reader = this.#readers.get(place);
+    if (reader === undefined) {
+      reader = new FrameReader((type, id, index, payload) => {
+        this.#take(place, type, id, index, payload);
+      });
+      this.#readers.set(place, reader);
+    }
+    return reader;
+  }
+
+  #take(place: Place, type: number, id: number, index: number, payload: Uint8Array): void {
+    switch (type) {
+      case FrameType.RelayOpen:
+      case FrameType.RelayData:
+      case FrameType.RelayEnd:
+        this.#relays.take(place, type, id, payload);
+        return;
+      case FrameType.Ask:
+        void this.#answers.take(place, id, payload);
+        return;
+      case FrameType.Link:
+        this.#takeLink(place, decode(payload) as LinkReport);
+        return;
+    }
+    // Taken by none: late words of what the clock has settled, or a thread's sign of life.
+    this.#listeners.some(listener => listener.take(type, id, index, payload));
+  }
+
+  #takeLink({ threadId }: Place, report: LinkReport): void {
+    const { state, hostname, error } = report;
+    const { code, message = '' } = (error ?? {}) as { code?: unknown; message?: string };
+    if (this.#isClosing && state === 'closed' && code === AGENT_ABANDONED) {
+      this.#abandoned.push({ what: 'agent', threadId, hostname, message });
+    }
+    this.#reports.link(report);
+  }
+}
