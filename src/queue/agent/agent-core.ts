@@ -3,16 +3,15 @@
  * warnings, output and files. How a call runs, and what its frames travel on, is its host's.
  */
 import { decode, encode } from '../wire/codec/codec.js';
-import { decodeCredit } from '../wire/credits.js';
 import { FrameReader } from '../wire/frames.js';
 import { type AgentConfig, type CallHead, FrameType, PROTOCOL_VERSION, type ReadyReport } from '../wire/messages.js';
-import type { AgentLink } from './agent-link.js';
+import type { AgentLink, AgentStream } from './agent-link.js';
 import { Batches } from './batches.js';
 import { Cancelled, type CallContext } from './call-context.js';
 import { failed, messageOf, type Outcome, returned } from './outcome.js';
-import { Outputs } from './outputs.js';
+import { OutputStream } from './output-stream.js';
 import type { RunningCall } from './running-call.js';
-import { Transfers } from './transfers.js';
+import { TransferStream } from './transfer-stream.js';
 
 const NO_BATCH = 0;
 
@@ -31,8 +30,8 @@ export class AgentCore {
   readonly #host: AgentHost;
   readonly #link: AgentLink;
   readonly #batches: Batches;
-  readonly #outputs: Outputs;
-  readonly #transfers: Transfers;
+  /** By batch, which runs one call at a time. */
+  readonly #streams = new Map<number, AgentStream>();
   readonly #reader = new FrameReader((type, batch, index, payload) => {
     if (this.#host.take?.(type, batch, index, payload) !== true) this.#take(type, batch, index, payload);
   });
@@ -42,8 +41,6 @@ export class AgentCore {
     const { link } = host;
     this.#host = host;
     this.#link = link;
-    this.#outputs = new Outputs(link);
-    this.#transfers = new Transfers(link);
     this.#batches = new Batches({
       execute: (batch, index, call, running) => this.#execute(batch, index, call, running),
       answer: (batch, index, outcome) => {
@@ -77,7 +74,7 @@ export class AgentCore {
 
   /** Starts nothing more and ends what runs; resolves when it has ended, or the wait for it is over. */
   stop(): Promise<void> {
-    this.#transfers.close();
+    for (const stream of this.#streams.values()) stream.close();
     return this.#batches.stop();
   }
 
@@ -94,14 +91,13 @@ export class AgentCore {
         this.#batches.cancel(batch, index);
         return;
       case FrameType.Credit:
-        // Of a call's output or of its file; one for a call that is over came too late to matter.
-        this.#outputs.credit(batch, index, decodeCredit(payload));
-        this.#transfers.take(type, batch, index, payload);
-        return;
       case FrameType.Data:
-      case FrameType.DataEnd:
-        this.#transfers.take(type, batch, index, payload);
+      case FrameType.DataEnd: {
+        const stream = this.#streams.get(batch);
+        // What is for a call that is over was on its way when it ended.
+        if (stream?.index === index) stream.take(type, payload);
         return;
+      }
       case FrameType.Ping:
         this.#link.send(FrameType.Pong, batch, index);
         return;
@@ -116,11 +112,11 @@ export class AgentCore {
         return running.signal;
       },
       killGraceMs: this.#config.killGraceMs,
-      output: call.streams ? this.#outputs.open(batch, index, running.signal) : undefined,
+      output: call.streams ? this.#open(batch, new OutputStream(this.#link, batch, index, running.signal)) : undefined,
       warn: message => {
         this.warn(message, batch, index);
       },
-      openTransfer: order => this.#transfers.open(batch, index, order),
+      openTransfer: order => this.#open(batch, new TransferStream(this.#link, batch, index, order)),
     };
     try {
       return await this.#host.execute(call, context, batch, index);
@@ -130,7 +126,13 @@ export class AgentCore {
       context.warn(`processes could not be killed: ${messageOf(error)}`);
       return returned([]);
     } finally {
-      if (call.streams) this.#outputs.close(batch);
+      this.#streams.get(batch)?.close();
+      this.#streams.delete(batch);
     }
+  }
+
+  #open<T extends AgentStream>(batch: number, stream: T): T {
+    this.#streams.set(batch, stream);
+    return stream;
   }
 }

@@ -9,3 +9,12 @@ export interface AgentLink {
   drained?(): Promise<void>;
   flush?(): void;
 }
+
+/** Output or files of the call that a batch is at. */
+export interface AgentStream {
+  readonly index: number;
+  /** Takes a Credit, Data or DataEnd frame. Throws ProtocolError when it makes no sense. */
+  take(type: number, payload: Uint8Array): void;
+  /** The call is over, or the link gone. */
+  close(): void;
+}

@@ -1,6 +1,6 @@
 /** What a method may know and do about the call it serves. */
 import type { TransferOrder } from '../transfer/order.js';
-import type { Transfer } from './transfers.js';
+import type { TransferStream } from './transfer-stream.js';
 
 export interface CallContext {
   /** Aborted when the call is cancelled or the link is gone: end what you started, then settle, one way or another. */
@@ -11,7 +11,7 @@ export interface CallContext {
   readonly output: OutputSink | undefined;
   warn(message: string): void;
   /** Starts to exchange files with the controller. */
-  openTransfer(order: TransferOrder): Transfer;
+  openTransfer(order: TransferOrder): TransferStream;
 }
 
 export interface OutputSink {

@@ -17,16 +17,12 @@ export function transferBy(
     const transfer = context.openTransfer(order);
     const { side } = transfer;
     onAbort(context.signal, () => side.cancel());
-    try {
-      const own = await side.run();
-      if (side.far === undefined) transfer.report(own);
-      // The worker thread's side is over, too, when the call is answered: nothing partial is left there either.
-      const far = await side.farReport;
-      if (context.signal.aborted) throw new Cancelled(true);
-      return resultOf(context, order.canFail, own, far);
-    } finally {
-      transfer.close();
-    }
+    const own = await side.run();
+    if (side.far === undefined) transfer.report(own);
+    // The worker thread's side is over, too, when the call is answered: nothing partial is left there either.
+    const far = await side.farReport;
+    if (context.signal.aborted) throw new Cancelled(true);
+    return resultOf(context, order.canFail, own, far);
   };
 }
 
