@@ -97,7 +97,16 @@ const LAYERS: readonly Layer[] = [
   {
     name: 'threads',
     files: ['queue/thread/'],
-    not: ['process/', 'drones', 'agent', 'queue/task-queue.ts', 'queue/queue-options.ts', 'queue/events.ts'],
+    not: [
+      'process/process-group.ts',
+      'process/process-table.ts',
+      'process/run-in-group.ts',
+      'drones',
+      'agent',
+      'queue/task-queue.ts',
+      'queue/queue-options.ts',
+      'queue/events.ts',
+    ],
     because: 'both sides of the thread boundary have frames and nothing else: no drone, no call, no queue',
   },
   {
