@@ -10,10 +10,6 @@ export interface CallContext {
   /** Where a command's output goes while it runs; absent when nobody asked for it. */
   readonly output: OutputSink | undefined;
   warn(message: string): void;
-}
-
-/** What an agent on a drone has, besides. */
-export interface AgentContext extends CallContext {
   /** Starts to exchange files with the controller. */
   openTransfer(order: TransferOrder): Transfer;
 }

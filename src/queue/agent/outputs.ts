@@ -1,25 +1,19 @@
 /** What running calls write, on its way to those who asked for it, and never further ahead of them than a window. */
 import { onAbort } from '../../wait/abort.js';
 import { SendWindow } from '../wire/credits.js';
+import { FrameType } from '../wire/messages.js';
+import type { AgentLink } from './agent-link.js';
 import type { OutputSink } from './call-context.js';
 
 const STREAM_NUMBER = { stdout: 1, stderr: 2 } as const;
 
-export interface OutputsOptions {
-  /** Sends the payload of an Output frame. */
-  send(batch: number, index: number, payload: Uint8Array): void;
-  /** Whether the link itself is behind, whoever's bytes are in it. */
-  congested(): boolean;
-  drained(): Promise<void>;
-}
-
 export class Outputs {
-  readonly #options: OutputsOptions;
+  readonly #link: AgentLink;
   /** By batch, which runs one call at a time. */
   readonly #open = new Map<number, { readonly index: number; readonly window: SendWindow }>();
 
-  constructor(options: OutputsOptions) {
-    this.#options = options;
+  constructor(link: AgentLink) {
+    this.#link = link;
   }
 
   /** For a call that starts. Once `signal` aborts, nothing more is sent and nobody waits for its consumer. */
@@ -33,13 +27,13 @@ export class Outputs {
         const payload = new Uint8Array(1 + bytes.byteLength);
         payload[0] = STREAM_NUMBER[stream];
         payload.set(bytes, 1);
-        this.#options.send(batch, index, payload);
+        this.#link.send(FrameType.Output, batch, index, payload);
         window.sent(bytes.byteLength);
-        return !window.full && !this.#options.congested();
+        return !window.full && this.#link.congested !== true;
       },
       drained: async () => {
         await window.opened();
-        await this.#options.drained();
+        await this.#link.drained?.();
       },
     };
   }

@@ -3,7 +3,7 @@ import { onAbort } from '../../wait/abort.js';
 import type { FileTransferResult } from '../wire/methods.js';
 import { readOrder, type TransferMethod } from '../transfer/order.js';
 import type { TransferReport } from '../wire/messages.js';
-import { Cancelled, type AgentContext } from './call-context.js';
+import { Cancelled, type CallContext } from './call-context.js';
 
 /** Named in the warning; the result has more. */
 const MAX_SHOWN = 10;
@@ -11,7 +11,7 @@ const NOTHING = { bytes: 0, files: 0, folders: 0, links: 0 };
 
 export function transferBy(
   method: TransferMethod,
-): (context: AgentContext, ...args: unknown[]) => Promise<FileTransferResult> {
+): (context: CallContext, ...args: unknown[]) => Promise<FileTransferResult> {
   return async (context, ...args) => {
     const order = readOrder(method, args);
     const transfer = context.openTransfer(order);
@@ -31,7 +31,7 @@ export function transferBy(
 }
 
 function resultOf(
-  context: AgentContext,
+  context: CallContext,
   canFail: boolean,
   own: TransferReport,
   far: TransferReport,

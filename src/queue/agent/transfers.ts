@@ -3,13 +3,7 @@ import { decode, encode } from '../wire/codec/codec.js';
 import type { TransferOrder } from '../transfer/order.js';
 import { TransferSide } from '../transfer/side.js';
 import { FrameType, type TransferReport } from '../wire/messages.js';
-
-export interface TransfersOptions {
-  /** To the worker thread. Copies the payload. */
-  readonly send: (type: FrameType, batch: number, index: number, payload?: Uint8Array) => void;
-  /** Resolves when the link takes more. */
-  readonly drained: () => Promise<void>;
-}
+import type { AgentLink } from './agent-link.js';
 
 /** The drone's side of a call's transfer. */
 export interface Transfer {
@@ -21,32 +15,32 @@ export interface Transfer {
 }
 
 export class Transfers {
-  readonly #options: TransfersOptions;
+  readonly #link: AgentLink;
   readonly #running = new Map<string, TransferSide>();
 
-  constructor(options: TransfersOptions) {
-    this.#options = options;
+  constructor(link: AgentLink) {
+    this.#link = link;
   }
 
   /** The worker thread starts its side, too. */
   open(batch: number, index: number, order: TransferOrder): Transfer {
-    const { send, drained } = this.#options;
+    const link = this.#link;
     const side = new TransferSide(order, 'drone', {
       data: part => {
-        send(FrameType.TransferData, batch, index, part);
-        return drained();
+        link.send(FrameType.TransferData, batch, index, part);
+        return link.drained?.();
       },
       credit: payload => {
-        send(FrameType.TransferCredit, batch, index, payload);
+        link.send(FrameType.TransferCredit, batch, index, payload);
       },
     });
     const key = keyOf(batch, index);
     this.#running.set(key, side);
-    send(FrameType.TransferStart, batch, index);
+    link.send(FrameType.TransferStart, batch, index);
     return {
       side,
       report: report => {
-        send(FrameType.TransferEnd, batch, index, encode(report));
+        link.send(FrameType.TransferEnd, batch, index, encode(report));
       },
       close: () => {
         this.#running.delete(key);

@@ -62,6 +62,8 @@ export class AgentSession {
   readonly #abort = new AbortController();
   readonly #connectTimeoutMs: number;
   readonly #clock: ConnectClock;
+  /** Of the agent's start, once there was one. */
+  marker: string | undefined;
   #stream: AgentStream | undefined;
   #stderr = '';
   #isReady = false;
@@ -119,6 +121,7 @@ export class AgentSession {
     const { signal } = this.#abort;
     const start = await newAgentStart(this.#spec, this.#owner.settings);
     signal.throwIfAborted();
+    this.marker = start.marker;
     const ready = this.#awaitReady(start.marker, signal);
     // The transport's own rejection tells more; without it this one is still awaited below.
     ready.catch(() => undefined);

@@ -41,12 +41,11 @@ export interface Channel {
   /** Orderly end: the agent sees the end of its stdin and ends itself. */
   close(): void;
   /**
-   * Ends an agent that does not answer, by other means than its stdin: the agent at once, what `run` has started in it
-   * by TERM and after the kill grace KILL. Resolves to whether all of that is known to be gone, rejects when nothing could
-   * be done or learnt; either within the kill grace (10 s of it at most) and 4 s. `pid` is what the agent said of itself.
-   * `destroy` must follow, and may come before this is over: it lets it come to its end.
+   * Runs a script by /bin/sh where the agent runs, without that one's help: it no longer answers, and is to be killed.
+   * `said` gets what the script prints. Resolves at its end; rejects when it cannot be run, or at once with the reason of
+   * `signal`, and the script goes on. `destroy` must follow, and may come before this is over: it lets it come to its end.
    */
-  kill?(pid: number): Promise<boolean>;
+  runBeside?(script: string, said: (chunk: Uint8Array) => void, signal: AbortSignal): Promise<void>;
   /** End at once; a local agent is killed. */
   destroy(): void;
 }
@@ -101,7 +100,7 @@ export interface Transport {
    * TransportErrors; anything else counts as `unreachable`.
    */
   open(spec: EndpointSpec, start: AgentStart, events: ChannelEvents, context: TransportContext): Promise<Channel>;
-  /** Resolves when nothing is left of channels that were destroyed or killed; where absent, nothing ever is. */
+  /** Resolves when nothing is left of channels that were destroyed; where absent, nothing ever is. */
   idle?(): Promise<void>;
 }
 
