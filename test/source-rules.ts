@@ -178,16 +178,6 @@ export function mapBreaches(file: SourceFile): string[] {
   });
 }
 
-export function exportedNames(file: SourceFile): string[] {
-  return parse(file)
-    .statements.flatMap(statement =>
-      ts.isExportDeclaration(statement) && statement.exportClause && ts.isNamedExports(statement.exportClause)
-        ? statement.exportClause.elements.map(element => element.name.text)
-        : [],
-    )
-    .sort();
-}
-
 /** Packages whose types someone needs who compiles against the `.d.ts` files reachable from `entries`. */
 export function packagesInTypes(files: readonly SourceFile[], entries: readonly string[]): string[] {
   const packages = new Set<string>();

@@ -55,6 +55,20 @@ export interface GitRun {
   readonly place?: string;
 }
 
+/** How a process of git ended. */
+interface GitEnd {
+  /** Null when a signal ended it. */
+  readonly exitCode: number | null;
+  readonly stdout: Buffer;
+  readonly stderr: string;
+  /** Why it was ended by us, if it was. */
+  readonly ended: Ended | undefined;
+  /** Its process group, when that could not be ended. */
+  readonly stuck: number | undefined;
+}
+
+type Ended = 'timeout' | 'output' | 'cancelled';
+
 /** What a command gave. */
 export interface GitAnswer {
   readonly exitCode: number;
@@ -76,7 +90,10 @@ const OPTION_NAMES = [
 ] satisfies (keyof GitOptions)[];
 
 const KEPT = /^(HOME|PATH|TMPDIR|USER|LOGNAME|SSH_AUTH_SOCK|(https?|all|no)_proxy|SSL_CERT_(FILE|DIR))$/i;
+/** Of stdout and stderr together. */
 const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
+/** A git that is still there so long after KILL hangs in the kernel. */
+const GIVE_UP_MS = 5000;
 
 /** Each is stronger than what a repository's own configuration says. */
 const CONFIG = {
@@ -174,20 +191,11 @@ export class Git {
   }
 
   async #runOnce(args: readonly string[], run: GitRun): Promise<GitAnswer> {
-    const { cwd = '/', input = '', orStatus = 0, signal, place } = run;
+    const { orStatus = 0, signal, place } = run;
     signal?.throwIfAborted();
     const command = args.find(arg => !arg.startsWith('-')) ?? '';
     if (place !== undefined) refuseStuck(place, command);
-    const group = { cwd, env: this.#env, input, timeoutMs: this.#timeoutMs, killGraceMs: this.#killGraceMs, signal };
-    const end = await runInGroup(this.#program, [...this.#ownArgs, ...args], {
-      ...group,
-      maxOutputBytes: MAX_OUTPUT_BYTES,
-    }).catch((error: unknown) => {
-      throw new GitError('ERR_GIT_NOT_STARTED', command, 'could not be started', (error as Error).message, {
-        cause: error,
-      });
-    });
-    const { exitCode, stdout, stderr, ended, stuck } = end;
+    const { exitCode, stdout, stderr, ended, stuck } = await this.#process(command, args, run);
     const text = stdout.toString().trim();
     // A conflict is told on stdout.
     const words = `${stderr}\n${text}`;
@@ -206,6 +214,50 @@ export class Git {
     if (exitCode === 0 || (exitCode !== null && exitCode === orStatus)) return { exitCode, stdout, text };
     const how = exitCode === null ? 'was killed' : `failed with ${String(exitCode)}`;
     throw new GitError('ERR_GIT_FAILED', command, how, words, { exitCode });
+  }
+
+  /** Runs it to its end and that of its output, or ends it with all of its group. */
+  async #process(command: string, args: readonly string[], run: GitRun): Promise<GitEnd> {
+    const { cwd = '/', input: stdin, signal } = run;
+    const output = { stdout: [] as Uint8Array[], stderr: [] as Uint8Array[] };
+    let bytes = 0;
+    const end = new AbortController();
+    const onAbort = (): void => {
+      end.abort('cancelled' satisfies Ended);
+    };
+    const timer = setTimeout(() => {
+      end.abort('timeout' satisfies Ended);
+    }, this.#timeoutMs);
+    signal?.addEventListener('abort', onAbort, { once: true });
+    try {
+      const { pid, exitCode, fate } = await runInGroup(this.#program, [...this.#ownArgs, ...args], {
+        cwd,
+        env: this.#env,
+        stdin,
+        signal: end.signal,
+        killGraceMs: this.#killGraceMs,
+        killWaitMs: GIVE_UP_MS,
+        output: (stream, chunk) => {
+          bytes += chunk.byteLength;
+          if (bytes <= MAX_OUTPUT_BYTES) output[stream].push(chunk);
+          else end.abort('output' satisfies Ended);
+          return undefined;
+        },
+      });
+      return {
+        exitCode,
+        stdout: Buffer.concat(output.stdout),
+        stderr: Buffer.concat(output.stderr).toString(),
+        ended: fate === undefined ? undefined : (end.signal.reason as Ended),
+        stuck: fate === undefined || fate === 'gone' ? undefined : pid,
+      };
+    } catch (error) {
+      const { message } = error as Error;
+      throw new GitError('ERR_GIT_NOT_STARTED', command, 'could not be started', message, { cause: error });
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', onAbort);
+    }
   }
 }
 

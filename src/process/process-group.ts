@@ -3,7 +3,7 @@ import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process'
 import { setTimeout as delay } from 'node:timers/promises';
 import { hasLiveMember } from './process-table.js';
 
-/** How long a group may take to vanish after KILL, ms: longer, and it hangs in the kernel. */
+/** How long a group may take to vanish after KILL, ms. */
 export const KILL_WAIT_MS = 500;
 
 const FIRST_LOOK_MS = 5;
@@ -13,13 +13,38 @@ const FIRST_TABLE_LOOK_MS = 100;
 
 const groups = new Set<number>();
 
-/** Starts a program as the leader of a new process group, which shares the agent's fate until the leader exits. */
+/** The child once it runs; throws what kept it from starting, with the system's code. */
+export async function started(
+  program: string,
+  cwd: string | undefined,
+  start: () => ChildProcess,
+): Promise<ChildProcess> {
+  try {
+    const child = start();
+    await new Promise<void>((resolve, reject) => {
+      child.once('spawn', resolve);
+      child.once('error', reject);
+    });
+    return child;
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    // The system blames the program also when the directory is missing.
+    const where = cwd === undefined ? '' : ` in working directory ${cwd}`;
+    throw Object.assign(new Error(`cannot start ${program}${where}: ${message}`, { cause: error }), { code });
+  }
+}
+
+/** Starts a program as the leader of a new process group, which shares this process's fate until the leader exits. */
 export function startGroup(program: string, args: readonly string[], options: SpawnOptions): ChildProcess {
   const child = spawn(program, args, { ...options, detached: true });
   const { pid } = child;
   if (pid !== undefined) {
+    if (groups.size === 0) process.on('exit', killGroupsNow);
     groups.add(pid);
-    child.once('exit', () => groups.delete(pid));
+    child.once('exit', () => {
+      groups.delete(pid);
+      if (groups.size === 0) process.off('exit', killGroupsNow);
+    });
   }
   return child;
 }
@@ -49,13 +74,16 @@ export function isGroupGone(pgid: number): boolean {
   return signalGroup(pgid, 0) === 'gone';
 }
 
-/** TERM, after `graceMs` KILL. Tells whether the group is gone; `refused` when it is not ours to signal. */
-export async function endGroup(pgid: number, graceMs: number): Promise<'gone' | 'alive' | 'refused'> {
+/** What became of a group: `refused` when it is not ours to signal, `alive` when even KILL did not end it in time. */
+export type GroupFate = 'gone' | 'alive' | 'refused';
+
+/** TERM, after `graceMs` KILL; resolves when the group has vanished, or `killWaitMs` after KILL. */
+export async function endGroup(pgid: number, graceMs: number, killWaitMs = KILL_WAIT_MS): Promise<GroupFate> {
   const signalled = signalGroup(pgid, 'SIGTERM');
   if (signalled !== 'sent') return signalled;
   if (await vanishes(pgid, graceMs)) return 'gone';
   signalGroup(pgid, 'SIGKILL');
-  return (await vanishes(pgid, KILL_WAIT_MS)) ? 'gone' : 'alive';
+  return (await vanishes(pgid, killWaitMs)) ? 'gone' : 'alive';
 }
 
 async function vanishes(pgid: number, withinMs: number): Promise<boolean> {
@@ -67,8 +95,9 @@ async function vanishes(pgid: number, withinMs: number): Promise<boolean> {
     const nowMs = performance.now();
     const last = nowMs >= endMs;
     if (last || nowMs - startMs >= tableLookMs) {
-      // Where process 1 does not reap orphans (many containers), dead members answer to signals for ever.
-      if (!(await hasLiveMember(pgid))) return true;
+      // Where process 1 does not reap orphans (many containers), dead members answer to signals for ever. A group that
+      // cannot be looked for, as with no files left, counts as alive.
+      if (!(await hasLiveMember(pgid).catch(() => true))) return true;
       tableLookMs *= 2;
     }
     if (last) return false;

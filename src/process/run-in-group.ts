@@ -1,135 +1,177 @@
-/** Runs a program as the leader of a process group of its own, and ends all of the group when it has to end. */
-import type { ChildProcess, ChildProcessWithoutNullStreams } from 'node:child_process';
-import { once } from 'node:events';
+/** Runs a program as the leader of a process group, to its exit and the end of its output, or ends the group. */
+import type { ChildProcess } from 'node:child_process';
+import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { onAbort } from '../wait/abort.js';
-import { isGroupGone, killGroupsNow, signalGroup, startGroup } from './process-group.js';
-import { hasLiveMember } from './process-table.js';
+import { endGroup, type GroupFate, isGroupGone, started, startGroup } from './process-group.js';
 
-export interface GroupOptions {
-  readonly cwd: string;
-  readonly env: NodeJS.ProcessEnv;
-  readonly input: string;
-  readonly timeoutMs: number;
-  /** From TERM to KILL. */
+export interface GroupRun {
+  readonly cwd?: string | undefined;
+  readonly env?: NodeJS.ProcessEnv | undefined;
+  /** Without it, stdin is /dev/null. */
+  readonly stdin?: string | Uint8Array | undefined;
+  /** Ends the group when it is aborted. */
+  readonly signal: AbortSignal;
+  /** From TERM to KILL, ms. */
   readonly killGraceMs: number;
-  /** Of stdout and stderr together. */
-  readonly maxOutputBytes: number;
-  readonly signal: AbortSignal | undefined;
+  /** How long the group may take to vanish after KILL, ms. */
+  readonly killWaitMs: number;
+  /** How long output is waited for after an exit, ms. Default: to its end, for as long as any process holds the pipe. */
+  readonly drainMs?: number;
+  /** Gets the output. Where it gives a promise, nothing more is read until that resolves: the program has to wait. */
+  output(stream: 'stdout' | 'stderr', chunk: Uint8Array): Promise<void> | undefined;
+  /** Gets what went wrong with the program's stdin and output. */
+  warn?(message: string): void;
 }
 
 export interface GroupEnd {
+  readonly pid: number;
   /** Null when a signal ended it. */
   readonly exitCode: number | null;
-  readonly stdout: Buffer;
-  readonly stderr: string;
-  /** Why it was ended by us, if it was. */
-  readonly ended: Ended | undefined;
-  /** The group, when somebody of it was still there so long after the KILL that nobody waits for it any more. */
-  readonly stuck: number | undefined;
+  readonly signal: string | null;
+  readonly durationMs: number;
+  /** What became of a group that was to be ended; undefined when the program ended by itself. */
+  readonly fate: GroupFate | undefined;
 }
 
-type Ended = 'timeout' | 'output' | 'cancelled';
+type Exit = Pick<GroupEnd, 'exitCode' | 'signal' | 'durationMs'>;
 
-/** A pipe that somebody outside of the group holds is let go so long after the KILL. */
-const LET_GO_MS = 1000;
-/** Who is there so long after the KILL hangs in the kernel. */
-const GIVE_UP_MS = 5000;
-const LOOK_MS = 50;
+/** How long the output of a program that has ended is waited for while another process holds the pipe open, ms. */
+export const DRAIN_MS = 200;
+/** In that time, more than lies in any pipe: what comes then is another process's. */
+const DRAIN_BYTES = 2 * 1024 * 1024;
 
-/** How many; a process that ends takes them along. */
-let running = 0;
+/** Rejects when the program cannot be started, with the system's code. */
+export async function runInGroup(program: string, args: readonly string[], run: GroupRun): Promise<GroupEnd> {
+  const { cwd, env, stdin, signal } = run;
+  const startMs = performance.now();
+  const child = await started(program, cwd, () =>
+    startGroup(program, args, { cwd, env, stdio: [stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'] }),
+  );
+  const pid = Number(child.pid);
+  if (stdin !== undefined) feed(child, stdin, run);
+  const output = new GroupOutput(child, run);
+  const exited = new Promise<Exit>(resolve => {
+    child.once('exit', (exitCode, signalName) => {
+      resolve({ exitCode, signal: signalName, durationMs: Math.round(performance.now() - startMs) });
+    });
+  });
+  const whole = exited.then(async exit => {
+    await output.drained(run.drainMs);
+    return exit;
+  });
+  const ended = fateOf(pid, child, run);
+  try {
+    const exit = await Promise.race([whole, ended.then(() => undefined)]);
+    if (exit !== undefined && !signal.aborted) return { pid, ...exit, fate: undefined };
+    const fate = await ended;
+    await output.drained(DRAIN_MS);
+    return { pid, exitCode: null, signal: null, durationMs: Math.round(performance.now() - startMs), fate };
+  } finally {
+    output.close();
+    // One that cannot be ended must not keep this process from its end.
+    child.unref();
+  }
+}
+
+function feed(child: ChildProcess, stdin: string | Uint8Array, { warn }: GroupRun): void {
+  child.stdin?.on('error', (error: NodeJS.ErrnoException) => {
+    // A program is free not to read its input, or not all of it.
+    if (error.code !== 'EPIPE' && error.code !== 'ECONNRESET') warn?.(`stdin failed: ${error.message}`);
+  });
+  child.stdin?.end(stdin);
+}
 
 /**
- * Resolves when it has ended and nobody holds its output any more, or when it cannot be ended. Rejects when it cannot be
- * started.
+ * Resolves once the run is aborted and its group has been ended, as far as that goes. A group that was empty at the exit
+ * is signalled no more: its output may be waited for much longer, and its number may by then be another group's.
  */
-export async function runInGroup(program: string, args: readonly string[], options: GroupOptions): Promise<GroupEnd> {
-  if (running++ === 0) process.on('exit', killGroupsNow);
-  try {
-    return await runToEnd(program, args, options);
-  } finally {
-    if (--running === 0) process.off('exit', killGroupsNow);
-  }
-}
-
-async function runToEnd(program: string, args: readonly string[], options: GroupOptions): Promise<GroupEnd> {
-  const { cwd, env, input, timeoutMs, killGraceMs, maxOutputBytes, signal } = options;
-  const child = startGroup(program, args, { cwd, env, stdio: 'pipe' }) as ChildProcessWithoutNullStreams;
-  const closed = once(child, 'close') as Promise<[exitCode: number | null]>;
-  // Short of open files it was given no pipes, and its 'error' is yet to come.
-  if (!(child as ChildProcess).stdin) await closed;
-  const output = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
-  let ended: Ended | undefined;
-  let killing: NodeJS.Timeout | undefined;
-  let giveUpMs = Infinity;
-  let onGivenUp = (): void => undefined;
-  const signalAll = (wanted: NodeJS.Signals): void => {
-    // Not started: there is no group, and 'error' says why.
-    if (child.pid !== undefined) signalGroup(child.pid, wanted);
-    if (wanted === 'SIGKILL') giveUpMs = Math.min(giveUpMs, performance.now() + GIVE_UP_MS);
-  };
-  const end = (why: Ended): void => {
-    if (ended !== undefined) return;
-    ended = why;
-    signalAll('SIGTERM');
-    killing = setTimeout(() => {
-      signalAll('SIGKILL');
-      killing = setTimeout(() => {
-        child.stdout.destroy();
-        child.stderr.destroy();
-        killing = setTimeout(onGivenUp, GIVE_UP_MS - LET_GO_MS);
-      }, LET_GO_MS);
-    }, killGraceMs);
-  };
-  let bytes = 0;
-  for (const name of ['stdout', 'stderr'] as const) {
-    child[name].on('data', (chunk: Buffer) => {
-      bytes += chunk.byteLength;
-      if (bytes > maxOutputBytes) end('output');
-      else output[name].push(chunk);
-    });
-  }
-  // It may end without having read its input; then the exit status tells how that was.
-  child.stdin.on('error', () => undefined);
-  child.stdin.end(input);
-  // Its leader gone, the rest of a group that was to be ended is of no use, and might hold locks.
+function fateOf(pid: number, child: ChildProcess, { signal, killGraceMs, killWaitMs }: GroupRun): Promise<GroupFate> {
+  let isGone = false;
   child.once('exit', () => {
-    if (ended !== undefined) signalAll('SIGKILL');
+    isGone = isGroupGone(pid);
   });
-  const timer = setTimeout(() => end('timeout'), timeoutMs);
-  const stopListening = onAbort(signal, () => end('cancelled'));
-  try {
-    const givenUp = new Promise<undefined>(resolve => {
-      onGivenUp = () => resolve(undefined);
+  return new Promise((resolve, reject) => {
+    onAbort(signal, () => {
+      if (isGone) resolve('gone');
+      else endGroup(pid, killGraceMs, killWaitMs).then(resolve, reject);
     });
-    const exit = await Promise.race([closed, givenUp]);
-    // Without its leader others of the group may still be there.
-    const isStuck = ended !== undefined && child.pid !== undefined && (await outlives(child.pid, () => giveUpMs));
-    if (isStuck) letGo(child, closed);
-    const [exitCode] = isStuck ? [null] : (exit ?? (await closed));
-    const stdout = Buffer.concat(output.stdout);
-    const stuck = isStuck ? child.pid : undefined;
-    return { exitCode, stdout, stderr: Buffer.concat(output.stderr).toString(), ended, stuck };
-  } finally {
-    clearTimeout(timer);
-    clearTimeout(killing);
-    stopListening();
-  }
+  });
 }
 
-/** Whether somebody of the group is there at that time, which is not known before the KILL. What cannot be asked for is. */
-async function outlives(pgid: number, endMs: () => number): Promise<boolean> {
-  while (!isGroupGone(pgid) && (await hasLiveMember(pgid).catch(() => true))) {
-    if (performance.now() >= endMs()) return true;
-    await delay(LOOK_MS);
-  }
-  return false;
-}
+class GroupOutput {
+  readonly #streams: Readable[];
+  readonly #closed: Promise<void>;
+  #paused: Promise<void> | undefined;
+  #pauses = 0;
+  #bytes = 0;
+  #onBytes: () => void = () => undefined;
 
-/** It keeps this process from nothing any more, its end neither. */
-function letGo(child: ChildProcessWithoutNullStreams, closed: Promise<unknown>): void {
-  closed.catch(() => undefined);
-  for (const stream of [child.stdin, child.stdout, child.stderr]) stream.destroy();
-  child.unref();
+  constructor(child: ChildProcess, run: GroupRun) {
+    const { stdout, stderr } = child;
+    if (stdout === null || stderr === null) throw new Error('the program was started without pipes');
+    this.#streams = [stdout, stderr];
+    this.#closed = new Promise(resolve =>
+      child.once('close', () => {
+        resolve();
+      }),
+    );
+    this.#read('stdout', stdout, run);
+    this.#read('stderr', stderr, run);
+  }
+
+  #read(name: 'stdout' | 'stderr', stream: Readable, run: GroupRun): void {
+    stream.on('data', (chunk: Uint8Array) => {
+      if (this.#paused !== undefined) {
+        // At a child's exit Node resumes its streams, also paused ones.
+        stream.pause();
+        stream.unshift(chunk);
+        return;
+      }
+      const ready = run.output(name, chunk);
+      if (ready !== undefined) this.#pauseUntil(ready);
+      this.#bytes += chunk.byteLength;
+      this.#onBytes();
+    });
+    stream.on('error', error => {
+      run.warn?.(`reading ${name} failed: ${error.message}`);
+    });
+  }
+
+  /** Resolves at the end of the output, or after so long in which it could be read, or after DRAIN_BYTES. */
+  async drained(withinMs = Infinity): Promise<void> {
+    if (withinMs === Infinity) return this.#closed;
+    const stop = new AbortController();
+    const mostBytes = this.#bytes + DRAIN_BYTES;
+    this.#onBytes = () => {
+      if (this.#bytes > mostBytes) stop.abort();
+    };
+    try {
+      await Promise.race([this.#closed, this.#readableFor(withinMs, stop.signal)]);
+    } finally {
+      stop.abort();
+    }
+  }
+
+  close(): void {
+    for (const stream of this.#streams) stream.destroy();
+  }
+
+  #pauseUntil(ready: Promise<void>): void {
+    for (const each of this.#streams) each.pause();
+    this.#pauses++;
+    this.#paused = ready.then(() => {
+      this.#paused = undefined;
+      for (const each of this.#streams) each.resume();
+    });
+  }
+
+  /** So long in one go: what lies in the pipe at the exit may take several. */
+  async #readableFor(timeMs: number, signal: AbortSignal): Promise<void> {
+    for (let pauses = -1; pauses !== this.#pauses && !signal.aborted;) {
+      await this.#paused;
+      pauses = this.#pauses;
+      await delay(timeMs, undefined, { signal }).catch(() => undefined); // aborted: no longer needed
+    }
+  }
 }

@@ -1,14 +1,12 @@
 /** Plays the agent of a FakeDrone, on the main thread: the same frames, the same order of calls, functions for methods. */
-import { Batches } from '../queue/agent/batches.js';
-import { describe, failed, type Outcome, returned } from '../queue/agent/outcome.js';
-import { Outputs } from '../queue/agent/outputs.js';
-import type { RunningCall } from '../queue/agent/running-call.js';
-import { decode, encode } from '../queue/wire/codec/codec.js';
-import { decodeCredit } from '../queue/wire/credits.js';
+import { AgentCore } from '../queue/agent/agent-core.js';
+import type { CallContext } from '../queue/agent/call-context.js';
+import { type Outcome, returned } from '../queue/agent/outcome.js';
+import { decode } from '../queue/wire/codec/codec.js';
 import type { FarEnd, RelayedChannel } from '../queue/drone/endpoint.js';
 import type { ProcessId } from '../queue/wire/methods.js';
-import { encodeFrame, FrameReader } from '../queue/wire/frames.js';
-import { type CallHead, decodeCall, FrameType, PROTOCOL_VERSION, type ReadyReport } from '../queue/wire/messages.js';
+import { encodeFrame } from '../queue/wire/frames.js';
+import { type CallHead, decodeCall, FrameType } from '../queue/wire/messages.js';
 import { Printer } from './printer.js';
 import { BREAK_THREAD } from './fake-transport.js';
 
@@ -70,26 +68,21 @@ export class FakeAgent implements FarEnd {
   readonly #drone: FakeAgentDrone;
   /** A batch comes whole, so only the last one can still grow. */
   #recorded: { readonly batch: number; readonly calls: FakeCall[] } = { batch: 0, calls: [] };
-  readonly #batches = new Batches({
-    execute: (batch, index, call, running) => this.#execute(batch, index, call, running),
-    answer: (batch, index, outcome) => {
-      this.#channel.send(encodeFrame(outcome.type, batch, index, outcome.payload));
-      return Promise.resolve();
+  readonly #core = new AgentCore({
+    link: {
+      send: (type, batch, index, payload) => {
+        this.#channel.send(encodeFrame(type, batch, index, payload));
+      },
     },
+    execute: (call, context, batch, index) => this.#execute(call, context, batch, index),
     cancelWaitMs: () => 0,
-  });
-  readonly #outputs = new Outputs({
-    send: (batch, index, payload) => {
-      this.#channel.send(encodeFrame(FrameType.Output, batch, index, payload));
+    take: (type, batch, _index, payload) => {
+      if (type === FrameType.Call) this.#note(batch, payload);
+      return this.#drone.fault() === 'freeze';
     },
-    congested: () => false,
-    drained: () => Promise.resolve(),
   });
   /** Of the calls that run, in the order they started. */
   readonly #printers = new Set<Printer>();
-  readonly #reader = new FrameReader((type, batch, index, payload) => {
-    this.#take(type, batch, index, payload);
-  });
 
   constructor(channel: RelayedChannel, drone: FakeAgentDrone) {
     this.#channel = channel;
@@ -101,12 +94,12 @@ export class FakeAgent implements FarEnd {
   }
 
   receive(bytes: Uint8Array): void {
-    this.#reader.push(bytes);
+    this.#core.receive(bytes);
   }
 
   ended(): void {
     this.#drone.ended();
-    void this.#batches.stop();
+    void this.#core.stop();
   }
 
   /** Of the call that started last of those that run. */
@@ -127,34 +120,12 @@ export class FakeAgent implements FarEnd {
       return;
     }
     this.#channel.send(Buffer.from(`${this.#channel.marker} ${process.version}\n`));
-    const ready: ReadyReport = { protocol: PROTOCOL_VERSION, pid: process.pid, nodeVersion: process.version };
-    this.#channel.send(encodeFrame(FrameType.Ready, 0, 0, encode(ready)));
+    this.#core.ready(process);
   }
 
   #end(cause: Error | undefined): void {
     this.#channel.end(cause);
     this.ended();
-  }
-
-  #take(type: number, batch: number, index: number, payload: Uint8Array): void {
-    const frozen = this.#drone.fault() === 'freeze';
-    switch (type) {
-      case FrameType.Call:
-        this.#note(batch, payload);
-        if (!frozen) this.#batches.add(batch, index, payload);
-        return;
-      case FrameType.Cancel:
-        if (!frozen) this.#batches.cancel(batch, index);
-        return;
-      case FrameType.Credit:
-        if (!frozen) this.#outputs.credit(batch, index, decodeCredit(payload));
-        return;
-      case FrameType.Ping:
-        if (!frozen) this.#channel.send(encodeFrame(FrameType.Pong, batch, index));
-        return;
-      default:
-        throw new Error(`a fake agent was sent a frame of type ${String(type)}`);
-    }
   }
 
   #note(batch: number, payload: Uint8Array): void {
@@ -167,7 +138,7 @@ export class FakeAgent implements FarEnd {
     this.#recorded.calls.push({ method, args: decode(args) as unknown[] });
   }
 
-  async #execute(batch: number, index: number, call: CallHead, running: RunningCall): Promise<Outcome> {
+  async #execute(call: CallHead, context: CallContext, batch: number, index: number): Promise<Outcome> {
     switch (this.#drone.fault()) {
       case undefined:
         break;
@@ -196,22 +167,16 @@ export class FakeAgent implements FarEnd {
     }
     if (typeof method !== 'function') {
       const error = new Error(`there is no method '${call.method}' on this fake drone`);
-      return failed('call', Object.assign(error, { code: 'ERR_NO_METHOD' }));
+      throw Object.assign(error, { code: 'ERR_NO_METHOD' });
     }
-    const printer = new Printer(call.streams ? this.#outputs.open(batch, index, running.signal) : undefined);
+    const printer = new Printer(context.output);
     this.#printers.add(printer);
     try {
       const value: unknown = await Reflect.apply(method, this.#drone.methods, decode(call.args) as unknown[]);
       await printer.printed;
-      if (!running.isCancelled) return returned(value);
-    } catch (error) {
-      if (!call.isKill) return failed('call', error);
-      const message = `processes could not be killed: ${describe(error)}`;
-      this.#channel.send(encodeFrame(FrameType.Warning, batch, index, encode(message)));
-      return returned([]);
+      if (!context.signal.aborted) return returned(value);
     } finally {
       this.#printers.delete(printer);
-      this.#outputs.close(batch);
     }
     return NEVER;
   }

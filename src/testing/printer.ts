@@ -1,6 +1,8 @@
 /** What a fake drone's method prints, as a command would: no faster than it is consumed. */
 import type { OutputSink } from '../queue/agent/call-context.js';
-import { LARGEST_PIECE_BYTES } from '../queue/wire/credits.js';
+import { OUTPUT_LIMITS } from '../queue/wire/credits.js';
+
+const { pieceBytes } = OUTPUT_LIMITS;
 
 export class Printer {
   readonly #sink: OutputSink | undefined;
@@ -23,8 +25,8 @@ export class Printer {
   }
 
   async #send(stream: 'stdout' | 'stderr', bytes: Uint8Array): Promise<void> {
-    for (let at = 0; at < bytes.byteLength && this.#sink !== undefined; at += LARGEST_PIECE_BYTES) {
-      const hasRoom = this.#sink.write(stream, bytes.subarray(at, at + LARGEST_PIECE_BYTES));
+    for (let at = 0; at < bytes.byteLength && this.#sink !== undefined; at += pieceBytes) {
+      const hasRoom = this.#sink.write(stream, bytes.subarray(at, at + pieceBytes));
       if (!hasRoom) await this.#sink.drained();
     }
   }

@@ -11,8 +11,13 @@ import { Cancelled } from './call-context.js';
 import { failed, type Outcome } from './outcome.js';
 import { RunningCall } from './running-call.js';
 
-/** Runs one call; resolves whatever happens, but for a Cancelled when a cancel ended it. */
-export type Execute = (batch: number, index: number, call: CallHead, running: RunningCall) => Promise<Outcome>;
+/** Runs one call; resolves whatever happens, with a Cancelled when a cancel ended it. */
+export type Execute = (
+  batch: number,
+  index: number,
+  call: CallHead,
+  running: RunningCall,
+) => Promise<Outcome | Cancelled>;
 
 export interface BatchesOptions {
   readonly execute: Execute;
@@ -124,21 +129,12 @@ export class Batches {
       batch.running = { index, cancel };
     });
     try {
-      const ended = await Promise.race([this.#execute(number, index, call, running), gaveUp]);
+      const ended = await Promise.race([this.#options.execute(number, index, call, running), gaveUp]);
       if (ended instanceof Cancelled) return cancelled(call, ended);
       return running.isCancelled ? cancelled(call, new Cancelled(true)) : ended;
     } finally {
       clearTimeout(waiting);
       batch.running = undefined;
-    }
-  }
-
-  async #execute(number: number, index: number, call: CallHead, running: RunningCall): Promise<Outcome | Cancelled> {
-    try {
-      return await this.#options.execute(number, index, call, running);
-    } catch (error) {
-      if (error instanceof Cancelled) return error;
-      throw error;
     }
   }
 }

@@ -1,6 +1,6 @@
 /** The methods that every agent has, by name. */
 import type { UtilityMethods } from '../wire/methods.js';
-import type { AgentContext } from './call-context.js';
+import type { CallContext } from './call-context.js';
 import { copyFileOrDirectory, initialize, writeToFile } from './files.js';
 import { executeCommand } from './execute-command.js';
 import { killProcesses } from './kill-processes.js';
@@ -11,7 +11,7 @@ import { transferBy } from './transfer.js';
 /** Arguments are as they came over the wire: each method checks its own. */
 type BuiltIns = {
   readonly [K in keyof UtilityMethods]: (
-    context: AgentContext,
+    context: CallContext,
     ...args: unknown[]
   ) => Promise<ReturnType<UtilityMethods[K]>>;
 };

@@ -1,6 +1,6 @@
 /** What a method may know and do about the call it serves. */
 import type { TransferOrder } from '../transfer/order.js';
-import type { Transfer } from './transfers.js';
+import type { TransferStream } from './transfer-stream.js';
 
 export interface CallContext {
   /** Aborted when the call is cancelled or the link is gone: end what you started, then settle, one way or another. */
@@ -10,12 +10,8 @@ export interface CallContext {
   /** Where a command's output goes while it runs; absent when nobody asked for it. */
   readonly output: OutputSink | undefined;
   warn(message: string): void;
-}
-
-/** What an agent on a drone has, besides. */
-export interface AgentContext extends CallContext {
   /** Starts to exchange files with the controller. */
-  openTransfer(order: TransferOrder): Transfer;
+  openTransfer(order: TransferOrder): TransferStream;
 }
 
 export interface OutputSink {

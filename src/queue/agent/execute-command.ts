@@ -5,10 +5,10 @@ import { once } from 'node:events';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { basename, dirname, resolve } from 'node:path';
 import { LIVES_ON } from '../../process/end-script.js';
+import { started } from '../../process/process-group.js';
 import { invalidArgument } from '../../option/invalid-argument.js';
 import { envArg, fieldsArg, listArg, optionalTextArg, textArg } from './arguments.js';
 import { Cancelled, type CallContext } from './call-context.js';
-import { started } from './run.js';
 
 /**
  * Somebody must wait for the command and write down its status, and the agent may be gone by then: so a small shell

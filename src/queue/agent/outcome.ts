@@ -7,6 +7,8 @@ import { FrameType, type FailedReport } from '../wire/messages.js';
 export interface Outcome {
   readonly type: typeof FrameType.Value | typeof FrameType.Failed;
   readonly payload: Uint8Array;
+  /** Of the call that it answers, where that is a later one of its batch: those before it then do not run. */
+  readonly index?: number;
 }
 
 const DESCRIPTION_CHARS = 10_000;

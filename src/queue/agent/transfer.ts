@@ -3,7 +3,7 @@ import { onAbort } from '../../wait/abort.js';
 import type { FileTransferResult } from '../wire/methods.js';
 import { readOrder, type TransferMethod } from '../transfer/order.js';
 import type { TransferReport } from '../wire/messages.js';
-import { Cancelled, type AgentContext } from './call-context.js';
+import { Cancelled, type CallContext } from './call-context.js';
 
 /** Named in the warning; the result has more. */
 const MAX_SHOWN = 10;
@@ -11,27 +11,23 @@ const NOTHING = { bytes: 0, files: 0, folders: 0, links: 0 };
 
 export function transferBy(
   method: TransferMethod,
-): (context: AgentContext, ...args: unknown[]) => Promise<FileTransferResult> {
+): (context: CallContext, ...args: unknown[]) => Promise<FileTransferResult> {
   return async (context, ...args) => {
     const order = readOrder(method, args);
     const transfer = context.openTransfer(order);
     const { side } = transfer;
     onAbort(context.signal, () => side.cancel());
-    try {
-      const own = await side.run();
-      if (side.far === undefined) transfer.report(own);
-      // The worker thread's side is over, too, when the call is answered: nothing partial is left there either.
-      const far = await side.farReport;
-      if (context.signal.aborted) throw new Cancelled(true);
-      return resultOf(context, order.canFail, own, far);
-    } finally {
-      transfer.close();
-    }
+    const own = await side.run();
+    if (side.far === undefined) transfer.report(own);
+    // The worker thread's side is over, too, when the call is answered: nothing partial is left there either.
+    const far = await side.farReport;
+    if (context.signal.aborted) throw new Cancelled(true);
+    return resultOf(context, order.canFail, own, far);
   };
 }
 
 function resultOf(
-  context: AgentContext,
+  context: CallContext,
   canFail: boolean,
   own: TransferReport,
   far: TransferReport,

@@ -2,7 +2,7 @@
  * The output of one running call, on its way to whoever asked for it: the reading loop of `call.output()`, or the function
  * `onOutput`, which gets the next chunk when it is done with the last. What was consumed is credited to the drone.
  */
-import { ReceiveWindow } from '../wire/credits.js';
+import { OUTPUT_LIMITS, ReceiveWindow } from '../wire/credits.js';
 import type { QueuedCall } from '../drone/call.js';
 import type { OutputChunk } from '../drone/call-output.js';
 import { ProtocolError } from '../wire/frames.js';
@@ -19,7 +19,7 @@ export interface OutputFlowEvents {
 export class OutputFlow {
   readonly #call: QueuedCall;
   readonly #events: OutputFlowEvents;
-  readonly #window = new ReceiveWindow();
+  readonly #window = new ReceiveWindow(OUTPUT_LIMITS);
   readonly #held: OutputChunk[] = [];
   #isBusy = false;
   #pending: Promise<void> | undefined;

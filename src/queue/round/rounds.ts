@@ -302,19 +302,11 @@ export class Rounds {
   #end(round: Round): void {
     this.#round = undefined;
     this.droneThreads.clear();
-    this.#sortResults(round);
+    // Recorded as drones settled; callers get them in the order they gave the drones in.
+    const good = round.workers.filter(({ batch }) => !batch.failure);
+    this.#results = new Map(good.map(({ drone, batch }) => [drone, batch.values]));
     const results = this.#results.size;
     this.#reports.roundEnded(performance.now() - round.startedAtMs, results, round.workers.length - results);
-  }
-
-  /** Results were recorded as drones settled; callers get them in the order they gave the drones in. */
-  #sortResults(round: Round): void {
-    const sorted: DroneResults = new Map();
-    for (const { drone } of round.workers) {
-      const values = this.#results.get(drone);
-      if (values) sorted.set(drone, values);
-    }
-    this.#results = sorted;
   }
 
   #takeResults(): DroneResults {

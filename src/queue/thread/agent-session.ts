@@ -62,6 +62,8 @@ export class AgentSession {
   readonly #abort = new AbortController();
   readonly #connectTimeoutMs: number;
   readonly #clock: ConnectClock;
+  /** Of the agent's start, once there was one. */
+  marker: string | undefined;
   #stream: AgentStream | undefined;
   #stderr = '';
   #isReady = false;
@@ -119,12 +121,14 @@ export class AgentSession {
     const { signal } = this.#abort;
     const start = await newAgentStart(this.#spec, this.#owner.settings);
     signal.throwIfAborted();
+    this.marker = start.marker;
     const ready = this.#awaitReady(start.marker, signal);
     // The transport's own rejection tells more; without it this one is still awaited below.
     ready.catch(() => undefined);
     const transport = await this.#owner.loadTransport(this.#spec.transport);
     signal.throwIfAborted();
-    await inTurn(this.#owner.turns, signal, this.#moveTo, async pause => {
+    const onWait = (): void => this.#moveTo('waiting');
+    await inTurn(this.#owner.turns, signal, onWait, async pause => {
       const context = this.#context(held, signal, pause);
       onChannel(await transport.open(this.#spec, start, this.#channelEvents(), context));
       this.#moveTo('bootstrap');
@@ -149,7 +153,7 @@ export class AgentSession {
       signal,
       phase: this.#moveTo,
       pause,
-      openShared: (shared, phase, open) => inTurn(turns, shared, phase, open),
+      openShared: (shared, onWait, open) => inTurn(turns, shared, onWait, open),
       relay: (key, marker, events) => this.#owner.relay(key, marker, events),
       ask: (question, asker) => this.#owner.ask(question, asker),
     };

@@ -28,7 +28,7 @@ interface Transfer {
 
 /** Whether a frame from the agent belongs to a transfer. */
 export function isOfTransfer(type: number): boolean {
-  return type >= FrameType.TransferStart && type <= FrameType.TransferCredit;
+  return type === FrameType.TransferStart || (type >= FrameType.Credit && type <= FrameType.DataEnd);
 }
 
 export class BatchTransfers {
@@ -51,13 +51,13 @@ export class BatchTransfers {
     // What was on its way when our side ended.
     if (transfer.isOver) return;
     switch (type) {
-      case FrameType.TransferData:
+      case FrameType.Data:
         transfer.side.data(payload);
         return;
-      case FrameType.TransferCredit:
+      case FrameType.Credit:
         transfer.side.credit(payload);
         return;
-      case FrameType.TransferEnd:
+      case FrameType.DataEnd:
         transfer.side.farEnd(reportIn(payload));
         return;
     }

@@ -2,6 +2,7 @@
  * The worker thread's side of a queue: takes jobs (the batches of all its drones, in one buffer), routes each batch to
  * the link of its endpoint, and sends back whatever the agents answer. DroneTaskQueue runs one on the main thread.
  */
+import { killsOver } from './agent-kill.js';
 import { BatchRun } from './batch-run.js';
 import { decode, encode } from '../wire/codec/codec.js';
 import { Link, type LinkOwner } from './link.js';
@@ -101,6 +102,7 @@ export class Dispatcher {
     for (const loaded of await Promise.allSettled(this.#transports.values())) {
       if (loaded.status === 'fulfilled') await loaded.value.idle?.();
     }
+    await killsOver();
     this.#outbox.flush();
   }
 

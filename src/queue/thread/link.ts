@@ -266,7 +266,9 @@ export class Link {
   }
 
   #kill(): Promise<boolean | undefined> {
-    return killAgent(this.#channel, this.#agentPid, message => {
+    const { marker } = this.#session;
+    const { killGraceMs } = this.#owner.settings;
+    return killAgent({ channel: this.#channel, pid: this.#agentPid, marker, killGraceMs }, message => {
       this.#report({ state: 'warning', message });
     });
   }

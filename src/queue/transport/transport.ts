@@ -41,12 +41,11 @@ export interface Channel {
   /** Orderly end: the agent sees the end of its stdin and ends itself. */
   close(): void;
   /**
-   * Ends an agent that does not answer, by other means than its stdin: the agent at once, what `run` has started in it
-   * by TERM and after the kill grace KILL. Resolves to whether all of that is known to be gone, rejects when nothing could
-   * be done or learnt; either within the kill grace (10 s of it at most) and 4 s. `pid` is what the agent said of itself.
-   * `destroy` must follow, and may come before this is over: it lets it come to its end.
+   * Runs a script by /bin/sh where the agent runs, without that one's help: it no longer answers, and is to be killed.
+   * `said` gets what the script prints. Resolves at its end; rejects when it cannot be run, or at once with the reason of
+   * `signal`, and the script goes on. `destroy` must follow, and may come before this is over: it lets it come to its end.
    */
-  kill?(pid: number): Promise<boolean>;
+  runBeside?(script: string, said: (chunk: Uint8Array) => void, signal: AbortSignal): Promise<void>;
   /** End at once; a local agent is killed. */
   destroy(): void;
 }
@@ -78,11 +77,14 @@ export interface TransportContext {
    * leaves nothing behind.
    */
   readonly signal: AbortSignal;
-  /** Reports how far the connection has come. */
+  /** Reports how far the connection has come, from `connect` on: each `connect` is one more connection that is tried. */
   phase(phase: Phase): void;
   readonly pause: Pause;
-  /** Runs `open` in a turn of its own: it opens a connection that several drones share, and that outlives each of them. */
-  openShared<T>(signal: AbortSignal, phase: (phase: Phase) => void, open: (pause: Pause) => Promise<T>): Promise<T>;
+  /**
+   * Runs `open` in a turn of its own: it opens a connection that several drones share, and that outlives each of them.
+   * `onWait` is called when it has no turn yet, or none any more in a pause.
+   */
+  openShared<T>(signal: AbortSignal, onWait: () => void, open: (pause: Pause) => Promise<T>): Promise<T>;
   /** A channel to the drone's far end on the main thread, for transports that have one there (see FakeDrone). */
   relay(key: string, marker: string, events: ChannelEvents): Channel;
   /**
@@ -94,11 +96,11 @@ export interface TransportContext {
 
 export interface Transport {
   /**
-   * Called in phase `connect`, in one of the thread's turns to connect; the turn ends when the agent is ready or this has
-   * rejected. Rejections are TransportErrors; anything else counts as `unreachable`.
+   * Called in one of the thread's turns to connect, which ends when the agent is ready or this has rejected. Rejections are
+   * TransportErrors; anything else counts as `unreachable`.
    */
   open(spec: EndpointSpec, start: AgentStart, events: ChannelEvents, context: TransportContext): Promise<Channel>;
-  /** Resolves when nothing is left of channels that were destroyed or killed; where absent, nothing ever is. */
+  /** Resolves when nothing is left of channels that were destroyed; where absent, nothing ever is. */
   idle?(): Promise<void>;
 }
 

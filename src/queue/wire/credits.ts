@@ -1,16 +1,41 @@
 /**
- * Credits: how a stream that flows over the boundaries (a command's output) keeps pace with whoever consumes it. The
- * sender may be ahead by one window; what was consumed is told it back in Credit frames. Whoever sends counts with a
- * SendWindow, whoever receives with a ReceiveWindow; what lies between them is never more than a window.
+ * Credits: how a stream that flows over the boundaries (a command's output, a file) keeps pace with its consumer. The
+ * sender may be ahead by one window; the consumer reports what it has dealt with in Credit frames. The sender counts with
+ * a SendWindow, the receiver with a ReceiveWindow; what lies between them is never more than a window.
  */
 import { ProtocolError, readU32 } from './frames.js';
 
-/** Sent and not yet consumed, per call. Covers a link of 10 MB/s at 25 ms; 1,000 stuck consumers hold 256 MB. */
-export const WINDOW_BYTES = 256 * 1024;
-/** Longest piece that may be sent at once; also what one read of a pipe gives. */
-export const LARGEST_PIECE_BYTES = 64 * 1024;
-/** Told back only in lots, so that a little output costs no credit frame at all. */
-const CREDIT_BYTES = 64 * 1024;
+export interface StreamLimits {
+  /** Sent and not yet dealt with. */
+  readonly windowBytes: number;
+  /** The same at first: what is under way stands in front of whatever else is to be sent, a cancel for one. */
+  readonly firstBytes: number;
+  /** The same over a slow link. A piece longer than that travels alone. */
+  readonly fewestBytes: number;
+  /** Longest piece. */
+  readonly pieceBytes: number;
+  /** Counted for each piece beside its bytes, so that a window of tiny pieces does not take a lot of memory either. */
+  readonly pieceCostBytes: number;
+  /** Credit is sent in lots of at least so much. */
+  readonly creditBytes: number;
+}
+
+const OUTPUT_WINDOW_BYTES = 256 * 1024;
+
+/** The output of one call. The window covers a link of 10 MB/s at 25 ms; 1,000 stuck consumers hold 256 MB. */
+export const OUTPUT_LIMITS: StreamLimits = {
+  windowBytes: OUTPUT_WINDOW_BYTES,
+  firstBytes: OUTPUT_WINDOW_BYTES,
+  fewestBytes: OUTPUT_WINDOW_BYTES,
+  // What one read of a pipe gives.
+  pieceBytes: 64 * 1024,
+  pieceCostBytes: 0,
+  // So that a little output costs no credit frame at all.
+  creditBytes: 64 * 1024,
+};
+
+/** A link that deals with a sender's limit in less gets twice as much the next time, one that takes longer half of it. */
+const SLOW_MS = 1000;
 
 /** Payload of a Credit frame: u32le bytes. */
 export function encodeCredit(bytes: number): Uint8Array {
@@ -19,38 +44,55 @@ export function encodeCredit(bytes: number): Uint8Array {
   return payload;
 }
 
+/** Throws ProtocolError for what is not such a payload. */
 export function decodeCredit(payload: Uint8Array): number {
+  if (payload.byteLength !== 4) throw new ProtocolError(`a credit of ${String(payload.byteLength)} bytes, not 4`);
   return readU32(payload, 0);
 }
 
 /** The sender's count. */
 export class SendWindow {
-  #unconsumed = 0;
+  readonly #limits: StreamLimits;
+  #ahead = 0;
+  #limit: number;
+  /** Dealt with since the limit was looked at, and when that was. */
+  #credited = 0;
+  #lookedAtMs = performance.now();
   #closed = false;
   #waiting: (() => void)[] = [];
+
+  constructor(limits: StreamLimits) {
+    this.#limits = limits;
+    this.#limit = limits.firstBytes;
+  }
 
   /** Nothing more is sent. */
   get closed(): boolean {
     return this.#closed;
   }
 
-  /** Whether the next piece has to wait for `opened`. */
-  get full(): boolean {
-    return !this.#closed && this.#unconsumed + LARGEST_PIECE_BYTES > WINDOW_BYTES;
+  /** Whether a piece, by default the longest, has to wait for `opened`. */
+  isFull(bytes = this.#limits.pieceBytes): boolean {
+    return !this.#closed && this.#ahead > 0 && this.#ahead + this.#costOf(bytes) > this.#limit;
   }
 
   sent(bytes: number): void {
-    this.#unconsumed += bytes;
+    this.#ahead += this.#costOf(bytes);
   }
 
+  /** Throws ProtocolError for credit for what was never sent. */
   credit(bytes: number): void {
-    this.#unconsumed = Math.max(0, this.#unconsumed - bytes);
+    if (bytes > this.#ahead) {
+      throw new ProtocolError(`credit for ${String(bytes)} bytes, where ${String(this.#ahead)} are on their way`);
+    }
+    this.#ahead -= bytes;
+    this.#adapt(bytes);
     this.#wake();
   }
 
-  /** Resolves when there is room for a piece, or nobody to wait for any more. */
-  async opened(): Promise<void> {
-    while (this.full) await new Promise<void>(resolve => this.#waiting.push(resolve));
+  /** Resolves when there is room for such a piece, or when nothing more is sent. */
+  async opened(bytes?: number): Promise<void> {
+    while (this.isFull(bytes)) await new Promise<void>(resolve => this.#waiting.push(resolve));
   }
 
   close(): void {
@@ -58,8 +100,22 @@ export class SendWindow {
     this.#wake();
   }
 
+  #costOf(bytes: number): number {
+    return bytes + this.#limits.pieceCostBytes;
+  }
+
+  #adapt(bytes: number): void {
+    this.#credited += bytes;
+    if (this.#credited < this.#limit) return;
+    const { fewestBytes, windowBytes } = this.#limits;
+    const nowMs = performance.now();
+    const isSlow = nowMs - this.#lookedAtMs > SLOW_MS;
+    this.#limit = isSlow ? Math.max(this.#limit / 2, fewestBytes) : Math.min(this.#limit * 2, windowBytes);
+    this.#credited = 0;
+    this.#lookedAtMs = nowMs;
+  }
+
   #wake(): void {
-    if (this.full) return;
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const resolve of waiting) resolve();
@@ -68,21 +124,28 @@ export class SendWindow {
 
 /** The receiver's count. */
 export class ReceiveWindow {
+  readonly #limits: StreamLimits;
   #uncredited = 0;
   #consumed = 0;
 
-  /** Throws ProtocolError when the sender does not keep to its window: memory must not depend on its manners. */
-  arrived(bytes: number): void {
-    this.#uncredited += bytes;
-    if (this.#uncredited <= WINDOW_BYTES) return;
-    const ahead = `${String(this.#uncredited)} bytes ahead of its consumer`;
-    throw new ProtocolError(`the output of a call is ${ahead}, ${String(WINDOW_BYTES)} are allowed`);
+  constructor(limits: StreamLimits) {
+    this.#limits = limits;
   }
 
-  /** Gives the bytes that are to be credited now, mostly 0. */
+  /** Throws ProtocolError when the sender does not keep to its window: memory must not depend on its manners. */
+  arrived(bytes: number): void {
+    const { windowBytes, pieceCostBytes } = this.#limits;
+    this.#uncredited += bytes + pieceCostBytes;
+    if (this.#uncredited <= windowBytes) return;
+    const ahead = `${String(this.#uncredited)} bytes ahead of its consumer`;
+    throw new ProtocolError(`what is sent for a call is ${ahead}, ${String(windowBytes)} are allowed`);
+  }
+
+  /** Takes a piece's bytes as dealt with. Gives the bytes that are to be credited now, mostly 0. */
   consumed(bytes: number): number {
-    this.#consumed += bytes;
-    if (this.#consumed < CREDIT_BYTES) return 0;
+    const { creditBytes, pieceCostBytes } = this.#limits;
+    this.#consumed += bytes + pieceCostBytes;
+    if (this.#consumed < creditBytes) return 0;
     const credit = this.#consumed;
     this.#consumed = 0;
     this.#uncredited -= credit;

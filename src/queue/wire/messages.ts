@@ -9,7 +9,7 @@
 import { type FrameWriter, HEADER_BYTES, readF64, readU16, readU8 } from './frames.js';
 
 /** Sent in the agent's Ready frame; both sides come from one package, so a mismatch means someone else is talking. */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 /** Who sends which frame, and what its payload holds (`value` = a codec value, see codec.ts). */
 export const FrameType = {
@@ -19,9 +19,11 @@ export const FrameType = {
   Call: 3, // see writeCall
   Cancel: 4, // index: the call to end, now or when its turn comes, or EVERY_CALL; also from the main thread to the worker thread, there also UNLESS_SENT
   Ping: 5, // also from the main thread to the worker thread
+
+  // Both ways between the worker thread and the agent, of the call that its batch is at.
   Credit: 6, // u32le: so many bytes of the call's stream are dealt with, see credits.ts; also from the main thread to the worker thread
-  Data: 7, // of a file on its way to the drone, see transfer/parts.ts
-  DataEnd: 8, // value TransferReport: our side of the call's transfer is over
+  Data: 7, // of a file, see transfer/parts.ts
+  DataEnd: 8, // value TransferReport: this side of the call's transfer is over; the agent's awaits the other one
 
   // From the agent; Value to Output are passed on to the main thread untouched.
   Ready: 16, // value ReadyReport; the agent takes calls from now on
@@ -30,10 +32,7 @@ export const FrameType = {
   Warning: 19, // value string; batch 0 when it belongs to none
   Output: 20, // u8 stream (1 stdout, 2 stderr), then bytes; only for calls that asked for it
   Pong: 21, // also from the worker thread to the main thread; there `batch` is the number of a probe, or 0
-  TransferStart: 22, // the turn of a transfer call has come; from here to TransferCredit it is the worker thread that answers
-  TransferData: 23, // as Data, from the drone
-  TransferEnd: 24, // value TransferReport: the agent's side is over; a DataEnd is awaited
-  TransferCredit: 25, // as Credit, for Data
+  TransferStart: 22, // the turn of a transfer call has come: the worker thread starts its side
 
   // From the main thread to the worker thread.
   Batch: 32, // index: how many Call frames follow it; payload see encodeBatchHead

@@ -38,6 +38,7 @@ test('nothing runs, and no pidfile is there, when the log cannot be closed', asy
     killGraceMs: 0,
     output: undefined,
     warn: (message: string) => assert.fail(message),
+    openTransfer: () => assert.fail(),
   };
   const options = { workingDirectory: folder, logFile: 'log', pidfileName: 'pid' };
   await assert.rejects(executeCommand(context, ['touch', 'ran'], options), { code: 'EBADF' });

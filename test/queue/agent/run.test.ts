@@ -7,7 +7,7 @@ import test from 'node:test';
 import { execFileSync } from 'node:child_process';
 import type { Cancelled, OutputSink } from '../../../src/queue/agent/call-context.js';
 import { run } from '../../../src/queue/agent/run.js';
-import { LARGEST_PIECE_BYTES, WINDOW_BYTES } from '../../../src/queue/wire/credits.js';
+import { OUTPUT_LIMITS } from '../../../src/queue/wire/credits.js';
 import type { RunResult } from '../../../src/queue/wire/methods.js';
 import { FrameType } from '../../../src/queue/wire/messages.js';
 import { leakCheck } from '../../support/leak-check.js';
@@ -16,6 +16,8 @@ import { isRunning, temporaryFolder } from '../../support/processes-left.js';
 import { startAgent, type TestAgent } from './spawn-agent.js';
 
 leakCheck();
+
+const { windowBytes, pieceBytes } = OUTPUT_LIMITS;
 
 /** Most memory that a process has had resident, bytes. */
 function peakMemory(pid: number): number {
@@ -188,19 +190,19 @@ test('output that nobody consumes stops the command at one window, and goes on w
   };
   agent.sendCall(1, 0, 'run', ['yes & exec yes no >&2'], { streams: true });
   // No fuller than this: the next piece might not fit any more.
-  await more(WINDOW_BYTES - LARGEST_PIECE_BYTES);
+  await more(windowBytes - pieceBytes);
   // Time enough for more, were it allowed.
   await agent.call('run', 'head -c 20000000 /dev/zero');
   for (let credits = 0; credits < 3; credits++) {
-    const heldBytes = sentBytes() - credits * LARGEST_PIECE_BYTES;
-    assert.ok(heldBytes <= WINDOW_BYTES, `${String(heldBytes)} bytes are ahead`);
-    agent.credit(1, 0, LARGEST_PIECE_BYTES);
+    const heldBytes = sentBytes() - credits * pieceBytes;
+    assert.ok(heldBytes <= windowBytes, `${String(heldBytes)} bytes are ahead`);
+    agent.credit(1, 0, pieceBytes);
     await more(1);
   }
   agent.credit(1, 7, 1_000_000_000);
   agent.credit(99, 0, 1_000_000_000);
   await agent.call('run', 'head -c 20000000 /dev/zero');
-  assert.ok(sentBytes() <= WINDOW_BYTES + 3 * LARGEST_PIECE_BYTES);
+  assert.ok(sentBytes() <= windowBytes + 3 * pieceBytes);
   agent.cancel(1, 0);
   assert.equal((await agent.failure(1, 0)).kind, 'cancelled');
 });
@@ -213,7 +215,7 @@ test('what a command wrote before its exit is sent however late it is consumed, 
   const pid = String(parseInt((first.value as { text: string }).text));
   await agent.call('run', `while test -d /proc/${pid}; do sleep 0.01; done; head -c 20000000 /dev/zero`);
   const sentBytes = (): number => outputOf(agent, 1).length + outputOf(agent, 2).length;
-  assert.ok(sentBytes() <= WINDOW_BYTES, `${String(sentBytes())} bytes are ahead`);
+  assert.ok(sentBytes() <= windowBytes, `${String(sentBytes())} bytes are ahead`);
   const totalBytes = 300_001 + pid.length;
   for (let creditedBytes = 0; creditedBytes < totalBytes;) {
     await agent.settle();
@@ -311,7 +313,10 @@ test('a command that has exited is not signalled by its number, however long its
   };
   const warn = (message: string): never => assert.fail(message);
   // More than is read in one go, less than a pipe holds.
-  const running = run({ signal, killGraceMs: 100, output, warn }, 'echo $$; head -c 100000 /dev/zero');
+  const running = run(
+    { signal, killGraceMs: 100, output, warn, openTransfer: () => assert.fail() },
+    'echo $$; head -c 100000 /dev/zero',
+  );
   await until(() => pid > 0);
   // Not a zombie either: its end has been noticed here.
   await until(() => !existsSync(`/proc/${String(pid)}`));

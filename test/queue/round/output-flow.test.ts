@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { WINDOW_BYTES } from '../../../src/queue/wire/credits.js';
+import { OUTPUT_LIMITS } from '../../../src/queue/wire/credits.js';
 import { QueuedCall, type CallOptions } from '../../../src/queue/drone/call.js';
 import { LocalDrone } from '../../../src/queue/drone/local-drone.js';
 import { OutputFlow } from '../../../src/queue/round/output-flow.js';
@@ -37,7 +37,7 @@ for (const [name, payload, message] of NONSENSE) {
 
 test('a drone that sends more than its window to a consumer that is stuck is refused', () => {
   const { flow } = flowTo(() => new Promise(() => undefined));
-  flow.take(output(WINDOW_BYTES));
+  flow.take(output(OUTPUT_LIMITS.windowBytes));
   assert.equal(flow.isBusy, true);
   assert.throws(() => { flow.take(output(1)); }, { code: 'ERR_PROTOCOL' }); // prettier-ignore
 });

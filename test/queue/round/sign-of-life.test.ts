@@ -56,6 +56,7 @@ const cases: readonly [what: string, sign: string, error: DroneError | undefined
   ],
   ['kills that were ended', 'answers', failure({ kind: 'timeout', notStarted: [call], killed: true })],
   ['kills that an agent does not end', 'silent', failure({ kind: 'timeout', mayHaveRun: [call], killed: true })],
+  ['no file to be opened here in time', 'none', failure({ kind: 'timeout', phase: 'connect', cause: noFile })],
   ['no time for another attempt', 'silent', failure({ kind: 'timeout', phase: 'waiting', cause: late })],
   ['kills without an answer', 'silent', failure({ kind: 'timeout' })],
   ['an onOutput that takes too long', 'answers', failure({ kind: 'timeout', completed: [1] })],

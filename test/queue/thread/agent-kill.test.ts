@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import test from 'node:test';
 import { killAgent } from '../../../src/queue/thread/agent-kill.js';
 import type { Channel } from '../../../src/queue/transport/transport.js';
@@ -6,42 +7,81 @@ import { leakCheck } from '../../support/leak-check.js';
 
 leakCheck();
 
-function channel(kill?: (pid: number) => Promise<boolean>): Channel {
+const MARKER = 'drone-0123456789abcdef';
+
+type RunBeside = NonNullable<Channel['runBeside']>;
+
+function hung(runBeside?: RunBeside, pid: number | undefined = 4711): Parameters<typeof killAgent>[0] {
   const nothing = (): void => undefined;
   const plain = { write: nothing, hold: nothing, release: nothing, close: nothing, destroy: nothing };
-  return kill === undefined ? plain : { ...plain, kill };
+  const channel = runBeside === undefined ? plain : { ...plain, runBeside };
+  return { channel, pid, marker: MARKER, killGraceMs: 2000 };
 }
 
-async function told(kill?: (pid: number) => Promise<boolean>): Promise<[boolean | undefined, string[]]> {
+/** A script that prints this, and ends. */
+function saying(text: string): RunBeside {
+  return (_script, said) => {
+    said(Buffer.from(text));
+    return Promise.resolve();
+  };
+}
+
+async function told(runBeside?: RunBeside): Promise<[boolean | undefined, string[]]> {
   const warnings: string[] = [];
-  const known = await killAgent(channel(kill), 4711, message => warnings.push(message));
+  const known = await killAgent(hung(runBeside), message => warnings.push(message));
   return [known, warnings];
 }
 
 test('an agent that is gone with all that it ran is known to be', async () => {
-  const pids: number[] = [];
-  const kill = (pid: number): Promise<boolean> => {
-    pids.push(pid);
-    return Promise.resolve(true);
-  };
-  assert.deepEqual(await told(kill), [true, []]);
-  assert.deepEqual(pids, [4711]);
+  const scripts: string[] = [];
+  const [known, warnings] = await told((script, said) => {
+    scripts.push(script);
+    return saying('4711 gone\n')(script, said, new AbortController().signal);
+  });
+  assert.deepEqual([known, warnings], [true, []]);
+  assert.match(scripts.join(), new RegExp(`x4711:${MARKER}`));
 });
 
-test('an agent that may not be gone is told in a warning', async () => {
-  const [known, warnings] = await told(() => Promise.resolve(false));
-  assert.equal(known, false);
-  assert.match(warnings.join(), /^the agent \(process 4711\) does not answer, and is not known to be gone/);
+test('the first word about an agent counts, and one that may not be gone becomes a warning', async () => {
+  for (const text of ['4711 alive\n', '4711 refused\n4711 gone\n', '4711 unknown\n']) {
+    const [known, warnings] = await told(saying(text));
+    assert.equal(known, false);
+    assert.match(warnings.join(), /^the agent \(process 4711\) does not answer, and is not known to be gone/);
+  }
 });
 
-test('a kill that fails is told in a warning, with its reason', async () => {
+test('a kill that fails becomes a warning with its reason', async () => {
   const [known, warnings] = await told(() => Promise.reject(new Error('no route')));
   assert.equal(known, false);
   assert.match(warnings.join(), /could not be killed: no route$/);
 });
 
-test('a kill that takes long is not waited for', async () => {
-  assert.deepEqual(await told(() => new Promise(() => undefined)), [false, []]);
+test('a script that says nothing of the agent becomes a warning with what it says', async () => {
+  const [known, warnings] = await told(saying('sh: not found\n'));
+  assert.equal(known, false);
+  assert.match(warnings.join(), /could not be killed: the drone did not say what became of it: sh: not found$/);
+});
+
+test('a kill that takes long is not waited for, is given up in time, and then becomes a warning', async t => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  let started = (): void => undefined;
+  const start = new Promise<void>(resolve => (started = resolve));
+  let warned = (_message: string): void => undefined;
+  const warning = new Promise<string>(resolve => (warned = resolve));
+  const known = killAgent(
+    hung(async (_script, _said, signal) => {
+      started();
+      await once(signal, 'abort');
+      signal.throwIfAborted();
+    }),
+    message => {
+      warned(message);
+    },
+  );
+  await start;
+  t.mock.timers.tick(60_000);
+  assert.match(await warning, /could not be killed: the drone did not say in time what became of it$/);
+  assert.equal(await known, false);
 });
 
 test('where the transport kills no agent, or the agent has told no pid, nothing is known', async () => {
@@ -49,6 +89,6 @@ test('where the transport kills no agent, or the agent has told no pid, nothing 
   const fail = (): never => {
     throw new Error('there was nothing to kill, or to tell');
   };
-  assert.equal(await killAgent(channel(fail), undefined, fail), undefined);
-  assert.equal(await killAgent(undefined, 4711, fail), undefined);
+  assert.equal(await killAgent({ ...hung(fail), pid: undefined }, fail), undefined);
+  assert.equal(await killAgent({ ...hung(), channel: undefined }, fail), undefined);
 });

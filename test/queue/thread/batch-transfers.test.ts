@@ -68,7 +68,7 @@ const LIES: readonly {
   {
     name: 'sends parts of a file for a command',
     lie: (_, say) => {
-      say(FrameType.TransferData, ROOT);
+      say(FrameType.Data, ROOT);
     },
     says: /a frame of a transfer that was not started/,
   },
@@ -87,7 +87,7 @@ const LIES: readonly {
     lie: (type, say) => {
       if (type !== FrameType.Call) return;
       say(FrameType.TransferStart);
-      say(FrameType.TransferData, CHUNK);
+      say(FrameType.Data, CHUNK);
     },
     says: /a part of a file from the side that is to receive it/,
   },
@@ -97,7 +97,7 @@ const LIES: readonly {
     lie: (type, say) => {
       if (type !== FrameType.Call) return;
       say(FrameType.TransferStart);
-      say(FrameType.TransferCredit, new Uint8Array(4).fill(255));
+      say(FrameType.Credit, new Uint8Array(4).fill(255));
     },
     says: /credit for 4294967295 bytes/,
   },
@@ -107,10 +107,10 @@ const LIES: readonly {
     lie: (type, say) => {
       if (type !== FrameType.Call) return;
       say(FrameType.TransferStart);
-      say(FrameType.TransferData, fileNamed(''));
-      for (let part = 0; part < 1000; part++) say(FrameType.TransferData, CHUNK);
+      say(FrameType.Data, fileNamed(''));
+      for (let part = 0; part < 1000; part++) say(FrameType.Data, CHUNK);
     },
-    says: /nobody had given credit for/,
+    says: /bytes ahead of its consumer/,
   },
   {
     name: 'returns before the end of a transfer',
@@ -118,8 +118,8 @@ const LIES: readonly {
     lie: (type, say) => {
       if (type !== FrameType.Call) return;
       say(FrameType.TransferStart);
-      say(FrameType.TransferData, fileNamed(''));
-      say(FrameType.TransferData, CHUNK);
+      say(FrameType.Data, fileNamed(''));
+      say(FrameType.Data, CHUNK);
       say(FrameType.Value, encode({}));
     },
     says: /a transfer returned before it was over/,
@@ -130,8 +130,8 @@ const LIES: readonly {
     lie: (type, say) => {
       if (type !== FrameType.Call) return;
       say(FrameType.TransferStart);
-      say(FrameType.TransferData, ROOT);
-      say(FrameType.TransferData, fileNamed('../../out'));
+      say(FrameType.Data, ROOT);
+      say(FrameType.Data, fileNamed('../../out'));
     },
     says: /a part with an impossible name: '\.\.\/\.\.\/out'/,
   },
@@ -141,7 +141,7 @@ const LIES: readonly {
     lie: (type, say) => {
       if (type !== FrameType.Call) return;
       say(FrameType.TransferStart);
-      say(FrameType.TransferEnd, encode('done'));
+      say(FrameType.DataEnd, encode('done'));
     },
     says: /a transfer ended without a report/,
   },

@@ -1,11 +1,10 @@
 /** This machine as a drone: the same agent as elsewhere, as a resident child process. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import type { Socket } from 'node:net';
-import { onAbort } from '../../../wait/abort.js';
+import { onAbort, raceAbort } from '../../../wait/abort.js';
 import { piecesOf } from '../../wire/frames.js';
-import { killAgent } from './kill-agent.js';
 import { type Channel, type Transport, TransportError } from '../transport.js';
-import { PendingWork } from '../../../wait/pending-work.js';
 
 /** After the agent's exit, how long its last output may take to arrive when a stranger holds the pipe open. */
 const DRAIN_MS = 200;
@@ -14,10 +13,10 @@ const FORCE_MARGIN_MS = 2000;
 const PIECE_BYTES = 64 * 1024;
 
 const dying = new Set<Dying>();
-const kills = new PendingWork();
 
 export const transport: Transport = {
   open(_spec, start, events, context) {
+    context.phase('connect');
     return new Promise((resolve, reject) => {
       // Detached, so that a Ctrl-C in the scheduler's terminal is the scheduler's to handle.
       const child = spawn(process.execPath, ['-e', start.loader, start.marker], { detached: true, stdio: 'pipe' });
@@ -68,8 +67,7 @@ export const transport: Transport = {
         child.kill('SIGKILL');
         destroy();
       });
-      const kill = (): Promise<boolean> => kills.add(killAgent(child.pid ?? 0, start.marker, context.killGraceMs));
-      const channel = channelTo(child, streams, kill, destroy);
+      const channel = channelTo(child, streams, destroy);
       if (!context.held) channel.release();
       child.once('spawn', () => {
         child.stdin.write(start.input);
@@ -80,7 +78,7 @@ export const transport: Transport = {
 
   async idle() {
     for (const agent of dying) agent.hold();
-    await Promise.all([kills.over(), ...[...dying].map(agent => agent.gone)]);
+    await Promise.all([...dying].map(agent => agent.gone));
   },
 };
 
@@ -110,12 +108,7 @@ class Dying {
   }
 }
 
-function channelTo(
-  child: ChildProcess,
-  streams: readonly Socket[],
-  kill: () => Promise<boolean>,
-  destroy: () => void,
-): Channel {
+function channelTo(child: ChildProcess, streams: readonly Socket[], destroy: () => void): Channel {
   return {
     endsAgent: true,
     write: bytes => {
@@ -135,7 +128,22 @@ function channelTo(
       for (const stream of streams) stream.unref();
     },
     close: () => child.stdin?.end(),
-    kill,
+    runBeside,
     destroy,
   };
+}
+
+/** See Channel.runBeside. */
+async function runBeside(script: string, said: (chunk: Uint8Array) => void, signal: AbortSignal): Promise<void> {
+  // Detached, so that a Ctrl-C in the scheduler's terminal does not reach it.
+  const shell = spawn('/bin/sh', ['-c', script], { detached: true, stdio: ['ignore', 'pipe', 'ignore'] });
+  try {
+    const closed = once(shell, 'close');
+    // Without a process there may be no pipe, whatever its type says; the error follows.
+    if (shell.pid !== undefined) shell.stdout.on('data', said);
+    await raceAbort(signal, closed);
+  } finally {
+    if (shell.pid !== undefined) shell.stdout.destroy();
+    shell.unref();
+  }
 }

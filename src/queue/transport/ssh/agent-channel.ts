@@ -2,8 +2,8 @@
 import type { ClientChannel } from 'ssh2';
 import { piecesOf } from '../../wire/frames.js';
 import type { Channel, ChannelEvents } from '../transport.js';
-import type { AgentKiller } from './agent-killer.js';
 import type { SshConnection } from './connection.js';
+import type { SideScript } from './side-script.js';
 
 /** After the agent's exit, how long its last output may take to arrive when a stranger holds the pipe open. */
 const DRAIN_MS = 1000;
@@ -13,17 +13,17 @@ export class AgentChannel implements Channel {
   readonly #connection: SshConnection;
   readonly #channel: ClientChannel;
   readonly #events: ChannelEvents;
-  readonly #killer: AgentKiller;
+  readonly #beside: SideScript;
   #exit: Error | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isOurEnd = false;
   #ended = false;
 
-  constructor(connection: SshConnection, channel: ClientChannel, events: ChannelEvents, killer: AgentKiller) {
+  constructor(connection: SshConnection, channel: ClientChannel, events: ChannelEvents, beside: SideScript) {
     this.#connection = connection;
     this.#channel = channel;
     this.#events = events;
-    this.#killer = killer;
+    this.#beside = beside;
     channel
       .on('data', (chunk: Buffer) => {
         if (!this.#ended) events.data(chunk);
@@ -82,18 +82,18 @@ export class AgentChannel implements Channel {
     if (this.#exit !== undefined) this.#connection.end();
   }
 
-  kill(pid: number): Promise<boolean> {
-    return this.#killer.kill(pid);
+  runBeside(script: string, said: (chunk: Uint8Array) => void, signal: AbortSignal): Promise<void> {
+    return this.#beside.run(script, said, signal);
   }
 
   destroy(): void {
     this.#isOurEnd = true;
-    if (!this.#killer.isAtWork) this.#connection.destroy();
+    if (!this.#beside.isAtWork) this.#connection.destroy();
   }
 
-  /** Its killer, who has yet to hear what became of it, ends the connection himself. */
+  /** A script that has yet to say what became of the agent ends the connection itself. */
   #letGo(): void {
-    if (!this.#killer.isAtWork) this.#connection.end();
+    if (!this.#beside.isAtWork) this.#connection.end();
   }
 
   #end(cause: Error | undefined): void {

@@ -4,7 +4,7 @@ import { systemClock } from '../../../wait/clock.js';
 import { TransportError } from '../transport.js';
 import type { ConnectionSettings } from './connection.js';
 import type { SshEndpointSpec } from './ssh-endpoint.js';
-import type { Server } from './plain/server.js';
+import type { ConnectAgain } from './plain/ender.js';
 import { connectThrough } from './tunnel.js';
 
 /** Who ends something is answered after the kill grace and about as much; an attempt may always take as long. */
@@ -26,7 +26,7 @@ export function secondConnection(
   spec: SshEndpointSpec,
   settings: ConnectionSettings,
   killGraceMs: number,
-): (signal: AbortSignal) => Promise<Server> {
+): ConnectAgain {
   const limitMs = Math.max(Math.min(settings.connectTimeoutMs, LONGEST_MS), killGraceMs + MARGIN_MS);
   return async signal => {
     const late = new AbortController();

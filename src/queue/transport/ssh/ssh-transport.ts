@@ -6,12 +6,12 @@ import { type AgentStart, type ChannelEvents, type Transport, TransportError } f
 import type { EndpointSpec } from '../../wire/messages.js';
 import { raceAbort } from '../../../wait/abort.js';
 import { AgentChannel } from './agent-channel.js';
-import { AgentKiller, killsOver } from './agent-killer.js';
 import type { ConnectionSettings, SshConnection } from './connection.js';
 import type { SshEndpointSpec } from './ssh-endpoint.js';
 import { PlainAgent } from './plain/plain-agent.js';
-import type { Server } from './plain/server.js';
+import type { ConnectAgain } from './plain/ender.js';
 import { secondConnection } from './second-connection.js';
+import { SideScript } from './side-script.js';
 import { AgentProbe } from './agent-probe.js';
 import { connectThrough } from './tunnel.js';
 
@@ -33,12 +33,7 @@ export const transport: Transport = {
       context.phase('bootstrap');
       const connectAgain = secondConnection(spec, settings, context.killGraceMs);
       if (spec.agent === 'none') return plainAgent(connection, spec, start, events, connectAgain);
-      const killer = new AgentKiller({
-        connection,
-        connectAgain,
-        marker: start.marker,
-        killGraceMs: context.killGraceMs,
-      });
+      const beside = new SideScript(connection, connectAgain);
       // The agent's end is that of its connection, too; but where none came up, the connection serves without, and a kill
       // has more to do.
       const ended: ChannelEvents = {
@@ -49,13 +44,13 @@ export const transport: Transport = {
           events.diagnostics(chunk);
         },
         end: cause => {
-          if (!killer.isAtWork) connection.end();
+          if (!beside.isAtWork) connection.end();
           events.end(cause);
         },
       };
-      if (spec.agent === 'node') return await startAgent(connection, spec, start, ended, killer, signal);
+      if (spec.agent === 'node') return await startAgent(connection, spec, start, ended, beside, signal);
       const probe = new AgentProbe(start.marker, ended);
-      const channel = await startAgent(connection, spec, start, probe, killer, signal);
+      const channel = await startAgent(connection, spec, start, probe, beside, signal);
       const hasNode = await raceAbort(signal, probe.hasNode);
       return hasNode ? channel : plainAgent(connection, spec, start, events, connectAgain);
     } catch (error) {
@@ -63,8 +58,6 @@ export const transport: Transport = {
       throw error;
     }
   },
-
-  idle: killsOver,
 };
 
 async function startAgent(
@@ -72,7 +65,7 @@ async function startAgent(
   spec: SshEndpointSpec,
   start: AgentStart,
   events: ChannelEvents,
-  killer: AgentKiller,
+  beside: SideScript,
   signal: AbortSignal,
 ): Promise<AgentChannel> {
   // The login shell is replaced, so that no process of it stands between the server and the agent.
@@ -80,7 +73,7 @@ async function startAgent(
   const channel = await connection.exec(
     command,
     signal,
-    opened => new AgentChannel(connection, opened, events, killer),
+    opened => new AgentChannel(connection, opened, events, beside),
   );
   channel.write(start.input);
   return channel;
@@ -91,7 +84,7 @@ function plainAgent(
   spec: SshEndpointSpec,
   start: AgentStart,
   events: ChannelEvents,
-  connectAgain: (signal: AbortSignal) => Promise<Server>,
+  connectAgain: ConnectAgain,
 ): PlainAgent {
   return new PlainAgent({
     server: connection,

@@ -4,19 +4,25 @@
  */
 import type { ClientChannel } from 'ssh2';
 import { onAbort } from '../../../../wait/abort.js';
-import { Command } from './command.js';
+import { Command, type CommandOutput } from './command.js';
 import { END_WORDS, endScript, type EndWord, type Target } from '../../../../process/end-script.js';
 import type { ExecSlots } from './exec-slots.js';
 import { isChannelRefused, type Server } from './server.js';
-import { execText } from './shell-text.js';
+import { type ExecText, execText } from './shell-text.js';
 
-export interface EnderOptions {
+/** Opens a second connection to the same drone; gives up when aborted. */
+export type ConnectAgain = (signal: AbortSignal) => Promise<Server>;
+
+/** The connections that a command may take. */
+export interface Way {
   readonly server: Server;
   readonly slots: ExecSlots;
-  /** A second connection to the same drone; gives up when aborted. */
-  readonly connectAgain: (signal: AbortSignal) => Promise<Server>;
-  /** Nobody waits any more: a second connection ends with it, and the first is its owner's. */
+  readonly connectAgain: ConnectAgain;
+  /** The command is no longer waited for: a second connection ends with it, and the first is its owner's. */
   readonly gone: AbortSignal;
+}
+
+export interface EnderOptions extends Way {
   /** From TERM to KILL, ms. */
   readonly graceMs: () => number;
 }
@@ -54,33 +60,39 @@ export class Ender {
   };
 
   async #endAll(wanted: readonly Wanted[]): Promise<void> {
-    const { server, slots, gone, connectAgain } = this.#options;
-    const text = execText({
-      script: endScript(
-        wanted.map(({ target }) => target),
-        this.#options.graceMs(),
-      ),
-    });
+    const targets = wanted.map(({ target }) => target);
     const answers = new Answers(wanted);
-    const listenOn = (on: Server) => (channel: ClientChannel) => {
-      const command = new Command(on, channel, text, answers);
-      command.endInput();
-      return command;
-    };
-    let second: Server | undefined;
-    const stopListening = onAbort(gone, () => second?.destroy());
-    try {
-      const command = await slots.startNow(text, listenOn(server)).catch(async (error: unknown) => {
-        if (!isChannelRefused(error)) throw error;
-        second = await connectAgain(gone);
-        return second.exec(text.command, gone, listenOn(second));
-      });
-      await command.over;
-      answers.finish();
-    } finally {
-      stopListening();
-      second?.end();
-    }
+    await runNow(this.#options, execText({ script: endScript(targets, this.#options.graceMs()) }), answers);
+    answers.finish();
+  }
+}
+
+/**
+ * Runs a command to its end, past those that wait for a channel, and over a second connection where the server allows no
+ * further channel.
+ */
+export async function runNow(
+  { server, slots, connectAgain, gone }: Way,
+  text: ExecText,
+  output: CommandOutput,
+): Promise<void> {
+  const listenOn = (on: Server) => (channel: ClientChannel) => {
+    const command = new Command(on, channel, text, output);
+    command.endInput();
+    return command;
+  };
+  let second: Server | undefined;
+  const stopListening = onAbort(gone, () => second?.destroy());
+  try {
+    const command = await slots.startNow(text, listenOn(server)).catch(async (error: unknown) => {
+      if (!isChannelRefused(error)) throw error;
+      second = await connectAgain(gone);
+      return second.exec(text.command, gone, listenOn(second));
+    });
+    await command.over;
+  } finally {
+    stopListening();
+    second?.end();
   }
 }
 

@@ -3,25 +3,16 @@
  * channel of its own. It is spoken to in the same frames and keeps the same order; so nobody else sees a difference, but
  * that `run` and the ending of processes are all it can do.
  */
-import { Batches } from '../../../agent/batches.js';
+import { AgentCore } from '../../../agent/agent-core.js';
 import { pidsArg } from '../../../agent/arguments.js';
-import { Cancelled, type CallContext } from '../../../agent/call-context.js';
-import { failed, messageOf, type Outcome, returned } from '../../../agent/outcome.js';
-import { Outputs } from '../../../agent/outputs.js';
-import { decode, encode } from '../../../wire/codec/codec.js';
-import { decodeCredit } from '../../../wire/credits.js';
-import { encodeFrame, FrameReader } from '../../../wire/frames.js';
+import type { CallContext } from '../../../agent/call-context.js';
 import { framesBehindBundle } from '../../../agent/loader.js';
+import { failed, type Outcome, returned } from '../../../agent/outcome.js';
+import { decode } from '../../../wire/codec/codec.js';
+import { encodeFrame } from '../../../wire/frames.js';
+import { type CallHead, decodeCall, FrameType } from '../../../wire/messages.js';
 import { type AgentStart, type Channel, type ChannelEvents, NO_NODE, TransportError } from '../../transport.js';
-import {
-  type AgentConfig,
-  type CallHead,
-  decodeCall,
-  FrameType,
-  PROTOCOL_VERSION,
-  type ReadyReport,
-} from '../../../wire/messages.js';
-import { Ender } from './ender.js';
+import { type ConnectAgain, Ender } from './ender.js';
 import { ExecSlots } from './exec-slots.js';
 import { CommandLost, run } from './plain-run.js';
 import type { Server } from './server.js';
@@ -37,8 +28,7 @@ export interface PlainAgentOptions {
   readonly events: ChannelEvents;
   /** Why there is no agent, for messages: `web1 has no Node`. */
   readonly reason: string;
-  /** A second connection to the same drone; gives up when aborted. */
-  readonly connectAgain: (signal: AbortSignal) => Promise<Server>;
+  readonly connectAgain: ConnectAgain;
 }
 
 export class PlainAgent implements Channel {
@@ -47,35 +37,19 @@ export class PlainAgent implements Channel {
   readonly #gone = new AbortController();
   readonly #slots: ExecSlots;
   readonly #ender: Ender;
-  readonly #reader = new FrameReader((type, batch, index, payload) => {
-    this.#take(type, batch, index, payload);
-  });
-  readonly #batches = new Batches({
-    execute: async (batch, index, call, running) => {
-      try {
-        return await this.#execute(batch, index, call, running.signal);
-      } finally {
-        this.#outputs.close(batch);
-      }
+  readonly #core = new AgentCore({
+    link: {
+      send: (type, batch, index, payload) => {
+        if (type === FrameType.Failed) this.#refusals.delete(batch);
+        this.#send(type, batch, index, payload);
+      },
     },
-    answer: (batch, index, outcome) => {
-      const refusal = this.#refusals.get(batch);
-      this.#refusals.delete(batch);
-      this.#send(outcome.type, batch, refusal?.outcome === outcome ? refusal.index : index, outcome.payload);
-      return Promise.resolve();
-    },
-    cancelWaitMs: () => this.#config.killGraceMs + CANCEL_MARGIN_MS,
-  });
-  readonly #outputs = new Outputs({
-    send: (batch, index, payload) => {
-      this.#send(FrameType.Output, batch, index, payload);
-    },
-    congested: () => false,
-    drained: () => Promise.resolve(),
+    execute: (call, context, batch) => this.#execute(call, context, batch),
+    cancelWaitMs: ({ killGraceMs }) => killGraceMs + CANCEL_MARGIN_MS,
+    take: (type, batch, index, payload) => this.#take(type, batch, index, payload),
   });
   /** Of batches with a call that cannot be served: the answer to that call, which stands for the whole batch. */
-  readonly #refusals = new Map<number, { readonly index: number; readonly outcome: Outcome }>();
-  #config: AgentConfig = { env: {}, killGraceMs: 2000, linkSilenceMs: Infinity };
+  readonly #refusals = new Map<number, Outcome>();
   #isOurEnd = false;
 
   constructor(options: PlainAgentOptions) {
@@ -89,7 +63,7 @@ export class PlainAgent implements Channel {
       slots: this.#slots,
       connectAgain,
       gone,
-      graceMs: () => this.#config.killGraceMs,
+      graceMs: () => this.#core.config.killGraceMs,
     });
     server.onEnd(cause => {
       this.#gone.abort();
@@ -97,12 +71,11 @@ export class PlainAgent implements Channel {
     });
     this.write(framesBehindBundle(start.input));
     events.data(Buffer.from(`${start.marker} ${NO_NODE}\n`));
-    const ready: ReadyReport = { protocol: PROTOCOL_VERSION };
-    this.#send(FrameType.Ready, 0, 0, encode(ready));
+    this.#core.ready();
   }
 
   write(bytes: Uint8Array): void {
-    if (!this.#gone.signal.aborted) this.#reader.push(bytes);
+    if (!this.#gone.signal.aborted) this.#core.receive(bytes);
   }
 
   hold(): void {
@@ -117,7 +90,7 @@ export class PlainAgent implements Channel {
   close(): void {
     if (this.#isOurEnd) return;
     this.#isOurEnd = true;
-    void this.#batches.stop().then(() => {
+    void this.#core.stop().then(() => {
       this.#server.end();
     });
   }
@@ -127,21 +100,11 @@ export class PlainAgent implements Channel {
     this.#server.destroy();
   }
 
-  #take(type: number, batch: number, index: number, payload: Uint8Array): void {
+  #take(type: number, batch: number, index: number, payload: Uint8Array): boolean {
     switch (type) {
-      case FrameType.Config:
-        this.#config = decode(payload) as AgentConfig;
-        return;
       case FrameType.Call:
         this.#refuseUnknown(batch, index, payload);
-        this.#batches.add(batch, index, payload);
-        return;
-      case FrameType.Cancel:
-        this.#batches.cancel(batch, index);
-        return;
-      case FrameType.Credit:
-        this.#outputs.credit(batch, index, decodeCredit(payload));
-        return;
+        return false;
       case FrameType.Ping:
         this.#server.ping().then(
           () => {
@@ -149,8 +112,9 @@ export class PlainAgent implements Channel {
           },
           () => undefined, // the end of the connection is told by itself
         );
-        return;
-      default: // a utility module, which is of no use here
+        return true;
+      default:
+        return type === FrameType.Utility; // of no use here
     }
   }
 
@@ -159,38 +123,27 @@ export class PlainAgent implements Channel {
     if (METHODS.includes(method) || this.#refusals.has(batch)) return;
     const why = `${method} needs an agent, and ${this.#options.reason}; without one only run works`;
     const error = Object.assign(new Error(why), { code: 'ERR_NO_AGENT' });
-    this.#refusals.set(batch, { index, outcome: failed('call', error) });
+    this.#refusals.set(batch, { ...failed('call', error), index });
   }
 
-  async #execute(batch: number, index: number, call: CallHead, signal: AbortSignal): Promise<Outcome> {
+  async #execute(call: CallHead, context: CallContext, batch: number): Promise<Outcome> {
     // A batch comes in one piece: by then all of it has been looked at.
     await Promise.resolve();
     const refusal = this.#refusals.get(batch);
-    if (refusal !== undefined) return refusal.outcome;
-    const context: CallContext = {
-      signal,
-      killGraceMs: this.#config.killGraceMs,
-      output: call.streams ? this.#outputs.open(batch, index, signal) : undefined,
-      warn: message => {
-        this.#send(FrameType.Warning, batch, index, encode(message));
-      },
-    };
+    if (refusal !== undefined) return refusal;
     const args = decode(call.args) as unknown[];
     try {
       return returned(await (call.method === 'run' ? this.#run(context, args) : this.#kill(context, args)));
     } catch (error) {
-      if (error instanceof Cancelled) throw error;
       // Whether the command was started before the connection went is not known.
       const isLost = error instanceof TransportError && error.kind === 'unreachable';
       if (isLost || error instanceof CommandLost) return failed('lost', error);
-      if (!call.isKill) return failed('call', error);
-      context.warn(`processes could not be killed: ${messageOf(error)}`);
-      return returned([]);
+      throw error;
     }
   }
 
   #run(context: CallContext, [command, options]: unknown[]): Promise<unknown> {
-    const { env } = this.#config;
+    const { env } = this.#core.config;
     return run({ server: this.#server, slots: this.#slots, ender: this.#ender, env }, context, command, options);
   }
 

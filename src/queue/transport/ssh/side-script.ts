@@ -1,0 +1,48 @@
+/** A script beside an agent that no longer answers, over a second channel or a second connection. */
+import { raceAbort } from '../../../wait/abort.js';
+import type { SshConnection } from './connection.js';
+import { type ConnectAgain, runNow } from './plain/ender.js';
+import { ExecSlots } from './plain/exec-slots.js';
+import { execText } from './plain/shell-text.js';
+
+/** How long the server itself may take for a sign of life. Without one, the connection is gone, and no agent hangs. */
+const ANSWER_MS = 1000;
+
+export class SideScript {
+  readonly #connection: SshConnection;
+  readonly #connectAgain: ConnectAgain;
+  #isAtWork = false;
+
+  constructor(connection: SshConnection, connectAgain: ConnectAgain) {
+    this.#connection = connection;
+    this.#connectAgain = connectAgain;
+  }
+
+  /** The connection is in use; it ends with that. */
+  get isAtWork(): boolean {
+    return this.#isAtWork;
+  }
+
+  /** See Channel.runBeside. Ends the connection. */
+  async run(script: string, said: (chunk: Uint8Array) => void, signal: AbortSignal): Promise<void> {
+    const server = this.#connection;
+    const over = new AbortController();
+    const gone = AbortSignal.any([signal, over.signal]);
+    const silence = setTimeout(() => {
+      over.abort(new Error('the server does not answer either'));
+    }, ANSWER_MS);
+    this.#isAtWork = true;
+    server.hold();
+    try {
+      await raceAbort(gone, server.ping());
+      clearTimeout(silence);
+      const way = { server, slots: new ExecSlots(server, gone), connectAgain: this.#connectAgain, gone };
+      await raceAbort(gone, runNow(way, execText({ script }), { stdout: said, stderr: said }));
+    } finally {
+      clearTimeout(silence);
+      this.#isAtWork = false;
+      over.abort();
+      server.destroy();
+    }
+  }
+}
