@@ -5,7 +5,8 @@ import { FrameType, PROTOCOL_VERSION } from '../../dist/queue/wire/messages.js';
 
 /** @type {import('../../dist/queue/transport/transport.js').Transport} */
 export const transport = {
-  async open(_spec, start, events) {
+  async open(_spec, start, events, context) {
+    context.phase('connect');
     const calls = new FrameReader((type, batch, index) => {
       if (type !== FrameType.Call) return;
       // No agent answers before the write to it returns.

@@ -11,6 +11,7 @@ export const BREAK_THREAD = 'ERR_FAKE_BREAK_THREAD';
 
 export const transport: Transport = {
   open(spec, start, events, context) {
+    context.phase('connect');
     return new Promise((resolve, reject) => {
       let open = false;
       const channel: Channel = context.relay(spec.key, start.marker, {

@@ -189,7 +189,7 @@ test('what fails in the master is told by its request id, and by no more', async
   assert.doesNotMatch(message, /disk/);
   const [line] = serving.lines;
   assert.equal(line?.level, 'error');
-  assert.match(line.message, /^a heartbeat of shard-1 failed: the disk at/);
+  assert.match(line.message, /^shard_master: a heartbeat of shard-1 failed: the disk at/);
   assert.equal(line.fields['requestId'], requestId);
   assert(line.fields['error'] instanceof Error);
 });
@@ -363,7 +363,7 @@ test('the lines of a log tell the request id in their text', async () => {
   await heartbeat(serving, { headers: { 'x-request-id': 'r-1' } });
   await heartbeat(serving, { token: '', headers: { 'x-request-id': 'r-2' } });
   const [failed, refused] = serving.lines.map(({ message }) => message);
-  assert.equal(failed, 'a heartbeat of shard-1 failed: full (ERR_MASTER_FAILED, request r-1)');
+  assert.equal(failed, 'shard_master: a heartbeat of shard-1 failed: full (ERR_MASTER_FAILED, request r-1)');
   assert.match(refused ?? '', /\(ERR_TOKEN_MISSING, request r-2\)$/);
 });
 

@@ -127,7 +127,8 @@ export class AgentSession {
     ready.catch(() => undefined);
     const transport = await this.#owner.loadTransport(this.#spec.transport);
     signal.throwIfAborted();
-    await inTurn(this.#owner.turns, signal, this.#moveTo, async pause => {
+    const onWait = (): void => this.#moveTo('waiting');
+    await inTurn(this.#owner.turns, signal, onWait, async pause => {
       const context = this.#context(held, signal, pause);
       onChannel(await transport.open(this.#spec, start, this.#channelEvents(), context));
       this.#moveTo('bootstrap');
@@ -152,7 +153,7 @@ export class AgentSession {
       signal,
       phase: this.#moveTo,
       pause,
-      openShared: (shared, phase, open) => inTurn(turns, shared, phase, open),
+      openShared: (shared, onWait, open) => inTurn(turns, shared, onWait, open),
       relay: (key, marker, events) => this.#owner.relay(key, marker, events),
       ask: (question, asker) => this.#owner.ask(question, asker),
     };

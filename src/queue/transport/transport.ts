@@ -77,11 +77,14 @@ export interface TransportContext {
    * leaves nothing behind.
    */
   readonly signal: AbortSignal;
-  /** Reports how far the connection has come. */
+  /** Reports how far the connection has come, from `connect` on: each `connect` is one more connection that is tried. */
   phase(phase: Phase): void;
   readonly pause: Pause;
-  /** Runs `open` in a turn of its own: it opens a connection that several drones share, and that outlives each of them. */
-  openShared<T>(signal: AbortSignal, phase: (phase: Phase) => void, open: (pause: Pause) => Promise<T>): Promise<T>;
+  /**
+   * Runs `open` in a turn of its own: it opens a connection that several drones share, and that outlives each of them.
+   * `onWait` is called when it has no turn yet, or none any more in a pause.
+   */
+  openShared<T>(signal: AbortSignal, onWait: () => void, open: (pause: Pause) => Promise<T>): Promise<T>;
   /** A channel to the drone's far end on the main thread, for transports that have one there (see FakeDrone). */
   relay(key: string, marker: string, events: ChannelEvents): Channel;
   /**
@@ -93,8 +96,8 @@ export interface TransportContext {
 
 export interface Transport {
   /**
-   * Called in phase `connect`, in one of the thread's turns to connect; the turn ends when the agent is ready or this has
-   * rejected. Rejections are TransportErrors; anything else counts as `unreachable`.
+   * Called in one of the thread's turns to connect, which ends when the agent is ready or this has rejected. Rejections are
+   * TransportErrors; anything else counts as `unreachable`.
    */
   open(spec: EndpointSpec, start: AgentStart, events: ChannelEvents, context: TransportContext): Promise<Channel>;
   /** Resolves when nothing is left of channels that were destroyed; where absent, nothing ever is. */

@@ -16,6 +16,7 @@ const dying = new Set<Dying>();
 
 export const transport: Transport = {
   open(_spec, start, events, context) {
+    context.phase('connect');
     return new Promise((resolve, reject) => {
       // Detached, so that a Ctrl-C in the scheduler's terminal is the scheduler's to handle.
       const child = spawn(process.execPath, ['-e', start.loader, start.marker], { detached: true, stdio: 'pipe' });

@@ -51,6 +51,7 @@ async function connectAt(
     const pace = Pace.of(address, settings.maxConnectingPerAddress);
     const place = await pace.enter(signal, settings.pause);
     try {
+      settings.phase('connect');
       triedSinceMs = Math.min(triedSinceMs, performance.now());
       const connection = await connectOnce(point, settings, openTunnel);
       pace.opened();
@@ -176,7 +177,8 @@ class SharedHop {
     const awaits = (what: string | undefined): void => {
       this.#awaited = what && `via ${this.name}: ${what}`;
     };
-    this.#connecting = settings.openShared(signal, phase, pause =>
+    const onWait = (): void => phase('waiting');
+    this.#connecting = settings.openShared(signal, onWait, pause =>
       connectThrough(hops.slice(0, -1), hop, { ...settings, signal, phase, awaits, pause }),
     );
     this.#connecting.then(

@@ -87,7 +87,7 @@ export async function openSession(
         signal,
         phase: reached,
         pause,
-        openShared: (shared, phase, openIt) => inTurn(new Line(1), shared, phase, openIt),
+        openShared: (shared, onWait, openIt) => inTurn(new Line(1), shared, onWait, openIt),
         held: true,
         relay: () => assert.fail('ssh needs no relay'),
         ask: question =>
@@ -107,7 +107,7 @@ export async function openSession(
           }),
       },
     );
-  const channel = await inTurn(new Line(1), signal, reached, open);
+  const channel = await inTurn(new Line(1), signal, () => reached('waiting'), open);
   return {
     channel,
     phases,

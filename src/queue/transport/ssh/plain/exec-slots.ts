@@ -4,6 +4,7 @@
  * How many that is, no server tells. It is found out: a refusal while others are open means that these are all there can
  * be; with none open it is tried again, as the server may be about to clear up the last one, and then is an answer.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ClientChannel } from 'ssh2';
 import { Line } from '../../../../wait/line.js';
 import type { ExecText } from './shell-text.js';
@@ -11,6 +12,7 @@ import { isChannelRefused, type Server } from './server.js';
 
 /** Below the ten of sshd's MaxSessions, so that there is one left to end processes with. */
 const MOST_AT_ONCE = 8;
+/** With waits that double from 2 ms on: a second in all. */
 const TRIES = 10;
 
 type Listen<T> = (channel: ClientChannel) => T;
@@ -31,19 +33,24 @@ export class ExecSlots {
    * aborted before, and the command does not run.
    */
   async start<T>({ command }: ExecText, listen: Listen<T>, signal: AbortSignal): Promise<T | undefined> {
-    for (;;) {
-      const leave = await this.#line.enter(signal).catch(() => undefined);
+    let leave: (() => void) | undefined;
+    for (let tries = 1; ;) {
+      leave ??= await this.#line.enter(signal).catch(() => undefined);
       if (leave === undefined) return undefined;
       try {
-        return await this.#execAgain(command, listen, leave, signal);
+        return await this.#exec(command, listen, leave);
       } catch (error) {
         const others = this.#line.inside - 1;
+        // It keeps its place: others would be refused, too.
+        const isAgain = isChannelRefused(error) && others === 0 && tries < TRIES;
+        if (isAgain) await delay(2 ** tries++, undefined, { signal }).catch(() => undefined);
+        if (isAgain && !signal.aborted) continue;
         const isFull = isChannelRefused(error) && others > 0;
         // Before the next one is let in.
         if (isFull) this.#line.resize(others);
         this.#free(leave);
-        if (signal.aborted) return undefined;
-        if (!isFull) throw error;
+        leave = undefined;
+        if (!isFull && !signal.aborted) throw error;
       }
     }
   }
@@ -56,19 +63,6 @@ export class ExecSlots {
     } catch (error) {
       this.#free(leave);
       throw error;
-    }
-  }
-
-  /** Keeps its place for all of its tries while no other is open. */
-  async #execAgain<T>(command: string, listen: Listen<T>, leave: () => void, signal: AbortSignal): Promise<T> {
-    for (let tries = 1; ; tries++) {
-      try {
-        return await this.#exec(command, listen, leave);
-      } catch (error) {
-        const isAlone = this.#line.inside === 1;
-        if (!isChannelRefused(error) || !isAlone || signal.aborted || tries === TRIES) throw error;
-        await this.#server.ping();
-      }
     }
   }
 
