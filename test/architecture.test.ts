@@ -230,6 +230,11 @@ const PACKAGES: readonly PackageRule[] = [
     because: 'its traps (frozen idle threads, aborts that kill a thread) are avoided in one place',
   },
   {
+    name: 'leven',
+    onlyIn: ['option/near-name.ts'],
+    because: 'names from files are compared only within the bounds that are set there',
+  },
+  {
     name: 'hot-shots',
     onlyIn: ['report/stats.ts'],
     because: 'any client with its three methods will do elsewhere',

@@ -1,6 +1,6 @@
 /** What a job of commands asks for. */
-import { invalidArgument } from '../option/invalid-argument.js';
-import { checkNames, OptionReader } from '../option/option-reader.js';
+import { checked, environment, text, timeLimit } from '../option/option-kinds.js';
+import { Option, readOptions, type Table } from '../option/option-table.js';
 import { checkRepoState } from './merge-item.js';
 import type { RepoState } from './repo-cache.js';
 import { checkPlaces, checkProject, type JobProject } from './workspace.js';
@@ -21,22 +21,23 @@ export interface ExecuteJob {
   readonly label?: string | undefined;
 }
 
-const FIELDS = ['projects', 'commands', 'env', 'timeoutMs', 'repoState', 'label'] satisfies (keyof ExecuteJob)[];
+const EXECUTE_JOB = {
+  projects: checked<readonly JobProject[]>('a list', projects => Array.isArray(projects)).required,
+  commands: checked<readonly string[]>(
+    'a list of non-empty strings',
+    commands => Array.isArray(commands) && commands.every(command => typeof command === 'string' && command !== ''),
+  ).required,
+  env: environment(),
+  timeoutMs: timeLimit(),
+  repoState: new Option<RepoState | null>('commits by connection, project and ref', state =>
+    checkRepoState(state as RepoState | null | undefined),
+  ),
+  label: text(),
+} satisfies Table<ExecuteJob>;
 
 /** Throws TypeError (`ERR_INVALID_ARG`) that names the field at fault. */
 export function checkExecuteJob(job: unknown): ExecuteJob {
-  checkNames(job, FIELDS);
-  const { projects, commands, repoState } = job as ExecuteJob;
-  const read = new OptionReader(job, FIELDS);
-  read.environment('env');
-  read.limit('timeoutMs', 'a number of milliseconds above 0', value => value > 0);
-  read.text('label');
-  if (!Array.isArray(projects)) throw invalidArgument('projects', projects, 'a list');
-  if (!Array.isArray(commands) || commands.some(command => typeof command !== 'string' || command === '')) {
-    throw invalidArgument('commands', commands, 'a list of non-empty strings');
-  }
-  checkRepoState(repoState);
-  const checked = projects.map(checkProject);
-  checkPlaces(checked);
-  return { ...(job as ExecuteJob), projects: checked };
+  const projects = readOptions(EXECUTE_JOB, job).projects.map(checkProject);
+  checkPlaces(projects);
+  return { ...(job as ExecuteJob), projects };
 }

@@ -1,12 +1,12 @@
 /** What an executor works with, and its defaults. */
 import { availableParallelism, hostname } from 'node:os';
 import { resolve } from 'node:path';
-import { type Clock, systemClock } from '../wait/clock.js';
+import { type Clock, clockOption } from '../wait/clock.js';
 import type { Drone } from '../queue/drone/drone.js';
-import { invalidArgument } from '../option/invalid-argument.js';
-import { type Log, partLog, safeLog } from '../report/log.js';
-import { OptionReader } from '../option/option-reader.js';
-import { checkStatsTarget, type StatsTarget } from '../report/stats.js';
+import { checked, func, having, integer, milliseconds, text } from '../option/option-kinds.js';
+import type { Option, Settings, Table } from '../option/option-table.js';
+import { type Log, logOption } from '../report/log.js';
+import { type StatsTarget, statsOption } from '../report/stats.js';
 import type { TaskQueue } from '../queue/task-queue.js';
 import type { ExecuteJob } from './execute-request.js';
 import type { JobSource } from './job-source.js';
@@ -64,66 +64,29 @@ export interface RepoExecutorOptions {
   log?: Log | undefined;
 }
 
-/** The options with their defaults, checked. */
-export type ExecutorSettings = Required<{
-  readonly [K in Exclude<keyof RepoExecutorOptions, 'stats'>]: NonNullable<RepoExecutorOptions[K]>;
-}> & { readonly stats: StatsTarget | undefined };
-
-const NAMES = [
-  'cache',
-  'jobs',
-  'droneFor',
-  'queueFor',
-  'mayFetchFrom',
-  'workspaces',
-  'droneFolder',
-  'host',
-  'maxJobs',
-  'updateWorkers',
-  'mergeWorkers',
-  'maxMergeWaitMs',
-  'clock',
-  'stats',
-  'log',
-] satisfies (keyof RepoExecutorOptions)[];
-
 const DRONE_FOLDER = /^[\w./-]+$/;
+const count = (): Option<number> => integer({ from: 1 });
+const processors = (): Option<number, number> => count().orElse('one for each processor', availableParallelism);
 
-/** Throws TypeError (`ERR_INVALID_ARG`) that names the option. */
-export function readExecutorOptions(options: RepoExecutorOptions): ExecutorSettings {
-  const read = new OptionReader(options, NAMES);
-  const { cache, jobs, droneFor, queueFor, mayFetchFrom = () => false, clock = systemClock, stats, log } = options;
-  checkStatsTarget(stats);
-  if (!(cache instanceof RepoCache)) throw invalidArgument('cache', cache, 'a RepoCache');
-  if (typeof jobs?.take !== 'function') throw invalidArgument('jobs', jobs, 'an object with the method take');
-  for (const [name, value] of Object.entries({ droneFor, queueFor, mayFetchFrom })) {
-    if (typeof value !== 'function') throw invalidArgument(name, value, 'a function');
-  }
-  const count = (field: string): number | undefined =>
-    read.limit(field, 'an integer of 1 or more', value => Number.isInteger(value) && value >= 1);
-  const workspaces = read.text('workspaces');
-  if (workspaces === undefined) throw invalidArgument('workspaces', workspaces, 'a path');
-  const droneFolder = read.text('droneFolder') ?? 'drone-workspaces';
-  if (!DRONE_FOLDER.test(droneFolder) || droneFolder.startsWith('-')) {
-    throw invalidArgument('droneFolder', droneFolder, 'a path of letters, digits, points, slashes, _ and -');
-  }
-  const processors = availableParallelism();
-  const host = read.text('host') ?? hostname();
-  return {
-    cache,
-    jobs,
-    droneFor,
-    queueFor,
-    mayFetchFrom,
-    workspaces: resolve(workspaces),
-    droneFolder,
-    host,
-    maxJobs: count('maxJobs') ?? 4,
-    updateWorkers: count('updateWorkers') ?? processors,
-    mergeWorkers: count('mergeWorkers') ?? processors,
-    maxMergeWaitMs: read.limit('maxMergeWaitMs', 'a number of 0 or more', value => value >= 0) ?? 60_000,
-    clock,
-    stats,
-    log: partLog(safeLog(log), host, { host }),
-  };
-}
+export const REPO_EXECUTOR = {
+  cache: checked<RepoCache>('a RepoCache', cache => cache instanceof RepoCache).required,
+  jobs: having<JobSource>('take').required,
+  droneFor: func<RepoExecutorOptions['droneFor']>('(job)').required,
+  queueFor: func<RepoExecutorOptions['queueFor']>('(job)').required,
+  mayFetchFrom: func<(url: string) => boolean>('(url)').orElse('no other URL', () => () => false),
+  workspaces: text('a path').required.as(path => resolve(path)),
+  droneFolder: text(
+    'a path of letters, digits, points, slashes, _ and -',
+    path => DRONE_FOLDER.test(path) && !path.startsWith('-'),
+  ).or('drone-workspaces'),
+  host: text().orElse("this machine's hostname", hostname),
+  maxJobs: count().or(4),
+  updateWorkers: processors(),
+  mergeWorkers: processors(),
+  maxMergeWaitMs: milliseconds({ from: 0, to: Infinity }).or(60_000),
+  clock: clockOption(),
+  stats: statsOption(),
+  log: logOption(),
+} satisfies Table<RepoExecutorOptions>;
+
+export type ExecutorSettings = Settings<typeof REPO_EXECUTOR>;

@@ -8,7 +8,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { onAbort } from '../wait/abort.js';
 import { MAX_TIMER_MS } from '../wait/clock.js';
 import { type Log, silentLog } from '../report/log.js';
-import { OptionReader } from '../option/option-reader.js';
+import { environment, integer, milliseconds, text } from '../option/option-kinds.js';
+import { readOptions, type Settings, type Table } from '../option/option-table.js';
 import { GitError, isTransient } from './git-error.js';
 import { runInGroup } from '../process/run-in-group.js';
 import { leaveStuck, refuseStuck } from './stuck-git.js';
@@ -78,17 +79,17 @@ export interface GitAnswer {
   readonly text: string;
 }
 
-const OPTION_NAMES = [
-  'program',
-  'timeoutMs',
-  'killGraceMs',
-  'attempts',
-  'retryDelayMs',
-  'sshCommand',
-  'committerName',
-  'committerEmail',
-  'env',
-] satisfies (keyof GitOptions)[];
+export const GIT = {
+  program: text().or('git'),
+  timeoutMs: milliseconds({ above: 0, to: MAX_TIMER_MS }).or(300_000),
+  killGraceMs: milliseconds({ from: 0, to: MAX_TIMER_MS }).or(2_000),
+  attempts: integer({ from: 1 }).or(3),
+  retryDelayMs: milliseconds({ from: 0, to: MAX_TIMER_MS }).or(1_000),
+  sshCommand: text().or('ssh -o BatchMode=yes -o ConnectTimeout=30 -o ServerAliveInterval=15'),
+  committerName: text().or('drone-task-queue'),
+  committerEmail: text().or('drone-task-queue@localhost'),
+  env: environment(),
+} satisfies Table<GitOptions>;
 
 const KEPT = /^(HOME|PATH|TMPDIR|USER|LOGNAME|SSH_AUTH_SOCK|(https?|all|no)_proxy|SSL_CERT_(FILE|DIR))$/i;
 /** Of stdout and stderr together. */
@@ -121,15 +122,9 @@ const CONFIG = {
 
 const CONFIG_ARGS = Object.entries(CONFIG).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
 
-const SSH_COMMAND = 'ssh -o BatchMode=yes -o ConnectTimeout=30 -o ServerAliveInterval=15';
-
 /** Every command is run in a process group, within its time. */
 export class Git {
-  readonly #program: string;
-  readonly #timeoutMs: number;
-  readonly #killGraceMs: number;
-  readonly #attempts: number;
-  readonly #retryDelayMs: number;
+  readonly #settings: Settings<typeof GIT>;
   readonly #env: NodeJS.ProcessEnv;
   readonly #ownArgs: readonly string[];
   readonly #log: Log;
@@ -138,22 +133,11 @@ export class Git {
   constructor(options: GitOptions = {}, log: Log = silentLog) {
     this.#log = log;
     this.#ownArgs = [...CONFIG_ARGS, ...controllerArgs()];
-    const read = new OptionReader(options, OPTION_NAMES);
-    const limitMs = (field: string, defaultMs: number): number =>
-      read.limit(field, 'from 0 to 2,147,483,647 ms', value => value >= 0 && value <= MAX_TIMER_MS) ?? defaultMs;
-    this.#program = read.text('program') ?? 'git';
-    const isTime = (value: number): boolean => value > 0 && value <= MAX_TIMER_MS;
-    this.#timeoutMs = read.limit('timeoutMs', 'above 0, to 2,147,483,647 ms', isTime) ?? 300_000;
-    this.#killGraceMs = limitMs('killGraceMs', 2_000);
-    this.#attempts = read.limit('attempts', 'an integer of 1 or more', isCount) ?? 3;
-    this.#retryDelayMs = limitMs('retryDelayMs', 1_000);
-    const committer = {
-      NAME: read.text('committerName') ?? 'drone-task-queue',
-      EMAIL: read.text('committerEmail') ?? 'drone-task-queue@localhost',
-    };
+    this.#settings = readOptions(GIT, options);
+    const { committerName: NAME, committerEmail: EMAIL, env, sshCommand } = this.#settings;
     this.#env = {
       ...Object.fromEntries(Object.entries(process.env).filter(([name]) => KEPT.test(name))),
-      ...read.environment('env'),
+      ...env,
       GIT_CONFIG_NOSYSTEM: '1',
       GIT_CONFIG_GLOBAL: '/dev/null',
       GIT_ATTR_NOSYSTEM: '1',
@@ -164,12 +148,12 @@ export class Git {
       GIT_LITERAL_PATHSPECS: '1',
       // No ext::, which is a command.
       GIT_ALLOW_PROTOCOL: 'file:git:http:https:ssh',
-      GIT_SSH_COMMAND: read.text('sshCommand') ?? SSH_COMMAND,
+      GIT_SSH_COMMAND: sshCommand,
       // What it says is searched for known words.
       LC_ALL: 'C',
       ...Object.fromEntries(
         ['COMMITTER', 'AUTHOR'].flatMap(who =>
-          Object.entries(committer).map(([field, value]) => [`GIT_${who}_${field}`, value]),
+          Object.entries({ NAME, EMAIL }).map(([field, value]) => [`GIT_${who}_${field}`, value]),
         ),
       ),
     };
@@ -181,11 +165,12 @@ export class Git {
    */
   async run(args: readonly string[], run: GitRun = {}): Promise<GitAnswer> {
     const { isRemote = false, signal } = run;
-    for (let attempt = 1, waitMs = this.#retryDelayMs; ; attempt++, waitMs = Math.min(2 * waitMs, MAX_TIMER_MS)) {
+    const { attempts, retryDelayMs } = this.#settings;
+    for (let attempt = 1, waitMs = retryDelayMs; ; attempt++, waitMs = Math.min(2 * waitMs, MAX_TIMER_MS)) {
       try {
         return await this.#runOnce(args, run);
       } catch (error) {
-        if (!isRemote || attempt >= this.#attempts || !isTransient(error)) throw error;
+        if (!isRemote || attempt >= attempts || !isTransient(error)) throw error;
       }
       await pause(waitMs, signal);
     }
@@ -209,7 +194,7 @@ export class Git {
       throw new GitError('ERR_GIT_STUCK', command, `could not be ended (process ${String(stuck)})`, words);
     }
     if (ended === 'timeout') {
-      throw new GitError('ERR_GIT_TIMEOUT', command, `took longer than ${String(this.#timeoutMs)} ms`, words);
+      throw new GitError('ERR_GIT_TIMEOUT', command, `took longer than ${String(this.#settings.timeoutMs)} ms`, words);
     }
     if (ended === 'output') throw new GitError('ERR_GIT_OUTPUT', command, 'wrote too much', '');
     if (exitCode === 0 || (exitCode !== null && exitCode === orStatus)) return { exitCode, stdout, text };
@@ -220,20 +205,21 @@ export class Git {
   /** Runs it to its end and that of its output, or ends it with all of its group. */
   async #process(command: string, args: readonly string[], run: GitRun): Promise<GitEnd> {
     const { cwd = '/', input: stdin, signal } = run;
+    const { program, timeoutMs, killGraceMs } = this.#settings;
     const output = { stdout: [] as Uint8Array[], stderr: [] as Uint8Array[] };
     let bytes = 0;
     const end = new AbortController();
     const timer = setTimeout(() => {
       end.abort('timeout' satisfies Ended);
-    }, this.#timeoutMs);
+    }, timeoutMs);
     const stopListening = onAbort(signal, () => end.abort('cancelled' satisfies Ended));
     try {
-      const { pid, exitCode, fate } = await runInGroup(this.#program, [...this.#ownArgs, ...args], {
+      const { pid, exitCode, fate } = await runInGroup(program, [...this.#ownArgs, ...args], {
         cwd,
         env: this.#env,
         stdin,
         signal: end.signal,
-        killGraceMs: this.#killGraceMs,
+        killGraceMs,
         killWaitMs: GIVE_UP_MS,
         output: (stream, chunk) => {
           bytes += chunk.byteLength;
@@ -257,10 +243,6 @@ export class Git {
       stopListening();
     }
   }
-}
-
-function isCount(value: number): boolean {
-  return Number.isInteger(value) && value >= 1;
 }
 
 async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {

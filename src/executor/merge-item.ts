@@ -1,6 +1,6 @@
 /** What is to be merged, and what comes of it. All of it can travel as JSON. */
 import { invalidArgument } from '../option/invalid-argument.js';
-import { checkNames } from '../option/option-reader.js';
+import { checkNames } from '../option/option-table.js';
 import type { RefCommits } from './cached-repo.js';
 import type { ExecutorErrorCode } from './executor-error.js';
 import type { GitErrorCode } from './git-error.js';

@@ -1,5 +1,5 @@
 /** The jobs of an executor that are about its repositories alone. */
-import { checkNames } from '../option/option-reader.js';
+import { checkNames } from '../option/option-table.js';
 import { GitError, type GitErrorCode, mayPass } from './git-error.js';
 import type { DoJob } from './job-source.js';
 import type { MergeAnswer, MergedBranch, MergeItem } from './merge-item.js';

@@ -2,15 +2,15 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { invalidArgument } from '../option/invalid-argument.js';
 import { KeyedLock } from '../wait/keyed-lock.js';
-import { type Log, partLog, safeLog } from '../report/log.js';
-import { OptionReader } from '../option/option-reader.js';
+import { type Log, logOption } from '../report/log.js';
+import { flag, func, milliseconds, text } from '../option/option-kinds.js';
+import { group, readOptions, type Settings, type Table } from '../option/option-table.js';
 import { outsideSections } from '../wait/section-guard.js';
 import { CachedRepo, type RefCommits, removeRepo } from './cached-repo.js';
 import type { ItemLocks } from './deduplicate-queue.js';
 import { ExecutorError } from './executor-error.js';
-import { Git, type GitOptions } from './git.js';
+import { Git, GIT, type GitOptions } from './git.js';
 import { GitError } from './git-error.js';
 import { checkRepoName, checkUrl, folderOfRepo, keyOfRepo, type RepoName } from './repo-name.js';
 import { refuseStuck } from './stuck-git.js';
@@ -42,31 +42,25 @@ export interface RepoCacheOptions {
 /** The commits of branches and tags, by connection, project and whole name of the ref. */
 export type RepoState = Readonly<Record<string, Readonly<Record<string, RefCommits>>>>;
 
-const NAMES = [
-  'folder',
-  'urlOf',
-  'servedAt',
-  'keepMergesMs',
-  'singleLock',
-  'git',
-  'log',
-] satisfies (keyof RepoCacheOptions)[];
+export const REPO_CACHE = {
+  folder: text().required.as(folder => resolve(folder)),
+  urlOf: func<RepoCacheOptions['urlOf']>('(connection, project)').required,
+  servedAt: func<NonNullable<RepoCacheOptions['servedAt']>>('(connection, project)'),
+  keepMergesMs: milliseconds({ from: 0, to: Infinity }).or(7 * 24 * 3_600_000),
+  singleLock: flag().or(false),
+  git: group(GIT),
+  log: logOption('repo_cache'),
+} satisfies Table<RepoCacheOptions>;
 
 const ALL = 'all';
-const KEEP_MERGES_MS = 7 * 24 * 3_600_000;
 
 /**
  * Copies of git repositories, made when they are first needed. Whatever it does with one it does under the repository's
  * lock, which is fair: first come, first served.
  */
 export class RepoCache {
-  readonly #folder: string;
-  readonly #urlOf: RepoCacheOptions['urlOf'];
-  readonly #servedAt: RepoCacheOptions['servedAt'];
-  readonly #keepMergesMs: number;
-  readonly #hasSingleLock: boolean;
+  readonly #settings: Settings<typeof REPO_CACHE>;
   readonly #git: Git;
-  readonly #log: Log;
   readonly #lock = new KeyedLock();
   readonly #repos = new Map<string, CachedRepo>();
   #survivors: Promise<void> | undefined;
@@ -76,29 +70,15 @@ export class RepoCache {
    * @internal
    */
   readonly repoLocks: ItemLocks<RepoName> = {
-    lockOf: name => (this.#hasSingleLock ? ALL : keyOfRepo(name)),
+    lockOf: name => (this.#settings.singleLock ? ALL : keyOfRepo(name)),
     tryAcquire: lock => this.#lock.tryAcquire(lock),
     acquire: async (lock, signal) => this.#lock.acquire(lock, signal),
   };
 
   /** Throws TypeError (`ERR_INVALID_ARG`) that names the option at fault. */
   constructor(options: RepoCacheOptions) {
-    const read = new OptionReader(options, NAMES);
-    const folder = read.text('folder');
-    if (folder === undefined) throw invalidArgument('folder', folder, 'a non-empty string without a zero byte');
-    this.#folder = resolve(folder);
-    const { urlOf, servedAt } = options;
-    if (typeof urlOf !== 'function') throw invalidArgument('urlOf', urlOf, 'a function (connection, project)');
-    if (servedAt !== undefined && typeof servedAt !== 'function') {
-      throw invalidArgument('servedAt', servedAt, 'a function (connection, project)');
-    }
-    this.#urlOf = urlOf;
-    this.#servedAt = servedAt;
-    const isAge = (value: number): boolean => value >= 0;
-    this.#keepMergesMs = read.limit('keepMergesMs', 'a number of 0 or more, ms', isAge) ?? KEEP_MERGES_MS;
-    this.#hasSingleLock = read.flag('singleLock') ?? false;
-    this.#log = partLog(safeLog(options.log), 'repo_cache');
-    this.#git = new Git(options.git, this.#log);
+    this.#settings = readOptions(REPO_CACHE, options);
+    this.#git = new Git(this.#settings.git, this.#settings.log);
   }
 
   /** How many locks somebody has or waits for. */
@@ -129,12 +109,12 @@ export class RepoCache {
       const key = keyOfRepo(checked);
       const free = async (): Promise<void> => {
         // It may have no URL any more.
-        const place = join(this.#folder, folderOfRepo(checked));
+        const place = join(this.#settings.folder, folderOfRepo(checked));
         refuseStuck(place, 'free');
         this.#repos.delete(key);
         await removeRepo(place);
       };
-      await this.#locked(this.#hasSingleLock ? [ALL] : [key], free, undefined);
+      await this.#locked(this.#settings.singleLock ? [ALL] : [key], free, undefined);
     });
   }
 
@@ -149,15 +129,15 @@ export class RepoCache {
       // It may have no URL any more, and needs none.
       const release = async (): Promise<void> =>
         (this.#repos.get(key) ?? this.#copyOf(checked, '')).release(ref, signal);
-      return this.#locked(this.#hasSingleLock ? [ALL] : [key], release, signal);
+      return this.#locked(this.#settings.singleLock ? [ALL] : [key], release, signal);
     });
   }
 
   /** Where others fetch from the copy that is kept here. */
   urlHere(name: RepoName): string {
     const { connection, project } = checkRepoName(name);
-    if (this.#servedAt !== undefined) return this.#servedAt(connection, project);
-    return pathToFileURL(`${join(this.#folder, folderOfRepo({ connection, project }))}.git`).href;
+    if (this.#settings.servedAt !== undefined) return this.#settings.servedAt(connection, project);
+    return pathToFileURL(`${join(this.#settings.folder, folderOfRepo({ connection, project }))}.git`).href;
   }
 
   /**
@@ -191,7 +171,7 @@ export class RepoCache {
    * @internal
    */
   remoteUrl(name: RepoName): string {
-    const url = this.#urlOf(name.connection, name.project);
+    const url = this.#settings.urlOf(name.connection, name.project);
     if (url === undefined) throw new ExecutorError('ERR_NO_REPOSITORY', `${keyOfRepo(name)} has no URL`);
     return checkUrl(url);
   }
@@ -206,7 +186,7 @@ export class RepoCache {
     signal?: AbortSignal,
   ): Promise<T> {
     const checked = names.map(checkRepoName);
-    const keys = this.#hasSingleLock ? [ALL] : checked.map(keyOfRepo);
+    const keys = this.#settings.singleLock ? [ALL] : checked.map(keyOfRepo);
     const doIt = async (): Promise<T> => work(await Promise.all(checked.map(async name => this.#repo(name))));
     return this.#locked(keys, doIt, signal);
   }
@@ -224,7 +204,7 @@ export class RepoCache {
 
   /** Before anything is done to a repository: whatever of a former process is still at it has ended. */
   async #alone(): Promise<void> {
-    this.#survivors ??= endSurvivors(this.#folder, this.#log);
+    this.#survivors ??= endSurvivors(this.#settings.folder, this.#settings.log);
     try {
       await this.#survivors;
     } catch (error) {
@@ -245,6 +225,12 @@ export class RepoCache {
   }
 
   #copyOf(name: RepoName, url: string): CachedRepo {
-    return new CachedRepo(join(this.#folder, folderOfRepo(name)), url, this.#git, this.#log, this.#keepMergesMs);
+    return new CachedRepo(
+      join(this.#settings.folder, folderOfRepo(name)),
+      url,
+      this.#git,
+      this.#settings.log,
+      this.#settings.keepMergesMs,
+    );
   }
 }

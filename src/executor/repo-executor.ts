@@ -12,14 +12,15 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { onAbort, raceAbort } from '../wait/abort.js';
 import { Line } from '../wait/line.js';
 import { invalidArgument } from '../option/invalid-argument.js';
-import { checkNames } from '../option/option-reader.js';
+import { partLog } from '../report/log.js';
+import { checkNames, readOptions } from '../option/option-table.js';
 import { inNoSection, outsideSections } from '../wait/section-guard.js';
 import { PendingWork } from '../wait/pending-work.js';
 import { executeJob } from './execute-job.js';
 import { checkExecuteJob } from './execute-request.js';
 import { ExecutorError } from './executor-error.js';
 import { ExecutorReports } from './executor-reports.js';
-import { type ExecutorSettings, readExecutorOptions, type RepoExecutorOptions } from './executor-options.js';
+import { type ExecutorSettings, REPO_EXECUTOR, type RepoExecutorOptions } from './executor-options.js';
 import { checkJob, type DoJob, failureOf, type Job, type JobAnswer, type JobLane } from './job-source.js';
 import { removeLeftWorkspaces } from './left-workspaces.js';
 import { MergeGate } from './merge-gate.js';
@@ -61,7 +62,8 @@ export class RepoExecutor {
 
   /** Throws TypeError (`ERR_INVALID_ARG`) that names the option at fault. */
   constructor(options: RepoExecutorOptions) {
-    const settings = readExecutorOptions(options);
+    const read = readOptions(REPO_EXECUTOR, options);
+    const settings = { ...read, log: partLog(read.log, read.host, { host: read.host }) };
     this.#settings = settings;
     const { cache, host, updateWorkers, mergeWorkers, maxMergeWaitMs, clock } = settings;
     const reports = new ExecutorReports(settings);

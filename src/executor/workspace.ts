@@ -2,7 +2,7 @@
 import { lstat, mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { invalidArgument } from '../option/invalid-argument.js';
-import { checkNames } from '../option/option-reader.js';
+import { checkNames } from '../option/option-table.js';
 import type { CachedRepo } from './cached-repo.js';
 import { ExecutorError } from './executor-error.js';
 import { cureFor, GitError } from './git-error.js';

@@ -5,8 +5,10 @@ import { basename, join } from 'node:path';
 import { checkDrone, type Drone } from './drone/drone.js';
 import { DroneError } from './drone/drone-error.js';
 import { invalidArgument } from '../option/invalid-argument.js';
-import { OptionReader } from '../option/option-reader.js';
+import { checked, text } from '../option/option-kinds.js';
+import { readOptions, type Table } from '../option/option-table.js';
 import type { TaskQueue } from './task-queue.js';
+import { isMode } from './transfer/order.js';
 import { isFolderPath } from './transfer/paths.js';
 import type { FileTransferResult, UtilityMethods } from './wire/methods.js';
 
@@ -23,6 +25,11 @@ export interface CopyBetweenDronesOptions {
   /** Folder of the controller that the copy passes through, in a folder of its own. Default: the system's for temporary files. */
   temporaryFolder?: string | undefined;
 }
+
+export const COPY_BETWEEN_DRONES = {
+  mode: checked<number>('an integer from 0 to 0o777', isMode),
+  temporaryFolder: text().orElse("the system's", tmpdir),
+} satisfies Table<CopyBetweenDronesOptions>;
 
 /**
  * Copies a file or folder from one drone to another, at once and beside their queues: by `getFile` and `putFile`, or where
@@ -46,9 +53,8 @@ export async function copyBetweenDrones(
     checkDrone(`${name}.drone`, drone);
     if (typeof path !== 'string' || path === '') throw invalidArgument(`${name}.path`, path, 'a non-empty string');
   }
-  const read = new OptionReader(options, ['mode', 'temporaryFolder'] satisfies (keyof CopyBetweenDronesOptions)[]);
-  const { mode } = options;
-  const folder = await mkdtemp(join(read.text('temporaryFolder') ?? tmpdir(), 'drone-copy-'));
+  const { mode, temporaryFolder } = readOptions(COPY_BETWEEN_DRONES, options);
+  const folder = await mkdtemp(join(temporaryFolder, 'drone-copy-'));
   try {
     // Under its own name: a folder at the destination takes it in as that.
     const file = join(folder, basename(from.path));

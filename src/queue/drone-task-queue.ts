@@ -1,8 +1,9 @@
 /** The task queue without threads. */
 import { InlineRunner } from './thread/inline-runner.js';
+import { readOptions } from '../option/option-table.js';
 import type { Order } from './round/rounds.js';
 import { RoundsTaskQueue } from './queue-base.js';
-import { readQueueOptions, type TaskQueueOptions, threadSettings } from './queue-options.js';
+import { TASK_QUEUE, type TaskQueueOptions, threadSettings } from './queue-options.js';
 
 const oneByOne: Order = async (workers, start) => {
   for (const worker of workers) {
@@ -19,7 +20,7 @@ const oneByOne: Order = async (workers, start) => {
 export class DroneTaskQueue extends RoundsTaskQueue {
   /** Throws TypeError (`ERR_INVALID_ARG`) for options out of range. */
   constructor(options: TaskQueueOptions = {}) {
-    const settings = readQueueOptions(options, 'drone_queue');
+    const settings = readOptions(TASK_QUEUE, options);
     super(settings, oneByOne, events => new InlineRunner(threadSettings(settings), events));
   }
 }

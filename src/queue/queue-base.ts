@@ -8,8 +8,17 @@ import { Reports } from './round/reports.js';
 import { type Order, Rounds } from './round/rounds.js';
 import { Threads } from './round/threads.js';
 import type { QueueSettings } from './queue-options.js';
+import { readOptions } from '../option/option-table.js';
 import { outsideSections } from '../wait/section-guard.js';
-import type { CloseOptions, CloseReport, RoundOptions, RoundOutcome, TaskQueue } from './task-queue.js';
+import {
+  CLOSE,
+  type CloseOptions,
+  type CloseReport,
+  ROUND,
+  type RoundOptions,
+  type RoundOutcome,
+  type TaskQueue,
+} from './task-queue.js';
 import type { Runner, RunnerEvents } from './thread/runner.js';
 import type { Args, MethodName, Result } from './wire/methods.js';
 
@@ -45,12 +54,12 @@ export abstract class RoundsTaskQueue implements TaskQueue {
   // eslint-disable-next-line @typescript-eslint/no-invalid-void-type -- what the two above give
   execute(drones: Iterable<AnyDrone>, options: RoundOptions): Promise<DroneResults | void>;
 
-  execute(drones: Iterable<AnyDrone>, options?: RoundOptions): Promise<DroneResults | void> {
-    return this.#outside('execute', () => this.rounds.execute(drones, options));
+  execute(drones: Iterable<AnyDrone>, options: RoundOptions = {}): Promise<DroneResults | void> {
+    return this.#outside('execute', () => this.rounds.execute(drones, readOptions(ROUND, options)));
   }
 
-  settle(drones: Iterable<AnyDrone>, options?: Omit<RoundOptions, 'wait'>): Promise<RoundOutcome> {
-    return this.#outside('settle', () => this.rounds.settle(drones, options));
+  settle(drones: Iterable<AnyDrone>, options: Omit<RoundOptions, 'wait'> = {}): Promise<RoundOutcome> {
+    return this.#outside('settle', () => this.rounds.settle(drones, readOptions(ROUND, options)));
   }
 
   waitOnDrones(): Promise<void> {
@@ -65,8 +74,8 @@ export abstract class RoundsTaskQueue implements TaskQueue {
     return this.#outside('call', () => this.rounds.call(drone, method, ...args));
   }
 
-  close(options?: CloseOptions): Promise<CloseReport> {
-    return this.#outside('close', () => this.rounds.close(options));
+  close(options: CloseOptions = {}): Promise<CloseReport> {
+    return this.#outside('close', () => this.rounds.close(readOptions(CLOSE, options).graceMs));
   }
 
   /** Refused in a store's section that writes, before anything is taken or started. */

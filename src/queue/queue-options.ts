@@ -1,9 +1,10 @@
 /** The options of a task queue, and of `retry`, `stopOn` and `kickOut` among them: their types, defaults and checks. */
 import type { DroneError } from './drone/drone-error.js';
 import { invalidArgument } from '../option/invalid-argument.js';
-import { checkNames, OptionReader } from '../option/option-reader.js';
-import type { Log } from '../report/log.js';
-import type { StatsTarget } from '../report/stats.js';
+import { countLimit, func, integer, milliseconds, number, text, timeLimit } from '../option/option-kinds.js';
+import { group, Option, readOptions, type Settings, type Table } from '../option/option-table.js';
+import { type Log, logOption } from '../report/log.js';
+import { type StatsTarget, statsOption } from '../report/stats.js';
 import type { ThreadSettings } from './wire/messages.js';
 
 /** Options of every task queue. Times are on the monotonic clock; `Infinity` switches a limit off. */
@@ -62,117 +63,6 @@ export interface TaskQueueOptions {
   log?: Log | undefined;
 }
 
-/** The options, complete and checked: what the worker threads are told, and what stays on the main thread. */
-export interface QueueSettings extends ThreadSettings {
-  readonly name: string;
-  readonly callTimeoutMs: number;
-  readonly roundDeadlineMs: number;
-  readonly retry: RetrySettings;
-  readonly stopOn: FailureLimit;
-  /** Undefined when drones are not kicked out. */
-  readonly kickOut: KickOutSettings | undefined;
-  readonly stats: StatsTarget | undefined;
-  readonly log: Log | undefined;
-}
-
-/** Twelve days, as good as for ever. Agent and thread add their margins to a limit and set timers, which take 24 days. */
-const LONGEST_MS = 2 ** 30;
-
-/**
- * All at once would block a thread's loop for 200 to 315 ms at 200 drones; 8 to 16 at once keep the throughput (measured
- * with ssh2 1.17 on Node 20).
- */
-const MAX_CONNECTING = 16;
-
-/** Below the 10 from which an sshd drops some by its default, `MaxStartups 10:30:100`. */
-const MAX_CONNECTING_PER_ADDRESS = 8;
-
-type CountOption = 'keepaliveCount' | 'maxConnecting' | 'maxConnectingPerAddress' | 'maxWarm';
-
-export function offBeyondLongest(limitMs: number): number {
-  return limitMs > LONGEST_MS ? Infinity : limitMs;
-}
-
-const QUEUE_NAMES = [
-  'name',
-  'connectTimeoutMs',
-  'callTimeoutMs',
-  'roundDeadlineMs',
-  'killGraceMs',
-  'linkSilenceMs',
-  'keepaliveIntervalMs',
-  'keepaliveCount',
-  'maxConnecting',
-  'maxConnectingPerAddress',
-  'maxIdleMs',
-  'maxWarm',
-  'retry',
-  'stopOn',
-  'kickOut',
-  'stats',
-  'log',
-] satisfies (keyof TaskQueueOptions)[];
-
-/** A limit of time, ms. Throws TypeError (`ERR_INVALID_ARG`) for what is none. */
-export function checkLimit(field: string, value: number): number {
-  if (typeof value === 'number' && value > 0) return value;
-  throw invalidArgument(field, value, 'a number of milliseconds above 0, or Infinity');
-}
-
-/** Throws TypeError (`ERR_INVALID_ARG`) for options out of range, and for names beside these and `ownNames`. */
-export function readQueueOptions(
-  options: TaskQueueOptions,
-  defaultName: string,
-  ownNames: readonly string[] = [],
-): QueueSettings {
-  checkNames(options, [...QUEUE_NAMES, ...ownNames]);
-  const { name = defaultName } = options;
-  if (typeof name !== 'string' || name === '') throw invalidArgument('name', name, 'a non-empty string');
-  const limit = (field: keyof TaskQueueOptions & `${string}Ms`, defaultMs: number): number =>
-    checkLimit(field, options[field] ?? defaultMs);
-  const count = (field: CountOption, defaultCount: number): number => {
-    const value = options[field] ?? defaultCount;
-    if (typeof value === 'number' && (Number.isInteger(value) || value === Infinity) && value > 0) return value;
-    throw invalidArgument(field, value, 'an integer above 0, or Infinity');
-  };
-  return {
-    name,
-    connectTimeoutMs: offBeyondLongest(limit('connectTimeoutMs', 10_000)),
-    callTimeoutMs: limit('callTimeoutMs', 600_000),
-    roundDeadlineMs: limit('roundDeadlineMs', 900_000),
-    killGraceMs: Math.min(limit('killGraceMs', 2_000), LONGEST_MS),
-    linkSilenceMs: offBeyondLongest(limit('linkSilenceMs', 120_000)),
-    keepaliveIntervalMs: offBeyondLongest(limit('keepaliveIntervalMs', 15_000)),
-    keepaliveCount: count('keepaliveCount', 3),
-    maxConnecting: count('maxConnecting', MAX_CONNECTING),
-    maxConnectingPerAddress: count('maxConnectingPerAddress', MAX_CONNECTING_PER_ADDRESS),
-    maxIdleMs: offBeyondLongest(limit('maxIdleMs', 3_600_000)),
-    maxWarm: count('maxWarm', 5000),
-    retry: readRetryOptions(options.retry),
-    stopOn: readStopOn(options.stopOn),
-    kickOut: readKickOut(options.kickOut),
-    stats: options.stats,
-    log: options.log,
-  };
-}
-
-/** The part that worker threads are told. */
-export function threadSettings(settings: QueueSettings): ThreadSettings {
-  const { connectTimeoutMs, killGraceMs, linkSilenceMs, keepaliveIntervalMs, keepaliveCount } = settings;
-  const { maxConnecting, maxConnectingPerAddress, maxIdleMs, maxWarm } = settings;
-  return {
-    connectTimeoutMs,
-    killGraceMs,
-    linkSilenceMs,
-    keepaliveIntervalMs,
-    keepaliveCount,
-    maxConnecting,
-    maxConnectingPerAddress,
-    maxIdleMs,
-    maxWarm,
-  };
-}
-
 /**
  * A drone's batch that failed is tried again within its round, but only where that is safe: each of its calls without an
  * answer has certainly not run, or is idempotent. Values that it had already are kept. Never tried again are failures
@@ -196,39 +86,23 @@ export interface RetryOptions {
   when?: ((error: DroneError, attempts: number) => boolean) | undefined;
 }
 
-/** Which batches are tried again, complete and checked. */
-export interface RetrySettings {
-  readonly attempts: number;
-  readonly backoffMs: number;
-  readonly jitter: number;
-  readonly when: (error: DroneError, attempts: number) => boolean;
-}
+export const RETRY = {
+  attempts: countLimit().or(3),
+  backoffMs: milliseconds({ from: 0, to: Infinity }).or(1000),
+  jitter: number({ from: 0, to: 1 }).or(0.5),
+  when: func<NonNullable<RetryOptions['when']>>('(error, attempts)').orElse('always', () => () => true),
+} satisfies Table<RetryOptions>;
 
-/** Whoever marks a call as idempotent need not ask for more, to have it survive a lost connection. */
+/** Which batches are tried again. */
+export type RetrySettings = Settings<typeof RETRY>;
+
+/** A call that is marked as idempotent survives a lost connection without further options. */
 const WITHOUT_OPTIONS: RetrySettings = {
   attempts: 2,
   backoffMs: 0,
   jitter: 0,
   when: error => error.kind === 'lost',
 };
-
-/** Throws TypeError (`ERR_INVALID_ARG`). */
-export function readRetryOptions(options: RetryOptions | undefined): RetrySettings {
-  if (options === undefined) return WITHOUT_OPTIONS;
-  if (typeof options !== 'object' || (options as unknown) === null) {
-    throw invalidArgument('retry', options, 'an object such as { attempts: 3 }');
-  }
-  const read = new OptionReader(options, ['attempts', 'backoffMs', 'jitter', 'when']);
-  const isCount = (value: number): boolean => value >= 1 && (Number.isInteger(value) || value === Infinity);
-  const { when = () => true } = options;
-  if (typeof when !== 'function') throw invalidArgument('when', when, 'a function (error, attempts)');
-  return {
-    attempts: read.limit('attempts', 'an integer above 0, or Infinity', isCount) ?? 3,
-    backoffMs: read.limit('backoffMs', 'a number of milliseconds, 0 or more', value => value >= 0) ?? 1000,
-    jitter: read.limit('jitter', 'a number from 0 to 1', value => value >= 0 && value <= 1) ?? 0.5,
-    when,
-  };
-}
 
 /**
  * After how many failed drones a round goes no further: `never`; the `first`; so many; or such a share of the round's
@@ -246,22 +120,26 @@ const ROUNDING = 1e-9;
 /** The number of failures that stops a round of so many drones. */
 export type FailureLimit = (drones: number) => number;
 
-/** Throws TypeError (`ERR_INVALID_ARG`). */
-export function readStopOn(stopOn: StopOn | undefined): FailureLimit {
-  if (stopOn === undefined || stopOn === 'never') return () => Infinity;
-  if (stopOn === 'first') return () => 1;
-  if (typeof stopOn !== 'object' || (stopOn as unknown) === null) throw refusedStopOn(stopOn);
-  const read = new OptionReader(stopOn, ['failures', 'ratio']);
-  const failures = read.limit('failures', 'an integer above 0', value => Number.isInteger(value) && value > 0);
-  const ratio = read.limit('ratio', 'a number above 0, at most 1', value => value > 0 && value <= 1);
-  if (failures !== undefined && ratio === undefined) return () => failures;
-  if (ratio !== undefined && failures === undefined) return drones => Math.max(1, Math.ceil(ratio * drones - ROUNDING));
-  throw refusedStopOn(stopOn);
-}
+/** The object that `stopOn` may be. */
+export const STOP_ON = {
+  failures: integer({ from: 1 }),
+  ratio: number({ above: 0, to: 1 }),
+} satisfies Table<{ failures?: number; ratio?: number }>;
 
-function refusedStopOn(stopOn: unknown): TypeError {
-  return invalidArgument('stopOn', stopOn, "'never', 'first', { failures: n } or { ratio: x }");
-}
+const STOP_ON_EXPECTED = "'never', 'first', { failures: n } or { ratio: x }";
+
+export const stopOnOption = (): Option<StopOn, FailureLimit | undefined> =>
+  new Option(STOP_ON_EXPECTED, (stopOn, field) => {
+    if (stopOn === undefined) return undefined;
+    if (stopOn === 'never') return () => Infinity;
+    if (stopOn === 'first') return () => 1;
+    if (typeof stopOn !== 'object') throw invalidArgument(field, stopOn, STOP_ON_EXPECTED);
+    const { failures, ratio } = readOptions(STOP_ON, stopOn, field);
+    if (failures !== undefined && ratio === undefined) return () => failures;
+    if (ratio !== undefined && failures === undefined)
+      return drones => Math.max(1, Math.ceil(ratio * drones - ROUNDING));
+    throw invalidArgument(field, stopOn, STOP_ON_EXPECTED);
+  });
 
 /** When a drone is kicked out, and how often it is then asked whether it answers again. */
 export interface KickOutOptions {
@@ -271,26 +149,65 @@ export interface KickOutOptions {
   probeEveryMs?: number | undefined;
 }
 
-/** When a drone is kicked out, complete and checked. */
-export interface KickOutSettings {
-  readonly afterFailures: number;
-  readonly probeEveryMs: number;
+export const KICK_OUT = {
+  afterFailures: integer({ from: 1 }).or(3),
+  probeEveryMs: timeLimit()
+    .or(30_000)
+    // As good as never, and a moment that a Date can still show.
+    .as(everyMs => Math.min(everyMs, LONGEST_MS)),
+} satisfies Table<KickOutOptions>;
+
+/** When a drone is kicked out. */
+export type KickOutSettings = Settings<typeof KICK_OUT>;
+
+/** Twelve days, as good as for ever. Agent and thread add their margins to a limit and set timers, which take 24 days. */
+const LONGEST_MS = 2 ** 30;
+
+export function offBeyondLongest(limitMs: number): number {
+  return limitMs > LONGEST_MS ? Infinity : limitMs;
 }
 
-const KICK_OUT_NAMES = ['afterFailures', 'probeEveryMs'] satisfies (keyof KickOutOptions)[];
-/** Twelve days, as good as never, and a moment that a Date can still tell. */
-const RAREST_MS = 2 ** 30;
+/**
+ * All at once would block a thread's loop for 200 to 315 ms at 200 drones; 8 to 16 at once keep the throughput (measured
+ * with ssh2 1.17 on Node 20).
+ */
+const MAX_CONNECTING = 16;
 
-/** Undefined when drones are not kicked out. Throws TypeError (`ERR_INVALID_ARG`) for options out of range. */
-export function readKickOut(options: KickOutOptions | undefined): KickOutSettings | undefined {
-  if (options === undefined) return undefined;
-  if (typeof options !== 'object' || (options as unknown) === null) {
-    throw invalidArgument('kickOut', options, 'an object { afterFailures, probeEveryMs }');
-  }
-  const reader = new OptionReader(options, KICK_OUT_NAMES);
-  const isCount = (value: number): boolean => Number.isInteger(value) && value > 0;
-  const afterFailures = reader.limit('afterFailures', 'an integer above 0', isCount) ?? 3;
-  const expected = 'a number of milliseconds above 0, or Infinity';
-  const probeEveryMs = reader.limit('probeEveryMs', expected, value => value > 0) ?? 30_000;
-  return { afterFailures, probeEveryMs: Math.min(probeEveryMs, RAREST_MS) };
+/** Below the 10 from which an sshd drops some by its default, `MaxStartups 10:30:100`. */
+const MAX_CONNECTING_PER_ADDRESS = 8;
+
+/** What the worker threads are told as well. */
+const THREAD = {
+  connectTimeoutMs: timeLimit().or(10_000).as(offBeyondLongest),
+  killGraceMs: timeLimit()
+    .or(2_000)
+    .as(graceMs => Math.min(graceMs, LONGEST_MS)),
+  linkSilenceMs: timeLimit().or(120_000).as(offBeyondLongest),
+  keepaliveIntervalMs: timeLimit().or(15_000).as(offBeyondLongest),
+  keepaliveCount: countLimit().or(3),
+  maxConnecting: countLimit().or(MAX_CONNECTING),
+  maxConnectingPerAddress: countLimit().or(MAX_CONNECTING_PER_ADDRESS),
+  maxIdleMs: timeLimit().or(3_600_000).as(offBeyondLongest),
+  maxWarm: countLimit().or(5000),
+} satisfies Table<ThreadSettings>;
+
+/** The options of every task queue. */
+export const TASK_QUEUE = {
+  name: text().or('drone_queue'),
+  ...THREAD,
+  callTimeoutMs: timeLimit().or(600_000),
+  roundDeadlineMs: timeLimit().or(900_000),
+  retry: group(RETRY).orElse('lost batches once more, at once', () => WITHOUT_OPTIONS),
+  stopOn: stopOnOption().orElse('never', (): FailureLimit => () => Infinity),
+  kickOut: group(KICK_OUT),
+  stats: statsOption(),
+  log: logOption(),
+} satisfies Table<TaskQueueOptions>;
+
+export type QueueSettings = Settings<typeof TASK_QUEUE>;
+
+/** The part that worker threads are told. */
+export function threadSettings(settings: QueueSettings): ThreadSettings {
+  const names = Object.keys(THREAD) as (keyof ThreadSettings)[];
+  return Object.fromEntries(names.map(name => [name, settings[name]])) as unknown as ThreadSettings;
 }

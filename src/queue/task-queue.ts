@@ -2,7 +2,9 @@
 import type { AnyDrone, Drone } from './drone/drone.js';
 import type { DroneError, DroneResults } from './drone/drone-error.js';
 import type { Call } from './drone/call.js';
-import type { StopOn } from './queue-options.js';
+import { abortSignal, flag, milliseconds } from '../option/option-kinds.js';
+import type { Settings, Table } from '../option/option-table.js';
+import { type StopOn, stopOnOption } from './queue-options.js';
 import type { Args, MethodName, Result } from './wire/methods.js';
 import type { Phase } from './wire/messages.js';
 
@@ -15,6 +17,14 @@ export interface RoundOptions {
   /** In place of the queue's own. */
   stopOn?: StopOn | undefined;
 }
+
+export const ROUND = {
+  wait: flag().or(true),
+  signal: abortSignal(),
+  stopOn: stopOnOption(),
+} satisfies Table<RoundOptions>;
+
+export type RoundSettings = Settings<typeof ROUND>;
 
 /** What a round came to, failures and all. */
 export interface RoundOutcome {
@@ -62,7 +72,7 @@ export interface TaskQueue {
    * ends agents, connections and threads. Results not yet fetched stay. A second call gives the same promise.
    *
    * It always resolves: an agent that does not end within 5 s of that (or `killGraceMs`, if that is more), or a thread
-   * that does not stop within 5 s, is left behind and is in the report. It rejects for a bad `graceMs` only.
+   * that does not stop within 5 s, is left behind and is in the report. It rejects for bad options only.
    */
   close(options?: CloseOptions): Promise<CloseReport>;
   /** `close()`, without the report. */
@@ -74,6 +84,10 @@ export interface CloseOptions {
   /** From this call until what is in flight is cancelled, ms. Default 10,000. */
   graceMs?: number | undefined;
 }
+
+export const CLOSE = {
+  graceMs: milliseconds({ from: 0, to: Infinity }).or(10_000),
+} satisfies Table<CloseOptions>;
 
 /** What a queue that was closed had to leave behind: nothing, when all went well. */
 export interface CloseReport {

@@ -1,16 +1,11 @@
 /** The task queue that runs a round's drones side by side, on worker threads. */
 import { availableParallelism } from 'node:os';
 import type { AnyDrone } from './drone/drone.js';
-import { invalidArgument } from '../option/invalid-argument.js';
+import { integer, number, text, timeLimit } from '../option/option-kinds.js';
+import { readOptions, type Table } from '../option/option-table.js';
 import type { Order } from './round/rounds.js';
 import { RoundsTaskQueue } from './queue-base.js';
-import {
-  checkLimit,
-  offBeyondLongest,
-  readQueueOptions,
-  type TaskQueueOptions,
-  threadSettings,
-} from './queue-options.js';
+import { offBeyondLongest, TASK_QUEUE, type TaskQueueOptions, threadSettings } from './queue-options.js';
 import type { DroneWorker } from './task-queue.js';
 import { ThreadPool } from './thread/thread-pool.js';
 
@@ -32,6 +27,16 @@ export interface ThreadedTaskQueueOptions extends TaskQueueOptions {
    */
   threadTimeoutMs?: number | undefined;
 }
+
+export const THREADED_TASK_QUEUE = {
+  ...TASK_QUEUE,
+  name: text().or('thread_queue'),
+  threads: integer({ from: 1 }).orElse(`one per core, at most ${String(MAX_DEFAULT_THREADS)}`, () =>
+    Math.min(availableParallelism(), MAX_DEFAULT_THREADS),
+  ),
+  threadHeapMb: number({ from: MIN_HEAP_MB }),
+  threadTimeoutMs: timeLimit().or(10_000).as(offBeyondLongest),
+} satisfies Table<ThreadedTaskQueueOptions>;
 
 const sideBySide: Order = (workers, start) => {
   start(workers);
@@ -55,13 +60,8 @@ const sideBySide: Order = (workers, start) => {
 export class ThreadedTaskQueue extends RoundsTaskQueue {
   /** Throws TypeError (`ERR_INVALID_ARG`) for options out of range. Threads start with the first round. */
   constructor(options: ThreadedTaskQueueOptions = {}) {
-    const settings = readQueueOptions(options, 'thread_queue', ['threads', 'threadHeapMb', 'threadTimeoutMs']);
-    const { threads = Math.min(availableParallelism(), MAX_DEFAULT_THREADS), threadHeapMb } = options;
-    const threadTimeoutMs = offBeyondLongest(checkLimit('threadTimeoutMs', options.threadTimeoutMs ?? 10_000));
-    if (!Number.isInteger(threads) || threads < 1) throw invalidArgument('threads', threads, 'an integer above 0');
-    if (threadHeapMb !== undefined && !(Number.isFinite(threadHeapMb) && threadHeapMb >= MIN_HEAP_MB)) {
-      throw invalidArgument('threadHeapMb', threadHeapMb, `a number of megabytes, ${String(MIN_HEAP_MB)} or more`);
-    }
+    const settings = readOptions(THREADED_TASK_QUEUE, options);
+    const { threads, threadHeapMb, threadTimeoutMs } = settings;
     const poolOptions = { threads, threadHeapMb, threadTimeoutMs };
     super(settings, sideBySide, events => new ThreadPool(threadSettings(settings), poolOptions, events));
   }

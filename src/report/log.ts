@@ -1,5 +1,6 @@
 /** Where log lines go: the caller's logger, or nowhere. */
 import { invalidArgument } from '../option/invalid-argument.js';
+import { Option } from '../option/option-table.js';
 
 /**
  * A logger: `console` is one, winston's loggers are too. For those that take the fields first (pino), wrap each method.
@@ -21,6 +22,23 @@ const LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 
 /** Drops everything: the default. */
 export const silentLog: Log = { debug() {}, info() {}, warn() {}, error() {} };
+
+/** An option that is read as a log which never throws; its lines begin with `part`, if there is one. */
+export const logOption = (part?: string): Option<Log, Log> =>
+  new Option(
+    'a logger',
+    given => {
+      const log = safeLog(given as Log | undefined);
+      return part === undefined ? log : partLog(log, part);
+    },
+    'silent',
+  );
+
+/** The settings of a part that has a name: lines of its log begin with it, and `kind` is the field that holds it. */
+export function withNamedLog<S extends { readonly name: string; readonly log: Log }>(settings: S, kind: string): S {
+  const { name, log } = settings;
+  return { ...settings, log: partLog(log, name, { [kind]: name }) };
+}
 
 /**
  * A log that never throws, around the caller's; silent without one.

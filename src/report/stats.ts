@@ -3,6 +3,8 @@ import { isIP } from 'node:net';
 import type { StatsD } from 'hot-shots';
 import { cachedLookup } from './cached-lookup.js';
 import { invalidArgument } from '../option/invalid-argument.js';
+import { checked, integer, text } from '../option/option-kinds.js';
+import { Option, readOptions, type Table } from '../option/option-table.js';
 
 /** What a metrics client must have; a hot-shots client does, and so may any other. */
 export interface StatsClient {
@@ -36,27 +38,35 @@ export type StatsTarget = StatsClient | StatsServer;
 const METRIC_KINDS = ['timing', 'increment', 'gauge'] as const;
 export type MetricKind = (typeof METRIC_KINDS)[number];
 
+export const statsOption = (): Option<StatsTarget> =>
+  new Option('a StatsD client, or a server', target => {
+    checkStatsTarget(target as StatsTarget | undefined);
+    return target as StatsTarget | undefined;
+  });
+
 /** Throws TypeError (`ERR_INVALID_ARG`) for a target that is none. */
 export function checkStatsTarget(target: StatsTarget | undefined): void {
   if (target === undefined) return;
   if (typeof target !== 'object' || target === null) {
     throw invalidArgument('stats', target, 'a StatsD client, or { host, port, prefix }');
   }
-  if (isClient(target)) {
-    for (const method of METRIC_KINDS) {
-      if (typeof target[method] !== 'function') throw invalidArgument(`stats.${method}`, target[method], 'a function');
-    }
+  if (!isClient(target)) {
+    readOptions(STATS_SERVER, target, 'stats');
     return;
   }
-  const { host, port, prefix } = target;
-  if (typeof host !== 'string' || host === '') throw invalidArgument('stats.host', host, 'a name or an address');
-  if (port !== undefined && !(Number.isInteger(port) && port > 0 && port < 65536)) {
-    throw invalidArgument('stats.port', port, 'an integer from 1 to 65535');
-  }
-  if (prefix !== undefined && !(typeof prefix === 'string' && /^[\w.-]*$/.test(prefix))) {
-    throw invalidArgument('stats.prefix', prefix, 'letters, digits, _, - and dots');
+  for (const method of METRIC_KINDS) {
+    if (typeof target[method] !== 'function') throw invalidArgument(`stats.${method}`, target[method], 'a function');
   }
 }
+
+export const STATS_SERVER = {
+  host: text('a name or an address').required,
+  port: integer({ from: 1, to: 65_535 }),
+  prefix: checked<string>(
+    'letters, digits, _, - and dots',
+    prefix => typeof prefix === 'string' && /^[\w.-]*$/.test(prefix),
+  ),
+} satisfies Table<StatsServer>;
 
 /** A hot-shots client has a `host` too, so it is the methods that tell. */
 export function isClient(target: StatsTarget): target is StatsClient {

@@ -1,6 +1,7 @@
 /** Which drone may take how much. */
 import { compareLoad } from '../queue/drone/drone.js';
-import { invalidArgument } from '../option/invalid-argument.js';
+import { checked } from '../option/option-kinds.js';
+import { readOptions, type Table } from '../option/option-table.js';
 import type { Metrics } from '../report/metrics.js';
 import type { DroneStates } from './drone-states.js';
 import type { ManagedDrone } from './managed-drone.js';
@@ -14,6 +15,15 @@ export interface DroneChoice {
   /** Null for any of them; of an empty set, none. Default null. */
   allowedHostnames?: ReadonlySet<string> | readonly string[] | null | undefined;
 }
+
+export const DRONE_CHOICE = {
+  user: checked<string | null>('a string or null', user => user === null || typeof user === 'string').or(null),
+  // A string is iterable, too, and would be taken for a set of letters.
+  allowedHostnames: checked<ReadonlySet<string> | readonly string[] | null>(
+    'a Set or list of hostnames, or null',
+    names => names === null || names instanceof Set || Array.isArray(names),
+  ).or(null),
+} satisfies Table<DroneChoice>;
 
 /** Sets the drones' `activeProcesses`, and chooses by it. */
 export class Capacity {
@@ -72,9 +82,9 @@ export class Capacity {
   }
 
   /** Throws TypeError (`ERR_INVALID_ARG`). */
-  #candidates({ user = null, allowedHostnames = null }: DroneChoice): ManagedDrone[] {
-    if (user !== null && typeof user !== 'string') throw invalidArgument('user', user, 'a string or null');
-    const allowed = allowedHostnames === null ? undefined : namesIn(allowedHostnames);
+  #candidates(choice: DroneChoice): ManagedDrone[] {
+    const { user, allowedHostnames } = readOptions(DRONE_CHOICE, choice);
+    const allowed = allowedHostnames === null ? undefined : new Set(allowedHostnames);
     return this.#states.usable
       .filter(drone => drone.usableBy(user) && (allowed?.has(drone.hostname) ?? true))
       .sort((a, b) => compareLoad(a, b));
@@ -83,10 +93,4 @@ export class Capacity {
 
 function roomOn({ activeProcesses, maxProcesses }: ManagedDrone): number {
   return maxProcesses - activeProcesses;
-}
-
-/** A string is iterable, too, and would be taken for a set of letters. */
-function namesIn(names: unknown): ReadonlySet<unknown> {
-  if (names instanceof Set || Array.isArray(names)) return new Set<unknown>(names);
-  throw invalidArgument('allowedHostnames', names, 'a Set or list of hostnames, or null');
 }

@@ -1,11 +1,12 @@
 /** How a drone manager is told to run a command. */
 import { basename } from 'node:path';
 import { invalidArgument } from '../option/invalid-argument.js';
-import { OptionReader } from '../option/option-reader.js';
-import type { DroneChoice } from './capacity.js';
+import { environment, text } from '../option/option-kinds.js';
+import { Option, readOptions, type Table } from '../option/option-table.js';
+import { DRONE_CHOICE, type DroneChoice } from './capacity.js';
 import { type CommandOrder, WORKING_DIRECTORY } from './executions.js';
 import type { PidfileId } from './pidfile.js';
-import { checkProcessCount } from './pidfile-options.js';
+import { PROCESS_COUNT } from './pidfile-options.js';
 import { absolutePath, checkPidfileId } from './pidfiles.js';
 
 /** How a drone manager runs a command. */
@@ -23,42 +24,32 @@ export interface ManagedCommandOptions extends DroneChoice {
   env?: Readonly<Record<string, string>> | undefined;
 }
 
-export interface CommandRequest {
+export interface CommandRequest extends Required<DroneChoice> {
   readonly order: CommandOrder;
   readonly processCount: number;
   readonly pairedWith: PidfileId | undefined;
 }
 
-const OPTION_NAMES = [
-  'workingDirectory',
-  'pidfileName',
-  'logFile',
-  'processCount',
-  'user',
-  'allowedHostnames',
-  'pairedWith',
-  'env',
-] satisfies (keyof ManagedCommandOptions)[];
+export const MANAGED_COMMAND = {
+  workingDirectory: new Option<string, string>(
+    'an absolute path',
+    (path, field) => absolutePath(field, path),
+    'required',
+  ),
+  pidfileName: text('a plain file name', name => basename(name) === name && !/^\.\.?$/.test(name)).required,
+  logFile: text(),
+  processCount: PROCESS_COUNT.or(1),
+  ...DRONE_CHOICE,
+  pairedWith: new Option<PidfileId>('the hostname and path of a pidfile', (id, field) =>
+    id === undefined ? undefined : checkPidfileId(id as PidfileId, field),
+  ),
+  env: environment(),
+} satisfies Table<ManagedCommandOptions>;
 
-/** Throws TypeError (`ERR_INVALID_ARG`). The choice of a drone is checked by who chooses. */
+/** Throws TypeError (`ERR_INVALID_ARG`). */
 export function readCommand(command: CommandOrder['command'], options: ManagedCommandOptions): CommandRequest {
-  const read = new OptionReader(options, OPTION_NAMES);
-  const { processCount = 1, pairedWith } = options;
-  const pidfileName = read.text('pidfileName');
-  if (pidfileName === undefined || basename(pidfileName) !== pidfileName || /^\.\.?$/.test(pidfileName)) {
-    throw invalidArgument('pidfileName', pidfileName, 'a plain file name');
-  }
-  return {
-    order: {
-      command: wordsIn(command),
-      workingDirectory: absolutePath('workingDirectory', options.workingDirectory),
-      pidfileName,
-      logFile: read.text('logFile'),
-      env: read.environment('env'),
-    },
-    processCount: checkProcessCount('processCount', processCount),
-    pairedWith: pairedWith && checkPidfileId(pairedWith),
-  };
+  const { workingDirectory, pidfileName, logFile, env, ...others } = readOptions(MANAGED_COMMAND, options);
+  return { order: { command: wordsIn(command), workingDirectory, pidfileName, logFile, env }, ...others };
 }
 
 function wordsIn(command: CommandOrder['command']): CommandOrder['command'] {

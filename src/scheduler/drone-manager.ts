@@ -8,7 +8,8 @@
  */
 import type { AnyDrone } from '../queue/drone/drone.js';
 import { invalidArgument } from '../option/invalid-argument.js';
-import { checkNames } from '../option/option-reader.js';
+import { readOptions } from '../option/option-table.js';
+import { withNamedLog } from '../report/log.js';
 import { Metrics } from '../report/metrics.js';
 import type { TaskQueue } from '../queue/task-queue.js';
 import type { ProcessId } from '../queue/wire/methods.js';
@@ -20,15 +21,16 @@ import { DroneStates, type StaleDrone } from './drone-states.js';
 import type { WORKING_DIRECTORY } from './executions.js';
 import type { ManagedDrone } from './managed-drone.js';
 import {
+  DRONE_MANAGER,
   type DroneManagerOptions,
+  MANAGER_ROUND,
   type ManagerRoundOptions,
   type ManagerSettings,
-  readManagerOptions,
-  readRoundSignal,
+  PIDFILE_CONTENTS,
 } from './manager-options.js';
 import type { PidfileContents } from './pidfile-contents.js';
 import type { PidfileId, PidfileState } from './pidfile.js';
-import { checkPidfileOptions, checkProcessCount, type PidfileOptions } from './pidfile-options.js';
+import { PIDFILE, type PidfileOptions, PROCESS_COUNT } from './pidfile-options.js';
 import { absolutePath, checkPidfileId, type OrphanedProcess, Pidfiles } from './pidfiles.js';
 import { type RefreshReport, Refreshes } from './refreshes.js';
 import { MethodTurns } from './method-turns.js';
@@ -74,7 +76,7 @@ export class DroneManager {
       throw invalidArgument('queue', queue, 'a task queue');
     }
     this.#queue = queue;
-    this.#settings = readManagerOptions(options);
+    this.#settings = withNamedLog(readOptions(DRONE_MANAGER, options), 'manager');
     const { log, name, stats } = this.#settings;
     this.#metrics = new Metrics(name, stats, log);
     this.#turns = new MethodTurns(`drone manager '${name}'`);
@@ -127,7 +129,7 @@ export class DroneManager {
    * (DroneTaskQueueException), and nothing is queued then.
    */
   async triggerRefresh(options: ManagerRoundOptions = {}): Promise<void> {
-    const signal = readRoundSignal(options);
+    const { signal } = readOptions(MANAGER_ROUND, options);
     await this.#turns.take('triggerRefresh', async () => {
       const resultsDir = this.#roster.requireInitialized();
       await this.#sync();
@@ -153,7 +155,7 @@ export class DroneManager {
    * refusal only (DroneTaskQueueException), when nothing has run: it is where it was.
    */
   async executeActions(options: ManagerRoundOptions = {}): Promise<ActionReport> {
-    const signal = readRoundSignal(options);
+    const { signal } = readOptions(MANAGER_ROUND, options);
     return this.#turns.take('executeActions', async () => {
       this.#roster.requireInitialized();
       await this.#refreshes.ended();
@@ -190,9 +192,9 @@ export class DroneManager {
    * that is registered already the age begins anew, and its process count is replaced if one is given.
    */
   registerPidfile(id: PidfileId, options: PidfileOptions = {}): void {
-    checkPidfileOptions(options);
+    const read = readOptions(PIDFILE, options);
     const wanted = checkPidfileId(id);
-    this.#pidfiles.register(wanted, options, this.#roster.named(wanted.hostname));
+    this.#pidfiles.register(wanted, read, this.#roster.named(wanted.hostname));
   }
 
   /**
@@ -210,7 +212,7 @@ export class DroneManager {
   /** Throws DroneManagerError (`ERR_UNKNOWN_PIDFILE`). */
   declareProcessCount(id: PidfileId, processCount: number): void {
     const pidfile = this.#pidfiles.registered(id);
-    pidfile.processCount = checkProcessCount('processCount', processCount);
+    pidfile.processCount = PROCESS_COUNT.required.read(processCount, 'processCount');
     this.#capacity.count(pidfile.drone);
   }
 
@@ -226,10 +228,10 @@ export class DroneManager {
    * registered, or no refresh has asked for it yet. Whoever asks keeps it from being forgotten.
    */
   pidfileContents(id: PidfileId, options: { secondRead?: boolean | undefined } = {}): PidfileContents | undefined {
-    checkNames(options, ['secondRead']);
+    const { secondRead } = readOptions(PIDFILE_CONTENTS, options);
     const pidfile = this.#pidfiles.get(checkPidfileId(id));
     if (pidfile) pidfile.age = 0;
-    return pidfile?.contents(options.secondRead ?? false);
+    return pidfile?.contents(secondRead);
   }
 
   /** The drone that it is on; undefined when it is not registered. */
@@ -264,8 +266,7 @@ export class DroneManager {
    * error in the log; undefined when none may be used.
    */
   chooseDrone(processCount: number, choice: DroneChoice = {}): ManagedDrone | undefined {
-    checkNames(choice, ['user', 'allowedHostnames'] satisfies (keyof DroneChoice)[]);
-    return this.#capacity.choose(checkProcessCount('processCount', processCount), choice);
+    return this.#capacity.choose(PROCESS_COUNT.required.read(processCount, 'processCount'), choice);
   }
 
   /** How many processes the usable drone with the most room can take; 0 when none may be used. */
@@ -294,11 +295,11 @@ export class DroneManager {
    * `ERR_PIDFILE_REGISTERED` when a command with this pidfile was ordered before and not unregistered.
    */
   executeCommand(command: readonly (string | typeof WORKING_DIRECTORY)[], options: ManagedCommandOptions): PidfileId {
-    const { order, processCount, pairedWith } = readCommand(command, options);
+    const { order, processCount, pairedWith, ...choice } = readCommand(command, options);
     this.#roster.requireInitialized();
     const drone = pairedWith
       ? this.#pidfiles.registered(pairedWith).drone
-      : this.#capacity.choose(processCount, options);
+      : this.#capacity.choose(processCount, choice);
     if (!drone) {
       throw new DroneManagerError('ERR_NO_USABLE_DRONE', `no drone may run ${order.command.map(String).join(' ')}`);
     }

@@ -1,11 +1,10 @@
-/** What a drone manager can be told, and the defaults. */
-import { type Clock, systemClock } from '../wait/clock.js';
-import { checkSignal } from '../queue/drone/call.js';
+/** The options of a drone manager and of its rounds. */
+import { type Clock, clockOption } from '../wait/clock.js';
 import { checkDrone } from '../queue/drone/drone.js';
-import { invalidArgument } from '../option/invalid-argument.js';
-import { type Log, partLog, safeLog } from '../report/log.js';
-import { checkNames, OptionReader } from '../option/option-reader.js';
-import { checkStatsTarget, type StatsTarget } from '../report/stats.js';
+import { abortSignal, flag, milliseconds, number, text, timeLimit } from '../option/option-kinds.js';
+import { Option, type Settings, type Table } from '../option/option-table.js';
+import { type Log, logOption } from '../report/log.js';
+import { type StatsTarget, statsOption } from '../report/stats.js';
 import type { ManagedDrone } from './managed-drone.js';
 
 /** How a drone manager works. */
@@ -45,57 +44,28 @@ export interface ManagerRoundOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** The options with their defaults, checked. */
-export interface ManagerSettings {
-  readonly name: string;
-  readonly resultsDrone: ManagedDrone | undefined;
-  readonly maxPidfileAge: number;
-  readonly doubtMs: number;
-  readonly refreshTimeoutMs: number;
-  readonly stats: StatsTarget | undefined;
-  readonly log: Log;
-  readonly clock: Clock;
-}
+export const MANAGER_ROUND = { signal: abortSignal() } satisfies Table<ManagerRoundOptions>;
 
-const OPTION_NAMES = [
-  'name',
-  'resultsDrone',
-  'maxPidfileAge',
-  'doubtMs',
-  'refreshTimeoutMs',
-  'stats',
-  'log',
-  'clock',
-] satisfies (keyof DroneManagerOptions)[];
+/** The options of `pidfileContents`. */
+export const PIDFILE_CONTENTS = {
+  secondRead: flag().or(false),
+} satisfies Table<{ secondRead?: boolean | undefined }>;
 
 /** The queue's defaults for an agent that hears nothing more, and some seconds for it to end. */
 const DEFAULT_DOUBT_MS = 125_000;
 
-/** Throws TypeError (`ERR_INVALID_ARG`) that names the option. */
-export function readManagerOptions(options: DroneManagerOptions): ManagerSettings {
-  const read = new OptionReader(options, OPTION_NAMES);
-  const { resultsDrone, stats, log, clock = systemClock } = options;
-  if (resultsDrone !== undefined) checkDrone('resultsDrone', resultsDrone);
-  checkStatsTarget(stats);
-  if (typeof clock !== 'object' || typeof clock.nowMs !== 'function' || typeof clock.setTimer !== 'function') {
-    throw invalidArgument('clock', clock, 'an object with the methods nowMs and setTimer');
-  }
-  const name = read.text('name') ?? 'drone_manager';
-  return {
-    name,
-    resultsDrone,
-    maxPidfileAge: read.limit('maxPidfileAge', 'a number of refreshes, 0 or more', value => value >= 0) ?? 2000,
-    doubtMs: read.limit('doubtMs', 'a number of milliseconds, 0 or more', value => value >= 0) ?? DEFAULT_DOUBT_MS,
-    refreshTimeoutMs: read.limit('refreshTimeoutMs', 'a number of milliseconds above 0', value => value > 0) ?? 60_000,
-    stats,
-    log: partLog(safeLog(log), name, { manager: name }),
-    clock,
-  };
-}
+export const DRONE_MANAGER = {
+  name: text().or('drone_manager'),
+  resultsDrone: new Option<ManagedDrone>('a drone', (drone, field) => {
+    if (drone !== undefined) checkDrone(field, drone);
+    return drone as ManagedDrone | undefined;
+  }),
+  maxPidfileAge: number({ from: 0, to: Infinity }).or(2000),
+  doubtMs: milliseconds({ from: 0, to: Infinity }).or(DEFAULT_DOUBT_MS),
+  refreshTimeoutMs: timeLimit().or(60_000),
+  stats: statsOption(),
+  log: logOption(),
+  clock: clockOption(),
+} satisfies Table<DroneManagerOptions>;
 
-/** Throws TypeError (`ERR_INVALID_ARG`). */
-export function readRoundSignal(options: ManagerRoundOptions): AbortSignal | undefined {
-  checkNames(options, ['signal'] satisfies (keyof ManagerRoundOptions)[]);
-  checkSignal(options.signal);
-  return options.signal;
-}
+export type ManagerSettings = Settings<typeof DRONE_MANAGER>;

@@ -1,6 +1,6 @@
 /** How a pidfile is registered. */
-import { invalidArgument } from '../option/invalid-argument.js';
-import { checkNames } from '../option/option-reader.js';
+import { integer, oneOf } from '../option/option-kinds.js';
+import type { Table } from '../option/option-table.js';
 import type { PidfileWriter } from './pidfile.js';
 
 /** How to register a pidfile. */
@@ -14,18 +14,10 @@ export interface PidfileOptions {
   writtenBy?: PidfileWriter | undefined;
 }
 
-/** Throws TypeError (`ERR_INVALID_ARG`). */
-export function checkPidfileOptions(options: PidfileOptions): void {
-  checkNames(options, ['processCount', 'writtenBy'] satisfies (keyof PidfileOptions)[]);
-  const { processCount = 1, writtenBy = 'executeCommand' } = options;
-  checkProcessCount('processCount', processCount);
-  if (writtenBy !== 'executeCommand' && writtenBy !== 'other') {
-    throw invalidArgument('writtenBy', writtenBy, "'executeCommand' or 'other'");
-  }
-}
+/** How many processes a command counts for. */
+export const PROCESS_COUNT = integer({ from: 0 });
 
-/** Throws TypeError (`ERR_INVALID_ARG`). */
-export function checkProcessCount(field: string, count: unknown): number {
-  if (typeof count === 'number' && Number.isSafeInteger(count) && count >= 0) return count;
-  throw invalidArgument(field, count, 'an integer of 0 or more');
-}
+export const PIDFILE = {
+  processCount: PROCESS_COUNT,
+  writtenBy: oneOf<PidfileWriter>('executeCommand', 'other'),
+} satisfies Table<PidfileOptions>;

@@ -126,13 +126,13 @@ function orphanIn(folder: string, process: DroneProcess, pidfiles: Pidfiles): Pi
 }
 
 /** As the drone's agent will write it. Throws TypeError (`ERR_INVALID_ARG`). */
-export function checkPidfileId(id: PidfileId): PidfileId {
-  if (typeof id !== 'object' || id === null) throw invalidArgument('id', id, 'an object { hostname, path }');
+export function checkPidfileId(id: PidfileId, field = 'id'): PidfileId {
+  if (typeof id !== 'object' || id === null) throw invalidArgument(field, id, 'an object { hostname, path }');
   const { hostname, path } = id;
   if (typeof hostname !== 'string' || hostname === '') {
-    throw invalidArgument('id.hostname', hostname, 'a non-empty string');
+    throw invalidArgument(`${field}.hostname`, hostname, 'a non-empty string');
   }
-  return { hostname, path: absolutePath('id.path', path) };
+  return { hostname, path: absolutePath(`${field}.path`, path) };
 }
 
 export function absolutePath(field: string, path: unknown): string {

@@ -16,8 +16,10 @@ import { summarize } from '../queue/drone/drone-error.js';
 import { events, publish } from './events.js';
 import { invalidArgument } from '../option/invalid-argument.js';
 import { refuseInSection } from '../wait/section-guard.js';
+import { withNamedLog } from '../report/log.js';
 import { Metrics } from '../report/metrics.js';
-import { checkedPauseMs, readTickOptions, type Tick, type TickLoopOptions, type TickSettings } from './tick-options.js';
+import { readOptions } from '../option/option-table.js';
+import { PAUSE_MS, type Tick, TICK_LOOP, type TickLoopOptions, type TickSettings } from './tick-options.js';
 
 /** A run of the loop that was refused, or the reason why a tick's signal was aborted. */
 export class TickLoopError extends Error {
@@ -70,7 +72,7 @@ export class TickLoop {
   constructor(tick: Tick, options: TickLoopOptions = {}) {
     if (typeof tick !== 'function') throw invalidArgument('tick', tick, 'a function');
     this.#tick = tick;
-    this.#settings = readTickOptions(options);
+    this.#settings = withNamedLog(readOptions(TICK_LOOP, options), 'loop');
   }
 
   /** As in the options: for log lines, events and metrics. */
@@ -208,7 +210,7 @@ export class TickLoop {
 
   async #pause(run: Run): Promise<void> {
     const { clock, jitter, pauseMs, random } = this.#settings;
-    const thisPauseMs = checkedPauseMs('pauseMs()', pauseMs()) * (1 + jitter * (2 * random() - 1));
+    const thisPauseMs = PAUSE_MS.read(pauseMs(), 'pauseMs()') * (1 + jitter * (2 * random() - 1));
     await new Promise<void>(resolve => {
       const timer = clock.setTimer(thisPauseMs, resolve);
       run.endPause = () => {

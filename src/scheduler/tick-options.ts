@@ -1,9 +1,20 @@
-/** What a tick loop can be told, its defaults, and the complaints about what it cannot be told. */
+/** The options of a tick loop. */
 import { constants } from 'node:os';
-import { type Clock, systemClock } from '../wait/clock.js';
-import { invalidArgument } from '../option/invalid-argument.js';
-import { type Log, partLog, safeLog } from '../report/log.js';
-import { checkStatsTarget, type StatsTarget } from '../report/stats.js';
+import { type Clock, clockOption } from '../wait/clock.js';
+import {
+  abortSignal,
+  checked,
+  countLimit,
+  func,
+  milliseconds,
+  number,
+  oneOf,
+  randomOption,
+  text,
+} from '../option/option-kinds.js';
+import { Option, type Settings, type Table } from '../option/option-table.js';
+import { type Log, logOption } from '../report/log.js';
+import { type StatsTarget, statsOption } from '../report/stats.js';
 
 /** What a tick is given. */
 export interface TickContext {
@@ -62,86 +73,42 @@ export interface TickLoopOptions {
   random?: (() => number) | undefined;
 }
 
-/** The options with their defaults, checked. */
-export interface TickSettings {
-  /** What it gives is not checked yet: see `checkedPauseMs`. */
-  readonly pauseMs: () => number;
-  readonly jitter: number;
-  readonly onError: 'continue' | 'stop';
-  readonly onTickError: ((error: unknown, tick: number) => unknown) | undefined;
-  readonly signals: readonly NodeJS.Signals[];
-  readonly signal: AbortSignal | undefined;
-  readonly maxTicks: number;
-  readonly stats: StatsTarget | undefined;
-  readonly log: Log;
-  readonly name: string;
-  readonly clock: Clock;
-  readonly random: () => number;
-}
-
-const DEFAULT_SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM'];
-
-/** Throws TypeError (`ERR_INVALID_ARG`) that names the option. */
-export function readTickOptions(options: TickLoopOptions): TickSettings {
-  if (typeof options !== 'object' || options === null) throw invalidArgument('options', options, 'an object');
-  const { pauseMs = 1000, name = 'tick_loop' } = options;
-  if (typeof pauseMs !== 'function') checkedPauseMs('pauseMs', pauseMs);
-  const settings = {
-    pauseMs: typeof pauseMs === 'function' ? pauseMs : () => pauseMs,
-    jitter: options.jitter ?? 0,
-    onError: options.onError ?? 'continue',
-    onTickError: options.onTickError,
-    signals: options.signals === false ? [] : (options.signals ?? DEFAULT_SIGNALS),
-    signal: options.signal,
-    maxTicks: options.maxTicks ?? Infinity,
-    stats: options.stats,
-    log: partLog(safeLog(options.log), name, { loop: name }),
-    name,
-    clock: options.clock ?? systemClock,
-    random: options.random ?? Math.random,
-  };
-  checkSettings(settings);
-  return settings;
-}
-
-function checkSettings(settings: TickSettings): void {
-  const { jitter, onError, onTickError, signals, signal, maxTicks, name, clock, random } = settings;
-  if (!(typeof jitter === 'number' && jitter >= 0 && jitter <= 1)) {
-    throw invalidArgument('jitter', jitter, 'a number from 0 to 1');
-  }
-  if (onError !== 'continue' && onError !== 'stop') throw invalidArgument('onError', onError, `'continue' or 'stop'`);
-  if (onTickError !== undefined && typeof onTickError !== 'function') {
-    throw invalidArgument('onTickError', onTickError, 'a function (error, tick)');
-  }
-  checkSignals(signals);
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw invalidArgument('signal', signal, 'an AbortSignal');
-  }
-  if (maxTicks !== Infinity && !(Number.isInteger(maxTicks) && maxTicks >= 1)) {
-    throw invalidArgument('maxTicks', maxTicks, 'an integer of 1 or more, or Infinity');
-  }
-  if (typeof name !== 'string' || name === '') throw invalidArgument('name', name, 'a non-empty string');
-  if (typeof clock !== 'object' || typeof clock.nowMs !== 'function' || typeof clock.setTimer !== 'function') {
-    throw invalidArgument('clock', clock, 'an object with the methods nowMs and setTimer');
-  }
-  if (typeof random !== 'function') throw invalidArgument('random', random, 'a function');
-  checkStatsTarget(settings.stats);
-}
-
-/** Throws TypeError (`ERR_INVALID_ARG`) for what is no pause. */
-export function checkedPauseMs(field: string, pauseMs: unknown): number {
-  if (typeof pauseMs === 'number' && pauseMs >= 0 && pauseMs < Infinity) return pauseMs;
-  throw invalidArgument(field, pauseMs, 'a finite number of milliseconds, 0 or more');
-}
+/** What a function for `pauseMs` returns is checked by this, too. */
+export const PAUSE_MS = milliseconds({ from: 0 }).required;
 
 /** Signals that no process can listen to. */
-const DEAF_TO: ReadonlySet<string> = new Set(['SIGKILL', 'SIGSTOP']);
+const DEAF_TO: ReadonlySet<unknown> = new Set(['SIGKILL', 'SIGSTOP']);
 
-function checkSignals(signals: readonly unknown[]): void {
-  if (!Array.isArray(signals)) throw invalidArgument('signals', signals, 'a list of signal names, or false');
-  for (const signal of signals) {
-    if (typeof signal !== 'string' || !Object.hasOwn(constants.signals, signal) || DEAF_TO.has(signal)) {
-      throw invalidArgument('signals', signal, 'names of signals that can be listened to');
-    }
-  }
-}
+const isSignal = (name: unknown): boolean =>
+  typeof name === 'string' && Object.hasOwn(constants.signals, name) && !DEAF_TO.has(name);
+
+type Signals = readonly NodeJS.Signals[];
+
+export const TICK_LOOP = {
+  pauseMs: new Option<number | (() => number), (() => number) | undefined>(
+    `${PAUSE_MS.expected}, or a function`,
+    (pauseMs, field) => {
+      if (pauseMs === undefined || typeof pauseMs === 'function') return pauseMs as (() => number) | undefined;
+      const fixedMs = PAUSE_MS.read(pauseMs, field);
+      return () => fixedMs;
+    },
+  ).orElse('1,000', () => () => 1_000),
+  jitter: number({ from: 0, to: 1 }).or(0),
+  onError: oneOf('continue', 'stop').or('continue'),
+  onTickError: func<NonNullable<TickLoopOptions['onTickError']>>('(error, tick)'),
+  signals: checked<Signals | false>(
+    'a list of signals that can be listened to, or false',
+    signals => signals === false || (Array.isArray(signals) && signals.every(isSignal)),
+  )
+    .as((signals): Signals => signals || [])
+    .orElse('SIGINT, SIGTERM', (): Signals => ['SIGINT', 'SIGTERM']),
+  signal: abortSignal(),
+  maxTicks: countLimit().or(Infinity),
+  stats: statsOption(),
+  log: logOption(),
+  name: text().or('tick_loop'),
+  clock: clockOption(),
+  random: randomOption(),
+} satisfies Table<TickLoopOptions>;
+
+export type TickSettings = Settings<typeof TICK_LOOP>;

@@ -1,9 +1,10 @@
-/** What a store can be told, its defaults, and the complaints about what it cannot be told. */
+/** The options of a store. */
 import { MAX_LIMIT_MS } from '../wait/clock.js';
 import { invalidArgument } from '../option/invalid-argument.js';
-import { type Log, partLog, safeLog } from '../report/log.js';
-import { OptionReader } from '../option/option-reader.js';
-import { checkStatsTarget, type StatsTarget } from '../report/stats.js';
+import { flag, integer, milliseconds, secret, text, timeLimit } from '../option/option-kinds.js';
+import { readOptions, type Settings, type Table } from '../option/option-table.js';
+import { type Log, logOption, withNamedLog } from '../report/log.js';
+import { type StatsTarget, statsOption } from '../report/stats.js';
 
 /** Which database, and how sections go. Exactly one of `file`, `url` and `memory` is given. */
 export interface StoreOptions {
@@ -39,70 +40,32 @@ export interface StoreOptions {
 /** Which database. */
 export type Place = { readonly file: string } | { readonly url: string } | { readonly memory: true };
 
+export const STORE = {
+  file: text('a path; for a store in memory say memory: true', file => file !== ':memory:'),
+  // A secret: it may hold a password.
+  url: secret("one that starts with 'postgres://'", url => /^postgres(ql)?:\/\//.test(url)),
+  memory: flag().or(false),
+  name: text().or('store'),
+  readConnections: integer({ from: 1, to: 100 }).or(8),
+  busyTimeoutMs: milliseconds({ from: 0, to: MAX_LIMIT_MS }).or(5_000),
+  attempts: integer({ from: 1, to: 100 }).or(5),
+  slowSectionMs: timeLimit().orElse('1,000; in production 60,000', () =>
+    process.env.NODE_ENV === 'production' ? 60_000 : 1_000,
+  ),
+  stats: statsOption(),
+  log: logOption(),
+} satisfies Table<StoreOptions>;
+
 /** The options with their defaults, checked. */
-export interface StoreSettings {
+export interface StoreSettings extends Omit<Settings<typeof STORE>, 'file' | 'url' | 'memory'> {
   readonly place: Place;
-  readonly name: string;
-  readonly readConnections: number;
-  readonly busyTimeoutMs: number;
-  readonly attempts: number;
-  readonly slowSectionMs: number;
-  readonly stats: StatsTarget | undefined;
-  readonly log: Log;
 }
-
-const NAMES = [
-  'file',
-  'url',
-  'memory',
-  'name',
-  'readConnections',
-  'busyTimeoutMs',
-  'attempts',
-  'slowSectionMs',
-  'stats',
-  'log',
-] satisfies (keyof StoreOptions)[];
-
-const SLOW_SECTION_MS = 1_000;
-const SLOW_IN_PRODUCTION_MS = 60_000;
 
 /** Throws TypeError (`ERR_INVALID_ARG`) that names the option. */
 export function readStoreOptions(options: StoreOptions): StoreSettings {
-  const read = new OptionReader(options, NAMES);
-  checkStatsTarget(options.stats);
-  const isCount = (most: number) => (value: number) => Number.isInteger(value) && value >= 1 && value <= most;
-  const name = read.text('name') ?? 'store';
-  return {
-    place: readPlace(read),
-    name,
-    readConnections: read.limit('readConnections', 'an integer from 1 to 100', isCount(100)) ?? 8,
-    busyTimeoutMs:
-      read.limit(
-        'busyTimeoutMs',
-        `milliseconds from 0 to ${String(MAX_LIMIT_MS)}`,
-        value => value >= 0 && value <= MAX_LIMIT_MS,
-      ) ?? 5_000,
-    attempts: read.limit('attempts', 'an integer from 1 to 100', isCount(100)) ?? 5,
-    slowSectionMs:
-      read.limit('slowSectionMs', 'milliseconds above 0, or Infinity', value => value > 0) ??
-      (process.env.NODE_ENV === 'production' ? SLOW_IN_PRODUCTION_MS : SLOW_SECTION_MS),
-    stats: options.stats,
-    log: partLog(safeLog(options.log), name, { store: name }),
-  };
-}
-
-function readPlace(read: OptionReader): Place {
-  const file = read.text('file');
-  const url = read.secret('url');
-  const memory = read.flag('memory') === true;
+  const { file, url, memory, ...others } = withNamedLog(readOptions(STORE, options), 'store');
   const given = [file !== undefined && 'file', url !== undefined && 'url', memory && 'memory'].filter(Boolean);
   if (given.length !== 1) throw invalidArgument('options', given, 'exactly one of file, url and memory');
-  if (file === ':memory:') throw invalidArgument('file', file, 'a path; for a store in memory say memory: true');
-  if (file !== undefined) return { file };
-  if (url === undefined) return { memory: true };
-  // The text is not shown: it may hold a password.
-  if (!/^postgres(ql)?:\/\//.test(url))
-    throw invalidArgument('url', '(not shown)', "one that starts with 'postgres://'");
-  return { url };
+  if (file !== undefined) return { place: { file }, ...others };
+  return { place: url === undefined ? { memory: true } : { url }, ...others };
 }

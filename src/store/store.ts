@@ -2,7 +2,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Kysely, Migration } from 'kysely';
 import { invalidArgument } from '../option/invalid-argument.js';
-import { checkNames, OptionReader } from '../option/option-reader.js';
+import { flag, text } from '../option/option-kinds.js';
+import { readOptions, type Table } from '../option/option-table.js';
 import {
   ContextSwitchError,
   currentSection,
@@ -29,6 +30,8 @@ export interface ReadOptions {
   name?: string | undefined;
 }
 
+export const READ = { name: text().or('read') } satisfies Table<ReadOptions>;
+
 /** How one section that writes goes. */
 export interface ReadWriteOptions {
   /**
@@ -43,6 +46,8 @@ export interface ReadWriteOptions {
    */
   ownTransaction?: boolean | undefined;
 }
+
+export const READ_WRITE = { repeatable: flag(), ownTransaction: flag() } satisfies Table<ReadWriteOptions>;
 
 type Work<T> = (db: Kysely<unknown>) => Promise<T>;
 
@@ -99,8 +104,7 @@ export class Store<DB> {
   async read<T>(work: (db: ReadDb<DB>) => Promise<T>, options: ReadOptions = {}): Promise<T> {
     const callSite = new CallSite();
     checkWork(work);
-    checkNames(options, ['name'] satisfies (keyof ReadOptions)[]);
-    const name = checkName('name', options.name ?? 'read');
+    const { name } = readOptions(READ, options);
     return this.#run({ policy: 'read', name, callSite }, {}, db => work(db as unknown as ReadDb<DB>));
   }
 
@@ -121,9 +125,8 @@ export class Store<DB> {
   ): Promise<T> {
     const callSite = new CallSite();
     checkWork(work);
-    const read = new OptionReader(options, ['repeatable', 'ownTransaction'] satisfies (keyof ReadWriteOptions)[]);
-    const ways = { repeatable: read.flag('repeatable'), ownTransaction: read.flag('ownTransaction') };
-    const facts: Facts = { policy: 'readWrite', name: checkName('why', why), callSite };
+    const ways = readOptions(READ_WRITE, options);
+    const facts: Facts = { policy: 'readWrite', name: WHY.read(why, 'why'), callSite };
     return this.#run(facts, ways, db => work(db as unknown as ReadWriteDb<DB>));
   }
 
@@ -283,7 +286,4 @@ function checkWork(work: unknown): void {
   if (typeof work !== 'function') throw invalidArgument('work', work, 'a function that is given the handle');
 }
 
-function checkName(field: string, name: unknown): string {
-  if (typeof name === 'string' && name !== '') return name;
-  throw invalidArgument(field, name, 'a non-empty string');
-}
+const WHY = text().required;

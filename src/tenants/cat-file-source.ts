@@ -1,8 +1,8 @@
 /** Reads branches by asking who has their repositories: an executor, by jobs `merger:cat`. */
 import { raceAbort } from '../wait/abort.js';
 import { Limit } from '../wait/limit.js';
-import { invalidArgument } from '../option/invalid-argument.js';
-import { OptionReader } from '../option/option-reader.js';
+import { func, timeLimit } from '../option/option-kinds.js';
+import { readOptions, type Settings, type Table } from '../option/option-table.js';
 import type { FileSource } from './file-source.js';
 import type { BranchName } from './shared-file-cache.js';
 
@@ -53,7 +53,11 @@ export class CatError extends Error {
   }
 }
 
-const DEFAULT_TIMEOUT_MS = 300_000;
+export const CAT_FILE_SOURCE = {
+  ask: func<CatFileSourceOptions['ask']>('(request)').required,
+  repositoryOf: func<CatFileSourceOptions['repositoryOf']>('(project)').required,
+  timeoutMs: timeLimit().or(300_000),
+} satisfies Table<CatFileSourceOptions>;
 
 /**
  * Files of git repositories that an executor keeps, which may be in another process. A branch is brought up to date before
@@ -65,21 +69,11 @@ const DEFAULT_TIMEOUT_MS = 300_000;
  *     });
  */
 export class CatFileSource implements FileSource {
-  readonly #ask: CatFileSourceOptions['ask'];
-  readonly #repositoryOf: CatFileSourceOptions['repositoryOf'];
-  readonly #timeoutMs: number;
+  readonly #settings: Settings<typeof CAT_FILE_SOURCE>;
 
   /** Throws TypeError (`ERR_INVALID_ARG`) that names the option at fault. */
   constructor(options: CatFileSourceOptions) {
-    const read = new OptionReader(options, ['ask', 'repositoryOf', 'timeoutMs']);
-    const { ask, repositoryOf } = options;
-    for (const [name, value] of Object.entries({ ask, repositoryOf })) {
-      if (typeof value !== 'function') throw invalidArgument(name, value, 'a function');
-    }
-    this.#ask = ask;
-    this.#repositoryOf = repositoryOf;
-    this.#timeoutMs =
-      read.limit('timeoutMs', 'a number of milliseconds above 0', value => value > 0) ?? DEFAULT_TIMEOUT_MS;
+    this.#settings = readOptions(CAT_FILE_SOURCE, options);
   }
 
   /** As FileSource says. Rejects with CatError, with what `ask` rejects with, and with the reason of `signal`. */
@@ -88,18 +82,18 @@ export class CatFileSource implements FileSource {
     paths: readonly string[],
     signal: AbortSignal,
   ): Promise<ReadonlyMap<string, string | null>> {
-    const { connection, project: name } = this.#repositoryOf(project);
+    const { connection, project: name } = this.#settings.repositoryOf(project);
     return filesIn(await this.#answered({ connection, project: name, branch, files: [...paths] }, signal));
   }
 
   /** Does not depend on `ask` for its end: a job in a queue has nobody who would end it. */
   async #answered(request: CatRequest, signal: AbortSignal): Promise<CatAnswer> {
     signal.throwIfAborted();
-    const limitMs = this.#timeoutMs;
+    const { ask, timeoutMs: limitMs } = this.#settings;
     const reason = new CatError('ERR_CAT_TIMEOUT', `no answer to merger:cat within ${String(limitMs)} ms`);
     const limit = new Limit([signal], { limitMs, reason });
     try {
-      return await raceAbort(limit.signal, this.#ask(request, limit.signal));
+      return await raceAbort(limit.signal, ask(request, limit.signal));
     } finally {
       limit.release();
     }

@@ -19,8 +19,9 @@ import {
   type LayoutProblem,
   type LayoutReport,
 } from './layout-report.js';
-import { readLoaderOptions, type ConfigFile, type ConfigLoaderOptions, type LoaderSettings } from './loader-options.js';
-import { readChanged, readSignal, type ChangedBranch, type ReconfigureOptions } from './reconfigure-options.js';
+import { readOptions } from '../option/option-table.js';
+import { CONFIG_LOADER, type ConfigFile, type ConfigLoaderOptions, type LoaderSettings } from './loader-options.js';
+import { readChanged, RECONFIGURE, type ChangedBranch, type ReconfigureOptions } from './reconfigure-options.js';
 import type { CheckedTenant } from './tenant-config.js';
 import type { LayoutState } from './tenant-registry.js';
 
@@ -34,7 +35,7 @@ export class ConfigLoader<L> {
 
   /** Throws TypeError (`ERR_INVALID_ARG`) that names the option at fault. Nothing is read yet. */
   constructor(options: ConfigLoaderOptions<L>) {
-    this.#settings = readLoaderOptions(options);
+    this.#settings = readOptions(CONFIG_LOADER, options);
     this.#branches = new BranchReader(this.#settings);
   }
 
@@ -44,7 +45,7 @@ export class ConfigLoader<L> {
    * the old one stays.
    */
   async updateSystem(options: ReconfigureOptions = {}): Promise<boolean> {
-    const signal = readSignal(options);
+    const { signal } = readOptions(RECONFIGURE, options);
     const { system, registry, locks } = this.#settings;
     if ((await system.ltime()) <= registry.snapshot.ltime) return false;
     return locks.withSystem(async () => {
@@ -57,7 +58,7 @@ export class ConfigLoader<L> {
 
   /** Everything anew: no file that was read before this call counts. One tenant after the other; one's failure is its own. */
   async reconfigureAll(options: ReconfigureOptions = {}): Promise<LayoutReport> {
-    const signal = readSignal(options);
+    const { signal } = readOptions(RECONFIGURE, options);
     const { clock, registry } = this.#settings;
     const ltime = await clock.next();
     await this.updateSystem(options);
@@ -73,7 +74,7 @@ export class ConfigLoader<L> {
     changed: readonly ChangedBranch[],
     options: ReconfigureOptions = {},
   ): Promise<LayoutReport> {
-    const signal = readSignal(options);
+    const { signal } = readOptions(RECONFIGURE, options);
     const branches = readChanged(changed);
     const ltime = await this.#settings.clock.next();
     await this.updateSystem(options);
@@ -84,7 +85,7 @@ export class ConfigLoader<L> {
 
   /** The tenants that the list of tenants has otherwise than when their layout was made, from files that were read before. */
   async reconfigureChanged(options: ReconfigureOptions = {}): Promise<LayoutReport> {
-    const signal = readSignal(options);
+    const { signal } = readOptions(RECONFIGURE, options);
     await this.updateSystem(options);
     const changed = [...this.#settings.registry.snapshot.tenants.values()].filter(
       ({ config, layout }) => layout === undefined || !isDeepStrictEqual(config, layout.config),
@@ -99,7 +100,7 @@ export class ConfigLoader<L> {
    */
   async catchUp(states: ReadonlyMap<string, LayoutState>, options: ReconfigureOptions = {}): Promise<LayoutReport> {
     refuseInSection('the making of layouts');
-    const signal = readSignal(options);
+    const { signal } = readOptions(RECONFIGURE, options);
     await this.updateSystem(options);
     const { registry, locks } = this.#settings;
     const report = new Report();

@@ -1,7 +1,7 @@
-/** What a config loader works with, its defaults, and the complaints about what it cannot work with. */
-import { invalidArgument } from '../option/invalid-argument.js';
-import { type Log, partLog, safeLog } from '../report/log.js';
-import { OptionReader } from '../option/option-reader.js';
+/** The options of a config loader. */
+import { func, having, integer } from '../option/option-kinds.js';
+import type { Settings, Table } from '../option/option-table.js';
+import { type Log, logOption } from '../report/log.js';
 import type { FileSource } from './file-source.js';
 import type { LogicalClock } from './logical-clock.js';
 import { MemoryFileCache, type SharedFileCache } from './shared-file-cache.js';
@@ -43,40 +43,21 @@ export interface ConfigLoaderOptions<L> {
   log?: Log | undefined;
 }
 
+export const CONFIG_LOADER = {
+  registry: having<TenantRegistry<never>>('tenant', 'replace', 'setLayout', 'branchCache', 'extraPaths', 'cleanup')
+    .required,
+  locks: having<TenantLocks>('withSystem', 'withTenant', 'tryWithTenant').required,
+  clock: having<LogicalClock>('next').required,
+  system: having<SystemSource>('ltime', 'read').required,
+  files: having<FileSource>('files').required,
+  makeLayout: func<MakeLayout<never>>('(files, tenant)').required,
+  cache: having<SharedFileCache>('read', 'write', 'projects', 'drop').orElse('its own', () => new MemoryFileCache()),
+  parallelReads: integer({ from: 1 }).or(8),
+  log: logOption('tenants'),
+} satisfies Table<ConfigLoaderOptions<never>>;
+
 /** The options with their defaults, checked. */
-export type LoaderSettings<L> = Required<{
-  readonly [K in keyof ConfigLoaderOptions<L>]: NonNullable<ConfigLoaderOptions<L>[K]>;
-}>;
-
-const DEFAULT_PARALLEL_READS = 8;
-
-/** Of each part, the methods that are called here. */
-const PARTS = {
-  registry: ['tenant', 'replace', 'setLayout', 'branchCache', 'extraPaths', 'cleanup'],
-  locks: ['withSystem', 'withTenant', 'tryWithTenant'],
-  clock: ['next'],
-  system: ['ltime', 'read'],
-  files: ['files'],
-  cache: ['read', 'write', 'projects', 'drop'],
-} as const;
-
-/** Throws TypeError (`ERR_INVALID_ARG`) that names the option. */
-export function readLoaderOptions<L>(options: ConfigLoaderOptions<L>): LoaderSettings<L> {
-  const reader = new OptionReader(options, [...Object.keys(PARTS), 'makeLayout', 'parallelReads', 'log']);
-  const { registry, locks, clock, system, files, makeLayout, cache = new MemoryFileCache() } = options;
-  const parts = { registry, locks, clock, system, files, cache };
-  for (const [field, methods] of Object.entries(PARTS)) {
-    const part = parts[field as keyof typeof PARTS] as unknown as Record<string, unknown> | undefined | null;
-    if (typeof part !== 'object' || part === null || methods.some(method => typeof part[method] !== 'function')) {
-      throw invalidArgument(field, part, `an object with the methods ${methods.join(', ')}`);
-    }
-  }
-  if (typeof makeLayout !== 'function') throw invalidArgument('makeLayout', makeLayout, 'a function (files, tenant)');
-  const isCount = (value: number): boolean => Number.isInteger(value) && value >= 1;
-  return {
-    ...parts,
-    makeLayout,
-    parallelReads: reader.limit('parallelReads', 'an integer of 1 or more', isCount) ?? DEFAULT_PARALLEL_READS,
-    log: partLog(safeLog(options.log), 'tenants'),
-  };
-}
+export type LoaderSettings<L> = Required<Settings<typeof CONFIG_LOADER>> & {
+  readonly registry: TenantRegistry<L>;
+  readonly makeLayout: MakeLayout<L>;
+};

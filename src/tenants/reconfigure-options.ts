@@ -1,6 +1,7 @@
 /** What is to be reconfigured, and the complaints about what cannot be. */
 import { invalidArgument } from '../option/invalid-argument.js';
-import { checkNames } from '../option/option-reader.js';
+import { abortSignal, text } from '../option/option-kinds.js';
+import { readOptions, type Table } from '../option/option-table.js';
 
 /** A branch, or all branches of a project, that has changed. */
 export interface ChangedBranch {
@@ -15,25 +16,12 @@ export interface ReconfigureOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** Throws TypeError (`ERR_INVALID_ARG`) that names the option. */
-export function readSignal(options: ReconfigureOptions): AbortSignal | undefined {
-  checkNames(options, ['signal']);
-  const { signal } = options;
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw invalidArgument('signal', signal, 'an AbortSignal');
-  }
-  return signal;
-}
+export const RECONFIGURE = { signal: abortSignal() } satisfies Table<ReconfigureOptions>;
+
+const CHANGED_BRANCH = { project: text().required, branch: text() } satisfies Table<ChangedBranch>;
 
 /** Throws TypeError (`ERR_INVALID_ARG`) for what are no branches. */
 export function readChanged(changed: unknown): ChangedBranch[] {
   if (!Array.isArray(changed)) throw invalidArgument('changed', changed, 'a list of { project, branch }');
-  return changed.map((one: unknown) => {
-    checkNames(one, ['project', 'branch']);
-    const { project, branch } = one as Partial<ChangedBranch>;
-    if (typeof project !== 'string') throw invalidArgument('changed: project', project, 'a string');
-    if (branch !== undefined && typeof branch !== 'string')
-      throw invalidArgument('changed: branch', branch, 'a string');
-    return { project, branch };
-  });
+  return changed.map((one, at) => readOptions(CHANGED_BRANCH, one, `changed[${String(at)}]`));
 }

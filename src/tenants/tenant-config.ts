@@ -1,6 +1,6 @@
 /** Which tenants there are, and of which projects each is made. */
 import { invalidArgument } from '../option/invalid-argument.js';
-import { checkNames } from '../option/option-reader.js';
+import { checkNames } from '../option/option-table.js';
 import { checkExtraPaths } from './config-path.js';
 
 /** A project whose configuration a tenant uses. */

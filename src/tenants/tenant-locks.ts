@@ -8,8 +8,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { invalidArgument } from '../option/invalid-argument.js';
 import { KeyedLock, type Release } from '../wait/keyed-lock.js';
-import { type Log, partLog, safeLog } from '../report/log.js';
-import { checkNames } from '../option/option-reader.js';
+import { having } from '../option/option-kinds.js';
+import { readOptions, type Table } from '../option/option-table.js';
+import { type Log, logOption } from '../report/log.js';
 import { refuseInSection } from '../wait/section-guard.js';
 
 /**
@@ -30,6 +31,11 @@ export interface TenantLocksOptions {
   /** Default: silent. */
   log?: Log | undefined;
 }
+
+export const TENANT_LOCKS = {
+  processLocks: having<ProcessLocks>('take', 'tryTake'),
+  log: logOption('tenants'),
+} satisfies Table<TenantLocksOptions>;
 
 /** A lock that was not taken since the order of locks forbids it. */
 export class LockOrderError extends Error {
@@ -57,16 +63,9 @@ export class TenantLocks {
 
   /** Throws TypeError (`ERR_INVALID_ARG`) that names the option at fault. */
   constructor(options: TenantLocksOptions = {}) {
-    checkNames(options, ['processLocks', 'log']);
-    const { processLocks, log } = options;
-    if (
-      processLocks !== undefined &&
-      (typeof processLocks?.take !== 'function' || typeof processLocks.tryTake !== 'function')
-    ) {
-      throw invalidArgument('processLocks', processLocks, 'an object with the methods take and tryTake');
-    }
+    const { processLocks, log } = readOptions(TENANT_LOCKS, options);
     this.#processLocks = processLocks;
-    this.#log = partLog(safeLog(log), 'tenants');
+    this.#log = log;
   }
 
   /** How many locks somebody has or waits for. */

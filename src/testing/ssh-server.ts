@@ -8,6 +8,8 @@ import { join } from 'node:path';
 import type { AuthContext, Connection, ParsedKey, PublicKeyAuthContext, ServerChannel, Session } from 'ssh2';
 import { onAbort } from '../wait/abort.js';
 import { invalidArgument } from '../option/invalid-argument.js';
+import { checked, func, integer, secret, text } from '../option/option-kinds.js';
+import { readOptions, type Settings, type Table } from '../option/option-table.js';
 import type { SshDroneOptions } from '../queue/drone/ssh-drone.js';
 import { Commands, type ExecRequest } from './exec-request.js';
 
@@ -27,6 +29,18 @@ export interface SshServerOptions {
   onExec?: ((request: ExecRequest) => void) | undefined;
 }
 
+export const SSH_SERVER = {
+  port: integer({ from: 0, to: 65_535 }).or(0),
+  host: text().or('127.0.0.1'),
+  username: text().or('drone'),
+  password: secret(),
+  authorizedKeys: checked<readonly string[]>(
+    'a list of public keys',
+    keys => Array.isArray(keys) && keys.every(key => typeof key === 'string'),
+  ).orElse('none', () => []),
+  onExec: func<(request: ExecRequest) => void>('(request)'),
+} satisfies Table<SshServerOptions>;
+
 /**
  * Starts an SSH server with an ed25519 host key of its own. It runs commands, forwards TCP connections (so that it can be
  * a hop), and lets in whoever has its client key, one of `authorizedKeys` or the password.
@@ -37,6 +51,7 @@ export interface SshServerOptions {
  * Rejects with the system's error when it cannot listen, and with TypeError (`ERR_INVALID_ARG`) for a bad key.
  */
 export async function startSshServer(options: SshServerOptions = {}): Promise<SshServer> {
+  const settings = readOptions(SSH_SERVER, options);
   const { default: ssh2 } = await import('ssh2');
   const generate = (): { readonly public: string; readonly private: string } => {
     for (;;) {
@@ -53,13 +68,13 @@ export async function startSshServer(options: SshServerOptions = {}): Promise<Ss
     if (key instanceof Error) throw invalidArgument('authorizedKeys', text, 'public keys in the OpenSSH format');
     return key;
   };
-  const authorizedKeys = [clientKey.public, ...(options.authorizedKeys ?? [])].map(parse);
+  const authorizedKeys = [clientKey.public, ...settings.authorizedKeys].map(parse);
   const folder = await mkdtemp(join(tmpdir(), 'drone-ssh-server-'));
   const identity = join(folder, 'id_ed25519');
   await writeFile(identity, clientKey.private, { mode: 0o600 });
   const protocol = new ssh2.Server({ hostKeys: [hostKey.private] });
   const server = new SshServer(
-    options,
+    settings,
     { folder, identity, hostKey: parse(hostKey.public).getPublicSSH(), authorizedKeys },
     socket => {
       protocol.injectSocket(socket);
@@ -94,7 +109,7 @@ class SshServer {
   readonly identity: string;
   /** `SHA256:…`, as ssh-keygen -l prints it. */
   readonly hostKeyFingerprint: string;
-  readonly #options: SshServerOptions;
+  readonly #options: Settings<typeof SSH_SERVER>;
   readonly #keys: Keys;
   readonly #commands = new Commands();
   readonly #sockets = new Set<Socket>();
@@ -103,12 +118,12 @@ class SshServer {
   #connects = 0;
 
   /** @internal */
-  constructor(options: SshServerOptions, keys: Keys, accept: (socket: Socket) => void) {
+  constructor(options: Settings<typeof SSH_SERVER>, keys: Keys, accept: (socket: Socket) => void) {
     this.#options = options;
     this.#keys = keys;
-    this.#port = options.port ?? 0;
-    this.host = options.host ?? '127.0.0.1';
-    this.username = options.username ?? 'drone';
+    this.#port = options.port;
+    this.host = options.host;
+    this.username = options.username;
     this.identity = keys.identity;
     this.hostKeyFingerprint = `SHA256:${createHash('sha256').update(keys.hostKey).digest('base64').replace(/=+$/, '')}`;
     // Without noDelay each small message may wait 40 ms for the client's acknowledgement.

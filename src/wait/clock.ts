@@ -1,4 +1,6 @@
 /** Time, as everything here reads it: a clock that only goes forward, and timers on it. */
+import { having } from '../option/option-kinds.js';
+import type { Option } from '../option/option-table.js';
 
 /** A timer that was set; it fires at most once. */
 export interface Timer {
@@ -32,6 +34,9 @@ export const systemClock: Clock = {
   nowMs: () => performance.now(),
   setTimer: (delayMs, fn) => (delayMs === Infinity ? NEVER : new SystemTimer(delayMs, fn)),
 };
+
+export const clockOption = (): Option<Clock, Clock> =>
+  having<Clock>('nowMs', 'setTimer').orElse('real time', () => systemClock);
 
 const NEVER: Timer = { cancel() {}, ref() {}, unref() {} };
 

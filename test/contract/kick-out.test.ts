@@ -274,7 +274,7 @@ for (const make of queues) {
   const refusals: readonly [options: unknown, message: RegExp][] = [
     [true, /kickOut/],
     [null, /kickOut/],
-    [{ afterFailures: 0 }, /afterFailures is 0, expected an integer above 0/],
+    [{ afterFailures: 0 }, /afterFailures is 0, expected an integer of 1 or more/],
     [{ afterFailures: 1.5 }, /afterFailures is 1.5/],
     [{ afterFailures: Infinity }, /afterFailures is Infinity/],
     [{ probeEveryMs: 0 }, /probeEveryMs is 0, expected a number of milliseconds above 0/],

@@ -100,7 +100,10 @@ test('a pause of its own length for each tick is asked for when that has ended',
 
 test('a pause that cannot be ends the run with what is wrong with it', async () => {
   const given: readonly [pauseMs: () => number, error: object][] = [
-    [() => NaN, { code: 'ERR_INVALID_ARG', message: /^pauseMs\(\) is NaN, expected a finite number/ }],
+    [
+      () => NaN,
+      { code: 'ERR_INVALID_ARG', message: /^pauseMs\(\) is NaN, expected a number of milliseconds, 0 or more/ },
+    ],
     [() => assert.fail('no idea'), { message: 'no idea' }],
   ];
   for (const [pauseMs, error] of given) {
@@ -547,7 +550,7 @@ for (const { mode, signals, lines } of [
 }
 
 const badOptions: { field: string; options: unknown }[] = [
-  { field: 'options', options: null },
+  { field: 'typeof options', options: null },
   { field: 'pauseMs', options: { pauseMs: -1 } },
   { field: 'pauseMs', options: { pauseMs: Infinity } },
   { field: 'pauseMs', options: { pauseMs: '10' } },

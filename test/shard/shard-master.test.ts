@@ -328,7 +328,7 @@ const WRONG: readonly (readonly [what: string, run: (master: ShardMaster<FarmTab
     [
       'a shard with an option that is none',
       m => m.createShard({ hostname: 'a', label: 'x' } as never),
-      /an option is 'label'/,
+      /unknown option 'label'/,
     ],
     ['a label with an empty name', m => m.createLabel(''), /name is '', expected a non-empty string/],
     [
@@ -376,7 +376,7 @@ const WRONG: readonly (readonly [what: string, run: (master: ShardMaster<FarmTab
       m => m.createHost({ hostname: 'a', status: 'x'.repeat(1_001) }),
       /status is 'x+'.*, expected a string of up to 1000 characters/,
     ],
-    ['an id that is none', m => m.abortJob(0), /jobId is 0, expected an id/],
+    ['an id that is none', m => m.abortJob(0), /jobId is 0, expected an integer from 1/],
     ['a page of no jobs', m => m.listJobs({ limit: 0 }), /limit is 0, expected an integer from 1/],
     [
       'a page of hosts of a shard that is a number',

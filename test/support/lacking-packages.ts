@@ -1,6 +1,6 @@
 /** A project of somebody who has installed this package, and few others. */
 import { execFile } from 'node:child_process';
-import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
-/** Runs a program in a new project that has, besides this package as it was built, these packages alone. */
+/** Runs a program in a new project that has this package as it was built, its dependencies, and these packages alone. */
 export async function runWithPackagesOnly(
   packages: readonly string[],
   program: string,
@@ -20,7 +20,11 @@ export async function runWithPackagesOnly(
     await mkdir(own, { recursive: true });
     await cp(join(ROOT, 'dist'), join(own, 'dist'), { recursive: true });
     await cp(join(ROOT, 'package.json'), join(own, 'package.json'));
-    for (const name of packages) await symlink(join(ROOT, 'node_modules', name), join(modules, name));
+    const { dependencies } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as {
+      dependencies: Record<string, string>;
+    };
+    for (const name of new Set([...Object.keys(dependencies), ...packages]))
+      await symlink(join(ROOT, 'node_modules', name), join(modules, name));
     const file = join(project, 'program.mjs');
     await writeFile(file, program);
     return await promisify(execFile)(process.execPath, [file]);

@@ -206,7 +206,7 @@ test('what a file source cannot ask with is refused by name', () => {
     [{ repositoryOf }, /ask is undefined, expected a function/],
     [{ ask, repositoryOf: 'git' }, /repositoryOf is 'git'/],
     [{ ask, repositoryOf, timeoutMs: 0 }, /timeoutMs is 0/],
-    [{ ask, repositoryOf, timeout: 1 }, /an option is 'timeout'/],
+    [{ ask, repositoryOf, timeout: 1 }, /unknown option 'timeout'/],
   ];
   for (const [options, message] of bad) {
     assert.throws(() => new CatFileSource(options as never), { code: 'ERR_INVALID_ARG', message });

@@ -528,7 +528,7 @@ test('what a loader cannot work with is refused by name', () => {
     [{ cache: null }, /cache is null/],
     [{ makeLayout: 'x' }, /makeLayout is 'x'/],
     [{ parallelReads: 0 }, /parallelReads is 0, expected an integer of 1 or more/],
-    [{ paralelReads: 1 }, /an option is 'paralelReads'/],
+    [{ paralelReads: 1 }, /unknown option 'paralelReads'/],
   ];
   for (const [options, message] of bad) {
     assert.throws(() => setup(options), { code: 'ERR_INVALID_ARG', message });

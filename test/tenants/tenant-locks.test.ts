@@ -298,7 +298,7 @@ test('a failing release is logged, and hides neither the error of the work nor w
 
 test('what cannot be locked by is refused', async () => {
   assert.throws(() => new TenantLocks({ processLocks: {} as ProcessLocks }), /processLocks is {}/);
-  assert.throws(() => new TenantLocks({ shared: true } as never), /an option is 'shared'/);
+  assert.throws(() => new TenantLocks({ shared: true } as never), /unknown option 'shared'/);
   await assert.rejects(
     new TenantLocks().withTenant('', () => undefined),
     /tenant is ''/,

@@ -51,7 +51,7 @@ test('a bad list of tenants changes nothing', () => {
   const bad: readonly (readonly [tenants: unknown, message: RegExp])[] = [
     ['a', /tenants is 'a'/],
     [[A, A], /a tenant is 'a', expected each name once/],
-    [[{ ...A, owner: 'me' }], /an option is 'owner'/],
+    [[{ ...A, owner: 'me' }], /unknown option 'owner'/],
     [[{ name: '', projects }], /tenants\[0\]\.name is ''/],
     [[{ name: 'c', projects: {} }], /projects of tenant c is \{\}/],
     [[{ name: 'c', projects: [...projects, { project: 'shared' }] }], /projects of tenant c is 'shared', .*once/],

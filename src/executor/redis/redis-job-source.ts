@@ -15,7 +15,8 @@ import { queueName } from './job-data.js';
 import { LaneAsker } from './lane-asker.js';
 import { LaneTaker } from './lane-taker.js';
 import { RedisLink } from './redis-link.js';
-import { readRedisOptions, type RedisJobSourceOptions } from './redis-options.js';
+import { readOptions } from '../../option/option-table.js';
+import { REDIS_JOB_SOURCE, type RedisJobSourceOptions } from './redis-options.js';
 
 /** For connections of which Redis does not take leave. */
 const CLOSE_MS = 2000;
@@ -48,7 +49,7 @@ export class RedisJobSource implements JobSource {
    */
   static async open(options: RedisJobSourceOptions): Promise<RedisJobSource> {
     return outsideSections('open of a RedisJobSource', async () => {
-      return new RedisJobSource(await RedisLink.open(readRedisOptions(options)));
+      return new RedisJobSource(await RedisLink.open(readOptions(REDIS_JOB_SOURCE, options)));
     });
   }
 

@@ -1,8 +1,8 @@
 /** How jobs are kept in Redis, and the defaults. */
-import { type Clock, MAX_TIMER_MS, systemClock } from '../../wait/clock.js';
-import { invalidArgument } from '../../option/invalid-argument.js';
-import { type Log, partLog, safeLog } from '../../report/log.js';
-import { OptionReader } from '../../option/option-reader.js';
+import { type Clock, clockOption, MAX_TIMER_MS } from '../../wait/clock.js';
+import { milliseconds, secret, text } from '../../option/option-kinds.js';
+import type { Option, Settings, Table } from '../../option/option-table.js';
+import { type Log, logOption } from '../../report/log.js';
 
 /** Where jobs are kept, and how long is waited for what does not answer. */
 export interface RedisJobSourceOptions {
@@ -26,36 +26,16 @@ export interface RedisJobSourceOptions {
   log?: Log | undefined;
 }
 
-/** The options with their defaults, checked. */
-export type RedisSettings = Required<{
-  readonly [K in keyof RedisJobSourceOptions]: NonNullable<RedisJobSourceOptions[K]>;
-}>;
+const lasting = (): Option<number> => milliseconds({ from: 1, to: MAX_TIMER_MS });
 
-const NAMES = ['url', 'prefix', 'lockMs', 'maxOutageMs', 'clock', 'log'] satisfies (keyof RedisJobSourceOptions)[];
+export const REDIS_JOB_SOURCE = {
+  // A secret: it may hold a password.
+  url: secret('a redis or rediss URL', url => URL.canParse(url) && /^rediss?:$/.test(new URL(url).protocol)).required,
+  prefix: text('letters, digits, _ and -', prefix => /^[\w-]+$/.test(prefix)).or('drone-task-queue'),
+  lockMs: lasting().or(30_000),
+  maxOutageMs: lasting().or(60_000),
+  clock: clockOption(),
+  log: logOption('redis_jobs'),
+} satisfies Table<RedisJobSourceOptions>;
 
-const PREFIX = /^[\w-]+$/;
-
-/** Throws TypeError (`ERR_INVALID_ARG`) that names the option. */
-export function readRedisOptions(options: RedisJobSourceOptions): RedisSettings {
-  const read = new OptionReader(options, NAMES);
-  const url = read.secret('url');
-  // Not shown: it may hold a password.
-  if (url === undefined || !isRedisUrl(url)) throw invalidArgument('url', '(not shown)', 'a redis or rediss URL');
-  const prefix = read.text('prefix') ?? 'drone-task-queue';
-  if (!PREFIX.test(prefix)) throw invalidArgument('prefix', prefix, 'letters, digits, _ and -');
-  const isTime = (value: number): boolean => value >= 1 && value <= MAX_TIMER_MS;
-  const limitMs = (field: string): number | undefined => read.limit(field, 'from 1 to 2,147,483,647 ms', isTime);
-  const { clock = systemClock, log } = options;
-  return {
-    url,
-    prefix,
-    lockMs: limitMs('lockMs') ?? 30_000,
-    maxOutageMs: limitMs('maxOutageMs') ?? 60_000,
-    clock,
-    log: partLog(safeLog(log), 'redis_jobs'),
-  };
-}
-
-function isRedisUrl(url: string): boolean {
-  return URL.canParse(url) && ['redis:', 'rediss:'].includes(new URL(url).protocol);
-}
+export type RedisSettings = Settings<typeof REDIS_JOB_SOURCE>;

@@ -1,5 +1,5 @@
 /** Checks of arguments: callers need not be typed, and a drone should not have to guess. */
-import { invalidArgument as invalid } from '../../option/invalid-argument.js';
+import { invalidArgument as invalid, refuseUnknown } from '../../option/invalid-argument.js';
 
 /** A string with something in it. In `where`, here and below: method and argument, `run: options.cwd`. */
 export function textArg(where: string, value: unknown): string {
@@ -29,11 +29,7 @@ export function fieldsArg<Field extends string>(
   known: readonly Field[],
 ): Partial<Record<Field, unknown>> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalid(where, value, 'an object');
-  for (const field of Object.keys(value)) {
-    if (!(known as readonly string[]).includes(field)) {
-      throw invalid(where, field, `an object with the fields ${known.join(', ')}`);
-    }
-  }
+  refuseUnknown(value, known, where);
   return value;
 }
 

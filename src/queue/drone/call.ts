@@ -4,6 +4,8 @@ import { encode } from '../wire/codec/codec.js';
 import { CallOutput, type OutputChunk } from './call-output.js';
 import { show } from './show.js';
 import { invalidArgument } from '../../option/invalid-argument.js';
+import { abortSignal, flag, func, timeLimit } from '../../option/option-kinds.js';
+import type { Table } from '../../option/option-table.js';
 import { MAX_PAYLOAD_BYTES } from '../wire/frames.js';
 import type { ProcessId } from '../wire/methods.js';
 
@@ -63,6 +65,13 @@ export interface CallOptions {
    */
   onOutput?: ((stream: 'stdout' | 'stderr', chunk: Uint8Array) => void | Promise<void>) | undefined;
 }
+
+export const CALL = {
+  timeoutMs: timeLimit(),
+  idempotent: flag(),
+  signal: abortSignal(),
+  onOutput: func<NonNullable<CallOptions['onOutput']>>('(stream, chunk)'),
+} satisfies Table<CallOptions>;
 
 /** The calls whose values a results list holds, index by index. Keyed by the list, so a copied map still works. */
 const callsOfValues = new WeakMap<readonly unknown[], readonly Call[]>();
@@ -173,25 +182,3 @@ const MAX_METHOD_CHARS = 1000;
 const MAX_ARGS_BYTES = MAX_PAYLOAD_BYTES - 256 * 1024;
 const MAX_ARG_CHARS = 80;
 const ARG_STYLE = { depth: 1, breakLength: Infinity, maxStringLength: 60, maxArrayLength: 5 };
-
-/** Throws TypeError (`ERR_INVALID_ARG`) for options that no call can have. */
-export function checkCallOptions(options: CallOptions): void {
-  const { timeoutMs, idempotent, onOutput, signal } = options;
-  if (timeoutMs !== undefined && !(typeof timeoutMs === 'number' && timeoutMs > 0)) {
-    throw invalidArgument('timeoutMs', timeoutMs, 'a number of milliseconds above 0, or Infinity');
-  }
-  if (onOutput !== undefined && typeof onOutput !== 'function') {
-    throw invalidArgument('onOutput', onOutput, 'a function (stream, chunk)');
-  }
-  if (idempotent !== undefined && typeof idempotent !== 'boolean') {
-    throw invalidArgument('idempotent', idempotent, 'a boolean');
-  }
-  checkSignal(signal);
-}
-
-/** Throws TypeError (`ERR_INVALID_ARG`) for what is there and no AbortSignal. */
-export function checkSignal(signal: unknown): void {
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw invalidArgument('signal', signal, 'an AbortSignal');
-  }
-}

@@ -1,8 +1,9 @@
 /** The state of a drone: what is queued on it and what it can take. How it is reached is its endpoint's matter. */
 import { inspect } from 'node:util';
-import { type Call, type CallOptions, checkCallOptions, QueuedCall } from './call.js';
+import { CALL, type Call, type CallOptions, QueuedCall } from './call.js';
 import type { Endpoint } from './endpoint.js';
 import { invalidArgument } from '../../option/invalid-argument.js';
+import { readOptions } from '../../option/option-table.js';
 import type { Args, MethodName, ProcessId, Result, UtilityMethods } from '../wire/methods.js';
 
 /** What one round takes out of a drone. */
@@ -152,8 +153,7 @@ export abstract class Drone<M = UtilityMethods> extends AnyDrone implements Call
    * Throws TypeError (`ERR_INVALID_ARG`) for options out of range.
    */
   with(options: CallOptions): CallQueuer<M> {
-    checkCallOptions(options);
-    const own = { ...options };
+    const own = readOptions(CALL, options);
     return {
       queueCall: <K extends MethodName<M>>(method: K, ...args: Args<M, K>): Call<Result<M, K>> =>
         this.#queue(method, args, own),

@@ -2,7 +2,8 @@
 import { Drone } from './drone.js';
 import { Endpoint } from './endpoint.js';
 import { fingerprintOf } from '../transport/fingerprint.js';
-import { OptionReader } from '../../option/option-reader.js';
+import { environment, moduleUrl } from '../../option/option-kinds.js';
+import { readOptions, type Table } from '../../option/option-table.js';
 import type { UtilityMethods } from '../wire/methods.js';
 
 /** The pipes to the agent: stdin, stdout and stderr. */
@@ -16,6 +17,8 @@ export interface LocalDroneOptions {
   env?: Readonly<Record<string, string>> | undefined;
 }
 
+export const LOCAL_DRONE = { utility: moduleUrl(), env: environment() } satisfies Table<LocalDroneOptions>;
+
 /**
  * This machine, reached without SSH: an agent process runs the calls, just as on other hosts.
  * `hostname` is `localhost`. `Own` names the methods of the user's own utility module.
@@ -24,9 +27,7 @@ export interface LocalDroneOptions {
 export class LocalDrone<Own = {}> extends Drone<UtilityMethods & Own> {
   /** Throws TypeError (`ERR_INVALID_ARG`) for options out of range. */
   constructor(options: LocalDroneOptions = {}) {
-    const read = new OptionReader(options, ['utility', 'env']);
-    const utility = read.moduleUrl('utility');
-    const env = read.environment('env');
+    const { utility, env } = readOptions(LOCAL_DRONE, options);
     const key = `local#${fingerprintOf({ utility, env })}`;
     super(
       'localhost',

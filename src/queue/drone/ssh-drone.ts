@@ -1,8 +1,10 @@
 /** A host over SSH as a drone. */
 import { Drone, endpointOf } from './drone.js';
 import { type AnswerQuestion, Endpoint } from './endpoint.js';
+import { text } from '../../option/option-kinds.js';
+import { Option, readOptions, type Table } from '../../option/option-table.js';
 import { answererOf } from '../transport/ssh/prompt-answers.js';
-import { resolveSshEndpoint, type SshOptions, type SshEndpointSpec } from '../transport/ssh/ssh-endpoint.js';
+import { resolveSshEndpoint, SSH, type SshOptions, type SshEndpointSpec } from '../transport/ssh/ssh-endpoint.js';
 import type { UtilityMethods } from '../wire/methods.js';
 import { refuseInSection } from '../../wait/section-guard.js';
 
@@ -42,6 +44,7 @@ export class SshDrone<Own = {}> extends Drone<UtilityMethods & Own> {
   // eslint-disable-next-line @typescript-eslint/no-empty-object-type -- no methods of one's own is the usual case
   static async fromSshConfig<Own = {}>(name: string, options: FromSshConfigOptions = {}): Promise<SshDrone<Own>> {
     refuseInSection(`fromSshConfig of '${name}'`);
+    readOptions(FROM_SSH_CONFIG, options);
     // Loaded only here: it runs programs, which nothing else of a drone does.
     const { readSshConfig } = await import('../transport/ssh/config.js');
     const { configFile, ...own } = options;
@@ -58,6 +61,13 @@ export interface FromSshConfigOptions extends SshDroneOptions {
   /** Read in place of the user's and the system's files, as with `ssh -F`. `~/` is the home directory. */
   configFile?: string | undefined;
 }
+
+export const FROM_SSH_CONFIG = {
+  ...SSH,
+  configFile: text('a path'),
+  // Strings and drones are told apart when the drone is made.
+  via: new Option<NonNullable<SshDroneOptions['via']>, unknown>(SSH.via.expected, via => via),
+} satisfies Table<FromSshConfigOptions>;
 
 /** The functions that the drone, or one that is its hop, was made with. */
 function answersOf(spec: SshEndpointSpec, options: SshDroneOptions): ReadonlyMap<string, AnswerQuestion> {

@@ -3,7 +3,7 @@ import type { Call } from '../drone/call.js';
 import { type DroneError, summarize } from '../drone/drone-error.js';
 import { events, publish } from '../events.js';
 import { readF64 } from '../wire/frames.js';
-import { type Log, partLog, safeLog } from '../../report/log.js';
+import { type Log, partLog } from '../../report/log.js';
 import { Metrics } from '../../report/metrics.js';
 import type { QueueSettings } from '../queue-options.js';
 import type { LinkReport } from '../wire/messages.js';
@@ -32,7 +32,7 @@ export class Reports {
 
   constructor({ name, log, stats }: QueueSettings) {
     this.#queue = name;
-    this.log = partLog(safeLog(log), name, { queue: name });
+    this.log = partLog(log, name, { queue: name });
     this.#metrics = new Metrics(name, stats, this.log);
   }
 

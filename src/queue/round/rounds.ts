@@ -10,24 +10,21 @@
  */
 import { onAbort } from '../../wait/abort.js';
 import { type Batch, ROUND_DEADLINE, type Stop } from './batch.js';
-import { checkSignal, QueuedCall } from '../drone/call.js';
+import { QueuedCall } from '../drone/call.js';
 import { systemClock } from '../../wait/clock.js';
 import { type AnyDrone, checkDrone, type Drone, returnWorkload, takeWorkload } from '../drone/drone.js';
 import { describeFailures, type DroneError, type DroneResults, DroneTaskQueueException } from '../drone/drone-error.js';
 import { ERROR_KINDS } from '../drone/error-kinds.js';
-import { invalidArgument } from '../../option/invalid-argument.js';
 import type { KickedOut, KickOut } from './kick-out.js';
 import type { Ledger } from './ledger.js';
 import { refuseTooManyFiles } from './open-files.js';
 import type { Reports } from './reports.js';
 import { SlowWorkers } from './slow-workers.js';
 import type { Threads } from './threads.js';
-import { type QueueSettings, readStopOn } from '../queue-options.js';
-import type { CloseOptions, CloseReport, DroneWorker, RoundOptions, RoundOutcome } from '../task-queue.js';
+import type { QueueSettings } from '../queue-options.js';
+import type { CloseReport, DroneWorker, RoundOutcome, RoundSettings } from '../task-queue.js';
 import type { Args, MethodName, Result } from '../wire/methods.js';
 import { Worker } from './worker.js';
-
-const DEFAULT_CLOSE_GRACE_MS = 10_000;
 
 /**
  * In which order a round's batches start. Resolves when `execute` with `wait: false` may: for side by side that is at
@@ -83,14 +80,14 @@ export class Rounds {
     return this.#kickOut.kickedOut;
   }
 
-  async execute(drones: Iterable<AnyDrone>, options: RoundOptions = {}): Promise<DroneResults | undefined> {
+  async execute(drones: Iterable<AnyDrone>, options: RoundSettings): Promise<DroneResults | undefined> {
     const handedOver = this.#begin(drones, options);
-    if (options.wait !== false) return this.getResults();
+    if (options.wait) return this.getResults();
     await handedOver;
     return undefined;
   }
 
-  async settle(drones: Iterable<AnyDrone>, options: Omit<RoundOptions, 'wait'> = {}): Promise<RoundOutcome> {
+  async settle(drones: Iterable<AnyDrone>, options: RoundSettings): Promise<RoundOutcome> {
     void this.#begin(drones, options);
     const outcome = await this.#finish();
     return { results: this.#takeResults(), failures: outcome.failures };
@@ -130,11 +127,7 @@ export class Rounds {
     return this.#round?.workers.filter(worker => !worker.batch.settled) ?? [];
   }
 
-  close(options: CloseOptions = {}): Promise<CloseReport> {
-    const { graceMs = DEFAULT_CLOSE_GRACE_MS } = options;
-    if (!(typeof graceMs === 'number' && graceMs >= 0)) {
-      return Promise.reject(invalidArgument('graceMs', graceMs, 'a number of milliseconds, 0 or more'));
-    }
+  close(graceMs: number): Promise<CloseReport> {
     this.#closing ??= this.#close(graceMs);
     return this.#closing;
   }
@@ -157,11 +150,9 @@ export class Rounds {
   }
 
   /** Refuses, or puts the round in flight. Everything up to the start happens in this one turn of the event loop. */
-  #begin(drones: Iterable<AnyDrone>, { signal, stopOn }: RoundOptions): Promise<void> {
+  #begin(drones: Iterable<AnyDrone>, { signal, stopOn = this.#settings.stopOn }: RoundSettings): Promise<void> {
     const list = [...drones];
     for (const [at, drone] of list.entries()) checkDrone(`drones[${String(at)}]`, drone);
-    checkSignal(signal);
-    const failureLimit = stopOn === undefined ? this.#settings.stopOn : readStopOn(stopOn);
     this.#refuse(list);
     // An earlier round without work, for which nobody has waited.
     if (this.#round) this.#end(this.#round);
@@ -174,7 +165,7 @@ export class Rounds {
       slow: new SlowWorkers(workers, (worker, othersMs) => {
         this.#reports.workerSlow(worker, othersMs);
       }),
-      failureLimit: failureLimit(workers.length),
+      failureLimit: stopOn(workers.length),
       failures: 0,
       cancelled: undefined,
     };

@@ -1,5 +1,5 @@
 /** What a call of a transfer method asks for, read from its arguments; both sides of a transfer read it the same way. */
-import { invalidArgument } from '../../option/invalid-argument.js';
+import { invalidArgument, refuseUnknown } from '../../option/invalid-argument.js';
 import { isFolderPath } from './paths.js';
 
 /** Names the arguments, source first: the method says which of the two is on the controller. */
@@ -59,9 +59,7 @@ function optionsArg(
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw invalidArgument(`${method}: options`, options, 'an object');
   }
-  for (const name of Object.keys(options)) {
-    if (!known.includes(name)) throw invalidArgument(`${method}: an option`, name, `one of ${known.join(', ')}`);
-  }
+  refuseUnknown(options, known, method);
   const { mode, canFail } = options as { mode?: unknown; canFail?: unknown };
   if (mode !== undefined && !isMode(mode)) throw invalidArgument(`${method}: mode`, mode, 'an integer from 0 to 0o777');
   if (canFail !== undefined && typeof canFail !== 'boolean') {
@@ -70,6 +68,6 @@ function optionsArg(
   return { mode, canFail: canFail ?? false };
 }
 
-function isMode(value: unknown): value is number {
+export function isMode(value: unknown): value is number {
   return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= PERMISSIONS;
 }

@@ -1,9 +1,19 @@
-/** What a shard client can be told, its defaults, and the complaints about what it cannot be told. */
-import { type Clock, MAX_LIMIT_MS, systemClock } from '../../wait/clock.js';
-import { invalidArgument } from '../../option/invalid-argument.js';
-import { type Log, partLog, safeLog } from '../../report/log.js';
-import { OptionReader } from '../../option/option-reader.js';
-import { checkStatsTarget, type StatsTarget } from '../../report/stats.js';
+/** The options of a shard client. */
+import { type Clock, clockOption, MAX_LIMIT_MS } from '../../wait/clock.js';
+import {
+  abortSignal,
+  bytes,
+  func,
+  integer,
+  milliseconds,
+  randomOption,
+  text,
+  timeLimit,
+} from '../../option/option-kinds.js';
+import type { Option, Settings, Table } from '../../option/option-table.js';
+import { type Log, logOption } from '../../report/log.js';
+import { type StatsTarget, statsOption } from '../../report/stats.js';
+import { TICK_LOOP } from '../../scheduler/tick-options.js';
 import { MAX_UPLOADED_JOBS } from '../wire/heartbeat.js';
 
 /** Who a shard client is, and how it goes. */
@@ -47,73 +57,24 @@ export interface ShardClientOptions {
   random?: (() => number) | undefined;
 }
 
-/** The options with their defaults, checked; the loop checks its own. */
-export interface ClientSettings {
-  readonly shardHostname: string;
-  readonly pauseMs: number;
-  readonly maxBackoffMs: number;
-  readonly maxUploadJobs: number;
-  readonly maxUploadBytes: number;
-  readonly lifetimeMs: number;
-  readonly onFatal: ((error: unknown) => unknown) | undefined;
-  readonly name: string;
-  readonly stats: StatsTarget | undefined;
-  readonly log: Log;
-  readonly clock: Clock;
-  readonly random: () => number;
-}
+const pause = (): Option<number> => milliseconds({ from: 1, to: MAX_LIMIT_MS });
 
-const NAMES = [
-  'shardHostname',
-  'pauseMs',
-  'maxBackoffMs',
-  'maxUploadJobs',
-  'maxUploadBytes',
-  'lifetimeMs',
-  'signals',
-  'signal',
-  'onFatal',
-  'name',
-  'stats',
-  'log',
-  'clock',
-  'random',
-] satisfies (keyof ShardClientOptions)[];
+export const SHARD_CLIENT = {
+  // 255 is the schema's limit.
+  shardHostname: text('a hostname of 1 to 255 characters: who this shard is', name => name.length <= 255).required,
+  pauseMs: pause().or(60_000),
+  maxBackoffMs: pause().or(300_000),
+  maxUploadJobs: integer({ from: 1, to: MAX_UPLOADED_JOBS }).or(1_000),
+  maxUploadBytes: bytes({ from: 1 }).or(16 * 2 ** 20),
+  lifetimeMs: timeLimit().or(Infinity),
+  signals: TICK_LOOP.signals,
+  signal: abortSignal(),
+  onFatal: func<(error: unknown) => unknown>('(error)'),
+  name: text().or('shard_client'),
+  stats: statsOption(),
+  log: logOption(),
+  clock: clockOption(),
+  random: randomOption(),
+} satisfies Table<ShardClientOptions>;
 
-/** The schema's limit for a hostname. */
-const MAX_HOSTNAME_CHARS = 255;
-
-/** Throws TypeError (`ERR_INVALID_ARG`) that names the option. */
-export function readClientOptions(options: ShardClientOptions): ClientSettings {
-  const read = new OptionReader(options, NAMES);
-  const shardHostname = read.text('shardHostname');
-  if (shardHostname === undefined || shardHostname.length > MAX_HOSTNAME_CHARS) {
-    const expected = `a hostname of 1 to ${String(MAX_HOSTNAME_CHARS)} characters: who this shard is`;
-    throw invalidArgument('shardHostname', shardHostname, expected);
-  }
-  const isPause = (value: number): boolean => value >= 1 && value <= MAX_LIMIT_MS;
-  const isCount = (value: number): boolean => Number.isInteger(value) && value >= 1;
-  const isJobCount = (value: number): boolean => isCount(value) && value <= MAX_UPLOADED_JOBS;
-  const jobCount = `an integer from 1 to ${String(MAX_UPLOADED_JOBS)}`;
-  const pause = `milliseconds from 1 to ${String(MAX_LIMIT_MS)}`;
-  const { onFatal, stats, log, clock, random = Math.random } = options;
-  if (onFatal !== undefined && typeof onFatal !== 'function') {
-    throw invalidArgument('onFatal', onFatal, 'a function (error)');
-  }
-  checkStatsTarget(stats);
-  const name = read.text('name') ?? 'shard_client';
-  return {
-    shardHostname,
-    pauseMs: read.limit('pauseMs', pause, isPause) ?? 60_000,
-    maxBackoffMs: read.limit('maxBackoffMs', pause, isPause) ?? 300_000,
-    maxUploadJobs: read.limit('maxUploadJobs', jobCount, isJobCount) ?? 1_000,
-    maxUploadBytes: read.limit('maxUploadBytes', 'an integer of 1 or more', isCount) ?? 16 * 2 ** 20,
-    lifetimeMs: read.limit('lifetimeMs', 'milliseconds above 0, or Infinity', value => value > 0) ?? Infinity,
-    onFatal,
-    name,
-    stats,
-    log: partLog(safeLog(log), name, { client: name }),
-    clock: clock ?? systemClock,
-    random,
-  };
-}
+export type ClientSettings = Settings<typeof SHARD_CLIENT>;

@@ -14,7 +14,9 @@ import type { TickContext } from '../../scheduler/tick-options.js';
 import { refuseInSection } from '../../wait/section-guard.js';
 import { StoreError } from '../../store/store-error.js';
 import type { Store } from '../../store/store.js';
-import { type ClientSettings, readClientOptions, type ShardClientOptions } from './client-options.js';
+import { readOptions } from '../../option/option-table.js';
+import { withNamedLog } from '../../report/log.js';
+import { type ClientSettings, SHARD_CLIENT, type ShardClientOptions } from './client-options.js';
 import { ClientReports, type HeartbeatFailureCode, type ReportState } from './client-reports.js';
 import { farmOf } from '../records/farm-store.js';
 import type { FarmTables } from '../records/farm-tables.js';
@@ -65,8 +67,8 @@ export class ShardClient<DB extends FarmTables = FarmTables> {
   constructor(store: Store<DB>, link: MasterLink, options: ShardClientOptions) {
     if (!hasMethod(store, 'readWrite')) throw invalidArgument('store', store, 'a Store');
     if (!hasMethod(link, 'heartbeat')) throw invalidArgument('link', link, 'an object with the method heartbeat');
-    const settings = readClientOptions(options);
-    const { name, clock, log } = settings;
+    const settings = withNamedLog(readOptions(SHARD_CLIENT, options), 'client');
+    const { name, log, clock } = settings;
     this.#farm = farmOf(store);
     this.#link = link;
     this.#settings = settings;
@@ -75,8 +77,8 @@ export class ShardClient<DB extends FarmTables = FarmTables> {
       pauseMs: () => this.#pauseMs(),
       jitter: JITTER,
       onError: 'stop',
-      signals: options.signals,
-      signal: options.signal,
+      signals: settings.signals,
+      signal: settings.signal,
       random: settings.random,
       name,
       log: options.log,

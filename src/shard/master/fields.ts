@@ -1,54 +1,80 @@
-/** Reads what a master is told, each field with its check. */
+/** The fields of what a master is told. All of these throw TypeError (`ERR_INVALID_ARG`). */
 import { invalidArgument } from '../../option/invalid-argument.js';
-import { OptionReader } from '../../option/option-reader.js';
+import { checked, flag, integer, text } from '../../option/option-kinds.js';
+import { Option, type Table } from '../../option/option-table.js';
 
 /** What the databases' `integer` holds. */
 const MAX_INTEGER = 2 ** 31 - 1;
-const ID = 'an id: an integer above 0';
 
-/** Throws TypeError (`ERR_INVALID_ARG`), as all of these do. */
-export function textOf(field: string, value: unknown): string {
-  const text = new OptionReader({ [field]: value }, [field]).text(field);
-  if (text === undefined) throw invalidArgument(field, value, 'a non-empty string');
-  return text;
-}
+const STRING = checked<string>('a string without a zero byte', isString).required;
+const NAME = text().required;
 
-/** May be empty. */
-export function stringOf(field: string, value: unknown): string {
-  if (typeof value === 'string' && !value.includes('\0')) return value;
-  throw invalidArgument(field, value, 'a string without a zero byte');
-}
-
-export function textsOf(field: string, value: unknown): string[] {
-  if (!Array.isArray(value)) throw invalidArgument(field, value, 'a list of strings');
-  return [...new Set(new OptionReader({ [field]: value }, [field]).texts(field))];
-}
-
-export function idOf(field: string, value: unknown): number {
-  if (isInteger(value) && value > 0) return value;
-  throw invalidArgument(field, value, ID);
-}
-
-export function integerOf(field: string, value: unknown): number {
-  if (isInteger(value)) return value;
-  throw invalidArgument(field, value, `an integer from ${String(-MAX_INTEGER)} to ${String(MAX_INTEGER)}`);
-}
-
-/** Names and what they are, which may be empty. */
-export function pairsOf(field: string, value: unknown): [name: string, text: string][] {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw invalidArgument(field, value, 'an object of strings');
-  }
-  return Object.entries(value).map(([name, text]: [string, unknown]) => {
-    return [textOf(`a name in ${field}`, name), stringOf(`${field}.${name}`, text)];
-  });
-}
+export const ID = integer({ from: 1, to: MAX_INTEGER });
+export const INTEGER = integer({ from: -MAX_INTEGER, to: MAX_INTEGER });
 
 export function listOf(field: string, value: unknown): unknown[] {
   if (Array.isArray(value)) return value;
   throw invalidArgument(field, value, 'a list');
 }
 
-function isInteger(value: unknown): value is number {
-  return typeof value === 'number' && Number.isInteger(value) && Math.abs(value) <= MAX_INTEGER;
+/** Each once. */
+export const NAMES = new Option<readonly string[]>('a list of strings', (names, field) =>
+  names === undefined
+    ? undefined
+    : [...new Set(listOf(field, names).map((name, at) => textOf(`${field}[${String(at)}]`, name)))],
+);
+
+/** Names and what they are, which may be empty. */
+export const PAIRS = new Option<Readonly<Record<string, string>>, [name: string, value: string][] | undefined>(
+  'an object of strings',
+  (pairs, field) => {
+    if (pairs === undefined) return undefined;
+    if (typeof pairs !== 'object' || pairs === null || Array.isArray(pairs)) {
+      throw invalidArgument(field, pairs, 'an object of strings');
+    }
+    return Object.entries(pairs).map(([name, value]) => [
+      textOf(`a name in ${field}`, name),
+      STRING.read(value, `${field}.${name}`),
+    ]);
+  },
+);
+
+export const textOf = (field: string, value: unknown): string => NAME.read(value, field);
+export const namesOf = (field: string, value: unknown): readonly string[] => NAMES.required.read(value, field);
+export const pairsOf = (field: string, value: unknown): [name: string, value: string][] =>
+  PAIRS.required.read(value, field);
+export const idOf = (field: string, value: unknown): number => ID.required.read(value, field);
+
+/** Of a hostname, or null for none. */
+export const SHARD = checked<string | null>(
+  "a shard's hostname, or null",
+  shard => shard === null || (isString(shard) && shard !== ''),
+);
+
+/** A page of a list that goes by ids. */
+export const PAGE = {
+  afterId: INTEGER.or(0),
+  limit: integer({ from: 1, to: 10_000 }).or(100),
+} satisfies Table<{ afterId?: number; limit?: number }>;
+
+export const NEW_SHARD = { hostname: NAME, labels: NAMES.or([]) } satisfies Table<{
+  hostname: string;
+  labels?: readonly string[];
+}>;
+
+export const REMOVE_SHARD = { force: flag().or(false) } satisfies Table<{ force?: boolean }>;
+
+export const NEW_USER = {
+  login: NAME,
+  accessLevel: INTEGER.or(0),
+} satisfies Table<{ login: string; accessLevel?: number }>;
+
+export const NEW_ACL_GROUP = {
+  name: NAME,
+  description: checked<string>(STRING.expected, isString).or(''),
+  users: NAMES.or([]),
+} satisfies Table<{ name: string; description?: string; users?: readonly string[] }>;
+
+function isString(value: unknown): boolean {
+  return typeof value === 'string' && !value.includes('\0');
 }

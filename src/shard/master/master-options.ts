@@ -1,10 +1,9 @@
-/** How a master goes, and its defaults. */
-import { type Clock, systemClock } from '../../wait/clock.js';
-import { invalidArgument } from '../../option/invalid-argument.js';
-import { type Log, partLog, safeLog } from '../../report/log.js';
-import { OptionReader } from '../../option/option-reader.js';
-import { checkStatsTarget, type StatsTarget } from '../../report/stats.js';
-import type { AssignmentLimits } from './assignment.js';
+/** The options of a master. */
+import { type Clock, clockOption } from '../../wait/clock.js';
+import { bytes, integer, randomOption, text } from '../../option/option-kinds.js';
+import type { Option, Settings, Table } from '../../option/option-table.js';
+import { type Log, logOption } from '../../report/log.js';
+import { type StatsTarget, statsOption } from '../../report/stats.js';
 
 /** How a master goes. */
 export interface ShardMasterOptions {
@@ -29,50 +28,17 @@ export interface ShardMasterOptions {
   random?: (() => number) | undefined;
 }
 
-export interface MasterSettings extends AssignmentLimits {
-  readonly maxReplyBytes: number;
-  readonly name: string;
-  readonly stats: StatsTarget | undefined;
-  readonly log: Log;
-  readonly clock: Clock;
-}
+const perReply = (): Option<number> => integer({ from: 1, to: 100_000 });
 
-const NAMES = [
-  'maxJobsPerReply',
-  'maxHostsPerReply',
-  'maxReplyBytes',
-  'name',
-  'stats',
-  'log',
-  'clock',
-  'random',
-] satisfies (keyof ShardMasterOptions)[];
-const MAX_PER_REPLY = 100_000;
+export const SHARD_MASTER = {
+  maxJobsPerReply: perReply().or(1_000),
+  maxHostsPerReply: perReply().or(2_000),
+  maxReplyBytes: bytes({ from: 1 }).or(16 * 2 ** 20),
+  name: text().or('shard_master'),
+  stats: statsOption(),
+  log: logOption(),
+  clock: clockOption(),
+  random: randomOption(),
+} satisfies Table<ShardMasterOptions>;
 
-/** Throws TypeError (`ERR_INVALID_ARG`) that names the option. */
-export function readMasterOptions(options: ShardMasterOptions): MasterSettings {
-  const read = new OptionReader(options, NAMES);
-  if (options.random !== undefined && typeof options.random !== 'function') {
-    throw invalidArgument('random', options.random, 'a function that gives numbers from 0 to less than 1');
-  }
-  checkStatsTarget(options.stats);
-  const count = (field: 'maxJobsPerReply' | 'maxHostsPerReply'): number | undefined =>
-    read.limit(
-      field,
-      `an integer from 1 to ${String(MAX_PER_REPLY)}`,
-      value => Number.isInteger(value) && value >= 1 && value <= MAX_PER_REPLY,
-    );
-  const name = read.text('name') ?? 'shard_master';
-  return {
-    maxJobsPerReply: count('maxJobsPerReply') ?? 1_000,
-    maxHostsPerReply: count('maxHostsPerReply') ?? 2_000,
-    maxReplyBytes:
-      read.limit('maxReplyBytes', 'an integer of 1 or more', value => Number.isInteger(value) && value >= 1) ??
-      16 * 2 ** 20,
-    name,
-    stats: options.stats,
-    log: partLog(safeLog(options.log), name, { master: name }),
-    clock: options.clock ?? systemClock,
-    random: options.random ?? Math.random,
-  };
-}
+export type MasterSettings = Settings<typeof SHARD_MASTER>;

@@ -1,10 +1,9 @@
 /** What a host is made from, and what hosts are listed by. */
-import { invalidArgument } from '../../option/invalid-argument.js';
-import { OptionReader } from '../../option/option-reader.js';
+import { flag, text } from '../../option/option-kinds.js';
+import type { Settings, Table } from '../../option/option-table.js';
 import type { Flag } from '../records/farm-tables.js';
 import { fits, RECORDS } from '../records/record-fields.js';
-import { pairsOf, textOf, textsOf } from './fields.js';
-import { readPage } from './page.js';
+import { NAMES, PAGE, PAIRS, SHARD } from './fields.js';
 import { READY } from './statuses.js';
 
 /** A host to be made. */
@@ -34,50 +33,21 @@ export interface HostQuery {
   limit?: number | undefined;
 }
 
-export interface CheckedHost {
-  readonly hostname: string;
-  readonly status: string;
-  readonly locked: Flag;
-  readonly labels: readonly string[];
-  readonly attributes: readonly [name: string, value: string][];
-  readonly aclGroups: readonly string[];
-}
+const STATUS = RECORDS.host.fields.status;
 
-export interface HostFilter {
-  readonly shard: string | null | undefined;
-  readonly label: string | undefined;
-  readonly afterId: number;
-  readonly limit: number;
-}
+export const NEW_HOST = {
+  hostname: text().required,
+  status: text(STATUS.expected, status => fits(STATUS, status)).or(READY),
+  locked: flag()
+    .or(false)
+    .as((locked): Flag => (locked ? 1 : 0)),
+  labels: NAMES.or([]),
+  attributes: PAIRS.or([]),
+  aclGroups: NAMES.or([]),
+} satisfies Table<NewHost>;
 
-const NAMES = ['hostname', 'status', 'locked', 'labels', 'attributes', 'aclGroups'] satisfies (keyof NewHost)[];
+export type CheckedHost = Settings<typeof NEW_HOST>;
 
-/** Throws TypeError (`ERR_INVALID_ARG`). */
-export function checkNewHost(host: NewHost): CheckedHost {
-  const read = new OptionReader(host, NAMES);
-  return {
-    hostname: textOf('hostname', host.hostname),
-    status: statusOf(read.text('status')),
-    locked: read.flag('locked') === true ? 1 : 0,
-    labels: textsOf('labels', host.labels ?? []),
-    attributes: pairsOf('attributes', host.attributes ?? {}),
-    aclGroups: textsOf('aclGroups', host.aclGroups ?? []),
-  };
-}
+export const HOST_QUERY = { shard: SHARD, label: text(), ...PAGE } satisfies Table<HostQuery>;
 
-function statusOf(status = READY): string {
-  const field = RECORDS.host.fields.status;
-  if (fits(field, status)) return status;
-  throw invalidArgument('status', status, field.expected);
-}
-
-export function readHostQuery(query: HostQuery): HostFilter {
-  const read = new OptionReader(query, ['shard', 'label', 'afterId', 'limit'] satisfies (keyof HostQuery)[]);
-  return { shard: shardOf(query.shard), label: read.text('label'), ...readPage(query) };
-}
-
-export function shardOf(value: unknown): string | null | undefined {
-  if (value === undefined || value === null) return value;
-  if (typeof value !== 'string') throw invalidArgument('shard', value, "a shard's hostname, or null");
-  return textOf('shard', value);
-}
+export type HostFilter = Settings<typeof HOST_QUERY>;

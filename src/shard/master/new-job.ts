@@ -1,9 +1,8 @@
 /** What a job is made from, and what jobs are listed by. */
 import { invalidArgument } from '../../option/invalid-argument.js';
-import { OptionReader } from '../../option/option-reader.js';
-import { idOf, integerOf, listOf, pairsOf, textOf, textsOf } from './fields.js';
-import { shardOf } from './new-host.js';
-import { readPage } from './page.js';
+import { flag, text } from '../../option/option-kinds.js';
+import { Option, readOptions, type Settings, type Table } from '../../option/option-table.js';
+import { ID, INTEGER, listOf, NAMES, PAGE, PAIRS, SHARD } from './fields.js';
 
 /**
  * One host's part of a job: on this host, or on any with this label. With neither it needs no host; then none of the
@@ -49,78 +48,49 @@ export interface JobQuery {
   limit?: number | undefined;
 }
 
-export interface CheckedJob {
-  readonly name: string;
-  readonly owner: string;
-  readonly command: string;
-  readonly priority: number;
-  readonly labels: readonly string[];
-  readonly keyvals: readonly [key: string, value: string][];
-  readonly parentJobId: number | null;
-  readonly entries: readonly NewEntry[];
-}
+export const NEW_JOB = {
+  name: text().required,
+  owner: text().required,
+  command: text().required,
+  priority: INTEGER.or(0),
+  labels: NAMES.or([]),
+  keyvals: PAIRS.or([]),
+  parentJobId: ID.or(null),
+  entries: new Option<readonly NewEntry[], NewEntry[]>(
+    'a list of at least one',
+    (entries, field) => listOf(field, entries).map((entry, at) => checkEntry(`${field}[${String(at)}]`, entry)),
+    'required',
+  ),
+} satisfies Table<NewJob>;
 
-export interface JobFilter {
-  readonly owner: string | undefined;
-  readonly shard: string | null | undefined;
-  readonly parentJobId: number | undefined;
-  readonly complete: boolean | undefined;
-  readonly afterId: number;
-  readonly limit: number;
-}
+export type CheckedJob = Settings<typeof NEW_JOB>;
 
-const JOB = [
-  'name',
-  'owner',
-  'command',
-  'priority',
-  'labels',
-  'keyvals',
-  'parentJobId',
-  'entries',
-] satisfies (keyof NewJob)[];
-const QUERY = ['owner', 'shard', 'parentJobId', 'complete', 'afterId', 'limit'] satisfies (keyof JobQuery)[];
+export const JOB_QUERY = {
+  owner: text(),
+  shard: SHARD,
+  parentJobId: ID,
+  complete: flag(),
+  ...PAGE,
+} satisfies Table<JobQuery>;
+
+export type JobFilter = Settings<typeof JOB_QUERY>;
+
+const NEW_ENTRY = { host: text(), metaHost: text() } satisfies Table<NewEntry>;
 
 /** Throws TypeError (`ERR_INVALID_ARG`). */
-export function checkNewJob(job: NewJob): CheckedJob {
-  new OptionReader(job, JOB);
-  const labels = textsOf('labels', job.labels ?? []);
-  return {
-    name: textOf('name', job.name),
-    owner: textOf('owner', job.owner),
-    command: textOf('command', job.command),
-    priority: integerOf('priority', job.priority ?? 0),
-    labels,
-    keyvals: pairsOf('keyvals', job.keyvals ?? {}),
-    parentJobId: job.parentJobId === undefined ? null : idOf('parentJobId', job.parentJobId),
-    entries: checkEntries(job.entries, labels),
-  };
-}
-
-export function readJobQuery(query: JobQuery): JobFilter {
-  const read = new OptionReader(query, QUERY);
-  return {
-    owner: read.text('owner'),
-    shard: shardOf(query.shard),
-    parentJobId: query.parentJobId === undefined ? undefined : idOf('parentJobId', query.parentJobId),
-    complete: read.flag('complete'),
-    ...readPage(query),
-  };
-}
-
-function checkEntries(value: unknown, labels: readonly string[]): NewEntry[] {
-  const entries = listOf('entries', value).map((entry, at) => checkEntry(`entries[${String(at)}]`, entry));
-  if (entries.length === 0) throw invalidArgument('entries', value, 'at least one');
+export function checkNewJob(given: unknown): CheckedJob {
+  const job = readOptions(NEW_JOB, given);
+  const { entries, labels } = job;
+  if (entries.length === 0) throw invalidArgument('entries', entries, 'at least one');
   const hostless = entries.filter(({ host, metaHost }) => host === undefined && metaHost === undefined).length;
   if (hostless > 0 && (hostless < entries.length || labels.length > 0)) {
-    throw invalidArgument('entries', value, 'a host or a metaHost in each, or in none and no labels');
+    throw invalidArgument('entries', entries, 'a host or a metaHost in each, or in none and no labels');
   }
-  return entries;
+  return job;
 }
 
 function checkEntry(field: string, entry: unknown): NewEntry {
-  const read = new OptionReader(entry, ['host', 'metaHost'] satisfies (keyof NewEntry)[]);
-  const checked = { host: read.text('host'), metaHost: read.text('metaHost') };
+  const checked = readOptions(NEW_ENTRY, entry, field);
   if (checked.host === undefined || checked.metaHost === undefined) return checked;
   throw invalidArgument(field, entry, 'a host or a metaHost, or neither');
 }

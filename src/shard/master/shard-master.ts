@@ -1,6 +1,7 @@
 /** The master: it knows the whole farm, and hands parts of it out to shards. */
 import { invalidArgument } from '../../option/invalid-argument.js';
-import { OptionReader } from '../../option/option-reader.js';
+import { readOptions } from '../../option/option-table.js';
+import { withNamedLog } from '../../report/log.js';
 import { Store } from '../../store/store.js';
 import { farmOf } from '../records/farm-store.js';
 import type {
@@ -17,14 +18,14 @@ import type { HeartbeatPacket, HeartbeatReply } from '../wire/heartbeat.js';
 import * as acl from './acl-groups.js';
 import { answerHeartbeat } from './answer.js';
 import { Conversations } from './conversations.js';
-import { idOf, integerOf, listOf, pairsOf, stringOf, textOf, textsOf } from './fields.js';
+import { idOf, listOf, namesOf, NEW_ACL_GROUP, NEW_SHARD, NEW_USER, pairsOf, REMOVE_SHARD, textOf } from './fields.js';
 import * as hosts from './hosts.js';
 import * as jobs from './jobs.js';
 import * as labels from './labels.js';
 import { MasterError } from '../wire/master-error.js';
-import { type MasterSettings, readMasterOptions, type ShardMasterOptions } from './master-options.js';
-import { checkNewHost, type HostQuery, type NewHost, readHostQuery } from './new-host.js';
-import { checkNewJob, type JobQuery, type NewJob, readJobQuery } from './new-job.js';
+import { type MasterSettings, SHARD_MASTER, type ShardMasterOptions } from './master-options.js';
+import { HOST_QUERY, type HostQuery, NEW_HOST, type NewHost } from './new-host.js';
+import { checkNewJob, JOB_QUERY, type JobQuery, type NewJob } from './new-job.js';
 import { type Answered, MasterReports } from './master-reports.js';
 import { findShard } from './named.js';
 import * as shards from './shards.js';
@@ -57,7 +58,7 @@ export class ShardMaster<DB extends FarmTables> {
   constructor(store: Store<DB>, options: ShardMasterOptions = {}) {
     if (!(store instanceof Store)) throw invalidArgument('store', store, 'a Store');
     this.#store = farmOf(store);
-    this.#settings = readMasterOptions(options);
+    this.#settings = withNamedLog(readOptions(SHARD_MASTER, options), 'master');
     this.#conversations = new Conversations(this.#settings.log, this.#settings.clock);
     this.#reports = new MasterReports(this.#settings);
   }
@@ -85,9 +86,7 @@ export class ShardMaster<DB extends FarmTables> {
 
   /** Makes a shard, and gives it labels, which exist. `ERR_EXISTS`, `ERR_NOT_FOUND`, `ERR_LABEL_TAKEN`. */
   async createShard(shard: { hostname: string; labels?: readonly string[] | undefined }): Promise<number> {
-    new OptionReader(shard, ['hostname', 'labels']);
-    const hostname = textOf('hostname', shard.hostname);
-    const names = textsOf('labels', shard.labels ?? []);
+    const { hostname, labels: names } = readOptions(NEW_SHARD, shard);
     return this.#write('create shard', tx => shards.createShard(tx, hostname, names));
   }
 
@@ -103,7 +102,7 @@ export class ShardMaster<DB extends FarmTables> {
    * part of a job. Its tokens are void.
    */
   async removeShard(hostname: string, options: { force?: boolean | undefined } = {}): Promise<void> {
-    const force = new OptionReader(options, ['force']).flag('force') === true;
+    const { force } = readOptions(REMOVE_SHARD, options);
     textOf('hostname', hostname);
     return this.#write('remove shard', tx => shards.removeShard(tx, hostname, force));
   }
@@ -176,19 +175,19 @@ export class ShardMaster<DB extends FarmTables> {
 
   /** Makes hosts, whose labels and groups exist; gives their ids in the same order. `ERR_EXISTS`, `ERR_NOT_FOUND`. */
   async createHosts(many: readonly NewHost[]): Promise<number[]> {
-    const checked = listOf('hosts', many).map(host => checkNewHost(host as NewHost));
+    const checked = listOf('hosts', many).map(host => readOptions(NEW_HOST, host));
     return this.#write('create hosts', tx => hosts.createHosts(tx, checked));
   }
 
   /** Hosts that were not removed, in the order of their ids. */
   async listHosts(query: HostQuery = {}): Promise<HostRow[]> {
-    const filter = readHostQuery(query);
+    const filter = readOptions(HOST_QUERY, query);
     return this.#read('list hosts', db => hosts.listHosts(db, filter));
   }
 
   /** The labels of a host, in place of those that it had. */
   async setHostLabels(hostname: string, names: readonly string[]): Promise<void> {
-    const checked = textsOf('labels', names);
+    const checked = namesOf('labels', names);
     return this.#write('set host labels', tx => hosts.setHostLabels(tx, hostname, checked));
   }
 
@@ -200,7 +199,7 @@ export class ShardMaster<DB extends FarmTables> {
 
   /** The groups that may use a host, in place of those that might. */
   async setHostAclGroups(hostname: string, names: readonly string[]): Promise<void> {
-    const checked = textsOf('aclGroups', names);
+    const checked = namesOf('aclGroups', names);
     return this.#write('set host acl groups', tx => hosts.setHostAclGroups(tx, hostname, checked));
   }
 
@@ -230,13 +229,13 @@ export class ShardMaster<DB extends FarmTables> {
 
   /** Makes jobs, whose hosts, labels and parents exist (`ERR_NOT_FOUND`); gives their ids in the same order. */
   async createJobs(many: readonly NewJob[]): Promise<number[]> {
-    const checked = listOf('jobs', many).map(job => checkNewJob(job as NewJob));
+    const checked = listOf('jobs', many).map(job => checkNewJob(job));
     return this.#write('create jobs', tx => jobs.createJobs(tx, checked));
   }
 
   /** In the order of their ids. */
   async listJobs(query: JobQuery = {}): Promise<JobRow[]> {
-    const filter = readJobQuery(query);
+    const filter = readOptions(JOB_QUERY, query);
     return this.#read('list jobs', db => jobs.listJobs(db, filter));
   }
 
@@ -282,10 +281,8 @@ export class ShardMaster<DB extends FarmTables> {
 
   /** `ERR_EXISTS`. Default of `accessLevel`: 0. */
   async createUser(user: { login: string; accessLevel?: number | undefined }): Promise<number> {
-    new OptionReader(user, ['login', 'accessLevel']);
-    const login = textOf('login', user.login);
-    const level = integerOf('accessLevel', user.accessLevel ?? 0);
-    return this.#write('create user', tx => acl.createUser(tx, login, level));
+    const { login, accessLevel } = readOptions(NEW_USER, user);
+    return this.#write('create user', tx => acl.createUser(tx, login, accessLevel));
   }
 
   /** All of them. */
@@ -304,10 +301,7 @@ export class ShardMaster<DB extends FarmTables> {
     description?: string | undefined;
     users?: readonly string[] | undefined;
   }): Promise<number> {
-    new OptionReader(group, ['name', 'description', 'users']);
-    const name = textOf('name', group.name);
-    const description = stringOf('description', group.description ?? '');
-    const users = textsOf('users', group.users ?? []);
+    const { name, description, users } = readOptions(NEW_ACL_GROUP, group);
     return this.#write('create acl group', tx => acl.createAclGroup(tx, name, description, users));
   }
 
@@ -318,7 +312,7 @@ export class ShardMaster<DB extends FarmTables> {
 
   /** Who is in a group, in place of those who were. */
   async setAclGroupUsers(name: string, logins: readonly string[]): Promise<void> {
-    const checked = textsOf('users', logins);
+    const checked = namesOf('users', logins);
     return this.#write('set acl group users', tx => acl.setAclGroupUsers(tx, name, checked));
   }
 

@@ -1,9 +1,10 @@
-/** What an HttpMasterLink can be told, its defaults, and the complaints about what it cannot be told. */
+/** The options of an HttpMasterLink. */
 import { X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import { MAX_TIMER_MS } from '../../wait/clock.js';
 import { invalidArgument } from '../../option/invalid-argument.js';
-import { checkNames, OptionReader } from '../../option/option-reader.js';
+import { bytes, milliseconds, secret, text, texts } from '../../option/option-kinds.js';
+import { group, Option, readOptions, type Settings, type Table } from '../../option/option-table.js';
 import { DEFAULT_MAX_BODY_BYTES, MAX_BODY_BYTES } from './json-body.js';
 
 /** How a shard gets to its master. */
@@ -37,16 +38,6 @@ export interface MasterTlsOptions {
   servername?: string | undefined;
 }
 
-/** The options with their defaults, checked. */
-export interface HttpMasterLinkSettings {
-  /** Of the heartbeat's route. */
-  readonly url: URL;
-  readonly token: string;
-  readonly timeoutMs: number;
-  readonly maxReplyBytes: number;
-  readonly tls: TlsSettings;
-}
-
 /** In the words of node:tls. */
 export interface TlsSettings {
   readonly ca?: string[];
@@ -56,42 +47,42 @@ export interface TlsSettings {
   readonly servername?: string;
 }
 
-const NAMES = ['url', 'token', 'timeoutMs', 'maxReplyBytes', 'tls'] satisfies (keyof HttpMasterLinkOptions)[];
-const TLS_NAMES = ['ca', 'cert', 'key', 'passphrase', 'servername'] satisfies (keyof MasterTlsOptions)[];
-const DEFAULT_TIMEOUT_MS = 300_000;
+export const MASTER_TLS = {
+  ca: texts(),
+  cert: text(),
+  key: secret(),
+  passphrase: secret(),
+  servername: text(),
+} satisfies Table<MasterTlsOptions>;
+
+const URL_EXPECTED = 'an http: or https: URL, without user, password, query and fragment';
+
+export const HTTP_MASTER_LINK = {
+  url: new Option<string | URL, URL>(URL_EXPECTED, heartbeatUrl, 'required'),
+  token: secret('printable ASCII without spaces', token => /^[\x21-\x7e]+$/.test(token)).required,
+  timeoutMs: milliseconds({ above: 0, to: MAX_TIMER_MS }).or(300_000),
+  maxReplyBytes: bytes({ from: 1, to: MAX_BODY_BYTES }).or(DEFAULT_MAX_BODY_BYTES),
+  tls: group(MASTER_TLS).as(tlsSettings),
+} satisfies Table<HttpMasterLinkOptions>;
+
+/** The options with their defaults, checked. */
+export interface HttpMasterLinkSettings extends Omit<Settings<typeof HTTP_MASTER_LINK>, 'tls'> {
+  readonly tls: TlsSettings;
+}
 
 /** Throws TypeError (`ERR_INVALID_ARG`) that names the option. */
 export function readLinkOptions(options: HttpMasterLinkOptions): HttpMasterLinkSettings {
-  const read = new OptionReader(options, NAMES);
-  const timeoutMs = read.limit(
-    'timeoutMs',
-    `milliseconds, above 0 and up to ${String(MAX_TIMER_MS)}`,
-    value => value > 0 && value <= MAX_TIMER_MS,
-  );
-  const maxReplyBytes = read.limit(
-    'maxReplyBytes',
-    `a whole number of bytes from 1 to ${String(MAX_BODY_BYTES)}`,
-    value => Number.isInteger(value) && value >= 1 && value <= MAX_BODY_BYTES,
-  );
-  const url = heartbeatUrl(options.url);
-  const tls = options.tls === undefined ? {} : readTls(options.tls);
-  if (url.protocol === 'http:' && Object.keys(tls).length > 0) {
+  const { tls = {}, ...others } = readOptions(HTTP_MASTER_LINK, options);
+  if (others.url.protocol === 'http:' && Object.keys(tls).length > 0) {
     throw invalidArgument('tls', '(not shown)', 'nothing, as the url is http: and not https:');
   }
-  return {
-    url,
-    token: checkToken(read.secret('token')),
-    timeoutMs: timeoutMs ?? DEFAULT_TIMEOUT_MS,
-    maxReplyBytes: maxReplyBytes ?? DEFAULT_MAX_BODY_BYTES,
-    tls,
-  };
+  return { ...others, tls };
 }
 
 function heartbeatUrl(given: unknown): URL {
-  const expected = 'an http: or https: URL, without user, password, query and fragment';
   // Not shown: what does not belong into it may be a secret.
-  const refused = (): TypeError => invalidArgument('url', '(not shown)', expected);
-  if (!(given instanceof URL) && typeof given !== 'string') throw invalidArgument('url', given, expected);
+  const refused = (): TypeError => invalidArgument('url', '(not shown)', URL_EXPECTED);
+  if (!(given instanceof URL) && typeof given !== 'string') throw invalidArgument('url', given, URL_EXPECTED);
   const text = String(given);
   if (!URL.canParse(text)) throw refused();
   const url = new URL(text);
@@ -101,21 +92,7 @@ function heartbeatUrl(given: unknown): URL {
   return url;
 }
 
-function checkToken(token: string | undefined): string {
-  if (token !== undefined && /^[\x21-\x7e]+$/.test(token)) return token;
-  throw invalidArgument('token', token === undefined ? token : '(not shown)', 'printable ASCII without spaces');
-}
-
-function readTls(options: MasterTlsOptions): TlsSettings {
-  checkNames(options, TLS_NAMES);
-  const read = new OptionReader(options, TLS_NAMES);
-  const settings = {
-    ca: read.texts('ca'),
-    cert: read.text('cert'),
-    key: read.secret('key'),
-    passphrase: read.secret('passphrase'),
-    servername: read.text('servername'),
-  };
+function tlsSettings(settings: Settings<typeof MASTER_TLS>): TlsSettings {
   const given = Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined)) as TlsSettings;
   try {
     // A CA that is none would be passed over, and every master refused.

@@ -1,11 +1,12 @@
 /** A master's routes on a Fastify server. */
 import { randomUUID } from 'node:crypto';
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
-import { type Clock, systemClock } from '../../wait/clock.js';
+import { type Clock, clockOption } from '../../wait/clock.js';
 import { quote } from '../../report/untrusted-text.js';
-import { type Log, partLog, safeLog } from '../../report/log.js';
-import { OptionReader } from '../../option/option-reader.js';
-import { checkStatsTarget, type StatsTarget } from '../../report/stats.js';
+import { bytes, number, text } from '../../option/option-kinds.js';
+import { readOptions, type Settings, type Table } from '../../option/option-table.js';
+import { type Log, logOption, withNamedLog } from '../../report/log.js';
+import { type StatsTarget, statsOption } from '../../report/stats.js';
 import { HEARTBEAT_VERSION, type HeartbeatPacket, HeartbeatPacketSchema, type HeartbeatReply } from './heartbeat.js';
 import { checkPacket, checkReply } from './heartbeat-check.js';
 import {
@@ -20,7 +21,7 @@ import {
 import { checkJsonBounds } from './json-bounds.js';
 import { RateLimit } from './rate-limit.js';
 import { noToken, Refusal, refusalOf, tooMany } from './refusal.js';
-import { type ReportSettings, type Requester, RouteReports } from './route-reports.js';
+import { type Requester, RouteReports } from './route-reports.js';
 import { TokenLooks } from './token-looks.js';
 import { HeartbeatTurns, type Turn } from './heartbeat-turns.js';
 
@@ -54,15 +55,17 @@ export interface ShardRoutesOptions {
   clock?: Clock | undefined;
 }
 
-const NAMES = [
-  'maxPacketBytes',
-  'heartbeatsPerMinute',
-  'name',
-  'stats',
-  'log',
-  'clock',
-] satisfies (keyof ShardRoutesOptions)[];
-const DEFAULT_PER_MINUTE = 120;
+export const SHARD_ROUTES = {
+  maxPacketBytes: bytes({ from: 1, to: MAX_BODY_BYTES }).or(DEFAULT_MAX_BODY_BYTES),
+  heartbeatsPerMinute: number({ from: 1, to: Infinity }).or(120),
+  name: text().or('shard_master'),
+  stats: statsOption(),
+  log: logOption(),
+  clock: clockOption(),
+} satisfies Table<ShardRoutesOptions>;
+
+type RoutesSettings = Settings<typeof SHARD_ROUTES>;
+
 /** For who comes while its last heartbeat is at work. */
 const UNDER_WAY_WAIT_MS = 5_000;
 
@@ -84,34 +87,9 @@ const UNDER_WAY_WAIT_MS = 5_000;
  * Throws TypeError (`ERR_INVALID_ARG`) that names the option at fault.
  */
 export function shardRoutes(master: HeartbeatMaster, options: ShardRoutesOptions = {}): FastifyPluginAsync {
-  const settings = readRoutesOptions(options);
+  const settings = withNamedLog(readOptions(SHARD_ROUTES, options), 'master');
   return async app => {
     new Routes(master, settings).addTo(app);
-  };
-}
-
-interface RoutesSettings extends ReportSettings {
-  readonly maxPacketBytes: number;
-  readonly heartbeatsPerMinute: number;
-}
-
-function readRoutesOptions(options: ShardRoutesOptions): RoutesSettings {
-  const read = new OptionReader(options, NAMES);
-  checkStatsTarget(options.stats);
-  const name = read.text('name') ?? 'shard_master';
-  return {
-    maxPacketBytes:
-      read.limit(
-        'maxPacketBytes',
-        `a whole number of bytes from 1 to ${String(MAX_BODY_BYTES)}`,
-        value => Number.isInteger(value) && value >= 1 && value <= MAX_BODY_BYTES,
-      ) ?? DEFAULT_MAX_BODY_BYTES,
-    heartbeatsPerMinute:
-      read.limit('heartbeatsPerMinute', 'a number of 1 or more', value => value >= 1) ?? DEFAULT_PER_MINUTE,
-    name,
-    stats: options.stats,
-    log: partLog(safeLog(options.log), name, { master: name }),
-    clock: options.clock ?? systemClock,
   };
 }
 

@@ -6,7 +6,7 @@ import type { CheckedTenant } from '../tenant-config.js';
 import { quoted } from './file-faults.js';
 import type { FileDefinitions, JobDefinition, ProjectEntry } from './file-definitions.js';
 import { type EntryJobs, Layout, type LayoutPlace } from './layout.js';
-import { MAX_NAME_LENGTH, suggestion } from './near-name.js';
+import { MAX_NAME_LENGTH, suggestion } from '../../option/near-name.js';
 import type { UnreadNames } from './unread-names.js';
 import type { NameUse } from './value-reader.js';
 

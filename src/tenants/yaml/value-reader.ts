@@ -1,7 +1,7 @@
 /** Checks values for what they have to be. What is wrong is told by kind: a text may be a secret. */
 import { inspect } from 'node:util';
 import { type FileFaults, quoted } from './file-faults.js';
-import { MAX_NAME_LENGTH, suggestion } from './near-name.js';
+import { MAX_NAME_LENGTH, suggestion } from '../../option/near-name.js';
 import type { YamlEntry, YamlValue } from './yaml-value.js';
 
 /** A name that something else has to have. */

@@ -1,6 +1,7 @@
 /** The way from a tenant's files in YAML to its layout. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { OptionReader } from '../../option/option-reader.js';
+import { bytes } from '../../option/option-kinds.js';
+import { readOptions, type Table } from '../../option/option-table.js';
 import { loadPackage } from '../../option/optional-package.js';
 import { LayoutError } from '../layout-error.js';
 import type { MakeLayout } from '../loader-options.js';
@@ -30,7 +31,7 @@ export class YamlLayoutsError extends Error {
   }
 }
 
-const DEFAULT_MAX_FILE_BYTES = 262_144;
+export const YAML_LAYOUTS = { maxFileBytes: bytes({ from: 1 }).or(262_144) } satisfies Table<YamlLayoutsOptions>;
 
 /**
  * Gives the `makeLayout` of a ConfigLoader whose tenants keep their configuration in YAML (1.2); the README has the keys.
@@ -43,9 +44,7 @@ const DEFAULT_MAX_FILE_BYTES = 262_144;
  * (`ERR_PACKAGE_MISSING`).
  */
 export async function yamlLayouts(options: YamlLayoutsOptions = {}): Promise<MakeLayout<Layout>> {
-  const isCount = (value: number): boolean => Number.isSafeInteger(value) && value >= 1;
-  const reader = new OptionReader(options, ['maxFileBytes']);
-  const maxFileBytes = reader.limit('maxFileBytes', 'an integer of 1 or more', isCount) ?? DEFAULT_MAX_FILE_BYTES;
+  const { maxFileBytes } = readOptions(YAML_LAYOUTS, options);
   const yaml = await loadPackage('yaml', 'a layout in YAML', async () => import('yaml'), YamlLayoutsError);
   const reading = new YamlFiles(yaml, maxFileBytes);
   return async (files, tenant) => {

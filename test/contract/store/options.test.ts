@@ -32,17 +32,17 @@ const BAD: readonly (readonly [options: unknown, message: RegExp])[] = [
   [{ memory: 'yes' }, /^memory is 'yes', expected a boolean$/],
   [{ url: 'mysql://me:hush@host/farm' }, /^url is '\(not shown\)', expected one that starts with 'postgres:\/\/'$/],
   [{ url: new URL('postgres://me:hush@host/farm') }, /^typeof url is 'object', expected 'string'$/],
-  [{ memory: true, path: 'farm.db' }, /^an option is 'path', expected one of file, url, memory, name/],
+  [{ memory: true, path: 'farm.db' }, /^unknown option 'path', expected one of file, url, memory, name/],
   [{ memory: true, name: '' }, /^name is ''/],
   [{ memory: true, readConnections: 0 }, /^readConnections is 0, expected an integer from 1 to 100$/],
   [{ memory: true, readConnections: 101 }, /^readConnections is 101/],
   [{ memory: true, readConnections: 1.5 }, /^readConnections is 1\.5/],
   [{ memory: true, readConnections: '8' }, /^readConnections is '8'/],
-  [{ memory: true, busyTimeoutMs: -1 }, /^busyTimeoutMs is -1, expected milliseconds from 0 to/],
+  [{ memory: true, busyTimeoutMs: -1 }, /^busyTimeoutMs is -1, expected a number of milliseconds from 0 to/],
   [{ memory: true, busyTimeoutMs: Infinity }, /^busyTimeoutMs is Infinity/],
   [{ memory: true, busyTimeoutMs: NaN }, /^busyTimeoutMs is NaN/],
   [{ memory: true, attempts: 0 }, /^attempts is 0, expected an integer from 1 to 100$/],
-  [{ memory: true, slowSectionMs: 0 }, /^slowSectionMs is 0, expected milliseconds above 0, or Infinity$/],
+  [{ memory: true, slowSectionMs: 0 }, /^slowSectionMs is 0, expected a number of milliseconds above 0, or Infinity$/],
   [{ memory: true, stats: 5 }, /^stats is 5/],
   [{ memory: true, log: {} }, /^log\.debug is undefined, expected a function$/],
 ];
@@ -81,17 +81,17 @@ test('sections are refused by name for arguments out of range, and nothing runs'
   type Any = never;
   const bad: readonly (readonly [RegExp, () => Promise<unknown>])[] = [
     [/^work is undefined, expected a function that is given the handle$/, () => store.read(undefined as Any)],
-    [/^name is '', expected a non-empty string$/, () => store.read(never, { name: '' })],
+    [/^name is '', expected a non-empty string without a zero byte$/, () => store.read(never, { name: '' })],
     [/^name is 5/, () => store.read(never, { name: 5 as Any })],
     [/^typeof options is 'string'/, () => store.read(never, 'look' as Any)],
-    [/^an option is 'repeatable', expected one of name$/, () => store.read(never, { repeatable: true } as Any)],
-    [/^why is '', expected a non-empty string$/, () => store.readWrite('', never)],
+    [/^unknown option 'repeatable', expected one of name$/, () => store.read(never, { repeatable: true } as Any)],
+    [/^why is '', expected a non-empty string without a zero byte$/, () => store.readWrite('', never)],
     [/^why is undefined/, () => store.readWrite(undefined as Any, never)],
     [/^work is \[Function: never\]|^work is undefined/, () => store.readWrite(never as Any, undefined as Any)],
     [/^work is 'start'/, () => store.readWrite('why', 'start' as Any)],
     [/^repeatable is 1, expected a boolean$/, () => store.readWrite('why', never, { repeatable: 1 as Any })],
     [/^ownTransaction is 'yes'/, () => store.readWrite('why', never, { ownTransaction: 'yes' as Any })],
-    [/^an option is 'retry'/, () => store.readWrite('why', never, { retry: true } as Any)],
+    [/^unknown option 'retry'/, () => store.readWrite('why', never, { retry: true } as Any)],
   ];
   for (const [wanted, ask] of bad) assert.match(await complaintOf(ask()), wanted);
   assert.deepEqual(await idsOf(store), []);

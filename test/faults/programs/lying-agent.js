@@ -53,7 +53,7 @@ function say(bytes) {
 
 say(`\n${marker} ${process.version}\n`);
 if (vice === 'no-agent') say(NO_FRAMES);
-else say(frame(READY, 0, 0, serialize({ protocol: 1, pid: process.pid })));
+else say(frame(READY, 0, 0, serialize({ protocol: 2, pid: process.pid })));
 
 let held = Buffer.alloc(0);
 let skipped = false;

@@ -20,7 +20,7 @@ function say(type, batch, index, value) {
 
 process.stdout.write(`\n${String(process.argv.at(-1))} ${process.version}\n`);
 const lie = JSON.parse(String(process.env['LIE']));
-say(READY, 0, 0, { protocol: 1, pid: process.pid, nodeVersion: process.version, ...lie });
+say(READY, 0, 0, { protocol: 2, pid: process.pid, nodeVersion: process.version, ...lie });
 
 let held = Buffer.alloc(0);
 let isBundleRead = false;

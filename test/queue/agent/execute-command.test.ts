@@ -193,7 +193,10 @@ const BAD_ARGUMENTS: readonly (readonly [args: unknown[], message: RegExp])[] = 
   [[['ls'], { workingDirectory: '/tmp' }], /options\.pidfileName is undefined/],
   [[['ls'], { workingDirectory: '/tmp', pidfileName: '../p' }], /options\.pidfileName is '\.\.\/p', expected a plain/],
   [[['ls'], { workingDirectory: '/tmp', pidfileName: 'p', logFile: 5 }], /options\.logFile is 5/],
-  [[['ls'], { workingDirectory: '/tmp', pidfileName: 'p', log: 'l' }], /options is 'log', expected an object with/],
+  [
+    [['ls'], { workingDirectory: '/tmp', pidfileName: 'p', log: 'l' }],
+    /unknown option 'executeCommand: options.log', expected one of/,
+  ],
 ];
 
 test('arguments that make no sense are refused by name', async () => {

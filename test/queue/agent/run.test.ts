@@ -273,7 +273,7 @@ const BAD_ARGUMENTS: readonly (readonly [args: unknown[], message: RegExp])[] = 
   [[['ls']], /run: command is \[ 'ls' \]/],
   [['ls', 5], /run: options is 5/],
   [['ls', null], /run: options is null/],
-  [['ls', { timeout: 5 }], /run: options is 'timeout', expected an object with the fields cwd, env, stdin/],
+  [['ls', { timeout: 5 }], /unknown option 'run: options.timeout', expected one of cwd, env, stdin/],
   [['ls', { cwd: 5 }], /run: options\.cwd is 5/],
   [['ls', { env: { A: 5 } }], /run: options\.env\.A is 'number', expected a string/],
   [['ls', { env: { A: 's\0t' } }], /run: options\.env\.A is '\(not shown\)', expected a string without a zero byte/],

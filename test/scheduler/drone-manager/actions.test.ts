@@ -396,7 +396,7 @@ test('bad commands are refused by name, before anything is queued', async () => 
   assert.throws(order({ workingDirectory: 'results' }), /workingDirectory is 'results', expected an absolute path/);
   assert.throws(order({ pidfileName: 'a/b' }), /pidfileName is 'a\/b', expected a plain file name/);
   assert.throws(order({ processCount: 1.5 }), /processCount is 1.5/);
-  assert.throws(order({ processCuont: 1 }), /an option is 'processCuont'/);
+  assert.throws(order({ processCuont: 1 }), /unknown option 'processCuont'/);
   assert.throws(order({}, ['job', 'x'.repeat(2 ** 26)]), codeOf('ERR_TOO_LARGE'));
   assert.deepEqual([host.drone.getCalls(), farm.manager.pidfiles, host.drone.activeProcesses], [[], [], 0]);
 });

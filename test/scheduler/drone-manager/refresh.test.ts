@@ -325,7 +325,7 @@ test('bad arguments and options are refused by name', async () => {
   await using farm = await farmOf([new Host('one')]);
   const { manager, queue } = farm;
   assert.throws(() => new DroneManager(7 as never), /queue is 7, expected a task queue/);
-  assert.throws(() => new DroneManager(queue, { age: 3 } as never), /an option is 'age'/);
+  assert.throws(() => new DroneManager(queue, { age: 3 } as never), /unknown option 'age'/);
   assert.throws(() => new DroneManager(queue, { doubtMs: -1 }), /doubtMs is -1/);
   assert.throws(() => new DroneManager(queue, { clock: 7 as never }), /clock is/);
   assert.throws(
@@ -338,7 +338,7 @@ test('bad arguments and options are refused by name', async () => {
     manager.initialize('/results', twice),
     /drones\[1\] is .*, expected a drone that is listed once/,
   );
-  await assert.rejects(manager.refresh({ wait: false } as never), /an option is 'wait'/);
+  await assert.rejects(manager.refresh({ wait: false } as never), /unknown option 'wait'/);
   assert.throws(() => {
     manager.registerPidfile({ hostname: 'one', path: 'pid' });
   }, /id.path is 'pid', expected an absolute path/);

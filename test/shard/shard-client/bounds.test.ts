@@ -203,14 +203,14 @@ test('a client is told what is wrong with its options', async () => {
   const cases: [options: object, told: RegExp][] = [
     [{ shardHostname: undefined }, /^shardHostname is undefined, expected a hostname of 1 to 255 characters/],
     [{ shardHostname: '' }, /^shardHostname is '', expected a non-empty string/],
-    [{ pauseMs: 0 }, /^pauseMs is 0, expected milliseconds from 1/],
-    [{ maxBackoffMs: Infinity }, /^maxBackoffMs is Infinity, expected milliseconds/],
+    [{ pauseMs: 0 }, /^pauseMs is 0, expected a number of milliseconds from 1/],
+    [{ maxBackoffMs: Infinity }, /^maxBackoffMs is Infinity, expected a number of milliseconds/],
     [{ maxUploadJobs: 0.5 }, /^maxUploadJobs is 0.5, expected an integer/],
-    [{ maxUploadBytes: '1' }, /^maxUploadBytes is '1', expected an integer/],
-    [{ lifetimeMs: 0 }, /^lifetimeMs is 0, expected milliseconds above 0/],
+    [{ maxUploadBytes: '1' }, /^maxUploadBytes is '1', expected a whole number of bytes/],
+    [{ lifetimeMs: 0 }, /^lifetimeMs is 0, expected a number of milliseconds above 0/],
     [{ onFatal: 'mail' }, /^onFatal is 'mail', expected a function/],
-    [{ signals: ['SIGKILL'] }, /^signals is 'SIGKILL'/],
-    [{ pause: 1 }, /^an option is 'pause', expected one of shardHostname, /],
+    [{ signals: ['SIGKILL'] }, /^signals is \[ 'SIGKILL' \]/],
+    [{ pause: 1 }, /^unknown option 'pause' \(did you mean 'pauseMs'\?\), expected one of shardHostname, /],
   ];
   for (const [options, message] of cases) {
     assert.throws(() => client(farm, link, options), { code: 'ERR_INVALID_ARG', message });

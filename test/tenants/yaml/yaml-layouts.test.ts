@@ -71,7 +71,7 @@ const FAULTY: readonly Row[] = [
   [
     'a job with an unknown key',
     'jobs:\n  build:\n    commands: [make]\n    timeout: 5',
-    [4, `'timeout' is no key of job 'build', expected one of ${JOB_KEYS}`],
+    [4, `'timeout' is no key of job 'build' (did you mean 'timeoutMs'?), expected one of ${JOB_KEYS}`],
   ],
   [
     'a job with a mistyped key',
@@ -722,9 +722,12 @@ test('the layout that the README shows is one', async () => {
 
 test('options that layouts cannot be read by are refused', async () => {
   const bad: readonly (readonly [options: unknown, message: RegExp])[] = [
-    [{ maxFileBytes: 0 }, /^maxFileBytes is 0, expected an integer of 1 or more$/],
+    [{ maxFileBytes: 0 }, /^maxFileBytes is 0, expected a whole number of bytes, 1 or more$/],
     [{ maxFileBytes: Infinity }, /^maxFileBytes is Infinity/],
-    [{ maxFileByte: 1 }, /^an option is 'maxFileByte', expected one of maxFileBytes$/],
+    [
+      { maxFileByte: 1 },
+      /^unknown option 'maxFileByte' \(did you mean 'maxFileBytes'\?\), expected one of maxFileBytes$/,
+    ],
     [null, /^typeof options is 'null'/],
   ];
   for (const [options, message] of bad) {

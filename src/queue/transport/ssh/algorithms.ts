@@ -1,6 +1,6 @@
 /** The algorithms that ssh2 has, known without loading it: the main thread checks names by them. */
 import { invalidArgument } from '../../../option/invalid-argument.js';
-import type { OptionReader } from '../../../option/option-reader.js';
+import { Option, type Table } from '../../../option/option-table.js';
 
 /**
  * Algorithms to offer to the server, the preferred first, by their SSH names. Default: what ssh2 prefers, which leaves out
@@ -73,20 +73,22 @@ export const ALGORITHMS: Readonly<Record<AlgorithmList, readonly string[]>> = {
   ],
 };
 
-/** The lists, checked. Throws TypeError (`ERR_INVALID_ARG`) for an empty list and for names that ssh2 does not have. */
-export function algorithmsOf(options: AlgorithmOptions, read: OptionReader): AlgorithmOptions {
-  const list = (field: AlgorithmList): readonly string[] | undefined => {
-    const names = read.texts(field);
-    const unknown = names?.find(name => !ALGORITHMS[field].includes(name));
-    if (names?.length === 0 || unknown !== undefined) {
-      throw invalidArgument(field, unknown ?? options[field], `a list of some of ${ALGORITHMS[field].join(', ')}`);
-    }
-    return names;
-  };
-  return {
-    ciphers: list('ciphers'),
-    kex: list('kex'),
-    macs: list('macs'),
-    hostKeyAlgorithms: list('hostKeyAlgorithms'),
-  };
+function some(field: AlgorithmList): Option<readonly string[], readonly string[] | undefined> {
+  const known = ALGORITHMS[field];
+  const expected = `a list of some of ${known.join(', ')}`;
+  return new Option(expected, names => {
+    if (names === undefined) return undefined;
+    const list: readonly unknown[] = Array.isArray(names) ? names : [names];
+    const unknown = list.find(name => !known.includes(name as string));
+    if (list.length === 0 || unknown !== undefined) throw invalidArgument(field, unknown ?? names, expected);
+    return list as readonly string[];
+  });
 }
+
+/** Names that ssh2 does not have, and empty lists, are refused. */
+export const ALGORITHM_LISTS = {
+  ciphers: some('ciphers'),
+  kex: some('kex'),
+  macs: some('macs'),
+  hostKeyAlgorithms: some('hostKeyAlgorithms'),
+} satisfies Table<AlgorithmOptions>;

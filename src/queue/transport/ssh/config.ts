@@ -2,7 +2,6 @@
 import { existsSync } from 'node:fs';
 import { homedir, hostname as localHostname, userInfo } from 'node:os';
 import { join } from 'node:path';
-import { invalidArgument } from '../../../option/invalid-argument.js';
 import { ALGORITHMS, type AlgorithmList } from './algorithms.js';
 import { sshConfigError, type SshConfigText, sshG } from './ssh-g.js';
 import type { SshOptions } from './ssh-endpoint.js';
@@ -27,9 +26,6 @@ export async function readSshConfig(
   given: Readonly<Record<string, unknown>>,
   configFile: string | undefined,
 ): Promise<DroneFromConfig> {
-  if (configFile !== undefined && (typeof configFile !== 'string' || configFile === '')) {
-    throw invalidArgument('configFile', configFile, 'a path');
-  }
   const file = configFile?.replace(/^~(?=\/)/, homedir());
   const config = await sshG(name, { file });
   const hops = given['via'] === undefined ? await hopsOf(config, file, 0) : [];

@@ -1,5 +1,7 @@
 /** The caller's functions that a login may ask: what they are given, and how questions find them. */
 import { invalidArgument } from '../../../option/invalid-argument.js';
+import { secret } from '../../../option/option-kinds.js';
+import { Option, type Table } from '../../../option/option-table.js';
 
 /** What a server asks in a keyboard-interactive login. */
 export interface KeyboardChallenge {
@@ -25,6 +27,22 @@ export interface AnswerOptions {
   keyboardInteractive?: ((challenge: KeyboardChallenge) => readonly string[] | Promise<readonly string[]>) | undefined;
 }
 
+type Passphrase = NonNullable<AnswerOptions['passphrase']>;
+
+export const ANSWERS = {
+  passphrase: new Option<Passphrase>('a non-empty string, or a function (path)', (value, field) =>
+    typeof value === 'function' ? (value as Passphrase) : secret().read(value, field),
+  ),
+  // What is given by mistake may be the answer.
+  keyboardInteractive: new Option<NonNullable<AnswerOptions['keyboardInteractive']>>(
+    'a function (challenge)',
+    value => {
+      if (value === undefined || typeof value === 'function') return value as AnswerOptions['keyboardInteractive'];
+      throw invalidArgument('typeof keyboardInteractive', typeof value, "'function'");
+    },
+  ),
+} satisfies Table<AnswerOptions>;
+
 /** Which functions there are. They stay on the main thread; questions to them go by the key. */
 export interface Asks {
   readonly key: string;
@@ -37,13 +55,10 @@ export type SshQuestion =
   | { readonly kind: 'passphrase'; readonly path: string }
   | { readonly kind: 'keyboard-interactive'; readonly challenge: KeyboardChallenge };
 
-/** Throws TypeError (`ERR_INVALID_ARG`) for what is no function where one is expected. */
+/** Undefined where there is no function to ask. */
 export function asksOf(options: AnswerOptions, key: string): Asks | undefined {
   const passphrase = typeof options.passphrase === 'function';
-  const keyboardInteractive = typeof options.keyboardInteractive === 'function';
-  if (options.keyboardInteractive !== undefined && !keyboardInteractive) {
-    throw invalidArgument('typeof keyboardInteractive', typeof options.keyboardInteractive, "'function'");
-  }
+  const keyboardInteractive = options.keyboardInteractive !== undefined;
   return passphrase || keyboardInteractive ? { key, passphrase, keyboardInteractive } : undefined;
 }
 

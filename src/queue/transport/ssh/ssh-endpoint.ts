@@ -8,9 +8,20 @@ import { MAX_LIMIT_MS } from '../../../wait/clock.js';
 import { fingerprintOf } from '../fingerprint.js';
 import { invalidArgument } from '../../../option/invalid-argument.js';
 import type { EndpointSpec } from '../../wire/messages.js';
-import { OptionReader } from '../../../option/option-reader.js';
-import { type AlgorithmOptions, algorithmsOf } from './algorithms.js';
-import { type AnswerOptions, type Asks, asksOf } from './prompt-answers.js';
+import {
+  environment,
+  flag,
+  integer,
+  moduleUrl,
+  oneOf,
+  secret,
+  text,
+  texts,
+  timeLimit,
+} from '../../../option/option-kinds.js';
+import { checkNames, Option, readOptions, type Table } from '../../../option/option-table.js';
+import { ALGORITHM_LISTS, type AlgorithmOptions } from './algorithms.js';
+import { ANSWERS, type AnswerOptions, type Asks, asksOf } from './prompt-answers.js';
 
 /**
  * Which host keys are trusted: `strict`, those in the known_hosts files; `accept-new`, also the first one seen of a host
@@ -134,34 +145,47 @@ export interface SshOptions<Hop> extends AnswerOptions, AlgorithmOptions {
   keepaliveCount?: number | undefined;
 }
 
-const OPTION_NAMES: readonly (keyof SshOptions<SshEndpointSpec>)[] = [
-  'host',
-  'port',
-  'user',
-  'identity',
-  'passphrase',
-  'password',
-  'keyboardInteractive',
-  'agentSocket',
-  'identitiesOnly',
-  'hostKeys',
-  'knownHosts',
-  'hostKeyAlias',
-  'via',
-  'utility',
-  'env',
-  'agent',
-  'agentCommand',
-  'connectTimeoutMs',
-  'keepaliveIntervalMs',
-  'keepaliveCount',
-  'ciphers',
-  'kex',
-  'macs',
-  'hostKeyAlgorithms',
-];
+const HOST = text(
+  'a host name or an IP address without brackets',
+  host => host.length <= 255 && /^[^\s\0-\x1f\x7f@/[\]]+$/.test(host),
+);
+const PORT = integer({ from: 1, to: 65_535 }).or(22);
+const limit = (): Option<number> => timeLimit().as(limitMs => (limitMs > MAX_LIMIT_MS ? Infinity : limitMs));
+const paths = (...absent: string[]): Option<string | readonly string[], string[]> =>
+  texts()
+    .or(absent)
+    .as(list => list.map(path => expandHome(path, homedir())));
+const HOST_KEYS_EXPECTED = "'strict', 'accept-new' or { fingerprints: ['SHA256:…'] }";
+const VIA_EXPECTED = "an SshDrone, a string '[user@]host[:port]', or a list of them";
 
-const DEFAULT_PORT = 22;
+export const SSH = {
+  host: HOST,
+  port: PORT,
+  user: text().orElse("this process's user", () => userInfo().username),
+  identity: paths(),
+  ...ANSWERS,
+  password: secret(),
+  agentSocket: new Option<string | false, string | undefined>(
+    'the path of a socket, or false',
+    agentSocketOf,
+    'SSH_AUTH_SOCK',
+  ),
+  identitiesOnly: flag().or(false),
+  hostKeys: new Option<HostKeys, HostKeys>(HOST_KEYS_EXPECTED, hostKeysOf, 'strict'),
+  knownHosts: paths('~/.ssh/known_hosts', '/etc/ssh/ssh_known_hosts'),
+  hostKeyAlias: HOST,
+  via: new Option<string | SshEndpointSpec | readonly (string | SshEndpointSpec)[]>(VIA_EXPECTED, via => via as Via),
+  utility: moduleUrl(),
+  env: environment(),
+  agent: oneOf('node', 'auto', 'none').or('node'),
+  agentCommand: text('one line', command => !/[\r\n]/.test(command)).or('node'),
+  connectTimeoutMs: limit(),
+  keepaliveIntervalMs: limit(),
+  keepaliveCount: integer({ from: 1 }),
+  ...ALGORITHM_LISTS,
+} satisfies Table<SshOptions<SshEndpointSpec>>;
+
+type Via = SshOptions<SshEndpointSpec>['via'];
 
 /**
  * Checks what the caller gave and fills in the defaults.
@@ -169,50 +193,20 @@ const DEFAULT_PORT = 22;
  * @throws TypeError with code `ERR_INVALID_ARG` that names the field, its value (no secrets) and what was expected.
  */
 export function resolveSshEndpoint(hostname: string, options: SshOptions<SshEndpointSpec> = {}): SshEndpointSpec {
-  checkHost('hostname', hostname);
-  const read = new OptionReader(options, OPTION_NAMES);
-  const home = homedir();
-  const host = read.text('host') ?? hostname;
-  checkHost('host', host);
-  const port = options.port ?? DEFAULT_PORT;
-  checkPort('port', port);
-  const hostKeyAlias = read.text('hostKeyAlias');
-  if (hostKeyAlias !== undefined) checkHost('hostKeyAlias', hostKeyAlias);
-  const limitMs = (field: string): number | undefined => {
-    const given = read.limit(field, 'a number of milliseconds above 0, or Infinity', value => value > 0);
-    return given !== undefined && given > MAX_LIMIT_MS ? Infinity : given;
-  };
-  const isCount = (value: number): boolean => Number.isInteger(value) && value > 0;
+  HOST.required.read(hostname, 'hostname');
+  const { host = hostname, via, utility, env, agent, agentCommand, ...others } = readOptions(SSH, options);
+  const { connectTimeoutMs, passphrase, keyboardInteractive: _asked, ...rest } = others;
   const plain: SshPoint = {
+    ...rest,
     hostname,
     host,
-    port,
-    user: read.text('user') ?? userInfo().username,
-    identity: (read.texts('identity') ?? []).map(path => expandHome(path, home)),
-    passphrase: typeof options.passphrase === 'function' ? undefined : read.secret('passphrase'),
-    password: read.secret('password'),
-    agentSocket: agentSocketOf(options.agentSocket),
-    identitiesOnly: read.flag('identitiesOnly') ?? false,
-    hostKeys: hostKeysOf(options.hostKeys),
-    knownHosts: (read.texts('knownHosts') ?? ['~/.ssh/known_hosts', '/etc/ssh/ssh_known_hosts']).map(path =>
-      expandHome(path, home),
-    ),
-    hostKeyAlias,
-    keepaliveIntervalMs: limitMs('keepaliveIntervalMs'),
-    keepaliveCount: read.limit('keepaliveCount', 'an integer above 0', isCount),
-    ...algorithmsOf(options, read),
+    passphrase: typeof passphrase === 'function' ? undefined : passphrase,
   };
   const point: SshPoint = { ...plain, asks: asksOf(options, keyOf(plain)) };
   if (point.hostKeys === 'accept-new' && point.knownHosts.length === 0) {
     throw invalidArgument('knownHosts', options.knownHosts, "a path to record keys in, with hostKeys 'accept-new'");
   }
-  const agentCommand = read.text('agentCommand') ?? 'node';
-  if (/[\0\r\n]/.test(agentCommand)) throw invalidArgument('agentCommand', agentCommand, 'one line');
-  const agent = agentUseOf(options.agent);
-  const hops = hopsOf(options.via, point);
-  const utility = read.moduleUrl('utility');
-  const env = read.environment('env');
-  const connectTimeoutMs = limitMs('connectTimeoutMs');
+  const hops = hopsOf(via, point);
   // Without connectTimeoutMs: how long a connection may take to open is no difference once it is open.
   const key = `ssh:${addressOf(point)}#${fingerprintOf({ point, hops: hops.map(hop => hop.key), agent, agentCommand, utility, env })}`;
   return {
@@ -246,7 +240,7 @@ export function addressOf(point: SshPoint): string {
   return `${point.user}@${point.host.includes(':') ? `[${point.host}]` : point.host}:${String(point.port)}`;
 }
 
-function hopsOf(via: SshOptions<SshEndpointSpec>['via'], drone: SshPoint): SshHop[] {
+function hopsOf(via: Via, drone: SshPoint): SshHop[] {
   if (via === undefined) return [];
   const list: readonly unknown[] = Array.isArray(via) ? via : [via];
   return list.flatMap(hop => {
@@ -254,7 +248,7 @@ function hopsOf(via: SshOptions<SshEndpointSpec>['via'], drone: SshPoint): SshHo
     if (isSpec(hop)) return [...hop.hops, asHop(pointOf(hop))];
     // An object is told by the names of its fields: it may hold a password.
     const told = typeof hop === 'object' && hop !== null ? Object.keys(hop) : hop;
-    throw invalidArgument('via', told, "an SshDrone, a string '[user@]host[:port]', or a list of them");
+    throw invalidArgument('via', told, VIA_EXPECTED);
   });
 }
 
@@ -281,9 +275,8 @@ function parseHop(text: string, drone: SshPoint): SshPoint {
     // What stands before the @ may be an attempt at user:password.
     throw invalidArgument('via', text.replace(/^.*@/, '…@'), "'[user@]host[:port]', with an IPv6 address in brackets");
   }
-  checkHost('via', host);
-  const port = parts[4] === undefined ? DEFAULT_PORT : Number(parts[4]);
-  checkPort('via', port);
+  HOST.read(host, 'via');
+  const port = PORT.read(parts[4] && Number(parts[4]), 'via');
   // A password, or the answers to a host's questions, are for the one host that they were given for.
   return {
     ...drone,
@@ -297,50 +290,30 @@ function parseHop(text: string, drone: SshPoint): SshPoint {
   };
 }
 
-function checkHost(field: string, value: unknown): asserts value is string {
-  if (typeof value !== 'string' || value.length > 255 || !/^[^\s\0-\x1f\x7f@/[\]]+$/.test(value)) {
-    throw invalidArgument(field, value, 'a host name or an IP address without brackets');
-  }
-}
-
-function checkPort(field: string, value: unknown): asserts value is number {
-  if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || value > 65_535) {
-    throw invalidArgument(field, value, 'a port, 1 to 65535');
-  }
-}
-
-function agentSocketOf(value: unknown): string | undefined {
+function agentSocketOf(value: unknown, field: string): string | undefined {
   if (value === false) return undefined;
   // An empty variable means no ssh-agent, as it does to ssh.
   if (value === undefined) return process.env['SSH_AUTH_SOCK'] || undefined;
   if (typeof value === 'string' && value !== '') return value;
-  throw invalidArgument('agentSocket', value, 'the path of a socket, or false');
+  throw invalidArgument(field, value, 'the path of a socket, or false');
 }
 
-function agentUseOf(value: unknown): AgentUse {
-  if (value === undefined) return 'node';
-  if (value === 'node' || value === 'auto' || value === 'none') return value;
-  throw invalidArgument('agent', value, "'node', 'auto' or 'none'");
-}
-
-function hostKeysOf(value: unknown): HostKeys {
+function hostKeysOf(value: unknown, field: string): HostKeys {
   if (value === undefined) return 'strict';
   if (value === 'strict' || value === 'accept-new') return value;
-  const fingerprints: unknown =
-    typeof value === 'object' && value !== null ? (value as { fingerprints?: unknown }).fingerprints : undefined;
+  if (typeof value !== 'object' || value === null) throw invalidArgument(field, value, HOST_KEYS_EXPECTED);
+  checkNames(value, ['fingerprints'], field);
+  const { fingerprints } = value as { fingerprints?: unknown };
   if (!Array.isArray(fingerprints) || fingerprints.length === 0) {
-    throw invalidArgument('hostKeys', value, "'strict', 'accept-new' or { fingerprints: ['SHA256:…'] }");
+    throw invalidArgument(field, value, HOST_KEYS_EXPECTED);
   }
   return {
     fingerprints: fingerprints.map((fingerprint: unknown) => {
       if (typeof fingerprint === 'string' && /^SHA256:[A-Za-z0-9+/]{43}=?$/.test(fingerprint)) {
         return fingerprint.replace(/=$/, '');
       }
-      throw invalidArgument(
-        'hostKeys.fingerprints',
-        fingerprint,
-        "'SHA256:' and 43 characters, as ssh-keygen -l prints",
-      );
+      const expected = "'SHA256:' and 43 characters, as ssh-keygen -l prints";
+      throw invalidArgument(`${field}.fingerprints`, fingerprint, expected);
     }),
   };
 }

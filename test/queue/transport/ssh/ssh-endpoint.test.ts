@@ -174,7 +174,7 @@ const refusals: readonly [options: Record<string, unknown>, says: RegExp][] = [
   [{ host: 'a b' }, /^host is 'a b', expected a host name/],
   [{ host: '' }, /^host is ''/],
   [{ host: '[::1]' }, /^host is '\[::1\]', expected .* without brackets/],
-  [{ port: 0 }, /^port is 0, expected a port, 1 to 65535/],
+  [{ port: 0 }, /^port is 0, expected an integer from 1 to 65,535/],
   [{ port: 65_536 }, /^port is 65536/],
   [{ port: 22.5 }, /^port is 22.5/],
   [{ port: '22' }, /^port is '22'/],
@@ -189,7 +189,7 @@ const refusals: readonly [options: Record<string, unknown>, says: RegExp][] = [
   [{ hostKeys: { fingerprints: [] } }, /^hostKeys is \{ fingerprints: \[\] \}/],
   [{ hostKeys: { fingerprints: ['MD5:00'] } }, /^hostKeys.fingerprints is 'MD5:00', expected 'SHA256:'/],
   [{ via: 'a:b:c' }, /^via is 'a:b:c', expected '\[user@\]host\[:port\]'/],
-  [{ via: 'host:0' }, /^via is 0, expected a port/],
+  [{ via: 'host:0' }, /^via is 0, expected an integer from 1/],
   [{ via: [''] }, /^via is ''/],
   [{ via: 7 }, /^via is 7, expected an SshDrone, a string/],
   [{ utility: 'file:///u.mjs' }, /^utility is 'file:\/\/\/u.mjs', expected a URL object/],
@@ -200,13 +200,13 @@ const refusals: readonly [options: Record<string, unknown>, says: RegExp][] = [
   [{ hostKeyAlias: 'a b' }, /^hostKeyAlias is 'a b'/],
   [{ connectTimeoutMs: 0 }, /^connectTimeoutMs is 0, expected a number of milliseconds above 0, or Infinity/],
   [{ keepaliveIntervalMs: '1' }, /^keepaliveIntervalMs is '1'/],
-  [{ keepaliveCount: 1.5 }, /^keepaliveCount is 1.5, expected an integer above 0/],
+  [{ keepaliveCount: 1.5 }, /^keepaliveCount is 1.5, expected an integer of 1 or more/],
   [{ keyboardInteractive: 'yes' }, /^typeof keyboardInteractive is 'string', expected 'function'/],
   [{ passphrase: 7 }, /^typeof passphrase is 'number', expected 'string'/],
   [{ ciphers: [] }, /^ciphers is \[\], expected a list of some of aes128-gcm/],
   [{ kex: ['curve25519-sha256', 'rot13'] }, /^kex is 'rot13', expected a list of some of curve25519/],
   [{ agentCommand: 'node\n' }, /^agentCommand is 'node\\n', expected one line/],
-  [{ hostkeys: 'accept-new' }, /^an option is 'hostkeys', expected one of host, port/],
+  [{ hostkeys: 'accept-new' }, /^unknown option 'hostkeys' \(did you mean 'hostKeys'\?\), expected one of host, port/],
 ];
 
 for (const [options, says] of refusals) {
