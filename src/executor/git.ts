@@ -5,6 +5,7 @@
  * ended is a process group, which neither execa 9 nor simple-git 4 do.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import { onAbort } from '../wait/abort.js';
 import { MAX_TIMER_MS } from '../wait/clock.js';
 import { type Log, silentLog } from '../report/log.js';
 import { environment, integer, milliseconds, text } from '../option/option-kinds.js';
@@ -208,13 +209,10 @@ export class Git {
     const output = { stdout: [] as Uint8Array[], stderr: [] as Uint8Array[] };
     let bytes = 0;
     const end = new AbortController();
-    const onAbort = (): void => {
-      end.abort('cancelled' satisfies Ended);
-    };
     const timer = setTimeout(() => {
       end.abort('timeout' satisfies Ended);
     }, timeoutMs);
-    signal?.addEventListener('abort', onAbort, { once: true });
+    const stopListening = onAbort(signal, () => end.abort('cancelled' satisfies Ended));
     try {
       const { pid, exitCode, fate } = await runInGroup(program, [...this.#ownArgs, ...args], {
         cwd,
@@ -242,7 +240,7 @@ export class Git {
       throw new GitError('ERR_GIT_NOT_STARTED', command, 'could not be started', message, { cause: error });
     } finally {
       clearTimeout(timer);
-      signal?.removeEventListener('abort', onAbort);
+      stopListening();
     }
   }
 }

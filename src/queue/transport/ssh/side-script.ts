@@ -1,5 +1,6 @@
 /** A script beside an agent that no longer answers, over a second channel or a second connection. */
 import { raceAbort } from '../../../wait/abort.js';
+import { Limit } from '../../../wait/limit.js';
 import type { SshConnection } from './connection.js';
 import { type ConnectAgain, runNow } from './plain/ender.js';
 import { ExecSlots } from './plain/exec-slots.js';
@@ -26,11 +27,9 @@ export class SideScript {
   /** See Channel.runBeside. Ends the connection. */
   async run(script: string, said: (chunk: Uint8Array) => void, signal: AbortSignal): Promise<void> {
     const server = this.#connection;
-    const over = new AbortController();
-    const gone = AbortSignal.any([signal, over.signal]);
-    const silence = setTimeout(() => {
-      over.abort(new Error('the server does not answer either'));
-    }, ANSWER_MS);
+    const limit = new Limit([signal]);
+    const gone = limit.signal;
+    const silence = setTimeout(() => limit.end(new Error('the server does not answer either')), ANSWER_MS);
     this.#isAtWork = true;
     server.hold();
     try {
@@ -41,7 +40,8 @@ export class SideScript {
     } finally {
       clearTimeout(silence);
       this.#isAtWork = false;
-      over.abort();
+      limit.end();
+      limit.release();
       server.destroy();
     }
   }
