@@ -25,6 +25,7 @@ const MUST_HAVE = [
   'CHANGELOG.md',
   'docs/decisions.md',
   'docs/faults.md',
+  'docs/options.md',
   'package.json',
   'dist/agent.bundle',
   'dist/index.js',
