@@ -45,9 +45,9 @@ for (const name of ['SIGINT', 'SIGTERM'] as const) {
 }
 process.on('SIGUSR2', () => {
   console.log(`demo: SIGUSR2, ${queue.inFlight().length} drones in flight`);
-  for (const { drone, phase, sinceMs, call } of queue.inFlight()) {
+  for (const { drone, phase, inPhaseMs, call } of queue.inFlight()) {
     const next = call ? `, next is ${call.toString()}` : '';
-    console.log(`  ${drone.hostname}: in phase ${phase} for ${sinceMs.toFixed(0)} ms${next}`);
+    console.log(`  ${drone.hostname}: in phase ${phase} for ${inPhaseMs.toFixed(0)} ms${next}`);
   }
 });
 subscribe(events.workerFinish, message => {

@@ -101,7 +101,7 @@ async function runScheduler(folder: string): Promise<void> {
     return drone;
   });
   // No need to wait until a command that may have started cannot start any more: `forbid` sees to that.
-  const manager = new DroneManager(queue, { doubtMs: 0, log });
+  const manager = new DroneManager(queue, { startGraceMs: 0, log });
   await manager.initialize(join(folder, 'results'), drones);
 
   const jobsIn = (state: Job['state']): Promise<Selectable<Job>[]> =>

@@ -17,7 +17,7 @@ import {
   RepoCache,
   RepoExecutor,
 } from 'drone-task-queue/executor';
-import { CatFileSource, ConfigLoader, MemoryLogicalClock, TenantLocks, TenantRegistry } from 'drone-task-queue/tenants';
+import { GitFileSource, ConfigLoader, MemoryLogicalClock, TenantLocks, TenantRegistry } from 'drone-task-queue/tenants';
 import { type Layout, type LayoutJob, yamlLayouts } from 'drone-task-queue/tenants/yaml';
 
 const folder = mkdtempSync(join(tmpdir(), 'gated-merge-'));
@@ -133,7 +133,7 @@ const loader = new ConfigLoader<Layout>({
     }),
   },
   // The executor has the repositories: it is asked for the files in them, too.
-  files: new CatFileSource({
+  files: new GitFileSource({
     ask: async request => jobs.submit('merger:cat', request),
     repositoryOf: project => ({ connection: 'local', project }),
   }),

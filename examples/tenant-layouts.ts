@@ -9,7 +9,7 @@ import {
   type ConfigFile,
   type FileSource,
   type LayoutReport,
-  type SystemSource,
+  type TenantListSource,
 } from 'drone-task-queue/tenants';
 
 // The repositories; yours are read with git, or over the API of whoever keeps them.
@@ -35,7 +35,7 @@ const files: FileSource = {
 };
 
 // The list of tenants; yours is a file or a table, with an ltime that grows with each change.
-const system: SystemSource = {
+const system: TenantListSource = {
   ltime: async () => 1,
   read: async () => ({
     ltime: 1,

@@ -70,7 +70,7 @@ async function runShard(folder: string, shardHostname: string, url: string, toke
   const drone = new LocalDrone();
   drone.maxProcesses = HOSTS_PER_RACK;
   // No need to wait until a command that may have started cannot start any more: `forbid` sees to that.
-  const manager = new DroneManager(queue, { doubtMs: 0, log });
+  const manager = new DroneManager(queue, { startGraceMs: 0, log });
   const results = join(folder, `${shardHostname}.results`);
   await manager.initialize(results, [drone]);
 

@@ -16,7 +16,7 @@ export { getDrone } from './queue/drone/get-drone.js';
 export type { Call, CallOptions } from './queue/drone/call.js';
 export type { OutputChunk } from './queue/drone/call-output.js';
 export type {
-  Args,
+  MethodArgs,
   ExecuteCommandOptions,
   FileTransferFailure,
   FileTransferOptions,
@@ -24,7 +24,7 @@ export type {
   MethodName,
   ProcessId,
   RefreshResult,
-  Result,
+  MethodResult,
   RunOptions,
   RunResult,
   TransferOptions,
@@ -42,7 +42,6 @@ export type {
   TaskQueue,
 } from './queue/task-queue.js';
 export type { KickOutOptions, RetryOptions, StopOn, TaskQueueOptions } from './queue/queue-options.js';
-export { RoundsTaskQueue } from './queue/queue-base.js';
 export type { KickedOut } from './queue/round/kick-out.js';
 export { DroneTaskQueue } from './queue/drone-task-queue.js';
 export { ThreadedTaskQueue, type ThreadedTaskQueueOptions } from './queue/threaded-task-queue.js';

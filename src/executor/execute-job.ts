@@ -7,7 +7,7 @@ import { LocalDrone } from '../queue/drone/local-drone.js';
 import type { DroneErrorKind } from '../queue/drone/error-kinds.js';
 import type { Log } from '../report/log.js';
 import type { TaskQueue } from '../queue/task-queue.js';
-import type { Args, MethodName, Result, RunResult, UtilityMethods } from '../queue/wire/methods.js';
+import type { MethodArgs, MethodName, MethodResult, RunResult, UtilityMethods } from '../queue/wire/methods.js';
 import { ExecutorError } from './executor-error.js';
 import type { ExecuteJob } from './execute-request.js';
 import type { ExecutorSettings } from './executor-options.js';
@@ -147,8 +147,8 @@ class DroneRun {
   async one<K extends MethodName<UtilityMethods>>(
     command: string | undefined,
     method: K,
-    ...args: Args<UtilityMethods, K>
-  ): Promise<Result<UtilityMethods, K> | undefined> {
+    ...args: MethodArgs<UtilityMethods, K>
+  ): Promise<MethodResult<UtilityMethods, K> | undefined> {
     if (this.failure !== null) return undefined;
     const { timeoutMs } = command === undefined ? {} : this.#job;
     const call = this.#drone.with({ timeoutMs, signal: this.#signal }).queueCall(method, ...args);

@@ -156,7 +156,7 @@ export interface EventMessages {
   'drone-task-queue:worker.slow': WorkerSlow;
   'drone-task-queue:drone.retry': DroneRetry;
   'drone-task-queue:drone.warning': DroneWarning;
-  'drone-task-queue:drone.kickout': DroneKickedOut;
+  'drone-task-queue:drone.kicked-out': DroneKickedOut;
   'drone-task-queue:drone.readmit': DroneReadmitted;
   'drone-task-queue:file.progress': FileProgress;
   'drone-task-queue:link.open': LinkOpen;
@@ -190,7 +190,7 @@ export const events = {
   /** Carries a `DroneWarning`. */
   droneWarning: 'drone-task-queue:drone.warning',
   /** Carries a `DroneKickedOut`. */
-  droneKickedOut: 'drone-task-queue:drone.kickout',
+  droneKickedOut: 'drone-task-queue:drone.kicked-out',
   /** Carries a `DroneReadmitted`. */
   droneReadmitted: 'drone-task-queue:drone.readmit',
   /** Carries a `FileProgress`. */

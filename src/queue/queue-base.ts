@@ -20,10 +20,10 @@ import {
   type TaskQueue,
 } from './task-queue.js';
 import type { Runner, RunnerEvents } from './thread/runner.js';
-import type { Args, MethodName, Result } from './wire/methods.js';
+import type { MethodArgs, MethodName, MethodResult } from './wire/methods.js';
 
 /** Base of the task queues; see {@link TaskQueue} for what each method promises. */
-export abstract class RoundsTaskQueue implements TaskQueue {
+export abstract class QueueBase implements TaskQueue {
   /** @internal */
   protected readonly rounds: Rounds;
 
@@ -70,7 +70,7 @@ export abstract class RoundsTaskQueue implements TaskQueue {
     return this.#outside('getResults', () => this.rounds.getResults());
   }
 
-  call<M, K extends MethodName<M>>(drone: Drone<M>, method: K, ...args: Args<M, K>): Promise<Result<M, K>> {
+  call<M, K extends MethodName<M>>(drone: Drone<M>, method: K, ...args: MethodArgs<M, K>): Promise<MethodResult<M, K>> {
     return this.#outside('call', () => this.rounds.call(drone, method, ...args));
   }
 

@@ -5,7 +5,7 @@ import type { Call } from './drone/call.js';
 import { abortSignal, flag, milliseconds } from '../option/option-kinds.js';
 import type { Settings, Table } from '../option/option-table.js';
 import { type StopOn, stopOnOption } from './queue-options.js';
-import type { Args, MethodName, Result } from './wire/methods.js';
+import type { MethodArgs, MethodName, MethodResult } from './wire/methods.js';
 import type { Phase } from './wire/messages.js';
 
 /** How to run one round. */
@@ -66,7 +66,7 @@ export interface TaskQueue {
    * Runs one call now, beside the drone's queue and beside a round in flight.
    * Rejects with the DroneError, or with a refusal (`ERR_QUEUE_CLOSED`).
    */
-  call<M, K extends MethodName<M>>(drone: Drone<M>, method: K, ...args: Args<M, K>): Promise<Result<M, K>>;
+  call<M, K extends MethodName<M>>(drone: Drone<M>, method: K, ...args: MethodArgs<M, K>): Promise<MethodResult<M, K>>;
   /**
    * Takes no more rounds, lets what is in flight finish for up to `graceMs` (default 10,000 ms), cancels the rest, and
    * ends agents, connections and threads. Results not yet fetched stay. A second call gives the same promise.
@@ -120,7 +120,7 @@ export interface DroneWorker {
   /** The call that is awaited, or comes next; undefined when all have answered. */
   readonly call?: Call | undefined;
   /** For how long it has been in this phase, or awaiting this call, ms. */
-  readonly sinceMs: number;
+  readonly inPhaseMs: number;
   /** The worker thread that serves the drone; 0 is the main thread, -1 not known yet. */
   readonly threadId: number;
 }

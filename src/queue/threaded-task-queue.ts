@@ -4,7 +4,7 @@ import type { AnyDrone } from './drone/drone.js';
 import { integer, number, text, timeLimit } from '../option/option-kinds.js';
 import { readOptions, type Table } from '../option/option-table.js';
 import type { Order } from './round/rounds.js';
-import { RoundsTaskQueue } from './queue-base.js';
+import { QueueBase } from './queue-base.js';
 import { offBeyondLongest, TASK_QUEUE, type TaskQueueOptions, threadSettings } from './queue-options.js';
 import type { DroneWorker } from './task-queue.js';
 import { ThreadPool } from './thread/thread-pool.js';
@@ -57,7 +57,7 @@ const sideBySide: Order = (workers, start) => {
  * await queue.close();
  * ```
  */
-export class ThreadedTaskQueue extends RoundsTaskQueue {
+export class ThreadedTaskQueue extends QueueBase {
   /** Throws TypeError (`ERR_INVALID_ARG`) for options out of range. Threads start with the first round. */
   constructor(options: ThreadedTaskQueueOptions = {}) {
     const settings = readOptions(THREADED_TASK_QUEUE, options);

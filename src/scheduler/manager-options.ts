@@ -20,7 +20,7 @@ export interface DroneManagerOptions {
    * has found nothing of it: as long as an agent outlives its connection, the queue's `linkSilenceMs` and `killGraceMs`.
    * Default 125,000.
    */
-  doubtMs?: number | undefined;
+  startGraceMs?: number | undefined;
   /**
    * A drone that has not answered a refresh after so long is stale, ms: the tick goes on without it. Per attempt of the
    * queue, from when the refresh may start on the drone; the way there comes on top. Of `initialize`, from when it is asked
@@ -52,7 +52,7 @@ export const PIDFILE_CONTENTS = {
 } satisfies Table<{ secondRead?: boolean | undefined }>;
 
 /** The queue's defaults for an agent that hears nothing more, and some seconds for it to end. */
-const DEFAULT_DOUBT_MS = 125_000;
+const DEFAULT_START_GRACE_MS = 125_000;
 
 export const DRONE_MANAGER = {
   name: text().or('drone_manager'),
@@ -61,7 +61,7 @@ export const DRONE_MANAGER = {
     return drone as ManagedDrone | undefined;
   }),
   maxPidfileAge: number({ from: 0, to: Infinity }).or(2000),
-  doubtMs: milliseconds({ from: 0, to: Infinity }).or(DEFAULT_DOUBT_MS),
+  startGraceMs: milliseconds({ from: 0, to: Infinity }).or(DEFAULT_START_GRACE_MS),
   refreshTimeoutMs: timeLimit().or(60_000),
   stats: statsOption(),
   log: logOption(),

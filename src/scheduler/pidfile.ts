@@ -15,7 +15,7 @@
  * Each refresh that asked for the pidfile, and could read it, tells what it stands for. What has finished stays so, also
  * when its folder is cleared. `lost` takes a pidfile that said the same before and after the processes were looked at, and a
  * process that was not among them: one that ends by itself writes its status first, so in between it would have been seen.
- * `not-started` takes two refreshes, the second asked for `doubtMs` after the first, that found neither pidfile nor process:
+ * `not-started` takes two refreshes, the second asked for `startGraceMs` after the first, that found neither pidfile nor process:
  * time alone proves nothing, as it goes on while a drone stands still.
  */
 import { isGroupLeader, leads } from './leader.js';
@@ -106,13 +106,13 @@ export class Pidfile {
   }
 
   /** A refresh has looked for it. Gives the kind of its state if that is another one now. */
-  observe(snapshot: Snapshot, doubtMs: number): PidfileState['kind'] | undefined {
+  observe(snapshot: Snapshot, startGraceMs: number): PidfileState['kind'] | undefined {
     const before = this.#state.kind;
-    this.#observe(snapshot, doubtMs);
+    this.#observe(snapshot, startGraceMs);
     return this.#state.kind === before ? undefined : this.#state.kind;
   }
 
-  #observe(snapshot: Snapshot, doubtMs: number): void {
+  #observe(snapshot: Snapshot, startGraceMs: number): void {
     this.#snapshot = snapshot;
     if (this.#state.kind === 'queued') return;
     const after = snapshot.contents(this.id.path, true);
@@ -121,7 +121,7 @@ export class Pidfile {
         return;
       case 'missing':
       case 'empty':
-        this.#observeAbsence(snapshot, doubtMs, after.kind);
+        this.#observeAbsence(snapshot, startGraceMs, after.kind);
         return;
       case 'corrupt':
       case 'finished':
@@ -145,7 +145,7 @@ export class Pidfile {
     return { kind: 'lost', pid, survivors: survivorsOf(snapshot, pid) };
   }
 
-  #observeAbsence(snapshot: Snapshot, doubtMs: number, how: 'missing' | 'empty'): void {
+  #observeAbsence(snapshot: Snapshot, startGraceMs: number, how: 'missing' | 'empty'): void {
     if (this.#state.kind === 'finished') return;
     const leader = this.#findLeader(snapshot);
     if (this.#started) {
@@ -157,7 +157,7 @@ export class Pidfile {
     // A leader without pidfile waits for it, and goes when none comes.
     if (leader) return;
     this.#absentSinceMs ??= snapshot.askedAtMs;
-    if (snapshot.askedAtMs < this.#absentSinceMs + doubtMs) return;
+    if (snapshot.askedAtMs < this.#absentSinceMs + startGraceMs) return;
     // Somebody has made the empty one, so something has started.
     this.#state = how === 'missing' ? { kind: 'not-started' } : { kind: 'corrupt', problem: 'it stays empty' };
   }

@@ -107,7 +107,7 @@ export class Refreshes {
     } finally {
       this.#refresh = undefined;
     }
-    const { clock, doubtMs } = this.#settings;
+    const { clock, startGraceMs } = this.#settings;
     this.#metrics.timing('refresh', clock.nowMs() - round.askedAtMs);
 
     const refreshed: AnyDrone[] = [];
@@ -127,7 +127,7 @@ export class Refreshes {
       for (const [pidfile, state] of states) {
         // Of those that are gone, or of which more has become known meanwhile, it has nothing to tell.
         if (!this.#pidfiles.has(pidfile) || pidfile.state !== state) continue;
-        if (pidfile.observe(snapshot, doubtMs) !== 'not-started') continue;
+        if (pidfile.observe(snapshot, startGraceMs) !== 'not-started') continue;
         notStarted.push(pidfile.id);
         tellNotStarted(this.#settings, this.#metrics, pidfile.id);
       }

@@ -44,7 +44,7 @@ export class ResultsRepository {
     } else if (this.#isController) {
       const method = source.endsWith('/') ? 'getDirectory' : 'getFile';
       // A file takes its place whole, so a transfer may run twice.
-      const call = drone.with({ idempotent: true }).queueCall(method, source, destination, { canFail: true });
+      const call = drone.with({ idempotent: true }).queueCall(method, source, destination, { tolerateFailure: true });
       this.#queued.set(call, copy);
     } else {
       this.#between.add(copy);

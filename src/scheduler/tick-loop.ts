@@ -66,7 +66,7 @@ export class TickLoop {
   #ticking = false;
   #ticks = 0;
   #failedTicks = 0;
-  #lastTickMs: number | undefined;
+  #lastTickTookMs: number | undefined;
 
   /** Throws TypeError (`ERR_INVALID_ARG`) that names the option at fault. Nothing starts before `run`. */
   constructor(tick: Tick, options: TickLoopOptions = {}) {
@@ -96,8 +96,8 @@ export class TickLoop {
   }
 
   /** How long the last tick took, ms; undefined before the first has ended. */
-  get lastTickMs(): number | undefined {
-    return this.#lastTickMs;
+  get lastTickTookMs(): number | undefined {
+    return this.#lastTickTookMs;
   }
 
   /**
@@ -185,7 +185,7 @@ export class TickLoop {
     this.#ticking = false;
     this.#ticks = tick;
     const tookMs = clock.nowMs() - startMs;
-    this.#lastTickMs = tookMs;
+    this.#lastTickTookMs = tookMs;
     run.metrics.timing('tick', tookMs);
     if (failure !== undefined) this.#reportFailure(run, tick, tookMs, failure.error);
     publish(events.tickEnd, () => ({ loop: name, tick, tookMs, failed: failure !== undefined, ...failure }));

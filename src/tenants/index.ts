@@ -1,7 +1,7 @@
 /**
  * `drone-task-queue/tenants`: groups of projects, each with a configuration (its layout) and a lock of its own.
  *
- *     SystemSource ─► ConfigLoader ─► TenantRegistry: tenants, their projects, their layouts
+ *     TenantListSource ─► ConfigLoader ─► TenantRegistry: tenants, their projects, their layouts
  *                          │ under a lock of TenantLocks
  *     FileSource ─► BranchCache (SharedFileCache) ─► your makeLayout
  */
@@ -16,8 +16,8 @@ export type { BranchLtimes, LayoutState, ProjectUse, Tenant, TenantLayout, Tenan
 export type {
   CheckedProject,
   CheckedTenant,
-  SystemConfig,
-  SystemSource,
+  TenantList,
+  TenantListSource,
   TenantConfig,
   TenantProject,
 } from './tenant-config.js';
@@ -27,8 +27,8 @@ export { BranchCache } from './branch-cache.js';
 export type { BranchFile, BranchLoad, PathState } from './branch-cache.js';
 export { DEFAULT_ROOTS } from './config-path.js';
 export type { FileSource } from './file-source.js';
-export { CatError, CatFileSource } from './cat-file-source.js';
-export type { CatAnswer, CatErrorCode, CatFileSourceOptions, CatRequest } from './cat-file-source.js';
+export { ReadFilesError, GitFileSource } from './git-file-source.js';
+export type { CatAnswer, ReadFilesErrorCode, GitFileSourceOptions, CatRequest } from './git-file-source.js';
 export { MemoryFileCache } from './shared-file-cache.js';
 export type { BranchName, SharedFileCache } from './shared-file-cache.js';
 export { MemoryLogicalClock } from './logical-clock.js';

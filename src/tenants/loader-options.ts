@@ -5,7 +5,7 @@ import { type Log, logOption } from '../report/log.js';
 import type { FileSource } from './file-source.js';
 import type { LogicalClock } from './logical-clock.js';
 import { MemoryFileCache, type SharedFileCache } from './shared-file-cache.js';
-import type { CheckedTenant, SystemSource } from './tenant-config.js';
+import type { CheckedTenant, TenantListSource } from './tenant-config.js';
 import type { TenantLocks } from './tenant-locks.js';
 import type { TenantRegistry } from './tenant-registry.js';
 
@@ -31,7 +31,7 @@ export interface ConfigLoaderOptions<L> {
   locks: TenantLocks;
   clock: LogicalClock;
   /** Where the list of tenants comes from. */
-  system: SystemSource;
+  system: TenantListSource;
   /** Where the files of their projects come from. */
   files: FileSource;
   makeLayout: MakeLayout<L>;
@@ -48,7 +48,7 @@ export const CONFIG_LOADER = {
     .required,
   locks: having<TenantLocks>('withSystem', 'withTenant', 'tryWithTenant').required,
   clock: having<LogicalClock>('next').required,
-  system: having<SystemSource>('ltime', 'read').required,
+  system: having<TenantListSource>('ltime', 'read').required,
   files: having<FileSource>('files').required,
   makeLayout: func<MakeLayout<never>>('(files, tenant)').required,
   cache: having<SharedFileCache>('read', 'write', 'projects', 'drop').orElse('its own', () => new MemoryFileCache()),

@@ -21,17 +21,17 @@ export interface TenantConfig {
 }
 
 /** The configuration of the whole system, as it was published at one ltime. */
-export interface SystemConfig {
+export interface TenantList {
   readonly ltime: number;
   readonly tenants: readonly TenantConfig[];
 }
 
 /** Where the configuration of the system comes from: a file, a database, another process. */
-export interface SystemSource {
+export interface TenantListSource {
   /** Of what was published last. Asked often. */
   ltime(): Promise<number>;
   /** What was published last. */
-  read(): Promise<SystemConfig>;
+  read(): Promise<TenantList>;
 }
 
 /** A tenant's project with its defaults, checked. */

@@ -194,13 +194,13 @@ for (const make of queues) {
       assert.deepEqual(await readdir(scratch.path), before);
     });
 
-    test(`${name}: with canFail a failure is a value with a note, which the next success removes`, async () => {
+    test(`${name}: with tolerateFailure a failure is a value with a note, which the next success removes`, async () => {
       await using scratch = await Scratch.make();
       await using queue = make();
       const drone = new LocalDrone();
-      const call = drone.queueCall(method, scratch.of('late'), scratch.of('a', 'to'), { canFail: true });
+      const call = drone.queueCall(method, scratch.of('late'), scratch.of('a', 'to'), { tolerateFailure: true });
       const refused = drone.queueCall(method, await scratch.file('from', 1), scratch.of('from', 'to'), {
-        canFail: true,
+        tolerateFailure: true,
       });
       const behind = drone.queueCall('run', 'echo behind');
       const results = await queue.execute([drone]);
@@ -213,7 +213,7 @@ for (const make of queues) {
       assert.ok(!Number.isNaN(Date.parse(String(date))));
       await scratch.file('late', 10);
       const { failure: none } = await queue.call(drone, method, scratch.of('late'), scratch.of('a', 'to'), {
-        canFail: true,
+        tolerateFailure: true,
       });
       assert.equal(none, undefined);
       assert.deepEqual(await readdir(scratch.of('a')), ['to']);
@@ -229,7 +229,7 @@ for (const make of queues) {
         [['/x\0', '/x'], `${source}: '/x\\x00'`],
         [['/tmp/..', '/x'], `${source}: '/tmp/..', expected the path of a file, not of a folder`],
         [['/x', '/x', { mode: 0o1777 }], 'mode: 1023, expected an integer from 0 to 0o777'],
-        [['/x', '/x', { canFail: 1 }], 'canFail: 1, expected a boolean'],
+        [['/x', '/x', { tolerateFailure: 1 }], 'tolerateFailure: 1, expected a boolean'],
         [['/x', '/x', null], 'options: null, expected an object'],
       ];
       for (const [args, message] of cases) {
@@ -244,7 +244,7 @@ for (const make of queues) {
       drone.queueCall(method, '/x', '/x', { mod: 1 } as object);
       assert.match(
         String(failureOf(await exceptionOf(queue.execute([drone])), drone).cause),
-        /unknown option '\w+\.mod' \(did you mean 'mode'\?\), expected one of mode, canFail/,
+        /unknown option '\w+\.mod' \(did you mean 'mode'\?\), expected one of mode, tolerateFailure/,
       );
       assert.deepEqual(await readdir(scratch.path), []);
     });

@@ -114,9 +114,9 @@ for (const make of queues) {
       drone.queueCall(method, file, scratch.of('to'), { mode: 0o600 } as object);
       assert.match(
         String(failureOf(await exceptionOf(queue.execute([drone])), drone).cause),
-        /unknown option '\w+\.mode', expected one of canFail/,
+        /unknown option '\w+\.mode', expected one of tolerateFailure/,
       );
-      const value = await queue.call(drone, method, file, scratch.of('in', 'to'), { canFail: true });
+      const value = await queue.call(drone, method, file, scratch.of('in', 'to'), { tolerateFailure: true });
       assert.equal(value.failure?.code, 'ENOTDIR');
       assert.deepEqual(await readdir(scratch.of('in')), ['to.transfer_failed']);
     });

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type DroneError, events, type RoundsTaskQueue, SshDrone, ThreadedTaskQueue } from 'drone-task-queue';
+import { type DroneError, events, SshDrone, ThreadedTaskQueue } from 'drone-task-queue';
 import { FakeDrone, type FakeFault, startSshServer } from 'drone-task-queue/testing';
 import { leakCheck } from '../support/leak-check.js';
-import { queues } from './queues.js';
+import { queues, type Queue } from './queues.js';
 import { failureOf, refusalOf, rejectionOf } from './rejections.js';
 import { Witness } from './witness.js';
 
@@ -33,20 +33,20 @@ function misbehaving(fault: FakeFault): Echo {
 }
 
 /** A round of the drone alone, with a call beside those queued already, which go with it. */
-async function failRound(queue: RoundsTaskQueue, drone: Echo): Promise<DroneError> {
+async function failRound(queue: Queue, drone: Echo): Promise<DroneError> {
   drone.queueCall('echo', 'hello');
   const failure = failureOf(await queue.settle([drone]), drone);
   drone.clearCallQueue();
   return failure;
 }
 
-async function succeed(queue: RoundsTaskQueue, drone: Echo): Promise<void> {
+async function succeed(queue: Queue, drone: Echo): Promise<void> {
   const call = drone.queueCall('echo', 'hello');
   assert.equal(call.valueIn(await queue.execute([drone])), 'hello');
 }
 
 /** After so many failures the drone is out: the next round is the one that tells. */
-async function failuresUntilOut(queue: RoundsTaskQueue, drone: Echo): Promise<number> {
+async function failuresUntilOut(queue: Queue, drone: Echo): Promise<number> {
   for (let failures = 0; ; failures++) {
     if (queue.kickedOut.has(drone)) return failures;
     await failRound(queue, drone);

@@ -34,7 +34,7 @@ test('the thread map shows who is waited for, in which call and on which thread'
   assert.equal(worker.name, 'tick.a_example_com');
   assert.equal(worker.phase, 'call');
   assert.equal(worker.call, calls[0]);
-  assert.ok(worker.sinceMs >= 0 && Number.isFinite(worker.sinceMs));
+  assert.ok(worker.inPhaseMs >= 0 && Number.isFinite(worker.inPhaseMs));
   assert.ok(worker.threadId > 0 && worker.threadId !== mainThreadId);
   assert.deepEqual(queue.inFlight(), [worker]);
   assert.equal(workerOf(queue, quick).call, undefined);

@@ -1,10 +1,10 @@
 /** Warm connections that nobody uses: an idle limit, and a cap by use. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { events, type RoundsTaskQueue } from 'drone-task-queue';
+import { events } from 'drone-task-queue';
 import { FakeDrone, Gate } from 'drone-task-queue/testing';
 import { leakCheck } from '../support/leak-check.js';
-import { queues } from './queues.js';
+import { queues, type Queue } from './queues.js';
 import { Witness } from './witness.js';
 
 leakCheck();
@@ -13,7 +13,7 @@ function echo(hostname: string): FakeDrone<{ echo(text: string): string }> {
   return new FakeDrone(hostname, { echo: (text: string) => text });
 }
 
-async function use(queue: RoundsTaskQueue, ...drones: ReturnType<typeof echo>[]): Promise<void> {
+async function use(queue: Queue, ...drones: ReturnType<typeof echo>[]): Promise<void> {
   for (const drone of drones) {
     drone.queueCall('echo', 'hello');
     await queue.execute([drone]);

@@ -54,7 +54,7 @@ test('an update succeeds though garbage cannot be collected, and no other comman
   await cache.update(NAME);
   await cache.update(NAME);
   await merged(cache, remote, 'b');
-  assert.deepEqual(lines, ['a repository of the cache could not be tidied']);
+  assert.deepEqual(lines, ['repo_cache: a repository of the cache could not be tidied']);
   assert.equal(existsSync(log), true);
 });
 

@@ -7,7 +7,7 @@ import { MemoryJobSource, RedisJobSource, RepoCache, RepoExecutor } from 'drone-
 import { DroneManager, TickLoop } from 'drone-task-queue/scheduler';
 import { type FarmTables, HttpMasterLink, ShardClient, ShardMaster, shardRoutes } from 'drone-task-queue/shard';
 import { Store } from 'drone-task-queue/store';
-import { CatFileSource, ConfigLoader, TenantLocks } from 'drone-task-queue/tenants';
+import { GitFileSource, ConfigLoader, TenantLocks } from 'drone-task-queue/tenants';
 import { yamlLayouts } from 'drone-task-queue/tenants/yaml';
 import { FakeDrone, startSshServer } from 'drone-task-queue/testing';
 import { options, optionTables, PAGE, reference } from '../../scripts/options-reference.js';
@@ -74,7 +74,7 @@ const WAYS: Readonly<Record<string, Way>> = {
   CONFIG_LOADER: { valid: parts, give: value => new ConfigLoader(value) },
   RECONFIGURE: { give: async value => loader.reconfigureAll(value) },
   TENANT_LOCKS: { give: value => new TenantLocks(value) },
-  CAT_FILE_SOURCE: { valid: { ask: call, repositoryOf: call }, give: value => new CatFileSource(value) },
+  CAT_FILE_SOURCE: { valid: { ask: call, repositoryOf: call }, give: value => new GitFileSource(value) },
   YAML_LAYOUTS: { give: async value => yamlLayouts(value) },
   SHARD_CLIENT: { valid: { shardHostname: 'shard' }, give: value => new ShardClient(store, part, value) },
   SHARD_MASTER: { give: value => new ShardMaster(store, value) },

@@ -71,7 +71,12 @@ for (const make of queues) {
     const cases: readonly [from: unknown, to: unknown, options: unknown, message: RegExp][] = [
       [{ drone: 'web1', path: '/x' }, good, {}, /from\.drone is 'web1', expected a drone/],
       [good, { drone: one, path: '' }, {}, /to\.path is ''/],
-      [good, good, { canFail: true }, /unknown option 'canFail', expected one of mode, temporaryFolder/],
+      [
+        good,
+        good,
+        { tolerateFailure: true },
+        /unknown option 'tolerateFailure', expected one of mode, temporaryFolder/,
+      ],
       [{ drone: one, path: '/' }, good, { mode: 0o600 }, /mode is 384, expected none, as from\.path is a folder/],
     ];
     for (const [from, to, options, message] of cases) {

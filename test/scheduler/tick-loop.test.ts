@@ -117,11 +117,11 @@ test('the first tick starts at once, each other one a pause after the end of the
   const { loop, clock, startsMs } = startedTicks({ pauseMs: 700 }, 300);
   const run = loop.run();
   assert.deepEqual(startsMs, [0]);
-  assert.equal(loop.lastTickMs, undefined);
+  assert.equal(loop.lastTickTookMs, undefined);
   await clock.advance(2299);
   assert.deepEqual(startsMs, [0, 1000, 2000]);
   assert.equal(loop.ticks, 2);
-  assert.equal(loop.lastTickMs, 300);
+  assert.equal(loop.lastTickTookMs, 300);
   await clock.advance(1);
   assert.equal(loop.ticks, 3);
   await loop.stop();

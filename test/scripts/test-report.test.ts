@@ -59,7 +59,7 @@ async function run(program: string): Promise<Sums & { readonly isGood: boolean }
   delete process.env['NODE_TEST_CONTEXT'];
   try {
     writeFileSync(file, IMPORT + program);
-    const [result] = await runTestFiles(process.execPath, [file], 1, () => {});
+    const [result] = await runTestFiles(process.execPath, [file], 1, () => undefined);
     assert(result);
     const { passed, failed, problems } = result;
     return { passed, failed, problems, isGood: isGood(result) };

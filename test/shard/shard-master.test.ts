@@ -173,7 +173,7 @@ for (const database of databases.shared) {
     const owners = await Promise.all([first, second, other].map(token => master.hostnameOfToken(token)));
     assert.deepEqual(owners, ['shard-a', 'shard-a', 'shard-b']);
     const kept = JSON.stringify(await store.read(db => db.selectFrom('farm_shard_token').selectAll().execute()));
-    for (const token of [first, second, other]) assert.ok(!kept.includes(token.split('_').at(-1) ?? ''));
+    for (const token of [first, second, other]) assert.ok(!kept.includes(token.slice(-43)));
     const swapped = other.replace(/_\d+_/, /_\d+_/.exec(first)?.[0] ?? '');
     const wrong = [swapped, `${first}x`, first.slice(0, -1), first.replace(/_\d+_/, '_99999999999_'), '', 'Bearer'];
     for (const token of wrong) assert.equal(await master.hostnameOfToken(token), undefined, token);
@@ -417,7 +417,7 @@ test('a master tells its log which records it has refused, once a minute at the 
   await using farm = await openMaster({ memory: true }, { log, clock });
   await addShards(farm.master, { 'shard-a': 'rack-a' });
   for (let time = 0; time < 2; time++) await heartbeat(farm, 'shard-a', { jobs: [{ id: 0 }] });
-  assert.deepEqual(lines, ['shard-a: 1 of its records were refused'], 'once');
+  assert.deepEqual(lines, ['shard_master: shard-a: 1 of its records were refused'], 'once');
   await heartbeat(farm, 'shard-a');
   await heartbeat(farm, 'shard-a', { jobs: [{ id: 0 }] });
   assert.deepEqual([lines.length, details.length], [1, 1], 'it may be otherwise with each heartbeat');

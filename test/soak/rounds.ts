@@ -173,6 +173,6 @@ export class Rounds {
   }
 }
 
-function describe({ drone, phase, call, sinceMs }: DroneWorker): string {
-  return `${drone.hostname}: ${phase}, ${call?.toString() ?? 'no call'}, for ${sinceMs.toFixed(0)} ms`;
+function describe({ drone, phase, call, inPhaseMs }: DroneWorker): string {
+  return `${drone.hostname}: ${phase}, ${call?.toString() ?? 'no call'}, for ${inPhaseMs.toFixed(0)} ms`;
 }

@@ -22,7 +22,7 @@ import {
   type FileSource,
   type LayoutEnd,
   type SharedFileCache,
-  type SystemSource,
+  type TenantListSource,
   type TenantConfig,
 } from 'drone-task-queue/tenants';
 import { Gate } from 'drone-task-queue/testing';
@@ -61,7 +61,7 @@ class Repositories implements FileSource {
   }
 }
 
-class Published implements SystemSource {
+class Published implements TenantListSource {
   #ltime = 0;
   #tenants: readonly TenantConfig[] = [];
   reads = 0;

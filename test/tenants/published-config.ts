@@ -1,8 +1,8 @@
 /** A list of tenants that processes publish to each other: a file that is replaced by a rename. */
 import { readFile, rename, writeFile } from 'node:fs/promises';
-import type { SystemConfig, SystemSource } from 'drone-task-queue/tenants';
+import type { TenantList, TenantListSource } from 'drone-task-queue/tenants';
 
-export class PublishedConfig implements SystemSource {
+export class PublishedConfig implements TenantListSource {
   readonly #path: string;
   /** How often it was read whole. */
   reads = 0;
@@ -11,7 +11,7 @@ export class PublishedConfig implements SystemSource {
     this.#path = path;
   }
 
-  async publish(config: SystemConfig): Promise<void> {
+  async publish(config: TenantList): Promise<void> {
     const fresh = `${this.#path}.${String(process.pid)}`;
     await writeFile(fresh, JSON.stringify(config));
     await rename(fresh, this.#path);
@@ -21,12 +21,12 @@ export class PublishedConfig implements SystemSource {
     return (await this.#load()).ltime;
   }
 
-  async read(): Promise<SystemConfig> {
+  async read(): Promise<TenantList> {
     this.reads += 1;
     return this.#load();
   }
 
-  async #load(): Promise<SystemConfig> {
-    return JSON.parse(await readFile(this.#path, 'utf8')) as SystemConfig;
+  async #load(): Promise<TenantList> {
+    return JSON.parse(await readFile(this.#path, 'utf8')) as TenantList;
   }
 }

@@ -14,7 +14,7 @@ import {
   type FileSource,
   type LogicalClock,
   type SharedFileCache,
-  type SystemSource,
+  type TenantListSource,
   type TenantConfig,
 } from 'drone-task-queue/tenants';
 import { Interleaving } from './interleaving.js';
@@ -80,7 +80,7 @@ class World {
   readonly versionsAt = new Map<number, Versions>();
   readonly clock: LogicalClock;
   readonly cache: SharedFileCache;
-  readonly system: SystemSource;
+  readonly system: TenantListSource;
   readonly files: FileSource;
   #isSlow = false;
   #published = { ltime: 1, tenants: LISTS[0] ?? [] };

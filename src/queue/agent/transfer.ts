@@ -22,18 +22,18 @@ export function transferBy(
     // The worker thread's side is over, too, when the call is answered: nothing partial is left there either.
     const far = await side.farReport;
     if (context.signal.aborted) throw new Cancelled(true);
-    return resultOf(context, order.canFail, own, far);
+    return resultOf(context, order.tolerateFailure, own, far);
   };
 }
 
 function resultOf(
   context: CallContext,
-  canFail: boolean,
+  tolerateFailure: boolean,
   own: TransferReport,
   far: TransferReport,
 ): FileTransferResult {
   const { counts = far.counts ?? NOTHING, leftOut = far.leftOut ?? [], error = far.error } = own;
-  if (error !== undefined && !canFail) throw error as Error;
+  if (error !== undefined && !tolerateFailure) throw error as Error;
   for (const { warning } of [own, far]) if (warning !== undefined) context.warn(warning);
   if (leftOut.length > 0) {
     const more = leftOut.length > MAX_SHOWN ? ` and ${String(leftOut.length - MAX_SHOWN)} more` : '';

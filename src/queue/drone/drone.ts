@@ -4,7 +4,7 @@ import { CALL, type Call, type CallOptions, QueuedCall } from './call.js';
 import type { Endpoint } from './endpoint.js';
 import { invalidArgument } from '../../option/invalid-argument.js';
 import { readOptions } from '../../option/option-table.js';
-import type { Args, MethodName, ProcessId, Result, UtilityMethods } from '../wire/methods.js';
+import type { MethodArgs, MethodName, ProcessId, MethodResult, UtilityMethods } from '../wire/methods.js';
 
 /** What one round takes out of a drone. */
 export interface Workload {
@@ -127,7 +127,7 @@ export const moveTo = (drone: AnyDrone, endpoint: Endpoint): void => {
 
 /** The queueing side of a drone, with options set for what is queued through it. */
 export interface CallQueuer<M> {
-  queueCall<K extends MethodName<M>>(method: K, ...args: Args<M, K>): Call<Result<M, K>>;
+  queueCall<K extends MethodName<M>>(method: K, ...args: MethodArgs<M, K>): Call<MethodResult<M, K>>;
 }
 
 /** A host that runs calls. `M`, an interface or a module type, names its methods: its function-valued keys. */
@@ -144,7 +144,7 @@ export abstract class Drone<M = UtilityMethods> extends AnyDrone implements Call
    * Throws NotCloneableError (`ERR_NOT_CLONEABLE`) when an argument cannot travel, and RangeError (`ERR_TOO_LARGE`) when
    * all of them take more than 63 MiB.
    */
-  queueCall<K extends MethodName<M>>(method: K, ...args: Args<M, K>): Call<Result<M, K>> {
+  queueCall<K extends MethodName<M>>(method: K, ...args: MethodArgs<M, K>): Call<MethodResult<M, K>> {
     return this.#queue(method, args, {});
   }
 
@@ -155,7 +155,7 @@ export abstract class Drone<M = UtilityMethods> extends AnyDrone implements Call
   with(options: CallOptions): CallQueuer<M> {
     const own = readOptions(CALL, options);
     return {
-      queueCall: <K extends MethodName<M>>(method: K, ...args: Args<M, K>): Call<Result<M, K>> =>
+      queueCall: <K extends MethodName<M>>(method: K, ...args: MethodArgs<M, K>): Call<MethodResult<M, K>> =>
         this.#queue(method, args, own),
     };
   }

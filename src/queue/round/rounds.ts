@@ -23,7 +23,7 @@ import { SlowWorkers } from './slow-workers.js';
 import type { Threads } from './threads.js';
 import type { QueueSettings } from '../queue-options.js';
 import type { CloseReport, DroneWorker, RoundOutcome, RoundSettings } from '../task-queue.js';
-import type { Args, MethodName, Result } from '../wire/methods.js';
+import type { MethodArgs, MethodName, MethodResult } from '../wire/methods.js';
 import { Worker } from './worker.js';
 
 /**
@@ -108,10 +108,14 @@ export class Rounds {
     return results;
   }
 
-  async call<M, K extends MethodName<M>>(drone: Drone<M>, method: K, ...args: Args<M, K>): Promise<Result<M, K>> {
+  async call<M, K extends MethodName<M>>(
+    drone: Drone<M>,
+    method: K,
+    ...args: MethodArgs<M, K>
+  ): Promise<MethodResult<M, K>> {
     checkDrone('drone', drone);
     if (this.#closing) throw closed(this.name);
-    const call = new QueuedCall<Result<M, K>>(drone, method, args, {});
+    const call = new QueuedCall<MethodResult<M, K>>(drone, method, args, {});
     // Beside the queue: a call that did not run is told to the caller, and does not go into the drone's queue.
     const batch = this.#ledger.open(drone, { kills: [], calls: [call] }, () => undefined);
     this.#calls.add(batch);
@@ -120,7 +124,7 @@ export class Rounds {
     this.#calls.delete(batch);
     this.#kickOut.callEnded(drone, batch.failure);
     if (batch.failure) throw batch.failure;
-    return batch.values[0] as Result<M, K>;
+    return batch.values[0] as MethodResult<M, K>;
   }
 
   inFlight(): DroneWorker[] {

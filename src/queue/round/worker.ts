@@ -42,7 +42,7 @@ export class Worker implements DroneWorker {
     return this.batch.currentCall;
   }
 
-  get sinceMs(): number {
+  get inPhaseMs(): number {
     return performance.now() - this.batch.phaseSinceMs;
   }
 

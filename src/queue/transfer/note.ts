@@ -1,4 +1,4 @@
-/** The note that a transfer with `canFail` leaves in place of what it failed to bring. */
+/** The note that a transfer with `tolerateFailure` leaves in place of what it failed to bring. */
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { TransferOrder } from './order.js';

@@ -4,10 +4,10 @@ import { isFolderPath } from './paths.js';
 
 /** Names the arguments, source first: the method says which of the two is on the controller. */
 const METHODS = {
-  putFile: { names: ['localPath', 'remotePath'], isPut: true, isFolder: false, options: ['mode', 'canFail'] },
-  getFile: { names: ['remotePath', 'localPath'], isPut: false, isFolder: false, options: ['mode', 'canFail'] },
-  putDirectory: { names: ['localDir', 'remoteDir'], isPut: true, isFolder: true, options: ['canFail'] },
-  getDirectory: { names: ['remoteDir', 'localDir'], isPut: false, isFolder: true, options: ['canFail'] },
+  putFile: { names: ['localPath', 'remotePath'], isPut: true, isFolder: false, options: ['mode', 'tolerateFailure'] },
+  getFile: { names: ['remotePath', 'localPath'], isPut: false, isFolder: false, options: ['mode', 'tolerateFailure'] },
+  putDirectory: { names: ['localDir', 'remoteDir'], isPut: true, isFolder: true, options: ['tolerateFailure'] },
+  getDirectory: { names: ['remoteDir', 'localDir'], isPut: false, isFolder: true, options: ['tolerateFailure'] },
 } as const;
 
 export type TransferMethod = keyof typeof METHODS;
@@ -26,7 +26,7 @@ export interface TransferOrder {
   readonly destination: string;
   /** Replaces the mode of the source file. */
   readonly mode: number | undefined;
-  readonly canFail: boolean;
+  readonly tolerateFailure: boolean;
 }
 
 export function isTransferMethod(method: string): method is TransferMethod {
@@ -38,11 +38,11 @@ export function readOrder(method: TransferMethod, args: readonly unknown[]): Tra
   const { names, isPut, isFolder, options: known } = METHODS[method];
   const [source, destination] = names.map((name, at) => pathArg(`${method}: ${name}`, args[at]));
   if (source === undefined || destination === undefined) throw new Error('a method has two paths');
-  const { mode, canFail } = optionsArg(method, args[2], known);
+  const { mode, tolerateFailure } = optionsArg(method, args[2], known);
   if (!isFolder && isFolderPath(source)) {
     throw invalidArgument(`${method}: ${names[0]}`, source, 'the path of a file, not of a folder');
   }
-  return { method, isPut, isFolder, source, destination, mode, canFail };
+  return { method, isPut, isFolder, source, destination, mode, tolerateFailure };
 }
 
 function pathArg(where: string, value: unknown): string {
@@ -54,18 +54,18 @@ function optionsArg(
   method: TransferMethod,
   value: unknown,
   known: readonly string[],
-): { mode: number | undefined; canFail: boolean } {
+): { mode: number | undefined; tolerateFailure: boolean } {
   const options = value === undefined ? {} : value;
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw invalidArgument(`${method}: options`, options, 'an object');
   }
   refuseUnknown(options, known, method);
-  const { mode, canFail } = options as { mode?: unknown; canFail?: unknown };
+  const { mode, tolerateFailure } = options as { mode?: unknown; tolerateFailure?: unknown };
   if (mode !== undefined && !isMode(mode)) throw invalidArgument(`${method}: mode`, mode, 'an integer from 0 to 0o777');
-  if (canFail !== undefined && typeof canFail !== 'boolean') {
-    throw invalidArgument(`${method}: canFail`, canFail, 'a boolean');
+  if (tolerateFailure !== undefined && typeof tolerateFailure !== 'boolean') {
+    throw invalidArgument(`${method}: tolerateFailure`, tolerateFailure, 'a boolean');
   }
-  return { mode, canFail: canFail ?? false };
+  return { mode, tolerateFailure: tolerateFailure ?? false };
 }
 
 export function isMode(value: unknown): value is number {

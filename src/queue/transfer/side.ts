@@ -98,7 +98,12 @@ export class TransferSide {
   /** Resolves with this side's report, however it ends; rejects only with a ProtocolError. */
   async run(): Promise<TransferReport> {
     const report = this.isSender ? await this.#send() : await this.#receive();
-    if (this.isSender || !this.order.canFail || report.isCancelled === true || this.#far?.isCancelled === true) {
+    if (
+      this.isSender ||
+      !this.order.tolerateFailure ||
+      report.isCancelled === true ||
+      this.#far?.isCancelled === true
+    ) {
       return report;
     }
     const error = report.error ?? this.#far?.error;

@@ -74,7 +74,7 @@ export interface TransferOptions {
    * destination, named as it with `.transfer_failed` added; the next one that succeeds with this option removes the note.
    * Default false. What ends the batch by itself (a lost connection, a cancel, a time-out) ends it still.
    */
-  canFail?: boolean | undefined;
+  tolerateFailure?: boolean | undefined;
 }
 
 /** How a single file is transferred. */
@@ -93,11 +93,11 @@ export interface FileTransferResult {
   readonly links: number;
   /** Paths of the source that are neither file nor folder nor link (sockets, devices, pipes), the first 100 of them. */
   readonly leftOut: readonly string[];
-  /** Only with `canFail`: why it failed. */
+  /** Only with `tolerateFailure`: why it failed. */
   readonly failure?: FileTransferFailure | undefined;
 }
 
-/** Why a transfer with `canFail` failed. */
+/** Why a transfer with `tolerateFailure` failed. */
 export interface FileTransferFailure {
   /** On whose machine it failed. */
   readonly side: 'controller' | 'drone';
@@ -151,6 +151,6 @@ export interface UtilityMethods {
 export type MethodName<M> = { [K in keyof M]: M[K] extends (...args: never[]) => unknown ? K : never }[keyof M] &
   string;
 /** Arguments of method `K`. */
-export type Args<M, K extends keyof M> = M[K] extends (...args: infer A) => unknown ? A : never;
+export type MethodArgs<M, K extends keyof M> = M[K] extends (...args: infer A) => unknown ? A : never;
 /** What method `K` gives, awaited. */
-export type Result<M, K extends keyof M> = M[K] extends (...args: never[]) => infer R ? Awaited<R> : never;
+export type MethodResult<M, K extends keyof M> = M[K] extends (...args: never[]) => infer R ? Awaited<R> : never;

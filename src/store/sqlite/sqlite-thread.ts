@@ -39,8 +39,11 @@ interface Connection {
   readonly statements: Map<string, Statement>;
 }
 
-/** Per connection: enough for the statements of a program, few enough for one that writes values into its texts. */
-const MAX_STATEMENTS = 200;
+/**
+ * Per connection: enough for the statements of a program, few enough for one that writes values into its texts. None with the
+ * SQLite of Node 22: after a change of a table its statements give rows the columns of before.
+ */
+const MAX_STATEMENTS = process.versions.node.startsWith('22.') ? 0 : 200;
 
 const connections = new Map<number, Connection>();
 let databaseClass: Promise<DatabaseClass> | undefined;

@@ -5,6 +5,9 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Place } from './databases.js';
 
+/** Of Node 22, for each thread with a database. */
+const SQLITE_WARNING = /^\(node:\d+\) ExperimentalWarning: SQLite .*\n(?:\(Use `node .*\n)?/gm;
+
 const PROGRAM = new URL('./programs/store-process.js', import.meta.url);
 
 export interface Program extends AsyncDisposable {
@@ -18,13 +21,15 @@ export interface Program extends AsyncDisposable {
 
 /** Starts store-process.js, which says what the ways are, or another one that takes its arguments and those in `more`. */
 export function startProgram(way: string, place: Place, program = PROGRAM, more: readonly string[] = []): Program {
-  // Node 22 warns that its SQLite is experimental.
-  const args = ['--disable-warning=ExperimentalWarning', fileURLToPath(program), way, JSON.stringify(place), ...more];
-  const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [fileURLToPath(program), way, JSON.stringify(place), ...more], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
   let stderr = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  const ended = endOf(child).then(end => [end, stderr].filter(text => text !== '').join(': '));
+  const ended = endOf(child).then(end =>
+    [end, stderr.replace(SQLITE_WARNING, '')].filter(text => text !== '').join(': '),
+  );
   return {
     async line() {
       const next = await lines.next();

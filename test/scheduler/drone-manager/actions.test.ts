@@ -235,7 +235,7 @@ test('an unsure command whose leader waits for its pidfile is not given up', asy
   const id = { hostname: 'one', path: '/results/1/pid' };
   host.run(id.path);
   host.pidfiles.clear();
-  await using farm = await farmOf([host], { doubtMs: 0 });
+  await using farm = await farmOf([host], { startGraceMs: 0 });
   farm.manager.registerPidfile(id);
   await farm.manager.refresh();
   assert.deepEqual(farm.manager.pidfileState(id), { kind: 'unsure' });
@@ -245,7 +245,7 @@ test('an empty pidfile is waited for, and corrupt if it stays so', async () => {
   const host = new Host('one');
   const id = { hostname: 'one', path: '/run/1.pid' };
   host.pidfiles.set(id.path, '');
-  await using farm = await farmOf([host], { doubtMs: 10 });
+  await using farm = await farmOf([host], { startGraceMs: 10 });
   farm.manager.registerPidfile(id, { writtenBy: 'other' });
   await farm.manager.refresh();
   assert.deepEqual(farm.manager.pidfileState(id), { kind: 'unsure' });
@@ -376,7 +376,7 @@ test('aborted actions leave queued what was not sent', async () => {
 
 test('a command that somebody else has cleared from its drone is unsure, and not forgotten', async () => {
   const host = new Host('one');
-  await using farm = await farmOf([host], { doubtMs: 0 });
+  await using farm = await farmOf([host], { startGraceMs: 0 });
   const { manager } = farm;
   const id = manager.executeCommand(['job'], inFolder('/results/1'));
   host.drone.clearCallQueue();

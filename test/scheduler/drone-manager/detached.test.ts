@@ -118,7 +118,7 @@ test('a manager that has started nothing finds the commands of an earlier one, b
   await before.until(done, 'finished');
   await before[Symbol.asyncDispose]();
 
-  await using farm = await Farm.over(join(folder, 'mine'), 5, { doubtMs: 0 });
+  await using farm = await Farm.over(join(folder, 'mine'), 5, { startGraceMs: 0 });
   const { manager } = farm;
   const never = { hostname: 'localhost', path: join(folder, 'mine', 'never', 'pid') };
   for (const id of [known.id, done, never]) manager.registerPidfile(id);

@@ -28,7 +28,7 @@ test('a pidfile that cannot be read leaves its command what it was', async () =>
   const host = new Host('one');
   const pid = host.run(ID.path);
   const never = { hostname: 'one', path: '/results/2/pid' };
-  await using farm = await farmOf([host], { doubtMs: 0 });
+  await using farm = await farmOf([host], { startGraceMs: 0 });
   const { manager } = farm;
   manager.registerPidfile(ID);
   await manager.refresh();
@@ -49,7 +49,7 @@ test('a pidfile that cannot be read leaves its command what it was', async () =>
 
 test('of a pidfile that was unregistered since it was asked for, nothing is told', async () => {
   const host = new Host('one');
-  await using farm = await farmOf([host], { doubtMs: 0 });
+  await using farm = await farmOf([host], { startGraceMs: 0 });
   const { manager } = farm;
   manager.registerPidfile(ID);
   host.refreshGate = new Gate();

@@ -326,7 +326,7 @@ test('bad arguments and options are refused by name', async () => {
   const { manager, queue } = farm;
   assert.throws(() => new DroneManager(7 as never), /queue is 7, expected a task queue/);
   assert.throws(() => new DroneManager(queue, { age: 3 } as never), /unknown option 'age'/);
-  assert.throws(() => new DroneManager(queue, { doubtMs: -1 }), /doubtMs is -1/);
+  assert.throws(() => new DroneManager(queue, { startGraceMs: -1 }), /startGraceMs is -1/);
   assert.throws(() => new DroneManager(queue, { clock: 7 as never }), /clock is/);
   assert.throws(
     () => new DroneManager(queue, { resultsDrone: 'one' as never }),

@@ -429,7 +429,7 @@ for (const database of databases.shared) {
     }
     assert.deepEqual([...known.hosts].sort(), hosts);
     assert.deepEqual([...known.jobs].sort(), jobs);
-    assert.deepEqual(lines, [`shard-a: larger than maxReplyBytes, and not sent: job ${String(large)}`]);
+    assert.deepEqual(lines, [`shard_master: shard-a: larger than maxReplyBytes, and not sent: job ${String(large)}`]);
   });
 
   test(`${database.name}: with a job come the keyvals of its parent`, async () => {

@@ -8,7 +8,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { Store } from 'drone-task-queue/store';
-import { StoreFileCache, StoreLogicalClock, StoreSystemSource } from 'drone-task-queue/tenants/store';
+import { StoreFileCache, StoreLogicalClock, StoreTenantListSource } from 'drone-task-queue/tenants/store';
 
 const LTIMES = 60;
 const MAIN = { project: 'p', branch: 'main' };
@@ -48,7 +48,7 @@ async function share() {
 }
 
 async function publish() {
-  const system = new StoreSystemSource(store);
+  const system = new StoreTenantListSource(store);
   const tenants = names.map(name => ({ name, projects: [{ project: name }] }));
   /** @type {number[]} */
   const ltimes = [];

@@ -5,8 +5,8 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import test, { after, before } from 'node:test';
-import { type AnyDrone, events, type RoundsTaskQueue, SshDrone } from 'drone-task-queue';
-import { queues } from '../../../contract/queues.js';
+import { type AnyDrone, events, SshDrone } from 'drone-task-queue';
+import { queues, type Queue } from '../../../contract/queues.js';
 import { failureOf } from '../../../contract/rejections.js';
 import { Witness } from '../../../contract/witness.js';
 import { Others } from '../../../faults/others.js';
@@ -59,7 +59,7 @@ async function behind(proxy: TcpProxy): Promise<SshDrone> {
 }
 
 /** A round of all; the neighbours' results are complete and right. */
-async function failRound(queue: RoundsTaskQueue, others: Others, drone: AnyDrone): Promise<string> {
+async function failRound(queue: Queue, others: Others, drone: AnyDrone): Promise<string> {
   others.queueCalls();
   const round = await queue.settle([drone, ...others.drones]);
   others.assertFine(round.results);

@@ -7,7 +7,7 @@ import test from 'node:test';
 import { DroneTaskQueue, LocalDrone } from 'drone-task-queue';
 import { MemoryJobSource, RepoExecutor } from 'drone-task-queue/executor';
 import {
-  CatFileSource,
+  GitFileSource,
   ConfigLoader,
   MemoryLogicalClock,
   TenantLocks,
@@ -59,7 +59,7 @@ function setup(tenants: Readonly<Record<string, readonly TenantProject[]>>): Set
       locks: new TenantLocks(),
       clock: new MemoryLogicalClock(),
       system: { ltime: async () => 1, read: async () => ({ ltime: 1, tenants: list }) },
-      files: new CatFileSource({ ask, repositoryOf: project => ({ connection: 'git', project }) }),
+      files: new GitFileSource({ ask, repositoryOf: project => ({ connection: 'git', project }) }),
       makeLayout: files => files.map(({ project, path, text }) => `${project} ${path} ${text}`).join(''),
     }),
     asked: [],
@@ -153,8 +153,8 @@ test('an executor that does not answer is waited for so long and no longer, and 
     given = signal;
     return new Promise(() => undefined);
   };
-  const files = new CatFileSource({ ask, repositoryOf, timeoutMs: 1 });
-  await assert.rejects(files.files(MAIN, ['drones.yaml'], never), { name: 'CatError', code: 'ERR_CAT_TIMEOUT' });
+  const files = new GitFileSource({ ask, repositoryOf, timeoutMs: 1 });
+  await assert.rejects(files.files(MAIN, ['drones.yaml'], never), { name: 'ReadFilesError', code: 'ERR_CAT_TIMEOUT' });
   assert.equal(given?.aborted, true);
 });
 
@@ -166,7 +166,7 @@ test('who waits no more for a branch does not wait for its answer', async () => 
     await once(signal, 'abort');
     throw new Error('too late to matter');
   };
-  const files = new CatFileSource({ ask, repositoryOf });
+  const files = new GitFileSource({ ask, repositoryOf });
   const reading = files.files(MAIN, ['drones.yaml'], stop.signal);
   stop.abort(new Error('shutting down'));
   await assert.rejects(reading, /shutting down/);
@@ -188,8 +188,8 @@ const USELESS: readonly (readonly [answer: unknown, code: string, message: RegEx
 
 test('an answer that says that nothing was read, or makes no sense, is an error and no empty branch', async () => {
   for (const [answer, code, message] of USELESS) {
-    const files = new CatFileSource({ ask: async () => answer as CatAnswer, repositoryOf });
-    await assert.rejects(files.files(MAIN, ['drones.yaml'], never), { name: 'CatError', code, message });
+    const files = new GitFileSource({ ask: async () => answer as CatAnswer, repositoryOf });
+    await assert.rejects(files.files(MAIN, ['drones.yaml'], never), { name: 'ReadFilesError', code, message });
   }
 });
 
@@ -197,7 +197,7 @@ test('a request that cannot be made is the error of who could not', async () => 
   const ask = (): never => {
     throw new Error('no connection');
   };
-  await assert.rejects(new CatFileSource({ ask, repositoryOf }).files(MAIN, ['a'], never), /no connection/);
+  await assert.rejects(new GitFileSource({ ask, repositoryOf }).files(MAIN, ['a'], never), /no connection/);
 });
 
 test('what a file source cannot ask with is refused by name', () => {
@@ -209,6 +209,6 @@ test('what a file source cannot ask with is refused by name', () => {
     [{ ask, repositoryOf, timeout: 1 }, /unknown option 'timeout'/],
   ];
   for (const [options, message] of bad) {
-    assert.throws(() => new CatFileSource(options as never), { code: 'ERR_INVALID_ARG', message });
+    assert.throws(() => new GitFileSource(options as never), { code: 'ERR_INVALID_ARG', message });
   }
 });

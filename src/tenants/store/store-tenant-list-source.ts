@@ -1,21 +1,21 @@
 /** The list of tenants of schedulers that share a store. */
 import type { Store } from '../../store/store.js';
 import { checkRoots, DEFAULT_ROOTS } from '../config-path.js';
-import { checkTenants, type SystemConfig, type SystemSource, type TenantConfig } from '../tenant-config.js';
+import { checkTenants, type TenantList, type TenantListSource, type TenantConfig } from '../tenant-config.js';
 import { takeLtime } from './store-logical-clock.js';
 import type { TenantTables } from './tenant-tables.js';
 import { TenantStore } from './tenant-store.js';
 
 /** What is there before the first list is published: no ConfigLoader takes it over. */
-const NOTHING: SystemConfig = { ltime: -1, tenants: [] };
+const NOTHING: TenantList = { ltime: -1, tenants: [] };
 
 /**
  * Holds the list in a row of the store, in a table which `tenantTables` has made. Whoever has the store may publish one.
  *
- *     const system = new StoreSystemSource(store);
+ *     const system = new StoreTenantListSource(store);
  *     await system.publish([{ name: 'web', projects: [{ project: 'site' }] }]);
  */
-export class StoreSystemSource<DB extends TenantTables = TenantTables> implements SystemSource {
+export class StoreTenantListSource<DB extends TenantTables = TenantTables> implements TenantListSource {
   readonly #store: TenantStore;
   readonly #roots: readonly string[];
 
@@ -49,7 +49,7 @@ export class StoreSystemSource<DB extends TenantTables = TenantTables> implement
     });
   }
 
-  /** As SystemSource says; -1 before the first list. Rejects with StoreError. */
+  /** As TenantListSource says; -1 before the first list. Rejects with StoreError. */
   async ltime(): Promise<number> {
     const row = await this.#store.read('ltime of tenants', async db =>
       db.selectFrom('tenant_system').select('ltime').where('id', '=', 1).executeTakeFirst(),
@@ -57,8 +57,8 @@ export class StoreSystemSource<DB extends TenantTables = TenantTables> implement
     return row === undefined ? NOTHING.ltime : Number(row.ltime);
   }
 
-  /** As SystemSource says; no tenants, at -1, before the first list. Rejects with StoreError. */
-  async read(): Promise<SystemConfig> {
+  /** As TenantListSource says; no tenants, at -1, before the first list. Rejects with StoreError. */
+  async read(): Promise<TenantList> {
     const row = await this.#store.read('tenants', async db =>
       db.selectFrom('tenant_system').select(['ltime', 'tenants']).where('id', '=', 1).executeTakeFirst(),
     );

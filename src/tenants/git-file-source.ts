@@ -20,7 +20,7 @@ export type CatAnswer =
   { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: { readonly message: string } };
 
 /** Whom it asks, and for how long. */
-export interface CatFileSourceOptions {
+export interface GitFileSourceOptions {
   /**
    * Has the job done and gives its answer: `request => jobs.submit('merger:cat', request)`. `signal` is aborted when
    * nobody waits for that any more.
@@ -39,44 +39,44 @@ export interface CatFileSourceOptions {
  * - `ERR_CAT_TIMEOUT`: there was no answer in time.
  * - `ERR_CAT_ANSWER`: the answer is not one to such a job; `cause` is the answer.
  */
-export type CatErrorCode = 'ERR_CAT_FAILED' | 'ERR_CAT_TIMEOUT' | 'ERR_CAT_ANSWER';
+export type ReadFilesErrorCode = 'ERR_CAT_FAILED' | 'ERR_CAT_TIMEOUT' | 'ERR_CAT_ANSWER';
 
 /** A branch that was asked for and not read. */
-export class CatError extends Error {
-  override readonly name = 'CatError';
-  readonly code: CatErrorCode;
+export class ReadFilesError extends Error {
+  override readonly name = 'ReadFilesError';
+  readonly code: ReadFilesErrorCode;
 
   /** @internal */
-  constructor(code: CatErrorCode, message: string, options?: ErrorOptions) {
+  constructor(code: ReadFilesErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
   }
 }
 
 export const CAT_FILE_SOURCE = {
-  ask: func<CatFileSourceOptions['ask']>('(request)').required,
-  repositoryOf: func<CatFileSourceOptions['repositoryOf']>('(project)').required,
+  ask: func<GitFileSourceOptions['ask']>('(request)').required,
+  repositoryOf: func<GitFileSourceOptions['repositoryOf']>('(project)').required,
   timeoutMs: timeLimit().or(300_000),
-} satisfies Table<CatFileSourceOptions>;
+} satisfies Table<GitFileSourceOptions>;
 
 /**
  * Files of git repositories that an executor keeps, which may be in another process. A branch is brought up to date before
  * it is read.
  *
- *     const files = new CatFileSource({
+ *     const files = new GitFileSource({
  *       ask: request => jobs.submit('merger:cat', request),
  *       repositoryOf: project => ({ connection: 'git', project }),
  *     });
  */
-export class CatFileSource implements FileSource {
+export class GitFileSource implements FileSource {
   readonly #settings: Settings<typeof CAT_FILE_SOURCE>;
 
   /** Throws TypeError (`ERR_INVALID_ARG`) that names the option at fault. */
-  constructor(options: CatFileSourceOptions) {
+  constructor(options: GitFileSourceOptions) {
     this.#settings = readOptions(CAT_FILE_SOURCE, options);
   }
 
-  /** As FileSource says. Rejects with CatError, with what `ask` rejects with, and with the reason of `signal`. */
+  /** As FileSource says. Rejects with ReadFilesError, with what `ask` rejects with, and with the reason of `signal`. */
   async files(
     { project, branch }: BranchName,
     paths: readonly string[],
@@ -90,7 +90,7 @@ export class CatFileSource implements FileSource {
   async #answered(request: CatRequest, signal: AbortSignal): Promise<CatAnswer> {
     signal.throwIfAborted();
     const { ask, timeoutMs: limitMs } = this.#settings;
-    const reason = new CatError('ERR_CAT_TIMEOUT', `no answer to merger:cat within ${String(limitMs)} ms`);
+    const reason = new ReadFilesError('ERR_CAT_TIMEOUT', `no answer to merger:cat within ${String(limitMs)} ms`);
     const limit = new Limit([signal], { limitMs, reason });
     try {
       return await raceAbort(limit.signal, ask(request, limit.signal));
@@ -104,15 +104,16 @@ export class CatFileSource implements FileSource {
 function filesIn(answer: CatAnswer): ReadonlyMap<string, string | null> {
   const { ok, value, error } = (answer ?? {}) as Record<'ok' | 'value' | 'error', unknown>;
   const { message } = (error ?? {}) as { message?: unknown };
-  if (ok === false && typeof message === 'string') throw new CatError('ERR_CAT_FAILED', message, { cause: answer });
+  if (ok === false && typeof message === 'string')
+    throw new ReadFilesError('ERR_CAT_FAILED', message, { cause: answer });
   const { updated, files, reason } = (value ?? {}) as Record<'updated' | 'files' | 'reason', unknown>;
   if (ok === true && updated === false && typeof reason === 'string') {
-    throw new CatError('ERR_CAT_FAILED', reason, { cause: answer });
+    throw new ReadFilesError('ERR_CAT_FAILED', reason, { cause: answer });
   }
   const isRead = ok === true && updated === true && typeof files === 'object' && files !== null;
   const texts = isRead ? Object.entries(files as Record<string, unknown>) : undefined;
   if (texts?.every((entry): entry is [string, string | null] => entry[1] === null || typeof entry[1] === 'string')) {
     return new Map(texts);
   }
-  throw new CatError('ERR_CAT_ANSWER', 'the answer to merger:cat is not one to such a job', { cause: answer });
+  throw new ReadFilesError('ERR_CAT_ANSWER', 'the answer to merger:cat is not one to such a job', { cause: answer });
 }

@@ -7,7 +7,7 @@ import {
   type BranchName,
   type FileSource,
   type LayoutState,
-  type SystemConfig,
+  type TenantList,
   type TenantConfig,
   TenantLocks,
   TenantRegistry,
@@ -15,7 +15,7 @@ import {
 import {
   StoreFileCache,
   StoreLogicalClock,
-  StoreSystemSource,
+  StoreTenantListSource,
   tenantTables,
   type TenantTables,
 } from 'drone-task-queue/tenants/store';
@@ -42,11 +42,11 @@ function listOf(...names: string[]): TenantConfig[] {
   return names.map(name => ({ name, projects: [{ project: name }] }));
 }
 
-class CountedSource extends StoreSystemSource {
+class CountedSource extends StoreTenantListSource {
   /** How often it was read whole. */
   reads = 0;
 
-  override async read(): Promise<SystemConfig> {
+  override async read(): Promise<TenantList> {
     this.reads += 1;
     return super.read();
   }
@@ -143,7 +143,7 @@ for (const { name, place } of databases.shared) {
     }
     const latest = Math.max(...ofOne, ...ofOther);
     assert.equal(new Set([...ofOne, ...ofOther]).size, 40);
-    const system = new StoreSystemSource(store);
+    const system = new StoreTenantListSource(store);
     const { ltime, tenants } = await system.read();
     assert.deepEqual(
       [await system.ltime(), ltime, tenants[0]?.name],
@@ -162,7 +162,7 @@ for (const { name, place } of databases.all) {
 
   test(`${name}: a list is given back whole, later than all ltimes before it, and one that is bad is not published`, async () => {
     await using store = await openStore(await place());
-    const system = new StoreSystemSource(store);
+    const system = new StoreTenantListSource(store);
     const clock = new StoreLogicalClock(store);
     const before = await clock.next();
     const projects = [
@@ -187,14 +187,14 @@ for (const { name, place } of databases.all) {
     assert.deepEqual([await system.ltime(), await system.read()], [first, published]);
     assert((await system.publish([])) > first);
     assert.deepEqual((await system.read()).tenants, []);
-    const roots = new StoreSystemSource(store, ['ci.yaml']);
+    const roots = new StoreTenantListSource(store, ['ci.yaml']);
     await roots.publish([{ name: 'a', projects: [{ project: 'p', extraPaths: ['drones.d/'] }] }]);
-    assert.throws(() => new StoreSystemSource(store, []), { code: 'ERR_INVALID_ARG', message: /roots is/ });
+    assert.throws(() => new StoreTenantListSource(store, []), { code: 'ERR_INVALID_ARG', message: /roots is/ });
   });
 
   test(`${name}: a list is never taken back with somebody's section`, async () => {
     await using store = await openStore(await place());
-    const system = new StoreSystemSource(store);
+    const system = new StoreTenantListSource(store);
     await storeErrorOf(
       store.readWrite('mine', async () => system.publish(listOf('a'))),
       'ERR_SECTION_NESTING',
@@ -211,7 +211,7 @@ for (const { name, place } of databases.all) {
     const before = await clock.next();
     await cache.write({ project: 'p', branch: 'main' }, { ltime: before, extraPaths: [], files: new Map() });
     await store.migrate({ '1-tenants': tenantTables, '2-tenants': tenantTables });
-    assert((await new StoreSystemSource(store).publish(listOf('a'))) > before);
+    assert((await new StoreTenantListSource(store).publish(listOf('a'))) > before);
     assert.deepEqual(await cache.projects(), ['p']);
   });
 }
