@@ -90,7 +90,7 @@ const LAYERS: readonly Layer[] = [
   {
     name: 'contracts',
     files: ['queue/task-queue.ts', 'queue/queue-options.ts', 'queue/events.ts', 'queue/thread/runner.ts'],
-    not: ['process/', 'wait/', 'endpoints', 'transfer', 'agent', 'plain agent', 'transports'],
+    not: ['process/', 'endpoints', 'transfer', 'agent', 'plain agent', 'transports'],
     because: 'they are what rounds, runners and users agree on, whichever way a round is run',
   },
   {

@@ -5,6 +5,7 @@ import { countLimit, func, integer, milliseconds, number, text, timeLimit } from
 import { group, Option, readOptions, type Settings, type Table } from '../option/option-table.js';
 import { type Log, logOption } from '../report/log.js';
 import { type StatsTarget, statsOption } from '../report/stats.js';
+import { MAX_LIMIT_MS } from '../wait/clock.js';
 import type { ThreadSettings } from './wire/messages.js';
 
 /** Options of every task queue. Times are on the monotonic clock; `Infinity` switches a limit off. */
@@ -154,17 +155,14 @@ export const KICK_OUT = {
   probeEveryMs: timeLimit()
     .or(30_000)
     // As good as never, and a moment that a Date can still show.
-    .as(everyMs => Math.min(everyMs, LONGEST_MS)),
+    .as(everyMs => Math.min(everyMs, MAX_LIMIT_MS)),
 } satisfies Table<KickOutOptions>;
 
 /** When a drone is kicked out. */
 export type KickOutSettings = Settings<typeof KICK_OUT>;
 
-/** Twelve days, as good as for ever. Agent and thread add their margins to a limit and set timers, which take 24 days. */
-const LONGEST_MS = 2 ** 30;
-
 export function offBeyondLongest(limitMs: number): number {
-  return limitMs > LONGEST_MS ? Infinity : limitMs;
+  return limitMs > MAX_LIMIT_MS ? Infinity : limitMs;
 }
 
 /**
@@ -181,7 +179,7 @@ const THREAD = {
   connectTimeoutMs: timeLimit().or(10_000).as(offBeyondLongest),
   killGraceMs: timeLimit()
     .or(2_000)
-    .as(graceMs => Math.min(graceMs, LONGEST_MS)),
+    .as(graceMs => Math.min(graceMs, MAX_LIMIT_MS)),
   linkSilenceMs: timeLimit().or(120_000).as(offBeyondLongest),
   keepaliveIntervalMs: timeLimit().or(15_000).as(offBeyondLongest),
   keepaliveCount: countLimit().or(3),
