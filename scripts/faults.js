@@ -46,7 +46,7 @@ function page(table) {
 Each line of this table is a test that makes the fault happen: on a real OpenSSH server where SSH is concerned, and on this
 machine as a drone where that applies. Beside the drone at fault healthy ones are at work in the same round of the same
 queue, and wherever the round goes on all of their results are complete and right. Each test holds the queue to what its
-line says, down to the calls in each list of the failure.
+line says, down to the calls in each list of the failure, and to five times the time that is promised.
 
 \`npm run faults\`, in a clone of the repository, runs them all, prints the table and writes this page.
 

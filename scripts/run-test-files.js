@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -14,6 +14,22 @@ const FILE_TIMEOUT_MS = 900_000;
 
 /** How long output of a file that has ended may still be on its way, ms. */
 const LAST_OUTPUT_MS = 1000;
+
+/**
+ * Leaders of the process groups of files that run: a terminal's Ctrl-C reaches only the runner's own group.
+ * @type {Set<number>}
+ */
+const running = new Set();
+
+/** @param {number} pid The leader's. */
+function killGroup(pid) {
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch (error) {
+    // It has just ended by itself.
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
+  }
+}
 
 const REPORTER = fileURLToPath(new URL('test-report.js', import.meta.url));
 
@@ -40,6 +56,12 @@ export async function runTestFiles(node, files, atOnce, print = console.log) {
   /** @type {FileRun[]} */
   const runs = [];
   const waiting = [...files.entries()];
+  const end = (/** @type {'SIGINT' | 'SIGTERM'} */ signal) => process.exit(128 + constants.signals[signal]);
+  const cleanUp = () => {
+    for (const pid of running) killGroup(pid);
+    rmSync(folder, { recursive: true, force: true });
+  };
+  process.on('exit', cleanUp).on('SIGINT', end).on('SIGTERM', end);
   const worker = async () => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
       const [at, file] = next;
@@ -51,7 +73,8 @@ export async function runTestFiles(node, files, atOnce, print = console.log) {
   try {
     await Promise.all(Array.from({ length: atOnce }, worker));
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    process.off('exit', cleanUp).off('SIGINT', end).off('SIGTERM', end);
+    cleanUp();
   }
   print(sums(runs));
   return runs;
@@ -79,15 +102,17 @@ async function runFile(node, file, report) {
     file,
   ];
   const child = spawn(node, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+  if (child.pid !== undefined) running.add(child.pid);
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', text => (output += text));
   let isTooLate = false;
   const timer = setTimeout(() => {
     isTooLate = true;
-    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+    if (child.pid !== undefined) killGroup(child.pid);
   }, FILE_TIMEOUT_MS);
   const closed = once(child, 'close');
   const [code, signal] = await once(child, 'exit');
+  if (child.pid !== undefined) running.delete(child.pid);
   clearTimeout(timer);
   // A process that a test left behind may hold the pipes; what the file itself wrote has come by now.
   await Promise.race([closed, delay(LAST_OUTPUT_MS, undefined, { ref: false })]);

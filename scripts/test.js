@@ -60,20 +60,18 @@ if (files.length === 0) throw new Error(`no test file has ${positionals.join(' o
 
 const runFolder = mkdtempSync(join(tmpdir(), 'drone-test-run-'));
 process.env['DRONE_TEST_RUN'] = runFolder;
-try {
-  const atOnce = FILES_PER_CPU * Math.max(2, availableParallelism());
-  const runs = await runTestFiles(process.execPath, files, atOnce);
-  if (!runs.every(isGood)) process.exitCode = 1;
-  else if (record) writeDurations(runs);
+process.on('exit', () => rmSync(runFolder, { recursive: true, force: true }));
 
-  if (full && positionals.length === 0) {
-    const contract = files.filter(path => path.startsWith(CONTRACT));
-    for (const major of OTHER_NODES) {
-      console.log(`\nThe contract suite under Node ${String(major)}:`);
-      const others = await runTestFiles(nodeBinary(major), contract, atOnce);
-      if (!others.every(isGood)) process.exitCode = 1;
-    }
+const atOnce = FILES_PER_CPU * Math.max(2, availableParallelism());
+const runs = await runTestFiles(process.execPath, files, atOnce);
+if (!runs.every(isGood)) process.exitCode = 1;
+else if (record) writeDurations(runs);
+
+if (full && positionals.length === 0) {
+  const contract = files.filter(path => path.startsWith(CONTRACT));
+  for (const major of OTHER_NODES) {
+    console.log(`\nThe contract suite under Node ${String(major)}:`);
+    const others = await runTestFiles(nodeBinary(major), contract, atOnce);
+    if (!others.every(isGood)) process.exitCode = 1;
   }
-} finally {
-  rmSync(runFolder, { recursive: true, force: true });
 }

@@ -35,7 +35,7 @@ export class Refreshes {
   readonly #metrics: Metrics;
   readonly #states: DroneStates;
   readonly #pidfiles: Pidfiles;
-  readonly #shutDown: AbortSignal;
+  readonly #closing: AbortSignal;
   #refresh: Refresh | undefined;
 
   constructor(
@@ -44,10 +44,10 @@ export class Refreshes {
     metrics: Metrics,
     states: DroneStates,
     pidfiles: Pidfiles,
-    shutDown: AbortSignal,
+    closing: AbortSignal,
   ) {
     this.#queue = queue;
-    this.#shutDown = shutDown;
+    this.#closing = closing;
     this.#settings = settings;
     this.#metrics = metrics;
     this.#states = states;
@@ -77,7 +77,7 @@ export class Refreshes {
         });
       }
     }
-    const limit = new Limit([signal, this.#shutDown]);
+    const limit = new Limit([signal, this.#closing]);
     const askedAtMs = this.#settings.clock.nowMs();
     let round;
     try {

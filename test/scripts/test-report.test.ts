@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 import { isGood, runTestFiles } from '../../scripts/run-test-files.js';
+import { isRunning } from '../support/processes-left.js';
+import { until } from '../support/until.js';
 
 const IMPORT = "import test, { describe, it } from 'node:test';\n";
 
@@ -74,6 +78,29 @@ for (const [name, program, sums] of RUNS) {
     assert.deepEqual(await run(program), { ...sums, isGood: false });
   });
 }
+
+test('a signal to the runner ends the processes of its files', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'test-report-'));
+  try {
+    const hanging = join(folder, 'a.test.mjs');
+    const pidFile = join(folder, 'pid');
+    const source = `import { writeFileSync, renameSync } from 'node:fs';
+      writeFileSync('${pidFile}.part', String(process.pid)); renameSync('${pidFile}.part', '${pidFile}');
+      test('hangs', () => new Promise(() => setInterval(() => {}, 1000)));`;
+    writeFileSync(hanging, IMPORT + source);
+    const runner = new URL('../../scripts/run-test-files.js', import.meta.url).href;
+    const program = `await (await import('${runner}')).runTestFiles(process.execPath, ['${hanging}'], 1)`;
+    const { NODE_TEST_CONTEXT: _, ...env } = process.env;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', program], { env, stdio: 'ignore' });
+    await until(() => existsSync(pidFile));
+    const pid = Number(readFileSync(pidFile, 'utf8'));
+    child.kill('SIGTERM');
+    assert.deepEqual(await once(child, 'exit'), [143, null]);
+    await until(() => !isRunning(pid));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
 
 test('a file whose tests all pass is good', async () => {
   const program = "describe('some', () => { it('runs', () => {}); });";
