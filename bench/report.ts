@@ -30,7 +30,7 @@ export function tableOf(rows: readonly Row[]): string {
     .join('\n');
 }
 
-export function readResults(): Row[] {
+function readResults(): Row[] {
   return existsSync(RESULTS) ? (JSON.parse(readFileSync(RESULTS, 'utf8')) as Row[]) : [];
 }
 

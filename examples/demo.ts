@@ -1,14 +1,12 @@
 // `npm run demo`: a scheduler ticks over this machine and six hosts behind real SSH. One call throws; one host dies in the
 // middle of a command and comes back. An audit checks that every batch ends as planned and that no call is lost. Exit
 // status 1 means that the audit failed, 2 that the arguments are wrong.
-import { subscribe } from 'node:diagnostics_channel';
 import { constants } from 'node:os';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import type { AnyDrone, Call, DroneErrorKind, DroneResults, RunResult } from 'drone-task-queue';
-import type { WorkerException, WorkerFinish } from 'drone-task-queue';
-import { DroneTaskQueueException, events, LocalDrone, SshDrone, ThreadedTaskQueue } from 'drone-task-queue';
+import { DroneTaskQueueException, events, LocalDrone, SshDrone, subscribe, ThreadedTaskQueue } from 'drone-task-queue';
 import { TickLoop } from 'drone-task-queue/scheduler';
 import { startSshServer } from 'drone-task-queue/testing';
 
@@ -33,7 +31,7 @@ for (const [at, server] of servers.entries()) drones.push(new SshDrone(`web${at 
 const names = drones.map(({ hostname }) => hostname);
 if (new Set(names).size < names.length) refuse(`--host: one host is given twice: ${names.join(', ')}`);
 
-const queue = new ThreadedTaskQueue({ name: 'demo' });
+const queue = new ThreadedTaskQueue({ name: 'demo', leftovers: 'drop' }); // each tick queues its calls anew
 
 const stop = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM'] as const) {
@@ -50,12 +48,10 @@ process.on('SIGUSR2', () => {
     console.log(`  ${drone.hostname}: in phase ${phase} for ${inPhaseMs.toFixed(0)} ms${next}`);
   }
 });
-subscribe(events.workerFinish, message => {
-  const { hostname, calls, tookMs } = message as WorkerFinish;
+subscribe(events.workerFinish, ({ hostname, calls, tookMs }) => {
   console.log(`  ${hostname}: ok, ${calls} calls in ${tookMs.toFixed(0)} ms`);
 });
-subscribe(events.workerException, message => {
-  const { hostname, error } = message as WorkerException;
+subscribe(events.workerException, ({ hostname, error }) => {
   console.log(`  ${hostname}: ${error.message}`);
 });
 
@@ -105,7 +101,7 @@ async function sabotage(tick: number): Promise<Record<string, DroneErrorKind>> {
   if (!web5 || !web6 || !server) return {};
   if (tick === 3) {
     web5.queueCall('copyFileOrDirectory', '/no-such-directory/file', '/tmp/copy');
-    web5.queueCall('run', 'echo cleaning up'); // does not start after a failure, so it runs in the next tick
+    web5.queueCall('run', 'echo cleaning up'); // does not start after a failure; see showFailures
     // The server dies as soon as the command is known to run.
     const onOutput = (): Promise<void> => server.pause().then(() => server.dropConnections());
     web6.with({ onOutput }).queueCall('run', 'echo running; sleep 60');
@@ -137,14 +133,17 @@ async function execute(tick: number): Promise<DroneResults | DroneTaskQueueExcep
 function showFailures({ name, code, message, failures, results }: DroneTaskQueueException): void {
   console.log(`\n${name} (${code}), with the results of ${results.size} other drones:`);
   console.log(message.replace(/^/gm, '  '));
-  for (const { hostname, completed, mayHaveRun, notStarted } of failures.values()) {
+  for (const [drone, { hostname, kind, completed, mayHaveRun, notStarted }] of failures) {
     console.log(`  ${hostname}: ${completed.length} completed`);
     for (const call of mayHaveRun) console.log(`    may have run: ${call.toString()}`);
-    for (const call of notStarted) console.log(`    not started, back in its queue: ${call.toString()}`);
+    const isKept = kind === 'call';
+    for (const call of notStarted)
+      console.log(`    not started, ${isKept ? 'queued again' : 'dropped'}: ${call.toString()}`);
+    if (isKept) drone.requeue(notStarted);
   }
 }
 
-/** Compares a round with the plan. An echo is back in its drone's queue, or may have run, or has its answer here. */
+/** Compares a round with the plan. An echo was dropped or queued again, or may have run, or has its answer here. */
 function audit(tick: string, round: DroneResults | DroneTaskQueueException, planned: Record<string, string>): void {
   const { failures, results } = round instanceof Map ? { failures: undefined, results: round } : round;
   for (const drone of drones) {
@@ -158,7 +157,8 @@ function audit(tick: string, round: DroneResults | DroneTaskQueueException, plan
   }
   awaited = awaited.filter(({ drone, text, call }) => {
     if (drone.getCalls().includes(call)) return true;
-    if (failures?.get(drone)?.mayHaveRun.includes(call)) return false;
+    const { mayHaveRun = [], notStarted = [] } = failures?.get(drone) ?? {};
+    if (mayHaveRun.includes(call) || notStarted.includes(call)) return false;
     const { stdout } = call.valueIn(round); // throws when the call is lost
     if (stdout !== `${text}\n`) problems.push(`${tick}, ${drone.hostname}: '${stdout}' instead of '${text}'`);
     return false;
@@ -180,7 +180,7 @@ function readArguments() {
     if (!/^[1-9]\d{0,3}$/.test(ticks)) refuse(`--ticks: expected a whole number from 1 to 9999, got '${ticks}'`);
     return { hosts: host, ticks: Number(ticks), ...given };
   } catch (error) {
-    return refuse((error as Error).message);
+    return refuse(error instanceof Error ? error.message : String(error));
   }
 }
 
@@ -190,8 +190,7 @@ function givenDrone(text: string): LocalDrone | SshDrone {
   const [, user, ipv6, host = ipv6, port = '22'] = parts ?? [];
   if (!host || Number(port) < 1 || Number(port) > 65_535) refuse(`--host: expected [user@]host[:port], got '${text}'`);
   const { identity, 'known-hosts': knownHosts, 'agent-command': agentCommand } = args;
-  const hostname = text.replace(/^.*@/, '');
-  return new SshDrone(hostname, { host, user, port: Number(port), identity, knownHosts, agentCommand });
+  return new SshDrone(host, { user, port: Number(port), identity, knownHosts, agentCommand });
 }
 
 function refuse(why: string): never {

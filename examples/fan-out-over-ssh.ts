@@ -3,7 +3,7 @@ import { SshDrone, ThreadedTaskQueue } from 'drone-task-queue';
 import { startSshServer } from 'drone-task-queue/testing';
 
 const servers = await Promise.all(Array.from({ length: 6 }, () => startSshServer()));
-// A host of yours: new SshDrone('web1.example.org', { user: 'deploy', identity: '~/.ssh/id_ed25519' })
+// Your own host: new SshDrone('web1.example.org', { user: 'deploy', identity: '~/.ssh/id_ed25519' })
 const drones = servers.map((server, at) => new SshDrone(`web${String(at + 1)}`, server.droneOptions()));
 const queue = new ThreadedTaskQueue({ name: 'fan_out', threads: 2 });
 

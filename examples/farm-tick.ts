@@ -2,8 +2,8 @@
 // commands that live on by themselves, and writes down what has ended. The scheduler may be killed at any moment: started
 // again, it finds what runs by the pidfiles that the store names, and every job runs once.
 //
-//   node --import tsx farm-tick.ts [folder]        the demonstration: runs the scheduler, kills it in the middle, checks
-//   node --import tsx farm-tick.ts --run <folder>  the scheduler itself
+//   farm-tick [folder]        the demonstration: runs the scheduler, kills it in the middle, checks
+//   farm-tick --run <folder>  the scheduler itself
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { LocalDrone, ThreadedTaskQueue } from 'drone-task-queue';
+import { DroneError, LocalDrone, ThreadedTaskQueue } from 'drone-task-queue';
 import { DroneManager, type PidfileId, TickLoop } from 'drone-task-queue/scheduler';
 import { type ReadWriteDb, Store } from 'drone-task-queue/store';
 import type { Kysely, Selectable } from 'kysely';
@@ -93,8 +93,8 @@ async function openStore(folder: string): Promise<Store<Farm>> {
 
 async function runScheduler(folder: string): Promise<void> {
   await using store = await openStore(folder);
-  await using queue = new ThreadedTaskQueue({ name: 'farm', threads: 1 });
-  // Five drones on one host, each with an agent of its own, as their variables differ; a farm of yours has SshDrones.
+  await using queue = new ThreadedTaskQueue({ name: 'farm', threads: 1, leftovers: 'drop' });
+  // Five drones on one host, each with an agent of its own, as their variables differ; your own farm has SshDrones.
   const drones = Array.from({ length: DRONES }, (_, at) => {
     const drone = new LocalDrone({ env: { DRONE: `drone-${String(at + 1)}` } });
     drone.maxProcesses = 2;
@@ -178,7 +178,11 @@ async function runScheduler(folder: string): Promise<void> {
       const { failedToStart } = await manager.executeActions({ signal }); // now they start
       if (failedToStart.length > 0) {
         await store.readWrite('fail jobs', async tx => {
-          for (const { id } of failedToStart) await endJob(tx, id, null);
+          for (const { id, error } of failedToStart) {
+            const isAway = error instanceof DroneError && error.kind !== 'call';
+            if (isAway) await requeueJob(tx, id);
+            else await endJob(tx, id, null);
+          }
         });
       }
       for (const job of notStarted) {
@@ -207,6 +211,16 @@ async function startJob(tx: ReadWriteDb<Farm>, { name, attempt }: Job, { hostnam
     .updateTable('job')
     .set({ state: 'started', attempt: attempt + 1, hostname, pidfile: path })
     .where('name', '=', name)
+    .execute();
+}
+
+/** Its drone was away, and it has certainly not started: the next tick chooses a drone anew. */
+async function requeueJob(tx: ReadWriteDb<Farm>, { hostname, path }: PidfileId): Promise<void> {
+  await tx
+    .updateTable('job')
+    .set({ state: 'queued' })
+    .where('hostname', '=', hostname)
+    .where('pidfile', '=', path)
     .execute();
 }
 
@@ -243,8 +257,8 @@ async function demonstrate(folder: string): Promise<void> {
   }
   first.kill('SIGKILL');
   await firstEnd;
-  const [status] = (await once(start(), 'exit')) as [number | null];
-  if (status !== 0) throw new Error(`the scheduler ended with ${String(status)}`);
+  const exit: readonly unknown[] = await once(start(), 'exit');
+  if (exit[0] !== 0) throw new Error(`the scheduler ended with ${String(exit[0])}`);
 
   const problems: string[] = [];
   const drones = new Set<string | undefined>();

@@ -1,22 +1,13 @@
 // A gate: changes go into their branches only when they have passed the jobs that their tenant's layout asks for, each on
 // top of those before it. Two tenants, `web` and `device`, share a library and have a repository of their own each. While
 // a job of `device` takes its time, `web` merges changes, has one refused that conflicts, and changes its own layout, once
-// by a change that is well and once by a commit that is not.
+// by a change that is well, for which the server is away at first, and once by a commit that is not.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DroneTaskQueue, LocalDrone } from 'drone-task-queue';
-import {
-  type ExecuteReport,
-  type JobAnswer,
-  MemoryJobSource,
-  type Merged,
-  type MergeItem,
-  type MergeReply,
-  RepoCache,
-  RepoExecutor,
-} from 'drone-task-queue/executor';
+import { MemoryJobSource, type MergeItem, type MergeReply, RepoCache, RepoExecutor } from 'drone-task-queue/executor';
 import { GitFileSource, ConfigLoader, MemoryLogicalClock, TenantLocks, TenantRegistry } from 'drone-task-queue/tenants';
 import { type Layout, type LayoutJob, yamlLayouts } from 'drone-task-queue/tenants/yaml';
 
@@ -89,13 +80,19 @@ for (const [project, files] of Object.entries(repositories)) {
   commit(project, files);
 }
 
+/** Whether the server of the repositories is; nothing listens at its URL then. */
+let isAway = false;
 const jobs = new MemoryJobSource();
 let deviceIsAtWork = (): void => undefined;
 const deviceStarted = new Promise<void>(resolve => {
   deviceIsAtWork = resolve;
 });
 const executor = new RepoExecutor({
-  cache: new RepoCache({ folder: join(folder, 'cache'), urlOf: (_, project) => join(folder, project) }),
+  cache: new RepoCache({
+    folder: join(folder, 'cache'),
+    urlOf: (_, project) => (isAway ? `git://127.0.0.1:1/${project}` : join(folder, project)),
+    git: { retryDelayMs: 10 }, // yours waits longer
+  }),
   jobs,
   host: 'here',
   workspaces: join(folder, 'workspaces'),
@@ -106,13 +103,6 @@ const executor = new RepoExecutor({
   },
   queueFor: () => new DroneTaskQueue(),
 });
-
-/** What a job answers with; one that could not be done at all is an error. */
-async function submit<T>(name: string, args: object): Promise<T> {
-  const answer: JobAnswer = await jobs.submit(name, args);
-  if (!answer.ok) throw new Error(`${name}: ${answer.error.message}`);
-  return answer.value as T;
-}
 
 const tenants = {
   web: ['library', 'site'],
@@ -144,15 +134,15 @@ function jobNames(tenant: TenantName): string {
   return (registry.tenant(tenant)?.layout?.layout.jobs ?? []).map(({ name }) => name).join(', ');
 }
 
-/** What became of a change, or of one of its jobs. */
+/** What became of a change, or of one of its jobs. Open: something else than the change kept it from being tried. */
 interface Verdict {
-  readonly isGood: boolean;
+  readonly is: 'good' | 'bad' | 'open';
   readonly text: string;
 }
 
 /** Runs a job on what was merged; its other projects are as their branches are. */
-async function run(job: LayoutJob, { project }: MergeItem, { branches, repoState }: Merged): Promise<Verdict> {
-  const report = await submit<ExecuteReport>('executor:execute', {
+async function run(job: LayoutJob, { project }: MergeItem, { branches, repoState }: MergeReply): Promise<Verdict> {
+  const answer = await jobs.submit('executor:execute', {
     projects: [...new Set([project, ...job.projects])].map(
       name => branches.find(one => one.project === name) ?? { connection: 'local', project: name, branch: 'main' },
     ),
@@ -162,36 +152,65 @@ async function run(job: LayoutJob, { project }: MergeItem, { branches, repoState
     repoState,
     label: job.labels.join(' ') || undefined,
   });
-  const said = report.commands.map(({ result }) => result.stdout.trim()).filter(text => text !== '');
-  return { isGood: report.succeeded, text: `${job.name}: ${said.join(', ')}` };
+  const report = answer.ok ? answer.value : answer.error.report;
+  // It could not begin, or its drone has failed.
+  if (!answer.ok && (report === undefined || answer.error.isTransient)) {
+    return { is: 'open', text: `${job.name}: ${String(answer.error.code)}` };
+  }
+  const said = report?.commands.map(({ result }) => result.stdout.trim()).filter(text => text !== '') ?? [];
+  return { is: answer.ok ? 'good' : 'bad', text: `${job.name}: ${said.join(', ')}` };
 }
 
 /** Merges a change on top of those before it, which are not in their branches yet, and runs its jobs on that. */
 async function attempt(tenant: TenantName, before: readonly MergeItem[], change: MergeItem): Promise<Verdict> {
   const layout = registry.tenant(tenant)?.layout?.layout;
-  const merge = await submit<MergeReply>('merger:merge', { items: [...before, change] });
-  if (!merge.merged) {
-    const conflict = merge.reason.split('\n').find(line => line.startsWith('CONFLICT'));
-    return { isGood: false, text: conflict ?? merge.reason };
+  const merge = await jobs.submit('merger:merge', { items: [...before, change] });
+  if (!merge.ok) {
+    const { code, item, paths = [] } = merge.error;
+    // A conflict of an earlier change says nothing about this one, nor does a server that is away.
+    const isItsOwn = code === 'ERR_MERGE_CONFLICT' && item === before.length;
+    return isItsOwn ? { is: 'bad', text: `conflict in ${paths.join(', ')}` } : { is: 'open', text: String(code) };
   }
-  const verdicts = await Promise.all((layout?.jobsFor(change, 'gate') ?? []).map(async job => run(job, change, merge)));
-  await submit(`executor:release:${merge.host}`, { branches: merge.branches });
-  return { isGood: verdicts.every(({ isGood }) => isGood), text: verdicts.map(({ text }) => text).join('; ') };
+  const { host, branches } = merge.value;
+  const wanted = layout?.jobsFor(change, 'gate') ?? [];
+  const verdicts = await Promise.all(wanted.map(async job => run(job, change, merge.value)));
+  await jobs.submit(`executor:release:${host}`, { branches });
+  const worst = (['bad', 'open'] as const).find(one => verdicts.some(({ is }) => is === one));
+  return { is: worst ?? 'good', text: verdicts.map(({ text }) => text).join('; ') };
 }
 
-/** All changes are tried at once, each as if those before it were good. Where one is not, those after it are tried anew. */
+const MAX_TRIES = 5;
+
+/**
+ * All changes are tried at once, each as if those before it were good. Where one is not, or is open, those after it are tried
+ * anew. One that stays open is left for people to look at: it is not refused.
+ */
 async function gate(tenant: TenantName, ...changes: readonly MergeItem[]): Promise<void> {
   let queue = changes;
+  let tries = 0;
   while (queue.length > 0) {
     const verdicts = await Promise.all(queue.map(async (one, at) => attempt(tenant, queue.slice(0, at), one)));
-    const bad = verdicts.findIndex(({ isGood }) => !isGood);
-    const decided = bad === -1 ? queue.length : bad + 1;
-    for (const [at, { project, ref }] of queue.slice(0, decided).entries()) {
-      if (at !== bad) git(project, 'merge', '--no-edit', ref);
-      console.log(`${tenant} ${ref} ${at === bad ? 'refused' : 'merged'}: ${String(verdicts[at]?.text)}`);
+    const firstNotGood = verdicts.findIndex(({ is }) => is !== 'good');
+    const good = queue.slice(0, firstNotGood === -1 ? queue.length : firstNotGood);
+    for (const [at, { project, ref }] of good.entries()) {
+      git(project, 'merge', '--no-edit', ref);
+      console.log(`${tenant} ${ref} merged: ${String(verdicts[at]?.text)}`);
     }
-    queue = queue.slice(decided);
+    const [next, verdict] = [queue[good.length], verdicts[good.length]];
+    if (next === undefined || verdict === undefined) return;
+    tries = good.length > 0 ? 1 : tries + 1;
+    const isTriedAgain = verdict.is === 'open' && tries < MAX_TRIES;
+    const what = verdict.is === 'bad' ? 'refused' : isTriedAgain ? 'is tried again' : 'stays open';
+    console.log(`${tenant} ${next.ref} ${what}: ${verdict.text}`);
+    queue = queue.slice(isTriedAgain ? good.length : good.length + 1);
+    if (isTriedAgain) await outageEnds();
+    else tries = 0;
   }
+}
+
+/** Yours waits, longer each time. */
+async function outageEnds(): Promise<void> {
+  isAway = false;
 }
 
 /** After something was merged into it. */
@@ -216,13 +235,14 @@ await gate(
   change('site', 'footer', { footer: 'Goodbye\n' }),
 );
 
-// A layout changes as anything else does: by a change that has passed the jobs.
+// A layout changes as anything else does: by a change that has passed the jobs, when the server is back.
+isAway = true;
 await gate('web', change('site', 'spelling', { 'drones.yaml': siteConfig('page, spelling', SPELLING) }));
 await reconfigureSite();
 const isAtWork = await Promise.race([device.then(() => false), Promise.resolve(true)]);
 console.log(`web has the jobs ${jobNames('web')}; device is ${isAtWork ? 'still' : 'no longer'} at work`);
 
-// Somebody goes around the gate: what is broken is told, and the layout before it stays in use.
+// A commit goes around the gate: the fault is reported, and the layout before it stays in use.
 commit('site', { 'drones.yaml': siteConfig('page, speling', SPELLING) });
 await reconfigureSite();
 await gate('web', change('site', 'typo', { page: 'Helo, world\n' }));

@@ -1,5 +1,5 @@
 // Output while a command runs: as a loop over one call, and as a function for the calls of many drones. Either way the
-// command waits for whoever takes its output, so that memory stays bounded however much it writes.
+// command waits for the reader of its output, so that memory stays bounded however much it writes.
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { LocalDrone, type OutputChunk, ThreadedTaskQueue } from 'drone-task-queue';

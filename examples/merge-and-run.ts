@@ -1,19 +1,11 @@
 // Changes of two repositories are merged speculatively, each on top of the ones before it; a job runs its commands on what
-// came out. A change that conflicts is refused with git's words, and nothing of it is left.
+// came out. A change that conflicts is refused with the files at fault, and nothing of it is left.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DroneTaskQueue, LocalDrone } from 'drone-task-queue';
-import {
-  MemoryJobSource,
-  RepoCache,
-  RepoExecutor,
-  type ExecuteReport,
-  type JobAnswer,
-  type MergeItem,
-  type MergeReply,
-} from 'drone-task-queue/executor';
+import { MemoryJobSource, RepoCache, RepoExecutor, type MergeItem } from 'drone-task-queue/executor';
 
 const folder = mkdtempSync(join(tmpdir(), 'merge-and-run-'));
 
@@ -59,27 +51,22 @@ const executor = new RepoExecutor({
   queueFor: () => new DroneTaskQueue(),
 });
 
-function valueOf(answer: JobAnswer): unknown {
-  if (answer.ok) return answer.value;
-  throw new Error(answer.error.message);
-}
-
 for (let many = 1; many <= changes.length; many++) {
   const items = changes.slice(0, many);
-  const merge = valueOf(await jobs.submit('merger:merge', { items })) as MergeReply;
+  const merge = await jobs.submit('merger:merge', { items });
   const ref = String(items.at(-1)?.ref);
-  if (!merge.merged) {
-    console.log(`${ref}: refused: ${merge.reason.split('\n').find(line => line.startsWith('CONFLICT')) ?? ''}`);
+  if (!merge.ok) {
+    const { paths, message } = merge.error;
+    console.log(`${ref}: refused: ${paths === undefined ? message : `conflict in ${paths.join(', ')}`}`);
     continue;
   }
-  const job = {
-    projects: merge.branches,
-    commands: ['cat local/*/version', 'ls local/*/'],
-    repoState: merge.repoState,
-  };
-  const report = valueOf(await jobs.submit('executor:execute', job)) as ExecuteReport;
+  const { branches, repoState } = merge.value;
+  const commands = ['cat local/*/version', 'ls local/*/'];
+  const run = await jobs.submit('executor:execute', { projects: branches, commands, repoState });
+  const report = run.ok ? run.value : run.error.report;
+  if (report === undefined) throw new Error(`${ref} did not run`, { cause: run });
   const output = report.commands.map(({ result }) => result.stdout.trim().replaceAll(/\s+/g, ' ')).join('; ');
-  console.log(`${ref}: ${report.succeeded ? 'good' : 'bad'}: ${output}`);
+  console.log(`${ref}: ${run.ok ? 'good' : 'bad'}: ${output}`);
 }
 
 await executor.close();

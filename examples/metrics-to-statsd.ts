@@ -1,8 +1,7 @@
 // Metrics to a StatsD server, here a UDP socket that prints them; log lines and events besides.
 import { createSocket } from 'node:dgram';
-import { subscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
-import { events, LocalDrone, type RoundEnd, ThreadedTaskQueue } from 'drone-task-queue';
+import { events, LocalDrone, subscribe, ThreadedTaskQueue } from 'drone-task-queue';
 import { FakeDrone } from 'drone-task-queue/testing';
 
 const received = new Set<string>();
@@ -11,8 +10,7 @@ const sink = createSocket('udp4', datagram => {
 }).bind(0, '127.0.0.1');
 await once(sink, 'listening');
 
-subscribe(events.roundEnd, message => {
-  const { results, failures } = message as RoundEnd;
+subscribe(events.roundEnd, ({ results, failures }) => {
   console.log(`event: round of ${String(results + failures)} drones, ${String(failures)} failed`);
 });
 const drop = (): void => undefined;

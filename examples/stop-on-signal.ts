@@ -14,12 +14,12 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 }
 
 const server = await startSshServer();
-// A host of yours: new SshDrone('web1.example.org', { user: 'deploy', identity: '~/.ssh/id_ed25519' })
+// Your own host: new SshDrone('web1.example.org', { user: 'deploy', identity: '~/.ssh/id_ed25519' })
 const drones = [new SshDrone('web1', server.droneOptions()), new LocalDrone()];
 // From TERM to KILL for commands that do not end by themselves.
 const queue = new ThreadedTaskQueue({ killGraceMs: 1000 });
 
-// Here, somebody presses Ctrl-C once the tests run on both drones.
+// Here, a user presses Ctrl-C once the tests run on both drones.
 let testing = 0;
 const onOutput = (): void => {
   testing += 1;

@@ -12,7 +12,7 @@ import {
   type TenantListSource,
 } from 'drone-task-queue/tenants';
 
-// The repositories; yours are read with git, or over the API of whoever keeps them.
+// The repositories; yours are read with git, or over the API of their server.
 const repositories = new Map([
   ['base', new Map([['drones.yaml', 'lint: npm run lint']])],
   ['web', new Map([['drones.yaml', 'test: npm test']])],

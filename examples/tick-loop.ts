@@ -3,17 +3,17 @@
 import { DroneTaskQueueException, LocalDrone, ThreadedTaskQueue } from 'drone-task-queue';
 import { TickLoop } from 'drone-task-queue/scheduler';
 
-const queue = new ThreadedTaskQueue({ name: 'refresh' });
+// Each tick queues its calls anew: those that a drone missed while it was down are dropped, or they would pile up.
+const queue = new ThreadedTaskQueue({ name: 'refresh', leftovers: 'drop' });
 const drones = [new LocalDrone()];
 
 const loop = new TickLoop(
   async ({ tick, signal }) => {
     const disks = drones.map(drone => drone.queueCall('run', 'df -P / | tail -n 1'));
-    // With `wait: false` this resolves as soon as the round is on its way.
-    await queue.execute(drones, { wait: false, signal });
+    const round = queue.start(drones, { signal });
     console.log(`tick ${String(tick)}: waiting for ${String(queue.inFlight().length)} drone`);
     try {
-      const results = await queue.getResults();
+      const results = await round.results();
       for (const disk of disks) console.log(`tick ${String(tick)}: ${disk.valueIn(results).stdout.trim()}`);
     } catch (error) {
       // A failed round is a report and no end of the loop: the results of the good drones are in `error.results`.

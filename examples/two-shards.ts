@@ -2,7 +2,7 @@
 // master and tells it what became of them. Master and shards may be killed at any moment: every job runs once, and the
 // master hears of it.
 //
-//   node --import tsx two-shards.ts [folder]   starts a master and two shards, kills one of each in the middle, and checks
+//   two-shards [folder]   starts a master and two shards, kills one of each in the middle, and checks
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { LocalDrone, ThreadedTaskQueue } from 'drone-task-queue';
+import { DroneError, LocalDrone, ThreadedTaskQueue } from 'drone-task-queue';
 import { DroneManager, type PidfileId, TickLoop } from 'drone-task-queue/scheduler';
 import {
   completeEntry,
@@ -65,8 +65,8 @@ async function runShard(folder: string, shardHostname: string, url: string, toke
     log,
   });
 
-  await using queue = new ThreadedTaskQueue({ name: shardHostname, threads: 1 });
-  // All hosts of this farm are this machine; a farm of yours has an SshDrone for each.
+  await using queue = new ThreadedTaskQueue({ name: shardHostname, threads: 1, leftovers: 'drop' });
+  // All hosts of this farm are this machine; your own farm has an SshDrone for each.
   const drone = new LocalDrone();
   drone.maxProcesses = HOSTS_PER_RACK;
   // No need to wait until a command that may have started cannot start any more: `forbid` sees to that.
@@ -153,11 +153,15 @@ async function runShard(folder: string, shardHostname: string, url: string, toke
     const makeFolder = { env: { PIDFILE: pidfileOf(entry).path } };
     const { exitCode } = await queue.call(drone, 'run', 'mkdir -p "$PIDFILE"', makeFolder);
     if (exitCode !== 0) return; // it has a pidfile by now
+    await queueAgain(entry);
+    manager.unregisterPidfile(pidfileOf(entry));
+  }
+
+  async function queueAgain(entry: Entry): Promise<void> {
     const waiting = { status: 'Queued', active: 0 as const, host_id: null, started_on: null };
     await store.readWrite('queue again', tx =>
       tx.updateTable('farm_queue_entry').set(waiting).where('id', '=', entry.id).execute(),
     );
-    manager.unregisterPidfile(pidfileOf(entry));
   }
 
   const scheduler = new TickLoop(
@@ -176,8 +180,12 @@ async function runShard(folder: string, shardHostname: string, url: string, toke
         if (state?.kind === 'not-started') notStarted.push(entry);
       }
       const { failedToStart } = await manager.executeActions({ signal });
-      for (const { id } of failedToStart) {
-        for (const entry of await entries(true)) if (pidfileOf(entry).path === id.path) await endEntry(entry, null);
+      for (const { id, error } of failedToStart) {
+        const entry = (await entries(true)).find(each => pidfileOf(each).path === id.path);
+        if (!entry) continue;
+        const isAway = error instanceof DroneError && error.kind !== 'call';
+        if (isAway) await queueAgain(entry);
+        else await endEntry(entry, null);
       }
       for (const entry of notStarted) await forbid(entry);
     },
@@ -213,9 +221,9 @@ class Program {
 
   /** What it prints first. */
   async says(): Promise<string> {
-    if (!this.#child.stdout) throw new Error('its stdout is no pipe');
-    const [text] = (await once(this.#child.stdout, 'data')) as [Buffer];
-    return text.toString();
+    if (!this.#child.stdout) throw new Error('its stdout is not a pipe');
+    const written: readonly unknown[] = await once(this.#child.stdout, 'data');
+    return String(written[0]);
   }
 
   async kill(): Promise<void> {
@@ -232,8 +240,8 @@ class Program {
   async end(): Promise<void> {
     const exit = once(this.#child, 'exit');
     this.#child.kill('SIGTERM');
-    const [status] = (await exit) as [number | null];
-    if (status !== 0) throw new Error(`${this.#args.join(' ')} ended with ${String(status)}`);
+    const end: readonly unknown[] = await exit;
+    if (end[0] !== 0) throw new Error(`${this.#args.join(' ')} ended with ${String(end[0])}`);
   }
 
   destroy(): void {

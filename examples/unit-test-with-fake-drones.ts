@@ -33,7 +33,7 @@ test('only unhealthy drones are restarted', async () => {
   assert.deepEqual(ill.batches.flat().at(-1), { method: 'restart', args: [] });
 });
 
-test('drones that refuse, die or hang are named and keep nobody waiting', async () => {
+test('drones that refuse, die or hang are named and delay no other drone', async () => {
   const ill = fake('web1', false);
   const [refusing, dying, hanging] = [fake('web2', true), fake('web3', true), fake('web4', true)];
   refusing.misbehave('refuse');

@@ -1,6 +1,6 @@
-// Builds dist/: the library with tsc, and the agent as one file with esbuild.
+// Builds dist/: the library with tsc; the agent as one file, and the examples as JavaScript, with esbuild.
 import { execFileSync } from 'node:child_process';
-import { rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
@@ -23,3 +23,13 @@ const agent = await build({
 // As it is sent, so that no thread has to compress it.
 const { bundleInput } = await import('../dist/queue/agent/loader.js');
 for (const { contents } of agent.outputFiles) writeFileSync('dist/agent.bundle', bundleInput(contents));
+
+// Node strips no types from files in node_modules, where users run them.
+const examples = readdirSync('examples').filter(name => name.endsWith('.ts'));
+await build({
+  entryPoints: examples.map(name => `examples/${name}`),
+  outdir: 'dist/examples',
+  platform: 'node',
+  target: 'node20',
+  format: 'esm',
+});

@@ -1,10 +1,14 @@
 // Checks the tarball as its users get it: what is in it, that every entry point can be imported, required and compiled
-// against in an empty project, and that the first program of the README works there as it stands.
+// against in an empty project, and that the examples and the programs of README and docs work there as they stand.
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { docPrograms } from './doc-blocks.js';
 import { EmptyProject } from './empty-project.js';
+import { markdownPages } from './markdown.js';
+import { exampleNames, problemOfExample } from './run-examples.js';
+import { runPrograms } from './run-programs.js';
 
 /** The strictest that a user may have; with skipLibCheck off, types of packages that we do not install show. */
 const STRICT = {
@@ -18,14 +22,13 @@ const STRICT = {
   skipLibCheck: false,
   noEmit: true,
 };
+/** The oldest that the README promises. */
+const OLDEST_TYPESCRIPT = 'oldest-typescript@npm:typescript@5.7';
+const EXAMPLES = exampleNames();
 const MUST_HAVE = [
+  ...EXAMPLES.flatMap(name => [`examples/${name}.ts`, `dist/examples/${name}.js`]),
   'LICENSE',
-  'README.md',
-  'ARCHITECTURE.md',
-  'CHANGELOG.md',
-  'docs/decisions.md',
-  'docs/faults.md',
-  'docs/options.md',
+  ...markdownPages().filter(page => page !== 'CONTRIBUTING.md'),
   'package.json',
   'dist/agent.bundle',
   'dist/index.js',
@@ -66,17 +69,11 @@ function checkContents(installed) {
   ]);
 }
 
-/** The first block of TypeScript in the README. */
-function firstProgram() {
-  const block = /^```ts\n(.*?)^```$/ms.exec(readFileSync('README.md', 'utf8'))?.[1];
-  if (block === undefined) throw new Error('README.md has no ```ts block: its first one is run here, as users do');
-  return block;
-}
-
-const project = new EmptyProject();
+const project = new EmptyProject([OLDEST_TYPESCRIPT]);
 try {
   const installed = join(project.folder, 'node_modules', 'drone-task-queue');
-  const { exports: entries, scripts = {} } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'));
+  const manifest = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'));
+  const { exports: entries, scripts = {} } = manifest;
   const specifiers = Object.keys(entries)
     .filter(key => key !== './package.json')
     .map(key => join('drone-task-queue', key));
@@ -84,6 +81,8 @@ try {
   checkContents(installed);
   const atInstall = INSTALL_SCRIPTS.filter(name => name in scripts).map(name => `it has a script "${name}"`);
   report('nothing runs at install', atInstall);
+  const missing = ['repository', 'homepage', 'bugs'].filter(name => !(name in manifest)).map(name => `no "${name}"`);
+  report('package.json says where the project lives', missing);
   runTool('publint', ['run', project.tarball, '--strict']);
   runTool('attw', [project.tarball, '--profile', 'esm-only']);
 
@@ -97,11 +96,24 @@ try {
   const consumer = specifiers.map((specifier, index) => `import * as entry${String(index)} from '${specifier}';\n`);
   const used = specifiers.map((_, index) => `entry${String(index)}`).join(', ');
   project.write('consumer.ts', `${consumer.join('')}console.log([${used}].length);\n`);
-  project.write('readme.ts', firstProgram());
-  project.write('tsconfig.json', JSON.stringify({ compilerOptions: STRICT, files: ['consumer.ts', 'readme.ts'] }));
-  reportRun('compile against every entry point', project.node(['node_modules/typescript/bin/tsc', '-p', '.']));
+  const copies = EXAMPLES.map(name => `${name}.ts`);
+  for (const name of copies) project.write(name, readFileSync(join(installed, 'examples', name), 'utf8'));
+  const programs = docPrograms().map(({ title, text }) => ({ name: `${title.replace(/\W/g, '_')}.ts`, text }));
+  for (const { name, text } of programs) project.write(name, text);
+  const files = ['consumer.ts', ...copies, ...programs.map(({ name }) => name)];
+  project.write('tsconfig.json', JSON.stringify({ compilerOptions: STRICT, files }));
+  for (const compiler of ['typescript', 'oldest-typescript']) {
+    const run = project.node([`node_modules/${compiler}/bin/tsc`, '-p', '.']);
+    reportRun(`compile against every entry point, the examples and programs, with ${compiler}`, run);
+  }
   reportRun('run drone-shard', project.node([join('node_modules', '.bin', 'drone-shard'), '--help']));
-  reportRun('run the first program of the README', project.node(['--import=tsx', 'readme.ts']));
+  for (const name of EXAMPLES) {
+    const problem = problemOfExample(project, name);
+    report(`run the example ${name}`, problem === undefined ? [] : [problem]);
+  }
+  await runPrograms(project, [], (title, problem) =>
+    report(`run the program ${title}`, problem === undefined ? [] : [problem]),
+  );
 } finally {
   project.remove();
 }

@@ -1,12 +1,12 @@
-// An empty project of somebody else's, with the packed package installed in it and nothing of this checkout in reach.
+// An empty project of a user, with the packed package installed in it and nothing of this checkout in reach.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const RUN_TIMEOUT_MS = 60_000;
+const RUN_TIMEOUT_MS = 300_000;
 
 /**
  * @typedef {object} Run
@@ -28,8 +28,11 @@ export class EmptyProject {
   /** @readonly @type {string} */
   tarball;
 
-  /** Packs and installs. The install runs no script, so that nothing in it can come from a native build. */
-  constructor() {
+  /**
+   * Packs and installs. The install runs no script, so that nothing in it can come from a native build.
+   * @param {readonly string[]} more packages beside those that examples and type checks need
+   */
+  constructor(more = []) {
     const packs = join(this.folder, 'packed');
     mkdirSync(packs);
     execFileSync('npm', ['pack', '--silent', '--ignore-scripts', '--pack-destination', packs], {
@@ -37,7 +40,7 @@ export class EmptyProject {
       stdio: ['ignore', 'ignore', 'inherit'],
     });
     this.tarball = join(packs, String(readdirSync(packs)[0]));
-    this.write('package.json', '{ "name": "somebody-elses", "private": true, "type": "module" }\n');
+    this.write('package.json', '{ "name": "users-project", "private": true, "type": "module" }\n');
     const install = [
       'install',
       '--ignore-scripts',
@@ -46,25 +49,30 @@ export class EmptyProject {
       '--prefer-offline',
       this.tarball,
       ...TOOLS,
+      ...more,
     ];
     execFileSync('npm', install, { cwd: this.folder, stdio: ['ignore', 'ignore', 'inherit'] });
   }
 
   /** @param {string} name @param {string} text */
   write(name, text) {
-    writeFileSync(join(this.folder, name), text);
+    const path = join(this.folder, name);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, text);
   }
 
   /**
-   * Runs Node, at most 60 s. The output goes through files: a pipe would be waited for as long as any grandchild holds it.
+   * Runs Node, at most 5 minutes. The output goes through files: a pipe would be waited for as long as any grandchild holds it.
    * @param {readonly string[]} args
+   * @param {{ directory?: string, env?: NodeJS.ProcessEnv }} where a directory of the project; the environment
    * @returns {Run}
    */
-  node(args) {
+  node(args, { directory = '.', env = process.env } = {}) {
     const paths = [join(this.folder, 'stdout.txt'), join(this.folder, 'stderr.txt')];
     const [stdout, stderr] = paths.map(path => openSync(path, 'w'));
     const { status, signal, error } = spawnSync(process.execPath, args, {
-      cwd: this.folder,
+      cwd: join(this.folder, directory),
+      env,
       stdio: ['ignore', stdout, stderr],
       timeout: RUN_TIMEOUT_MS,
       killSignal: 'SIGKILL',

@@ -1,4 +1,4 @@
-// How examples/expected/*.txt say what an example prints: line by line, in order.
+// How examples/expected/*.txt, and the blocks of text behind programs of the docs, say what is printed: line by line, in order.
 //
 //   text      exactly this line
 //   /regex/   a line that the expression matches as a whole

@@ -11,6 +11,7 @@ export const RECORDED = new URL('test/recorded/surface.json', ROOT);
 
 const METRICS = [
   'active_processes',
+  'carried_over',
   'deserialization_failures',
   'failures',
   'heartbeat',

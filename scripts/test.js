@@ -19,7 +19,7 @@ const DURATIONS = 'test/durations.json';
 /** Under the Node that runs this, the suite runs anyway. */
 const OTHER_NODES = [22, 24, 26];
 /** Tests wait more than they compute. */
-const FILES_PER_CPU = 2;
+const FILES_PER_CPU = 3;
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 const { values, positionals } = parseArgs({

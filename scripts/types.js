@@ -3,6 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { withBlocks } from './doc-blocks.js';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 
@@ -12,9 +13,14 @@ function hasSources(folder) {
 }
 
 const folders = readdirSync('.').filter(name => existsSync(`${name}/tsconfig.json`) && hasSources(name));
-for (const folder of ['.', ...folders]) {
+/** @param {string} folder @param {string} title */
+function check(folder, title) {
   const { status, error } = spawnSync('node_modules/.bin/tsc', ['-p', folder, '--noEmit'], { stdio: 'inherit' });
   if (error) throw error;
-  console.log(`${status === 0 ? 'ok    ' : 'FAILED'} ${folder === '.' ? 'src' : folder}`);
+  console.log(`${status === 0 ? 'ok    ' : 'FAILED'} ${title}`);
   if (status !== 0) process.exitCode = 1;
 }
+
+check('.', 'src');
+for (const folder of folders) check(folder, folder);
+withBlocks(folder => check(folder, 'blocks of the docs'));

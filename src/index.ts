@@ -5,7 +5,7 @@
  *       ─► [worker thread: thread ─► dispatcher ─► link ─► transport] ─► [drone: agent ─► utility]
  *       ─► back as frames to the ledger ─► DroneResults, or DroneTaskQueueException
  */
-export { AnyDrone, compareLoad, Drone, type CallQueuer } from './queue/drone/drone.js';
+export { AnyDrone, compareLoad, Drone, type CallQueuer, type CallTarget } from './queue/drone/drone.js';
 export { LocalDrone, type LocalDroneOptions } from './queue/drone/local-drone.js';
 export { type FromSshConfigOptions, SshDrone, type SshDroneOptions } from './queue/drone/ssh-drone.js';
 export type { AlgorithmOptions } from './queue/transport/ssh/algorithms.js';
@@ -13,7 +13,15 @@ export type { AnswerOptions, KeyboardChallenge } from './queue/transport/ssh/pro
 export type { AgentUse, HostKeys, SshOptions } from './queue/transport/ssh/ssh-endpoint.js';
 export { getDrone } from './queue/drone/get-drone.js';
 
-export type { Call, CallOptions } from './queue/drone/call.js';
+export {
+  type Call,
+  type CallDefaults,
+  type CallOptions,
+  type CallValue,
+  type DroneValues,
+  entriesOf,
+  type TransferProgress,
+} from './queue/drone/call.js';
 export type { OutputChunk } from './queue/drone/call-output.js';
 export type {
   MethodArgs,
@@ -39,9 +47,10 @@ export type {
   DroneWorker,
   RoundOptions,
   RoundOutcome,
+  StartedRound,
   TaskQueue,
 } from './queue/task-queue.js';
-export type { KickOutOptions, RetryOptions, StopOn, TaskQueueOptions } from './queue/queue-options.js';
+export type { KickOutOptions, LeftoversRule, RetryOptions, StopOn, TaskQueueOptions } from './queue/queue-options.js';
 export type { KickedOut } from './queue/round/kick-out.js';
 export { DroneTaskQueue } from './queue/drone-task-queue.js';
 export { ThreadedTaskQueue, type ThreadedTaskQueueOptions } from './queue/threaded-task-queue.js';
@@ -50,6 +59,7 @@ export type { Phase } from './queue/wire/messages.js';
 
 export {
   DroneError,
+  type DroneErrorCauseCode,
   type DroneErrorFacts,
   type DroneResults,
   DroneTaskQueueException,
@@ -57,8 +67,9 @@ export {
 } from './queue/drone/drone-error.js';
 export type { DroneErrorKind } from './queue/drone/error-kinds.js';
 
+export type { Subscribe } from './report/channel.js';
 export type { Log } from './report/log.js';
-export type { StatsClient, StatsServer, StatsTarget } from './report/stats.js';
+export type { StatsClient, StatsServer, StatsTarget } from './report/metrics-target.js';
 export {
   type DroneKickedOut,
   type DroneReadmitted,
@@ -67,6 +78,7 @@ export {
   type EventMessages,
   type EventName,
   events,
+  subscribe,
   type FileProgress,
   type LinkClose,
   type LinkOpen,

@@ -53,7 +53,7 @@ for (const [name, text] of UPWARD) {
 test('a file without a layer, and an import of a file that is not there, are breaches', () => {
   assert.deepEqual(layerBreaches([file('new.ts'), file('low.ts', "import a from '../package.json';")], LAYERS), [
     "new.ts is in no layer: say in the table where it stands on a call's way",
-    'low.ts imports ../package.json, which is no source file in a layer',
+    'low.ts imports ../package.json, which is not a source file in a layer',
   ]);
 });
 
@@ -74,7 +74,7 @@ test('a table that excludes what is not there is a breach', () => {
   const secret = file('low/secret.ts');
   assert.deepEqual(tableBreaches([secret], LAYERS), []);
   assert.deepEqual(tableBreaches([], LAYERS), [
-    'layer high excludes low/secret.ts, which is no file, and no layer before it in the table',
+    'layer high excludes low/secret.ts, which is neither a file nor a layer before it in the table',
   ]);
 });
 
@@ -96,7 +96,7 @@ test('a package is refused outside of its files, and one that no rule knows ever
   assert.deepEqual(packageBreaches([file('ssh/a.ts', text)], rules), []);
   assert.deepEqual(packageBreaches([file('a.ts', text), file('b.ts', "import 'ssh2-streams';")], rules), [
     'a.ts imports ssh2, which only ssh/ may, because so it is',
-    'b.ts imports ssh2-streams, which is no dependency in the table',
+    'b.ts imports ssh2-streams, which is not a dependency in the table',
   ]);
 });
 
@@ -132,7 +132,7 @@ test('packages in declarations are found along imports from the entry points, an
 test('a word that the glossary has another for is named with its line', () => {
   const rules = [{ word: /\bhost ?pool\b/i, say: 'say drones' }];
   assert.deepEqual(wordBreaches([file('a.ts', 'const a = 1;\nlet hostPool;\n')], rules), [
-    'a.ts:2: "hostPool" is no word of the glossary: say drones',
+    'a.ts:2: avoid "hostPool": say drones',
   ]);
 });
 

@@ -94,7 +94,7 @@ export function layerBreaches(files: readonly SourceFile[], layers: readonly Lay
       if (target === undefined) continue;
       const to = files.some(({ path }) => path === target) ? layerOf(target) : undefined;
       if (to === undefined) {
-        breaches.push(`${file.path} imports ${target}, which is no source file in a layer`);
+        breaches.push(`${file.path} imports ${target}, which is not a source file in a layer`);
       } else if (to !== from && (layers.indexOf(to) > layers.indexOf(from) || isExcluded(from, to, target))) {
         breaches.push(
           `${file.path} (${from.name}) imports ${target} (${to.name}), which it must not, because ${from.because}`,
@@ -115,7 +115,7 @@ export function tableBreaches(files: readonly SourceFile[], layers: readonly Lay
     const lower = layers.slice(0, index).map(layer => layer.name);
     return not
       .filter(each => !lower.includes(each) && !files.some(({ path }) => matches(path, each)))
-      .map(each => `layer ${name} excludes ${each}, which is no file, and no layer before it in the table`);
+      .map(each => `layer ${name} excludes ${each}, which is neither a file nor a layer before it in the table`);
   });
 }
 
@@ -126,7 +126,7 @@ export function packageBreaches(files: readonly SourceFile[], rules: readonly Pa
       if (target !== undefined || specifier.startsWith('node:')) continue;
       const rule = rules.find(({ name }) => specifier === name || specifier.startsWith(`${name}/`));
       if (rule === undefined) {
-        breaches.push(`${file.path} imports ${specifier}, which is no dependency in the table`);
+        breaches.push(`${file.path} imports ${specifier}, which is not a dependency in the table`);
       } else if (!rule.onlyIn.some(pattern => matches(file.path, pattern))) {
         breaches.push(
           `${file.path} imports ${specifier}, which only ${rule.onlyIn.join(', ')} may, because ${rule.because}`,
@@ -171,10 +171,10 @@ export function mapBreaches(file: SourceFile): string[] {
   return parse(file).statements.flatMap(statement => {
     if (ts.isExportDeclaration(statement) && statement.moduleSpecifier !== undefined) {
       if (statement.exportClause !== undefined && ts.isNamedExports(statement.exportClause)) return [];
-      return [`${file.path}: "${statement.getText()}" does not name what it exports, so nobody can read it there`];
+      return [`${file.path}: "${statement.getText()}" does not name what it exports, so it cannot be read there`];
     }
     const start = statement.getText().split('\n')[0] ?? '';
-    return [`${file.path}: "${start}" is no export from elsewhere: an entry point is a map, without logic`];
+    return [`${file.path}: "${start}" is not an export from elsewhere: an entry point is a map, without logic`];
   });
 }
 
@@ -210,7 +210,7 @@ export function wordBreaches(files: readonly SourceFile[], rules: readonly WordR
   return files.flatMap(file =>
     linesWith(file, line => {
       const rule = rules.find(({ word }) => word.test(line));
-      return rule && `"${String(line.match(rule.word)?.[0])}" is no word of the glossary: ${rule.say}`;
+      return rule && `avoid "${String(line.match(rule.word)?.[0])}": ${rule.say}`;
     }),
   );
 }

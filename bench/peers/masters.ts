@@ -58,7 +58,7 @@ export class Masters implements AsyncDisposable {
     this.#children.push(child);
     const socket = place.controlPath(host);
     const deadline = performance.now() + LIMIT_MS;
-    // ssh makes the socket once it has logged in, and tells nobody.
+    // ssh makes the socket once it has logged in, and reports nothing.
     while (!existsSync(socket)) {
       if (child.exitCode !== null || performance.now() > deadline) throw new Error(`no ControlMaster for ${host}`);
       await delay(POLL_MS);

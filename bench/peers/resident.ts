@@ -21,7 +21,7 @@ export class Resident {
   private constructor(words: readonly string[]) {
     const [program = '', ...args] = words;
     this.#child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] });
-    this.#child.stdin.on('error', () => undefined); // it has ended, which whoever awaits its answer is told
+    this.#child.stdin.on('error', () => undefined); // it has ended, which rejects the answer that is awaited
     this.#lines = createInterface({ input: this.#child.stdout });
     this.#ended = once(this.#child, 'exit');
   }

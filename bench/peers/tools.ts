@@ -60,7 +60,7 @@ const ansible = (config: string, { hostsFile, folder }: Place, sshArgs = ''): Co
     ANSIBLE_LOCALHOST_WARNING: 'False',
   },
 });
-/** A driver that is told `once` does one round of `true` and ends. */
+/** A driver with the argument `once` does one round of `true` and ends. */
 const once = (words: readonly string[], taskFile: string): Command => ({ words: [...words, taskFile, 'once'] });
 
 export const OURS = 'drone-task-queue';

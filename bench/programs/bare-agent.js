@@ -17,6 +17,7 @@ const SETTINGS = {
 const NO_OP = {
   streams: false,
   isKill: false,
+  wantsTotal: false,
   timeoutMs: 60_000,
   method: 'killProcesses',
   utility: '',

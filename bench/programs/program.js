@@ -14,7 +14,7 @@ export function serve(measure) {
       process.disconnect();
     });
   });
-  // The bench is gone, and whoever could be told with it.
+  // The bench is gone, and nothing is left to report to.
   process.once('disconnect', () => process.exit());
 }
 

@@ -43,7 +43,7 @@ async function measureCache(cache, projects, forMs) {
       await cache.update(name);
       updates++;
       const answer = await merger.mergeChanges([{ ...name, branch: 'main', ref: 'refs/heads/change' }]);
-      if (!answer.merged) throw new Error(answer.reason);
+      if (!answer.ok) throw new Error(answer.error.message);
       await merger.release(answer.branches);
       merges++;
     } while (performance.now() < endMs);

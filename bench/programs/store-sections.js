@@ -7,7 +7,7 @@ import { serve } from './program.js';
 
 const WARM_SECTIONS = 20;
 const NS_PER_MS = 1e6;
-/** Longer than any run: whoever starves shows in the figures, not as a failure. */
+/** Longer than any run: a thread that starves shows in the figures, not as a failure. */
 const BUSY_TIMEOUT_MS = 600_000;
 
 serve(

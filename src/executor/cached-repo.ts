@@ -1,85 +1,107 @@
 /**
- * One repository of the cache: a bare one, whose branches and tags are those of its remote as of the last fetch, and a work
- * tree beside it for merges, with HEAD on no branch.
+ * One repository of the cache: a bare mirror of its remote, and beside it a work tree for merges with a detached HEAD.
  *
- * Whoever calls anything here has the repository's lock, and nobody else writes to it. So a lock file that is there when
- * a command begins was left by one that was killed; it is removed.
+ * Callers hold the repository's lock, and nothing else writes to it but a gc (Upkeep). So a lock file that exists when a
+ * command begins was left by a killed one, and is removed.
  */
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Log } from '../report/log.js';
+import { brokenRefIn, Damage, makeReadable } from './damage.js';
+import { isForeign, removeOrPutAside } from './foreign-owner.js';
 import type { Git, GitAnswer, GitRun } from './git.js';
 import { cureFor, GitError } from './git-error.js';
 import { forgetUnfinished, removeLocks } from './git-leftovers.js';
+import { expiredIn, RESULT_REFS } from './merge-results.js';
+import { FETCH, isShallow, READ_DEFAULT, Remote } from './remote.js';
+import type { RepoName } from './repo-name.js';
+import { attributesOf, gitDirOf, partsOf, workTreeOf } from './repo-parts.js';
 import { isStuck, refuseStuck } from './stuck-git.js';
+import { convertNothing } from './unconverted.js';
+import type { Upkeep } from './upkeep.js';
 
-/** Of the git folder and of the work tree. */
-const ENDINGS = ['.git', '.tree'] as const;
-
-/** Below it are those refs that are not the remote's. */
-const OWN_REFS = 'refs/drone';
-const RESULT_REFS = `${OWN_REFS}/merges`;
-const CHANGE_REF = `${OWN_REFS}/change`;
-/** Moved and force-pushed ones too. Removed first if they are gone there: `a` may have given way to `a/b`. */
-const MIRROR = ['+refs/heads/*:refs/heads/*', '+refs/tags/*:refs/tags/*'];
-const FETCH = ['fetch', '--quiet', '--force', '--no-tags', '--no-write-fetch-head'];
-
-/** Garbage is not to be looked for at each update. */
+/** Of fetched changes, each while it is merged. */
+const CHANGE_REFS = 'refs/drone/changes';
+/** Of this process alone. */
+const CHANGE_REF = `${CHANGE_REFS}/${randomUUID()}`;
 const TIDY_EVERY_MS = 3_600_000;
-
-/** Ignored files too, and repositories within. */
+const ORIGIN_HEAD = 'refs/remotes/origin/HEAD';
+/** A reflog would name the cache's folder to the job. */
+const NO_REFLOGS = ['-c', 'core.logAllRefUpdates=false'];
+/** Ignored files and nested repositories too. */
 const CLEAN = ['clean', '--quiet', '-ffdx'];
 
 /** Commits of refs, by the refs' whole names. */
 export type RefCommits = Readonly<Record<string, string>>;
 
+/** What the repositories of a cache share. */
+interface CacheParts {
+  readonly git: Git;
+  readonly log: Log;
+  readonly keepMergesMs: number;
+  readonly upkeep: Upkeep;
+}
+
 export class CachedRepo {
-  readonly url: string;
+  readonly name: RepoName;
+  readonly #remote: Remote;
   readonly gitDir: string;
   readonly #folder: string;
   readonly #workTree: string;
   readonly #git: Git;
   readonly #log: Log;
   readonly #keepMergesMs: number;
+  readonly #upkeep: Upkeep;
+  readonly #damage: Damage;
   #isOpen = false;
   #tidiedMs = -Infinity;
 
-  constructor(folder: string, url: string, git: Git, log: Log, keepMergesMs: number) {
-    const [ofGit, ofTree] = ENDINGS;
+  constructor(name: RepoName, folder: string, url: string, { git, log, keepMergesMs, upkeep }: CacheParts) {
+    this.name = name;
     this.#folder = folder;
-    this.gitDir = `${folder}${ofGit}`;
-    this.#workTree = `${folder}${ofTree}`;
-    this.url = url;
+    this.gitDir = gitDirOf(folder);
+    this.#workTree = workTreeOf(folder);
+    this.#remote = new Remote(url, git, folder, name);
     this.#git = git;
     this.#log = log;
     this.#keepMergesMs = keepMergesMs;
+    this.#upkeep = upkeep;
+    this.#damage = new Damage(this.gitDir, async (args, run) => this.#run(args, run), log);
   }
 
-  /** Makes it, with all that its remote has, when it is not there or cannot be used. Gives whether it was made. */
+  get url(): string {
+    return this.#remote.url;
+  }
+
+  /** Whether its remote is a shallow clone. */
+  get isShallow(): boolean {
+    return isShallow(this.gitDir);
+  }
+
+  /** Clones it when it is missing or unusable. Returns whether it did. */
   async open(signal?: AbortSignal): Promise<boolean> {
     if (this.#isOpen) return false;
     await this.unlock();
-    try {
-      await this.#run(['rev-parse', '--git-dir'], { signal });
-    } catch (error) {
-      if (cureFor(error) !== 'rebuild') throw error;
-      await this.rebuild(signal);
-      return true;
+    if (existsSync(this.gitDir)) {
+      const why = (await isForeign(this.gitDir)) ? 'it belongs to another user' : await this.#damage.inRefs(signal);
+      this.#isOpen = why === undefined;
+      if (why !== undefined) this.#log.warn('a repository of the cache is made anew', { gitDir: this.gitDir, why });
     }
-    this.#isOpen = true;
-    return false;
+    if (this.#isOpen) return false;
+    await this.rebuild(signal);
+    return true;
   }
 
-  /** Takes over branches and tags of the remote, those that are gone among them. */
+  /** Makes branches and tags those of the remote. */
   async fetch(signal?: AbortSignal): Promise<void> {
     if (await this.open(signal)) return;
-    await this.curing(async () => this.#fetchInto(this.gitDir, signal), signal);
+    await this.curing(async () => this.#remote.mirrorTo(this.gitDir, signal), signal);
     await this.#tidy(signal);
   }
 
-  /** Does `work`; when it fails as it would for lock files or damage here, removes these and does it once more. */
+  /** Does `work`; after a failure that lock files or damage here explain, removes these and does it once more. */
   async curing<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     try {
       return await work();
@@ -89,32 +111,33 @@ export class CachedRepo {
     }
   }
 
-  /** After a command that failed: removes lock files and, where it was for damage here, that. Gives whether it was. */
+  /** Removes lock files and, where `error` tells of damage, repairs it. Returns whether it did. */
   async cure(error: unknown, signal?: AbortSignal): Promise<boolean> {
     await this.unlock();
-    const cure = cureFor(error);
+    const cure = cureFor(error) ?? ((await this.#damage.explains(error, signal)) ? 'rebuild' : undefined);
     if (cure === undefined) return false;
     this.#log.warn('a repository of the cache is mended', { gitDir: this.gitDir, cure, error });
     if (cure === 'rebuild') await this.rebuild(signal);
-    // Made anew by the next checkout.
+    // The next checkout makes it again.
     else await rm(join(this.gitDir, 'index'), { force: true });
     return true;
   }
 
-  /** Makes it anew, and then puts it in the place of the one that is there. Merge results are kept if they can be read. */
+  /** Clones it again, then replaces the old one. Keeps the merge results that can be read. */
   async rebuild(signal?: AbortSignal): Promise<void> {
     const fresh = `${this.gitDir}.new`;
     await rm(fresh, { recursive: true, force: true });
     await mkdir(fresh, { recursive: true });
     try {
       await this.#runGit(['init', '--quiet', '--bare', '--template=', '--', fresh], { signal });
-      await this.#fetchInto(fresh, signal);
+      await this.#remote.mirrorTo(fresh, signal);
       await this.#keepResults(fresh, signal);
     } catch (error) {
       if (!isStuck(this.#folder)) await rm(fresh, { recursive: true, force: true });
       throw error;
     }
-    await removeRepo(this.#folder);
+    await this.#upkeep.end(this.gitDir);
+    for (const part of partsOf(this.#folder)) await removeOrPutAside(part, this.#log);
     await rename(fresh, this.gitDir);
     this.#isOpen = true;
   }
@@ -122,7 +145,9 @@ export class CachedRepo {
   /** All branches and tags. */
   async refs(signal?: AbortSignal): Promise<RefCommits> {
     const args = ['for-each-ref', '--format=%(refname) %(objectname)', 'refs/heads', 'refs/tags'];
-    const { text } = await this.#run(args, { signal });
+    const { text, stderr } = await this.#run(args, { signal });
+    const broken = brokenRefIn(stderr);
+    if (broken !== undefined) throw new GitError('ERR_GIT_FAILED', 'for-each-ref', 'found damage', `fatal: ${broken}`);
     return Object.fromEntries(text === '' ? [] : text.split('\n').map(line => line.split(' ') as [string, string]));
   }
 
@@ -132,38 +157,52 @@ export class CachedRepo {
     return exitCode === 0;
   }
 
-  /** Whether these refs and commits are here, so that nothing has to be fetched to have them. */
+  /** Whether these refs and commits are here without a fetch. */
   async hasAll(wanted: RefCommits, signal?: AbortSignal): Promise<boolean> {
     refuseStuck(this.#folder, 'for-each-ref');
     if (!existsSync(this.gitDir)) return false;
     await this.open(signal);
     const refs = await this.refs(signal);
-    // A commit that is here does not do without its branch: a new branch may begin at an old commit.
+    // The commit alone is not enough: a new branch may begin at an old commit.
     if (Object.keys(wanted).some(ref => !Object.hasOwn(refs, ref))) return false;
     const input = Object.values(wanted).map(commit => `${commit}\n`);
     const { text } = await this.#run(['cat-file', '--batch-check'], { input: input.join(''), signal });
-    return text.split('\n').every(line => / commit \d+$/.test(line));
+    // Of a tag with a message, the object of the tag.
+    return text.split('\n').every(line => / (commit|tag) \d+$/.test(line));
   }
 
-  /** The commit of a ref or a commit of the remote, which is brought here. */
+  /** Fetches a ref or a commit of the remote; returns the commit. */
   async fetchCommit(ref: string, signal?: AbortSignal): Promise<string> {
     const args = [...FETCH, '--', this.url, `+${ref}:${CHANGE_REF}`];
-    await this.#run(args, { isRemote: true, signal });
+    await this.#remote.run([`--git-dir=${this.gitDir}`, ...args], signal);
     const { text } = await this.#run(['rev-parse', '--verify', '--end-of-options', `${CHANGE_REF}^{commit}`], {
       signal,
     });
     return text;
   }
 
-  /** Puts HEAD and the work tree there; whatever else was in it is gone. */
+  /** Whether git merges without a work tree; without one from then on. */
+  async mergesTrees(signal?: AbortSignal): Promise<boolean> {
+    if (!(await this.#git.isSince(2, 38, signal))) return false;
+    await rm(this.#workTree, { recursive: true, force: true });
+    return true;
+  }
+
+  /** For the `.gitattributes` of a commit. */
+  get attributesFolder(): string {
+    return attributesOf(this.#folder);
+  }
+
+  /** Puts HEAD and a clean work tree there. */
   async reset(commit: string, signal?: AbortSignal): Promise<void> {
     await mkdir(this.#workTree, { recursive: true });
     await forgetUnfinished(this.gitDir);
+    await convertNothing(this.gitDir);
     await this.inTree(['checkout', '--quiet', '--force', '--detach', commit], { signal });
     await this.inTree(CLEAN, { signal });
   }
 
-  /** Takes away what a merge that did not end has left. Without a signal: it is called when that was aborted, too. */
+  /** Removes what an unfinished merge has left. Without a signal, as it also runs after an abort. */
   async abandon(): Promise<void> {
     if (isStuck(this.#folder)) return;
     await this.unlock();
@@ -184,20 +223,28 @@ export class CachedRepo {
 
   /** Runs git in the work tree. */
   async inTree(args: readonly string[], run: Omit<GitRun, 'cwd'> = {}): Promise<GitAnswer> {
-    const where = [`--git-dir=${this.gitDir}`, `--work-tree=${this.#workTree}`];
-    return this.#runGit([...where, ...args], { ...run, cwd: this.#workTree });
+    return this.#run([`--work-tree=${this.#workTree}`, ...args], { ...run, cwd: this.#workTree });
   }
 
   /** Runs git where no work tree is needed. */
-  async inGitDir(args: readonly string[], run: Omit<GitRun, 'cwd'> = {}): Promise<GitAnswer> {
+  async inGitDir(args: readonly string[], run: GitRun = {}): Promise<GitAnswer> {
     return this.#run(args, run);
   }
 
-  /** Without a work tree yet. On the same file system it shares its files. What was in the folder is gone. */
+  /**
+   * Replaces the folder by a clone without files yet. It shares nothing with the cache: a job that overwrites files in place,
+   * or changes their modes, would reach the cache through hard links.
+   */
   async cloneTo(folder: string, signal?: AbortSignal): Promise<void> {
     await rm(folder, { recursive: true, force: true });
-    const args = ['clone', '--quiet', '--local', '--no-checkout', '--template=', '--', this.gitDir, folder];
-    await this.#runGit(args, { signal });
+    // A copy of the files could miss what a gc moves meanwhile.
+    const how = this.#upkeep.isAt(this.gitDir) ? ['--no-local'] : ['--local', '--no-hardlinks'];
+    const args = ['clone', '--quiet', ...how, '--no-checkout', '--template=', '--'];
+    await this.#runGit([...NO_REFLOGS, ...args, this.gitDir, folder], { signal });
+    const { text: branch } = await this.#run(READ_DEFAULT, { orStatus: 1, signal });
+    // Git has guessed it by the copy's HEAD.
+    if (branch === '') await this.inClone(folder, ['update-ref', '--no-deref', '-d', ORIGIN_HEAD], { signal });
+    else await this.inClone(folder, ['symbolic-ref', ORIGIN_HEAD, inOrigin(branch)], { signal });
   }
 
   /** Runs git in a clone of it. */
@@ -205,12 +252,18 @@ export class CachedRepo {
     return this.#runGit(['-C', folder, ...args], run);
   }
 
-  /** Leaves the commit under a ref of `newResultRef`, until `release`. */
+  /** Fetches a ref of another repository into a clone of it. */
+  async fetchToClone(folder: string, url: string, ref: string, signal?: AbortSignal): Promise<void> {
+    const args = ['fetch', '--quiet', '--no-tags', '--no-write-fetch-head', '--', url, ref];
+    await this.#remote.run(['-C', folder, ...args], signal);
+  }
+
+  /** Keeps the commit under a ref of `newResultRef`, until `release`. */
   async keep(commit: string, ref: string, signal?: AbortSignal): Promise<void> {
     await this.#run(['update-ref', ref, commit], { signal });
   }
 
-  /** The ref of a merge result goes. Nothing happens when it is gone already, with all the rest or not, or is none. */
+  /** Removes the ref of a merge result, if there is one. */
   async release(ref: string, signal?: AbortSignal): Promise<void> {
     refuseStuck(this.#folder, 'update-ref');
     if (!ref.startsWith(`${RESULT_REFS}/`) || !existsSync(this.gitDir)) return;
@@ -218,73 +271,68 @@ export class CachedRepo {
     try {
       await remove();
     } catch (error) {
-      // Nothing is made anew for a ref that is to go.
-      if (cureFor(error) !== 'unlock') throw error;
-      await this.unlock();
+      const cure = cureFor(error);
+      if (cure === undefined || (cure === 'rebuild' && this.url === '')) throw error;
+      await (cure === 'unlock' ? this.unlock() : this.rebuild(signal));
       await remove();
     }
   }
 
-  /** As `release`, of a ref that nobody was told of: one that cannot be removed goes when it is old. */
+  /** As `release`, for a ref that no caller knows: one that cannot be removed goes when it is old. */
   async discard(ref: string): Promise<void> {
-    await this.#isDone(`a ref that nobody knows is still there: ${ref}`, async () => this.release(ref));
+    await this.#isDone(`an unknown ref is still there: ${ref}`, async () => this.release(ref));
   }
 
   /** Removes what killed commands leave: lock files, and objects and packs that were being written. */
   async unlock(): Promise<void> {
-    // They are still that one's.
-    if (isStuck(this.#folder)) return;
-    await removeLocks(this.gitDir);
+    // A stuck git still owns them.
+    if (!isStuck(this.#folder)) await removeLocks(this.gitDir, this.#upkeep.isAt(this.gitDir));
   }
 
-  async #run(args: readonly string[], run: Omit<GitRun, 'cwd'> = {}): Promise<GitAnswer> {
+  async #run(args: readonly string[], run: GitRun = {}): Promise<GitAnswer> {
     return this.#runGit([`--git-dir=${this.gitDir}`, ...args], run);
   }
 
   async #runGit(args: readonly string[], run: GitRun): Promise<GitAnswer> {
-    return this.#git.run(args, { ...run, place: this.#folder });
-  }
-
-  async #fetchInto(gitDir: string, signal: AbortSignal | undefined): Promise<void> {
-    const args = [`--git-dir=${gitDir}`, ...FETCH, '--prune', '--', this.url, ...MIRROR];
-    await this.#runGit(args, { isRemote: true, signal });
+    return this.#git.run(args, { ...run, place: this.#folder, repository: this.name });
   }
 
   async #keepResults(fresh: string, signal: AbortSignal | undefined): Promise<void> {
     if (!existsSync(this.gitDir)) return;
+    await makeReadable(this.gitDir, fresh).catch(() => undefined); // of another user
     const isKept = async (refs: string): Promise<boolean> => {
       const args = [`--git-dir=${fresh}`, ...FETCH, '--', this.gitDir, `+${refs}:${refs}`];
       return this.#isDone(`merge results are not kept: ${refs}`, async () => this.#runGit(args, { signal }));
     };
     if (await isKept(`${RESULT_REFS}/*`)) return;
-    // One that is damaged is not to take the others along.
+    // One by one, so that a damaged one does not cost the others.
     await this.#isDone('no merge result is kept', async () => {
-      for (const ref of await this.#results(signal)) await isKept(ref);
+      for (const ref of await this.#refsBelow(RESULT_REFS, signal)) await isKept(ref);
     });
   }
 
-  /** Now and then, after an update, which is none the worse for what fails here. */
+  /** Its failures do not fail the update before it. What may take long is left to a gc, which holds up nothing. */
   async #tidy(signal: AbortSignal | undefined): Promise<void> {
     const nowMs = performance.now();
-    if (nowMs - this.#tidiedMs < TIDY_EVERY_MS) return;
+    if (nowMs - this.#tidiedMs < TIDY_EVERY_MS || !this.#upkeep.mayBegin(this.gitDir)) return;
     this.#tidiedMs = nowMs;
     const isDone = await this.#isDone('a repository of the cache could not be tidied', async () => {
-      const oldest = Date.now() - this.#keepMergesMs;
-      const old = (await this.#results(signal)).filter(ref => madeAtMs(ref) < oldest);
+      const left = (await this.#refsBelow(CHANGE_REFS, signal)).filter(ref => ref !== CHANGE_REF);
+      const old = [...expiredIn(await this.#refsBelow(RESULT_REFS, signal), this.#keepMergesMs), ...left];
       const input = old.map(ref => `delete ${ref}\n`).join('');
       if (old.length > 0) await this.#run(['update-ref', '--stdin'], { input, signal });
-      await this.#run(['gc', '--auto', '--quiet'], { signal });
+      await this.#run(['pack-refs', '--all', '--prune'], { signal });
     });
     if (!isDone) await this.unlock();
+    else this.#upkeep.begin(this.gitDir, this.#folder, this.name);
   }
 
-  /** Refs of merge results. */
-  async #results(signal: AbortSignal | undefined): Promise<string[]> {
-    const { text } = await this.#run(['for-each-ref', '--format=%(refname)', RESULT_REFS], { signal });
+  async #refsBelow(prefix: string, signal: AbortSignal | undefined): Promise<string[]> {
+    const { text } = await this.#run(['for-each-ref', '--format=%(refname)', prefix], { signal });
     return text === '' ? [] : text.split('\n');
   }
 
-  /** False, and a line in the log, when git fails at it. */
+  /** False, with a log line, when git fails. */
   async #isDone(problem: string, work: () => Promise<unknown>): Promise<boolean> {
     try {
       await work();
@@ -297,17 +345,6 @@ export class CachedRepo {
   }
 }
 
-/** Names a merge result. */
-export function newResultRef(): string {
-  return `${RESULT_REFS}/${String(Date.now())}-${randomUUID()}`;
-}
-
-/** By the clock of who made it. */
-function madeAtMs(ref: string): number {
-  return Number.parseInt(ref.slice(RESULT_REFS.length + 1));
-}
-
-/** Takes it off the disk. */
-export async function removeRepo(folder: string): Promise<void> {
-  for (const ending of ENDINGS) await rm(`${folder}${ending}`, { recursive: true, force: true });
+function inOrigin(branch: string): string {
+  return branch.replace(/^refs\/heads\//, 'refs/remotes/origin/');
 }

@@ -1,18 +1,15 @@
 /**
  * A line of work in which equal items are done once.
  *
- * What always holds: of equal items at most one is in the line. An item leaves the line when its work begins, so whoever
- * puts it in then gets work that begins after his asking. Every promise that `put` gave settles: with the work on the
- * item, or with the error that `close` was given.
+ * Invariants: of equal items at most one is in the line. An item leaves the line when its work begins, so a later `put`
+ * gets work that begins after it. Every promise of `put` settles: with the work on the item, or the error of `close`.
  *
- * Where items need locks, a worker takes the first item whose lock it gets at once. Each one that it passes over enters the
- * line of its lock then, which is fair, so the lock comes to it, whoever else wants it. Then its work begins at once: by a
- * worker that waits or, if all are busy, besides them. So nothing starves, no lock is held by who does not work, and no
- * worker waits for one. There is at most one work for each lock, and so no more besides the workers.
+ * With locks, a worker takes the first item whose lock is free. An item that it passes over enters the fair line of its
+ * lock. When the lock comes, the work begins at once: by a waiting worker or, if all are busy, besides them. So nothing
+ * starves, idle work holds no lock, no worker waits for one, and at most one work runs per lock.
  *
- * Only the first of those that need the same lock is in its line, or a long line of ours would be before everybody else
- * there; the next one enters it when that one leaves. So a worker looks at each place in our line once, and those that it
- * has looked at are before those that it has not.
+ * Of the items that need one lock only the first is in its line, so that a long line here does not delay other users of
+ * the lock. So a worker looks at each place once, and places it has looked at precede those it has not.
  */
 import { invalidArgument } from '../option/invalid-argument.js';
 import { outsideSections } from '../wait/section-guard.js';
@@ -21,9 +18,9 @@ import { outsideSections } from '../wait/section-guard.js';
 export interface ItemLocks<T> {
   /** Names the lock of an item. */
   readonly lockOf: (item: T) => string;
-  /** Takes the lock if nobody has or waits for it; gives what gives it back, which never throws. */
+  /** Takes a lock that is not held or waited for. Returns what releases it, which never throws. */
   readonly tryAcquire: (lock: string) => (() => void) | undefined;
-  /** Takes it in its turn. Rejects when `signal` is aborted before that. */
+  /** Takes it in its turn. Rejects when `signal` aborts before that. */
   readonly acquire: (lock: string, signal: AbortSignal) => Promise<() => void>;
 }
 
@@ -38,7 +35,7 @@ interface Entry<T, R> {
   readonly reject: (error: unknown) => void;
 }
 
-/** One for each worker that is to end; no two are equal. */
+/** Ends one worker; no two are equal. */
 class StopToken {
   readonly isStop = true;
 }
@@ -47,7 +44,7 @@ type Place<T, R> = Entry<T, R> | StopToken;
 
 type Work<T, R> = (item: T) => R | Promise<R>;
 
-/** What a worker gets: an item with what gives its lock back, if it needs one. */
+/** An item, with what releases its lock. */
 interface Task<T, R> {
   readonly entry: Entry<T, R>;
   readonly release: (() => void) | undefined;
@@ -58,17 +55,17 @@ interface Taker<T, R> {
   readonly onTaken: (taken: Task<T, R> | StopToken) => void;
 }
 
-/** The one that stands in the line of a lock. */
+/** The entry that waits for a lock. */
 interface Claim<T, R> {
   readonly entry: Entry<T, R>;
   /** Of the worker that passed it over. */
   readonly work: Work<T, R>;
-  /** Of those that need the same lock. */
+  /** The last entry that needs the same lock. */
   last: Entry<T, R>;
 }
 
 /**
- * First in, first out; an item that equals one which still waits shares its place and its end.
+ * First in, first out; an item that equals a waiting one shares its place and its outcome.
  *
  *     const updates = new DeduplicateQueue<Repo>(({ connection, project }) => `${connection}:${project}`);
  *     const worker = updates.run(async repo => fetch(repo));
@@ -82,7 +79,7 @@ export class DeduplicateQueue<T, R = void> {
   readonly #claims = new Map<string, Claim<T, R>>();
   readonly #closing = new AbortController();
   readonly #line = new Set<Place<T, R>>();
-  /** Those in the line that no worker has looked at: its end. */
+  /** The end of the line, which no worker has looked at. */
   readonly #fresh = new Set<Place<T, R>>();
   readonly #waiting = new Map<string, Entry<T, R>>();
   readonly #takers: Taker<T, R>[] = [];
@@ -90,8 +87,8 @@ export class DeduplicateQueue<T, R = void> {
   #closed: { readonly error: unknown } | undefined;
 
   /**
-   * `keyOf` gives equal keys for equal items. With `locks`, each item is worked on with its lock, and no worker waits for
-   * one while it could work on another item. Throws TypeError (`ERR_INVALID_ARG`) when they are not that.
+   * `keyOf` returns equal keys for equal items. With `locks`, work on an item holds its lock, and no worker waits for a
+   * lock while another item is ready. Throws TypeError (`ERR_INVALID_ARG`) for arguments of other types.
    */
   constructor(keyOf: (item: T) => string, locks?: ItemLocks<T>) {
     if (typeof keyOf !== 'function') throw invalidArgument('keyOf', keyOf, 'a function (item)');
@@ -103,15 +100,12 @@ export class DeduplicateQueue<T, R = void> {
     this.#locks = locks;
   }
 
-  /** How many items wait. Those that are being worked on, and stop tokens, do not count. */
+  /** How many items wait, without stop tokens and items that are being worked on. */
   get size(): number {
     return this.#waiting.size;
   }
 
-  /**
-   * Puts the item at the end of the line, unless an equal one waits, and settles as the work on that one ends. Rejects with
-   * the error of `close` once that was called.
-   */
+  /** Puts the item at the end of the line, unless an equal one waits, and settles with its work, or the error of `close`. */
   async put(item: T): Promise<R> {
     return outsideSections('put of a DeduplicateQueue', async () => {
       if (this.#closed !== undefined) throw this.#closed.error;
@@ -125,15 +119,12 @@ export class DeduplicateQueue<T, R = void> {
     });
   }
 
-  /** Puts a stop token at the end of the line: whoever takes it is told to stop. Each ends one worker. */
+  /** Puts a stop token at the end of the line, which ends the worker that takes it. */
   putStop(): void {
     this.#enter(new StopToken());
   }
 
-  /**
-   * Waits for its turn and for an item, does `work` with it, and settles all who wait for that, also when it throws.
-   * Gives false when it was a stop token instead.
-   */
+  /** Waits for an item, does `work` with it, and settles its `put` calls. Resolves to false for a stop token. */
   async next(work: (item: T) => R | Promise<R>): Promise<boolean> {
     const taken = await outsideSections('next of a DeduplicateQueue', async () => this.#take(work));
     if (taken instanceof StopToken) return false;
@@ -141,23 +132,20 @@ export class DeduplicateQueue<T, R = void> {
     return true;
   }
 
-  /**
-   * A worker: one item after another until it takes a stop token, and what it does besides has ended. Never rejects for what
-   * `work` throws.
-   */
+  /** A worker: takes one item after another until a stop token. What `work` throws does not reject it. */
   async run(work: (item: T) => R | Promise<R>): Promise<void> {
     while (await this.next(work));
     await Promise.all(this.#besides);
   }
 
-  /** Rejects all who wait for an item in the line, and whoever puts one in later. Work that has begun goes on. */
+  /** Rejects all waiting and later `put` calls. Work that has begun goes on. */
   close(error: unknown): void {
     this.#closed ??= { error };
-    // None of those that need the same lock is to enter its line.
+    // So that no entry behind a claim enters the line of its lock.
     this.#claims.clear();
     this.#closing.abort(error);
     for (const entry of [...this.#waiting.values()]) this.#drop(entry, error);
-    // What waited behind them.
+    // Stop tokens that waited behind them.
     this.#serve();
   }
 
@@ -174,7 +162,6 @@ export class DeduplicateQueue<T, R = void> {
     });
   }
 
-  /** Gives those who wait for an item what there is for them. */
   #serve(): void {
     for (let [taker] = this.#takers; taker !== undefined; [taker] = this.#takers) {
       const taken = this.#firstReady(taker.work);
@@ -186,7 +173,7 @@ export class DeduplicateQueue<T, R = void> {
 
   #firstReady(work: Work<T, R>): Task<T, R> | StopToken | undefined {
     for (const place of this.#fresh) {
-      // Not before what was put in before it, and was looked at.
+      // Not before entries that were looked at and still wait.
       if (place instanceof StopToken && this.#line.size > this.#fresh.size) return undefined;
       this.#fresh.delete(place);
       if (place instanceof StopToken) {
@@ -199,7 +186,7 @@ export class DeduplicateQueue<T, R = void> {
     return undefined;
   }
 
-  /** Takes it out of the line if it can be worked on now. Otherwise its lock will come to it. */
+  /** Takes it out of the line if its lock is free. Otherwise it waits for its lock. */
   #tryTask(entry: Entry<T, R>, work: Work<T, R>): Task<T, R> | undefined {
     const { lock } = entry;
     let release: (() => void) | undefined;
@@ -231,7 +218,7 @@ export class DeduplicateQueue<T, R = void> {
     });
   }
 
-  /** `pass` lets the next one enter the line of the lock. */
+  /** `pass` lets the next entry claim the lock. */
   async #awaitLock({ entry, work }: Claim<T, R>, acquired: Promise<() => void>, pass: () => void): Promise<void> {
     try {
       const release = await acquired;
@@ -253,7 +240,6 @@ export class DeduplicateQueue<T, R = void> {
     this.#besides.add(end);
   }
 
-  /** Nothing happens when it is not in the line any more. */
   #drop(entry: Entry<T, R>, error: unknown): void {
     if (!this.#line.has(entry)) return;
     this.#leave(entry);
@@ -266,21 +252,16 @@ export class DeduplicateQueue<T, R = void> {
     this.#waiting.delete(entry.key);
   }
 
-  /** Never rejects: all who wait for the item hear of the end, and before that its lock is given back. */
+  /** Never rejects. Releases the lock before it settles the item. */
   async #workOn({ entry, release }: Task<T, R>, work: Work<T, R>): Promise<void> {
     try {
-      entry.resolve(await heldWhile(work, entry.item, release));
+      const result = await work(entry.item);
+      release?.();
+      entry.resolve(result);
     } catch (error) {
+      release?.();
       entry.reject(error);
     }
-  }
-}
-
-async function heldWhile<T, R>(work: Work<T, R>, item: T, release: (() => void) | undefined): Promise<R> {
-  try {
-    return await work(item);
-  } finally {
-    release?.();
   }
 }
 

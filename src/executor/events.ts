@@ -1,21 +1,20 @@
-/** The events of executors. */
-import { publisher } from '../report/channel.js';
+import { publisher, subscriber } from '../report/channel.js';
 
-/** An executor has done a job, well or not, and is about to answer it. */
+/** An executor has done a job, or failed at it, and is about to answer it. */
 export interface JobEnd {
-  /** Of the executor. */
+  /** The executor's. */
   readonly host: string;
   readonly id: string;
   /** Name of the job: `executor:execute`, `merger:merge`, … */
   readonly job: string;
   readonly tookMs: number;
-  /** Whether it was not done; commands that exit with something else than 0 were, as was a merge that was refused. */
+  /** False also for commands that exit with a status other than 0, and for a refused merge. */
   readonly failed: boolean;
-  /** What it failed with, an Error or not. */
+  /** An Error or not. */
   readonly error?: unknown;
 }
 
-/** An executor has brought a repository up to date, or has not. */
+/** An executor has updated a repository, or failed at it. */
 export interface UpdateEnd {
   readonly host: string;
   readonly connection: string;
@@ -26,7 +25,8 @@ export interface UpdateEnd {
   readonly error?: unknown;
 }
 
-interface ExecutorMessages {
+/** The message of each event of an executor, by channel. */
+export interface ExecutorMessages {
   'drone-task-queue:job.end': JobEnd;
   'drone-task-queue:update.end': UpdateEnd;
 }
@@ -40,3 +40,6 @@ export const events = {
 } as const satisfies Record<string, keyof ExecutorMessages>;
 
 export const publish = publisher<ExecutorMessages>(Object.values(events));
+
+/** Subscribes to one of `events` with the type of its message. Returns a function that unsubscribes. */
+export const subscribe = subscriber<ExecutorMessages>();

@@ -1,67 +1,43 @@
-/** A job of commands: its projects are brought up to date and cloned, and the commands run there on a drone. */
+/** Does a job of commands: updates and clones its projects, then runs the commands there on a drone. */
 import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { raceAbort } from '../wait/abort.js';
 import type { Drone } from '../queue/drone/drone.js';
 import { LocalDrone } from '../queue/drone/local-drone.js';
-import type { DroneErrorKind } from '../queue/drone/error-kinds.js';
 import type { Log } from '../report/log.js';
+import { oneLine } from '../report/untrusted-text.js';
 import type { TaskQueue } from '../queue/task-queue.js';
-import type { MethodArgs, MethodName, MethodResult, RunResult, UtilityMethods } from '../queue/wire/methods.js';
+import type { MethodArgs, MethodName, MethodResult, UtilityMethods } from '../queue/wire/methods.js';
+import type { CommandFailure, CommandReport, ExecuteReport } from './execute-report.js';
 import { ExecutorError } from './executor-error.js';
 import type { ExecuteJob } from './execute-request.js';
 import type { ExecutorSettings } from './executor-options.js';
+import { failed, type JobAnswer } from './job-answer.js';
 import { makeWorkspace } from './left-workspaces.js';
 import { refsIn } from './merge-item.js';
 import type { RepoCache } from './repo-cache.js';
 import { keyOfRepo, stripCredentials } from './repo-name.js';
 import type { Updates } from './updates.js';
-import { type ClonedProject, cloneWorkspace, type JobProject } from './workspace.js';
-
-/** What `executor:execute` answers with. */
-export interface ExecuteReport {
-  /** All commands have exited with 0. */
-  readonly succeeded: boolean;
-  readonly hostname: string;
-  readonly projects: readonly ClonedProject[];
-  /** Of those that have ended, in order. */
-  readonly commands: readonly CommandReport[];
-  /** Why the drone did not finish one; null when it did. */
-  readonly failure: CommandFailure | null;
-}
-
-/** A command and what it gave. */
-export interface CommandReport {
-  readonly command: string;
-  readonly result: RunResult;
-}
-
-/** A command that has no result. */
-export interface CommandFailure {
-  /** Undefined while the workspace was being copied. */
-  readonly command?: string;
-  readonly kind: DroneErrorKind;
-  readonly message: string;
-  /** It was sent, and may have done anything. */
-  readonly mayHaveRun: boolean;
-}
+import { cloneWorkspace, type JobProject } from './workspace.js';
 
 /** For the removal of a workspace on a drone. */
 const REMOVAL_MS = 15_000;
 
-/** Rejects with what kept it from running commands at all, and with the reason of `signal` when all of it has ended. */
+/** Rejects when no command could run, and with the reason of `signal` once everything has ended. */
 export async function executeJob(
   job: ExecuteJob,
   settings: ExecutorSettings,
   updates: Updates,
   signal: AbortSignal,
-): Promise<ExecuteReport> {
-  const { cache, workspaces, log } = settings;
+): Promise<JobAnswer<ExecuteReport>> {
+  const { cache, workspaces, submodules, lfs, mayFetchFrom, log } = settings;
   for (const project of job.projects) checkSource(project, settings);
   await updates.requestAll(await projectsToUpdate(job, cache, signal), signal);
   const folder = await makeWorkspace(workspaces);
   try {
-    const cloned = await cloneWorkspace(cache, folder, job.projects, job.repoState ?? undefined, signal);
+    const { projects, repoState } = job;
+    const parts = { cache, submodules, lfs, mayFetchFrom, projects, repoState: repoState ?? undefined };
+    const cloned = await cloneWorkspace(folder, parts, signal);
     const drone = await raceAbort(signal, Promise.resolve(settings.droneFor(job)));
     await using queue = settings.queueFor(job);
     const run = new DroneRun(drone, queue, job, signal);
@@ -71,21 +47,38 @@ export async function executeJob(
       if (!isHere) await run.one(undefined, 'putDirectory', folder, place);
       const isThere = !isHere && (run.failure === null || run.failure.mayHaveRun);
       await run.commands(place);
-      // Also of a job that has failed or was ended; and what comes of it changes nothing for the job.
+      // Also for a job that has failed or was stopped; the outcome changes nothing for the job.
       if (isThere) await removeThere(drone, queue, place, log);
     } finally {
-      // Nothing of it is to hold up the end: what is in flight was ended by the signal.
+      // Without grace: the signal has ended what was in flight.
       await queue.close({ graceMs: 0 });
     }
     signal.throwIfAborted();
     const { failure, reports } = run;
-    const isGood = failure === null && reports.length === job.commands.length && exitedWell(reports.at(-1));
-    return { succeeded: isGood, hostname: drone.hostname, projects: cloned, commands: reports, failure };
+    return verdictOn({ hostname: drone.hostname, projects: cloned, commands: reports, failure });
   } finally {
     await rm(folder, { recursive: true, force: true, maxRetries: 3 }).catch((error: unknown) => {
       log.warn('a workspace could not be removed', { folder, error });
     });
   }
+}
+
+/** The last command in the report is the only one that may have failed. */
+function verdictOn(report: ExecuteReport): JobAnswer<ExecuteReport> {
+  const { hostname, failure } = report;
+  if (failure !== null) {
+    const { command = 'the copy of the workspace', kind, message, mayHaveRun } = failure;
+    const text = `${oneLine(command)} did not end on ${hostname} (${kind}): ${message}`;
+    // Of a method that failed, or a command that took too long, the commands may be the cause.
+    const isTransient = kind !== 'call' && !(kind === 'timeout' && mayHaveRun);
+    return failed(new ExecutorError('ERR_DRONE_FAILED', text), { isTransient, report });
+  }
+  const last = report.commands.at(-1);
+  if (last === undefined || last.result.exitCode === 0) return { ok: true, value: report };
+  const { exitCode, signal } = last.result;
+  const how = exitCode === null ? `was ended by ${String(signal)}` : `exited with ${String(exitCode)}`;
+  const text = `${oneLine(last.command)} ${how} on ${hostname}`;
+  return failed(new ExecutorError('ERR_COMMAND_FAILED', text), { report });
 }
 
 /** Throws ExecutorError (`ERR_URL_REFUSED`). */
@@ -106,7 +99,7 @@ async function removeThere(drone: Drone, queue: TaskQueue, place: string, log: L
   }
 }
 
-/** Not those of which the job's state is here already: it sees them as they were. */
+/** Without those whose commits in the job's state are here already. */
 async function projectsToUpdate(job: ExecuteJob, cache: RepoCache, signal: AbortSignal): Promise<JobProject[]> {
   const stale: JobProject[] = [];
   for (const project of job.projects) {
@@ -143,7 +136,7 @@ class DroneRun {
     }
   }
 
-  /** Its value; undefined once something has failed. */
+  /** Undefined once something has failed. */
   async one<K extends MethodName<UtilityMethods>>(
     command: string | undefined,
     method: K,
@@ -156,13 +149,11 @@ class DroneRun {
     const error = failures.get(this.#drone);
     if (error === undefined) return call.valueIn(results);
     this.#drone.clearCallQueue();
-    const { kind, message } = error;
+    const { kind, cause } = error;
+    // Without the kind and the call, which stand beside it.
+    const message = cause instanceof Error ? cause.message : error.message;
     const mayHaveRun = error.call === call || error.mayHaveRun.length > 0;
     this.failure = { ...(command === undefined ? {} : { command }), kind, message, mayHaveRun };
     return undefined;
   }
-}
-
-function exitedWell(last: CommandReport | undefined): boolean {
-  return last === undefined || last.result.exitCode === 0;
 }

@@ -15,7 +15,10 @@ export interface ExecuteJob {
   readonly env?: Readonly<Record<string, string>> | undefined;
   /** For each command, ms. Default: the queue's `callTimeoutMs`. The queue's `roundDeadlineMs` ends it, too. */
   readonly timeoutMs?: number | undefined;
-  /** From a merge: the branches that the job sees are as they were then. */
+  /**
+   * From a merge: the branches and tags of the workspace, `origin/main` too, are as they were then; later ones are not there.
+   * A branch of `projects` that it lacks is as it is now.
+   */
   readonly repoState?: RepoState | null | undefined;
   /** For `droneFor`. */
   readonly label?: string | undefined;
@@ -37,7 +40,9 @@ const EXECUTE_JOB = {
 
 /** Throws TypeError (`ERR_INVALID_ARG`) that names the field at fault. */
 export function checkExecuteJob(job: unknown): ExecuteJob {
-  const projects = readOptions(EXECUTE_JOB, job).projects.map(checkProject);
+  const projects = readOptions(EXECUTE_JOB, job).projects.map((project, at) =>
+    checkProject(project, `projects[${String(at)}]`),
+  );
   checkPlaces(projects);
   return { ...(job as ExecuteJob), projects };
 }

@@ -1,37 +1,81 @@
-/** What an executor refuses. */
+import type { RepoName } from './repo-name.js';
 
 /**
- * - `ERR_NO_REPOSITORY`: the repository has no URL.
- * - `ERR_NO_REF`: the repository has no such branch or commit.
- * - `ERR_PLACE_TAKEN`: a project's files lie where another project of the job is to be.
- * - `ERR_URL_REFUSED`: a job's project is to be fetched from a URL that `mayFetchFrom` does not allow.
- * - `ERR_CACHE_IN_USE`: another process works in the cache's folder.
- * - `ERR_NO_SUCH_JOB`: a job of a name that nobody does.
- * - `ERR_EXECUTOR_STOPPED`: it was stopped, or the job was.
- * - `ERR_JOB_LOST`: what became of a job is not known: it may have been done in part or in full, or may still be done.
- * - `ERR_NO_REDIS`: Redis could not be reached, or lets nobody in (`cause`).
- * - `ERR_PACKAGE_MISSING`: a package that this source of jobs needs is not installed; the message has the command.
+ * Why an executor did not do something.
+ *
+ * - `ERR_NO_REPOSITORY`: the repository has no URL, or its server has no such repository. Check the URL and the access.
+ * - `ERR_NO_REF`: the repository has no such branch, ref or commit. Check the name.
+ * - `ERR_SHALLOW`: a merge needs history that the repository's remote, a shallow clone, lacks. Run
+ *   `git fetch --unshallow` there, or use the repository it was cloned from.
+ * - `ERR_LINK`: a file to read is a symbolic link that leads to no file of its repository. Correct the link there.
+ * - `ERR_MERGE_CONFLICT`: a change conflicts with its base in `paths`. The whole answer fails; no unfinished merge
+ *   stays.
+ * - `ERR_COMMAND_FAILED`: a command of a job exited with a non-zero status. `report` has what ran.
+ * - `ERR_DRONE_FAILED`: the drone did not finish a command of a job. `report` has what ran; `isTransient` whether to
+ *   try again.
+ * - `ERR_PLACE_TAKEN`: files of one project are where another project of the job belongs. No command ran.
+ * - `ERR_URL_REFUSED`: `mayFetchFrom` does not allow the URL of a job's project. Nothing was fetched.
+ * - `ERR_CACHE_IN_USE`: another process works in the cache's directory. Wait for it, or use another directory.
+ * - `ERR_NO_SUCH_JOB`: no executor does jobs of this name. Nothing ran.
+ * - `ERR_EXECUTOR_STOPPED`: the executor, the job source or the job was stopped. A running job ran in part.
+ * - `ERR_JOB_LOST`: the outcome of a job is unknown. It may have run in part or in full, or may still run.
+ * - `ERR_JOB_REFUSED`: Redis did not take the job. It certainly did not run; submit it again.
+ * - `ERR_JOB_WITHDRAWN`: the job was withdrawn before an executor took it. It certainly did not run.
+ * - `ERR_NO_EXECUTOR`: no executor of the host takes jobs. The job certainly did not run; submit it again.
+ * - `ERR_NO_REDIS`: Redis is unreachable, or refuses the login (`cause`). Check its URL.
+ * - `ERR_PACKAGE_MISSING`: a package that this job source needs is not installed. The message has the command.
  */
 export type ExecutorErrorCode =
   | 'ERR_NO_REPOSITORY'
   | 'ERR_NO_REF'
+  | 'ERR_SHALLOW'
+  | 'ERR_LINK'
+  | 'ERR_MERGE_CONFLICT'
+  | 'ERR_COMMAND_FAILED'
+  | 'ERR_DRONE_FAILED'
   | 'ERR_PLACE_TAKEN'
   | 'ERR_URL_REFUSED'
   | 'ERR_CACHE_IN_USE'
   | 'ERR_NO_SUCH_JOB'
   | 'ERR_EXECUTOR_STOPPED'
   | 'ERR_JOB_LOST'
+  | 'ERR_JOB_REFUSED'
+  | 'ERR_JOB_WITHDRAWN'
+  | 'ERR_NO_EXECUTOR'
   | 'ERR_NO_REDIS'
   | 'ERR_PACKAGE_MISSING';
 
-/** Something that an executor did not do, and why. */
+/** An executor or a job source did not do what it was asked to do. */
 export class ExecutorError extends Error {
   override readonly name = 'ExecutorError';
   readonly code: ExecutorErrorCode;
+  /** With `ERR_MERGE_CONFLICT`: the conflicting files. Otherwise empty. */
+  readonly paths: readonly string[];
+  /** The repository at fault, if it is one of the cache. */
+  readonly repository: RepoName | undefined;
+  readonly #mayPass: boolean;
 
   /** @internal */
-  constructor(code: ExecutorErrorCode, message: string, options?: ErrorOptions) {
+  constructor(code: ExecutorErrorCode, message: string, options: ExecutorErrorOptions = {}) {
     super(message, options);
     this.code = code;
+    this.paths = options.paths ?? [];
+    this.repository = options.repository;
+    this.#mayPass = options.mayPass ?? code === 'ERR_CACHE_IN_USE';
   }
+
+  /**
+   * Whether the failure says nothing about the work.
+   * @internal
+   */
+  get mayPass(): boolean {
+    return this.#mayPass;
+  }
+}
+
+interface ExecutorErrorOptions extends ErrorOptions {
+  readonly paths?: readonly string[];
+  readonly repository?: RepoName | undefined;
+  /** Default: with `ERR_CACHE_IN_USE` only. */
+  readonly mayPass?: boolean | undefined;
 }

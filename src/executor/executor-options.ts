@@ -1,12 +1,13 @@
-/** What an executor works with, and its defaults. */
 import { availableParallelism, hostname } from 'node:os';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { type Clock, clockOption } from '../wait/clock.js';
 import type { Drone } from '../queue/drone/drone.js';
-import { checked, func, having, integer, milliseconds, text } from '../option/option-kinds.js';
-import type { Option, Settings, Table } from '../option/option-table.js';
-import { type Log, logOption } from '../report/log.js';
-import { type StatsTarget, statsOption } from '../report/stats.js';
+import { LocalDrone } from '../queue/drone/local-drone.js';
+import { DroneTaskQueue } from '../queue/drone-task-queue.js';
+import { checked, flag, func, having, integer, milliseconds, text } from '../option/option-kinds.js';
+import { type Option, readOptions, type Settings, type Table } from '../option/option-table.js';
+import { type Log, logOption, partLog } from '../report/log.js';
+import { type StatsTarget, metricsOption } from '../report/metrics-target.js';
 import type { TaskQueue } from '../queue/task-queue.js';
 import type { ExecuteJob } from './execute-request.js';
 import type { JobSource } from './job-source.js';
@@ -14,46 +15,62 @@ import { RepoCache } from './repo-cache.js';
 
 /** What an executor works with. */
 export interface RepoExecutorOptions {
-  /** It is not to be used by another executor. */
+  /** Not to be used by another executor. */
   cache: RepoCache;
   /** Where jobs come from. */
   jobs: JobSource;
   /**
-   * The drone that a job's commands run on: a new object for each job, as its calls are to meet nobody else's. A LocalDrone
-   * finds the workspace where it is; to another one it is copied (`putDirectory`).
+   * The drone for a job's commands: a new object for each job, so that it holds no other calls. A LocalDrone uses the
+   * workspace in place; to others it is copied (`putDirectory`). Default: a LocalDrone, this machine.
    */
-  droneFor: (job: ExecuteJob) => Drone | Promise<Drone>;
+  droneFor?: ((job: ExecuteJob) => Drone | Promise<Drone>) | undefined;
   /**
-   * The queue that runs a job's commands: one for each job, closed at its end. Its `roundDeadlineMs` (default 900,000) ends a
-   * command whatever the job's `timeoutMs` is: give it one that is longer.
+   * A new queue for each job, closed at its end. Its `roundDeadlineMs` (default 900,000) also limits each command, so set it
+   * above the job's `timeoutMs`. Default: a DroneTaskQueue whose `roundDeadlineMs` is at least the job's `timeoutMs` and a
+   * minute.
    */
-  queueFor: (job: ExecuteJob) => TaskQueue;
+  queueFor?: ((job: ExecuteJob) => TaskQueue) | undefined;
   /**
-   * Whether a job's project may be fetched from this URL (`JobProject.url`), with what this machine may read. Always allowed
-   * is where the executor's own copies are served. Default: no other.
+   * Whether this URL may be fetched from with this machine's rights: of a job's project (`JobProject.url`), of a submodule, in
+   * an `.lfsconfig`. The executor's own copies are always allowed. Default: no other.
    */
   mayFetchFrom?: ((url: string) => boolean) | undefined;
   /**
-   * Holds the workspaces of the jobs that run; made when missing. Those of executors of this machine that were killed are
-   * removed at the start; other executors, and other files, may be there as well.
+   * Workspaces have the submodules of their projects, and those of these. A submodule with a URL that `mayFetchFrom` does not
+   * allow fails the job (`ERR_URL_REFUSED`). Each job fetches them anew. Default false.
    */
-  workspaces: string;
+  submodules?: boolean | undefined;
+  /**
+   * Workspaces have the contents of files in Git LFS, from the project's own server or a URL in its `.lfsconfig` that
+   * `mayFetchFrom` allows. Needs the program `git-lfs`. Each job fetches them anew. Default false: pointer files.
+   */
+  lfs?: boolean | undefined;
+  /**
+   * Directory of the workspaces of running jobs; created when missing. Workspaces of killed executors of this machine
+   * are removed at the start. Other executors and files may share it. Default: `@workspaces` in the cache's directory.
+   */
+  workspaces?: string | undefined;
   /** The same on other drones, relative to the home there or absolute. Default `drone-workspaces`. */
   droneFolder?: string | undefined;
   /** Its name in `executor:stop:<host>`. Default: this machine's hostname. */
   host?: string | undefined;
+  /**
+   * The jobs that it takes besides those for its host: `execute` runs commands, `merger` merges. Default
+   * `['execute', 'merger']`.
+   */
+  lanes?: readonly ('execute' | 'merger')[] | undefined;
   /** How many `executor:execute` run at once. Default 4. */
   maxJobs?: number | undefined;
   /**
-   * How many repositories are updated at once. Those that had to wait for their locks begin when they have them, also when so
-   * many are at work. Default: one for each processor.
+   * How many updates start at once, not counting those that get a lock they waited for. Default: one for each
+   * processor.
    */
   updateWorkers?: number | undefined;
   /** How many jobs of the merger run at once. Default: one for each processor. */
   mergeWorkers?: number | undefined;
   /**
-   * Jobs of the merger are taken while no update waits or runs, or when that has not been so for this time, ms; one is then
-   * taken whatever runs. Default 60,000.
+   * Jobs of the merger wait until no update waits or runs, but at most this long, ms; then one is taken anyway.
+   * Default 60,000.
    */
   maxMergeWaitMs?: number | undefined;
   /** Default: the system's. */
@@ -71,22 +88,52 @@ const processors = (): Option<number, number> => count().orElse('one for each pr
 export const REPO_EXECUTOR = {
   cache: checked<RepoCache>('a RepoCache', cache => cache instanceof RepoCache).required,
   jobs: having<JobSource>('take').required,
-  droneFor: func<RepoExecutorOptions['droneFor']>('(job)').required,
-  queueFor: func<RepoExecutorOptions['queueFor']>('(job)').required,
+  droneFor: func<NonNullable<RepoExecutorOptions['droneFor']>>('(job)').orElse(
+    'this machine',
+    () => () => new LocalDrone(),
+  ),
+  queueFor: func<NonNullable<RepoExecutorOptions['queueFor']>>('(job)').orElse(
+    'a DroneTaskQueue with time for the job',
+    () => queueWithTime,
+  ),
   mayFetchFrom: func<(url: string) => boolean>('(url)').orElse('no other URL', () => () => false),
-  workspaces: text('a path').required.as(path => resolve(path)),
+  submodules: flag().or(false),
+  lfs: flag().or(false),
+  workspaces: text('a path').as(path => resolve(path)),
   droneFolder: text(
     'a path of letters, digits, points, slashes, _ and -',
     path => DRONE_FOLDER.test(path) && !path.startsWith('-'),
   ).or('drone-workspaces'),
   host: text().orElse("this machine's hostname", hostname),
+  lanes: checked<readonly ('execute' | 'merger')[]>(
+    "a list of 'execute' and 'merger'",
+    lanes => Array.isArray(lanes) && lanes.length > 0 && lanes.every(lane => lane === 'execute' || lane === 'merger'),
+  ).orElse("['execute', 'merger']", () => ['execute', 'merger']),
   maxJobs: count().or(4),
   updateWorkers: processors(),
   mergeWorkers: processors(),
   maxMergeWaitMs: milliseconds({ from: 0, to: Infinity }).or(60_000),
   clock: clockOption(),
-  stats: statsOption(),
+  stats: metricsOption(),
   log: logOption(),
 } satisfies Table<RepoExecutorOptions>;
 
-export type ExecutorSettings = Settings<typeof REPO_EXECUTOR>;
+export interface ExecutorSettings extends Settings<typeof REPO_EXECUTOR> {
+  readonly workspaces: string;
+}
+
+/** Throws TypeError (`ERR_INVALID_ARG`) that names the option at fault. */
+export function readExecutorOptions(options: RepoExecutorOptions): ExecutorSettings {
+  const read = readOptions(REPO_EXECUTOR, options);
+  const log = partLog(read.log, read.host, { host: read.host });
+  // Cannot be a repository: their names are encoded.
+  return { ...read, log, workspaces: read.workspaces ?? join(read.cache.folder, '@workspaces') };
+}
+
+/** The default of a queue, and what it gives a command beside its `timeoutMs`: to be sent, and to be ended. */
+const ROUND_DEADLINE_MS = 900_000;
+const ROUND_EXTRA_MS = 60_000;
+
+function queueWithTime({ timeoutMs = 0 }: ExecuteJob): TaskQueue {
+  return new DroneTaskQueue({ roundDeadlineMs: Math.max(ROUND_DEADLINE_MS, timeoutMs + ROUND_EXTRA_MS) });
+}

@@ -1,11 +1,23 @@
-/** What is told of an executor's jobs and updates: events and metrics. The log tells besides of what failed. */
-import { events, publish } from './events.js';
+/** Events and metrics of an executor's jobs and updates. */
+import { events, type JobEnd, publish } from './events.js';
 import { Metrics } from '../report/metrics.js';
 import type { ExecutorSettings } from './executor-options.js';
-import { failureOf, type Job } from './job-source.js';
-import type { MergeReply } from './merger-jobs.js';
+import { failureOf, type JobAnswer } from './job-answer.js';
+import type { Job } from './job-source.js';
 import type { RepoName } from './repo-name.js';
 
+/**
+ * Metrics of an executor, under `drone_task_queue.<host>`:
+ *
+ * - `job.<name>` (timing): one job: `execute`, `merge`, `cat` or another.
+ * - `job_failures.<code>` (counter): jobs that threw, by code in lower case without `ERR_`, such as `git_timeout`.
+ * - `update` (timing): one update of a repository.
+ * - `update_failures.<code>` (counter): updates that failed, by code as above.
+ * - `merges` (counter): merge jobs that succeeded.
+ * - `merges_refused` (counter): merge jobs whose change did not merge.
+ * - `jobs_running` (gauge): jobs that run now.
+ * - `updates_waiting` (gauge): updates of repositories that wait for their turn.
+ */
 export class ExecutorReports {
   readonly #settings: ExecutorSettings;
   readonly #metrics: Metrics;
@@ -18,39 +30,22 @@ export class ExecutorReports {
   }
 
   /** Does a job. */
-  async job(job: Job, work: () => Promise<unknown>): Promise<unknown> {
-    const { host } = this.#settings;
+  async job(job: Job, work: () => Promise<JobAnswer>): Promise<JobAnswer> {
+    const { id, name } = job;
     this.#setRunning(1);
-    const tell = (tookMs: number, failure: Failure | undefined): void => {
+    const [, word = ''] = name.split(':');
+    const answer = await this.#timed('job', word, work, end => {
       this.#setRunning(-1);
-      publish(events.jobEnd, () => ({
-        host,
-        id: job.id,
-        job: job.name,
-        tookMs,
-        failed: failure !== undefined,
-        ...failure,
-      }));
-    };
-    const [, word = ''] = job.name.split(':');
-    const value = await this.#timed('job', word, work, tell);
-    if (job.name === 'merger:merge')
-      this.#metrics.increment((value as MergeReply).merged ? 'merges' : 'merges_refused');
-    return value;
+      publish(events.jobEnd, () => ({ ...end, id, job: name }));
+    });
+    if (name === 'merger:merge') this.#metrics.increment(answer.ok ? 'merges' : 'merges_refused');
+    return answer;
   }
 
   /** Brings a repository up to date. */
   async update({ connection, project }: RepoName, work: () => Promise<void>): Promise<void> {
-    const { host } = this.#settings;
-    await this.#timed('update', undefined, work, (tookMs, failure) => {
-      publish(events.updateEnd, () => ({
-        host,
-        connection,
-        project,
-        tookMs,
-        failed: failure !== undefined,
-        ...failure,
-      }));
+    await this.#timed('update', undefined, work, end => {
+      publish(events.updateEnd, () => ({ ...end, connection, project }));
     });
   }
 
@@ -66,11 +61,11 @@ export class ExecutorReports {
     what: string,
     name: string | undefined,
     work: () => Promise<T>,
-    tell: (tookMs: number, failure: Failure | undefined) => void,
+    report: (end: End) => void,
   ): Promise<T> {
-    const { clock } = this.#settings;
+    const { clock, host } = this.#settings;
     const startMs = clock.nowMs();
-    let failure: Failure | undefined;
+    let failure: { readonly error: unknown } | undefined;
     try {
       return await work();
     } catch (error) {
@@ -80,7 +75,7 @@ export class ExecutorReports {
     } finally {
       const tookMs = clock.nowMs() - startMs;
       this.#metrics.timing(what, tookMs, name);
-      tell(tookMs, failure);
+      report({ host, tookMs, failed: failure !== undefined, ...failure });
     }
   }
 
@@ -90,9 +85,8 @@ export class ExecutorReports {
   }
 }
 
-interface Failure {
-  readonly error: unknown;
-}
+/** What the events have in common. */
+type End = Pick<JobEnd, 'host' | 'tookMs' | 'failed' | 'error'>;
 
 /** `git_timeout` for ERR_GIT_TIMEOUT. */
 function kindOf(error: unknown): string {

@@ -1,34 +1,43 @@
-/** What git said when it failed, and what follows from that. */
-import { stripCredentials } from './repo-name.js';
+/** Failures of git, and what their texts mean. */
+import { ExecutorError } from './executor-error.js';
+import { isOutage } from './outage.js';
+import { keyOfRepo, type RepoName, stripCredentials } from './repo-name.js';
 
 /**
- * - `ERR_GIT_FAILED`: git exited with something else than 0, or was killed by others.
- * - `ERR_GIT_TIMEOUT`: it ran into its time limit and was ended.
- * - `ERR_GIT_OUTPUT`: it wrote more than is kept and was ended.
- * - `ERR_GIT_NOT_STARTED`: there is no such program, or it may not be run.
- * - `ERR_GIT_STUCK`: it could not be ended, as it hangs in the kernel, and was left behind; or one was before, which is still
- *   there, and so nothing is done in its repository.
+ * Why a git command did not succeed.
+ *
+ * - `ERR_GIT_FAILED`: git exited with a non-zero status, or was killed from outside. `words` has its output.
+ * - `ERR_GIT_TIMEOUT`: git exceeded its time limit and was ended. Raise the limit if the repository needs it.
+ * - `ERR_GIT_OUTPUT`: git wrote more than is kept and was ended. The message names the command.
+ * - `ERR_GIT_NOT_STARTED`: git is not installed, or may not be run (`cause`). Nothing was changed.
+ * - `ERR_GIT_STUCK`: git, or an earlier git in this repository, hangs in the kernel and cannot be ended. Other
+ *   repositories go on. Check the disk or the file server.
  */
 export type GitErrorCode =
   'ERR_GIT_FAILED' | 'ERR_GIT_TIMEOUT' | 'ERR_GIT_OUTPUT' | 'ERR_GIT_NOT_STARTED' | 'ERR_GIT_STUCK';
 
-/** A git command that failed. Passwords in URLs are left out of its texts. */
+/** A git command failed. Its texts contain no passwords of URLs. */
 export class GitError extends Error {
   override readonly name = 'GitError';
   readonly code: GitErrorCode;
-  /** The first word of the command: `fetch`, `merge`. */
+  /** The name of the command: `fetch`, `merge`. */
   readonly command: string;
   /** What git wrote, stderr first; its last 4,000 characters. */
   readonly words: string;
   /** Null when it was ended by a signal, or not started. */
   readonly exitCode: number | null;
+  /** The repository of the cache that the command was for. */
+  readonly repository: RepoName | undefined;
 
   /** @internal */
   constructor(code: GitErrorCode, command: string, what: string, written: string, options: GitErrorOptions = {}) {
     const words = lastLines(stripCredentials(written).trim());
-    super(`git ${command} ${what}${words === '' ? '' : `: ${words}`}`, options);
+    const { exitCode = null, repository } = options;
+    const where = repository === undefined ? '' : ` (${keyOfRepo(repository)})`;
+    super(`git ${command} ${what}${where}${words === '' ? '' : `: ${words}`}`, options);
     this.code = code;
-    this.exitCode = options.exitCode ?? null;
+    this.exitCode = exitCode;
+    this.repository = repository;
     this.command = command;
     this.words = words;
   }
@@ -36,36 +45,19 @@ export class GitError extends Error {
 
 interface GitErrorOptions extends ErrorOptions {
   readonly exitCode?: number | null;
+  readonly repository?: RepoName | undefined;
 }
 
 const MAX_WORDS = 4000;
 
-/** Whole ones: a part of a line could look like another. */
+/** Whole lines: a part of one could match another pattern. */
 function lastLines(written: string): string {
   const kept = written.slice(-MAX_WORDS);
   return kept.length === written.length ? kept : kept.slice(kept.indexOf('\n') + 1);
 }
 
-/** Of a network or a server that may be better soon. */
-const TRANSIENT = new RegExp(
-  [
-    'could not resolve host(?!name)',
-    'temporary failure in name resolution',
-    'connection (refused|reset|timed out|closed|was reset)',
-    'operation timed out',
-    'network is unreachable',
-    'no route to host',
-    'early eof',
-    'unexpected disconnect',
-    'remote end hung up',
-    'rpc failed',
-    'returned error: (429|5\\d\\d)',
-    'kex_exchange_identification',
-    'ssh_exchange_identification',
-    'empty reply from server',
-  ].join('|'),
-  'i',
-);
+/** Commands that talk to servers. Others name files, of which an author chooses the names. */
+const REMOTE = new Set(['fetch', 'ls-remote', 'clone', 'submodule', 'lfs']);
 
 /** Of a repository in which something is missing or damaged. */
 const BROKEN = new RegExp(
@@ -85,23 +77,55 @@ const BROKEN = new RegExp(
     'bad (config|pack|tree|signature 0x)',
     'broken (ref|link)',
     'invalid object',
+    'packed-refs',
+    'reference broken',
+    'bad shallow',
+    'multi-pack-index',
+    'commit.graph',
+    'pack index|index v\\d|non-monotonic index',
+    'could not parse object',
+    'unable to (resolve|find) (reference|[0-9a-f]{40})',
+    'refusing to fetch into (current )?branch',
+    'unknown repository extension|repository (format|version)',
+    'insufficient permission for adding an object',
     // Where a branch is in the way of another, and pruning did not help.
     'cannot lock ref',
   ].join('|'),
   'i',
 );
 
+/** Of a server, or of git about it. */
+const NO_REPOSITORY = new RegExp(
+  [
+    "repository '[^']*' not found",
+    'does not appear to be a git repository',
+    'repository not exported',
+    '^ERROR: .*(not found|could not be found)',
+  ].join('|'),
+  'im',
+);
+const NO_REF = new RegExp(
+  ["couldn't find remote ref", 'not our ref', 'does not allow request for unadvertised object'].join('|'),
+  'i',
+);
+
+/** A new clone would not help. */
+const NO_ROOM =
+  /no space left|quota exceeded|cannot allocate memory|out of memory|too many open|read-only file system/i;
 const LOCKED = /\.lock'?: File exists/i;
 const BAD_INDEX = /index file (corrupt|smaller)|bad index|bad signature|index uses .* extension/i;
 
-/** Of this machine, which may have room again soon. */
-const EXHAUSTED =
-  /no space left on device|disk quota exceeded|cannot allocate memory|out of memory|too many open files/i;
+/** Of this machine, which may have room again soon, or be repaired. */
+const EXHAUSTED = new RegExp(
+  [
+    'no space left on device|disk quota exceeded|cannot allocate memory|out of memory|too many open files',
+    'input/output error|structure needs cleaning|read-only file system|stale (nfs )?file handle',
+    'transport endpoint is not connected',
+  ].join('|'),
+  'i',
+);
 
-/**
- * Whoever proposes a change chooses its subjects and paths, and a server what it says of itself: none of these may pass for
- * git's own findings. In a conflict there are none.
- */
+/** The lines of git itself: an author chooses subjects and paths, a server its messages. A conflict has none. */
 function ownLines({ words }: GitError): string[] {
   if (/^CONFLICT \(/m.test(words)) return [];
   return words.split('\n').filter(line => !/^remote: |^\t|could not apply/.test(line));
@@ -113,18 +137,41 @@ function findings(error: GitError): string {
     .join('\n');
 }
 
-/** Whether the same command may do at once, or a little later. */
+/** Whether the same command may succeed a little later, as a server was not reached or did not answer. */
 export function isTransient(error: unknown): boolean {
-  return error instanceof GitError && error.code === 'ERR_GIT_FAILED' && TRANSIENT.test(ownLines(error).join('\n'));
+  if (!(error instanceof GitError) || error.code !== 'ERR_GIT_FAILED' || !REMOTE.has(error.command)) return false;
+  return isOutage(ownLines(error));
 }
 
-/** Whether it says nothing of what git was to do: it may go well another time, or on another machine. */
+/** An ExecutorError for a failure that says that the server lacks the repository or the ref; otherwise the error itself. */
+export function nameAbsence(error: unknown): unknown {
+  if (!(error instanceof GitError) || error.code !== 'ERR_GIT_FAILED') return error;
+  const { message, repository } = error;
+  const options = { cause: error, repository };
+  if (error.words.includes('dubious ownership')) {
+    const advice = 'another user owns it: name its git directory in the option git.safeDirectories of the cache';
+    return new ExecutorError('ERR_NO_REPOSITORY', `${message}\n${advice}`, options);
+  }
+  if (NO_REF.test(error.words)) return new ExecutorError('ERR_NO_REF', message, options);
+  if (NO_REPOSITORY.test(error.words)) return new ExecutorError('ERR_NO_REPOSITORY', message, options);
+  return error;
+}
+
+/** Whether the failure says nothing about the work: it may succeed later, or on another machine. */
 export function mayPass(error: unknown): boolean {
+  if (error instanceof ExecutorError) return error.mayPass;
   if (!(error instanceof GitError)) return false;
   if (error.code === 'ERR_GIT_TIMEOUT' || error.code === 'ERR_GIT_STUCK') return true;
   if (error.code === 'ERR_GIT_NOT_STARTED') return isShortage(error.cause);
   if (error.code !== 'ERR_GIT_FAILED') return false;
-  return error.exitCode === null || isTransient(error) || EXHAUSTED.test(ownLines(error).join('\n'));
+  if (error.exitCode === null || isTransient(error) || cureFor(error) !== undefined) return true;
+  return EXHAUSTED.test(ownLines(error).join('\n'));
+}
+
+/** Whether damage of the copy may be the cause, as no other one is known. */
+export function isUnexplained(error: unknown): error is GitError {
+  if (!(error instanceof GitError) || error.code !== 'ERR_GIT_FAILED') return false;
+  return ownLines(error).length > 0 && !mayPass(error);
 }
 
 /** Of processes, memory or open files. */
@@ -133,10 +180,10 @@ function isShortage(cause: unknown): boolean {
   return typeof code === 'string' && ['EAGAIN', 'ENOMEM', 'EMFILE', 'ENFILE'].includes(code);
 }
 
-/** What would help a repository of which nobody else makes use, if anything would. */
+/** What would repair a repository that no other command uses, if anything would. */
 export function cureFor(error: unknown): 'unlock' | 'rebuild' | undefined {
   if (!(error instanceof GitError) || error.code !== 'ERR_GIT_FAILED') return undefined;
   const found = findings(error);
   if (LOCKED.test(found) || BAD_INDEX.test(found)) return 'unlock';
-  return BROKEN.test(found) ? 'rebuild' : undefined;
+  return BROKEN.test(found) && !NO_ROOM.test(found) ? 'rebuild' : undefined;
 }

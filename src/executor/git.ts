@@ -1,17 +1,19 @@
 /**
- * Runs the system's git, alone with what it is given: no prompts, no hooks, no configuration of the user or the machine.
- *
- * By child_process: a git that hangs does so in a child of its own (ssh, git-remote-https, index-pack), so what has to be
- * ended is a process group, which neither execa 9 nor simple-git 4 do.
+ * Runs the system's git without prompts, hooks, or configuration of the user or the machine. By child_process: a git hangs
+ * in its children (ssh, git-remote-https), so the process group has to be ended, which execa 9 and simple-git 4 do not do.
  */
-import { setTimeout as delay } from 'node:timers/promises';
+import { randomUUID } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { onAbort } from '../wait/abort.js';
 import { MAX_TIMER_MS } from '../wait/clock.js';
+import { Deadline } from '../wait/deadline.js';
 import { type Log, silentLog } from '../report/log.js';
-import { environment, integer, milliseconds, text } from '../option/option-kinds.js';
+import { checked, environment, integer, milliseconds, text } from '../option/option-kinds.js';
 import { readOptions, type Settings, type Table } from '../option/option-table.js';
 import { GitError, isTransient } from './git-error.js';
 import { runInGroup } from '../process/run-in-group.js';
+import type { RepoName } from './repo-name.js';
 import { leaveStuck, refuseStuck } from './stuck-git.js';
 import { controllerArgs } from './surviving-processes.js';
 
@@ -21,25 +23,24 @@ export interface GitOptions {
   program?: string | undefined;
   /** For one git command, ms. Default 300,000. */
   timeoutMs?: number | undefined;
-  /**
-   * From TERM to KILL for the processes of a git command that is ended, ms. Default 2,000. What is there 5 s after the KILL is
-   * left behind (`ERR_GIT_STUCK`).
-   */
+  /** Between TERM and KILL of a git command, ms. Default 2,000. 5 s after KILL it counts as `ERR_GIT_STUCK`. */
   killGraceMs?: number | undefined;
-  /** How often a command that talks to a server is run when the failure looks as if it would pass. Default 3. */
+  /** How often a command that talks to a server is run when its failure looks transient. Default 3. */
   attempts?: number | undefined;
-  /** Between two attempts, ms; each further one after twice as long. Default 1,000. */
+  /** Before the second attempt, ms; doubled for each further one. Default 1,000. */
   retryDelayMs?: number | undefined;
-  /**
-   * Command of ssh, for `GIT_SSH_COMMAND`. Default
-   * `ssh -o BatchMode=yes -o ConnectTimeout=30 -o ServerAliveInterval=15`.
-   */
+  /** For `GIT_SSH_COMMAND`. Default `ssh -o BatchMode=yes -o ConnectTimeout=30 -o ServerAliveInterval=15`. */
   sshCommand?: string | undefined;
-  /** Who merges. Default `drone-task-queue`. */
+  /**
+   * Repositories of other users on this machine that may be fetched from by path or file URL, as git's `safe.directory`:
+   * absolute paths of git directories, or `*` for all. Default: none.
+   */
+  safeDirectories?: readonly string[] | undefined;
+  /** Author and committer of merges. Default `drone-task-queue`. */
   committerName?: string | undefined;
   /** Default `drone-task-queue@localhost`. */
   committerEmail?: string | undefined;
-  /** Added to git's environment; nothing in it is taken from this process's but HOME, PATH, proxies and the ssh agent. */
+  /** Added to git's environment, which takes only HOME, PATH, proxies and the ssh agent from this process. */
   env?: Readonly<Record<string, string>> | undefined;
 }
 
@@ -47,14 +48,18 @@ export interface GitOptions {
 export interface GitRun {
   /** Default: the root folder. */
   readonly cwd?: string;
-  readonly input?: string;
-  /** Tried again when the failure looks as if it would pass. */
+  readonly input?: string | Uint8Array;
+  /** Retried when the failure looks transient. */
   readonly isRemote?: boolean;
-  /** Exit status that is an answer, besides 0. */
+  /** Exit status that counts as an answer, besides 0. */
   readonly orStatus?: number;
   readonly signal?: AbortSignal | undefined;
-  /** The repository: refused to all other commands while one that could not be ended is still there. */
+  /** Where the repository is: closed to other commands while a git hangs in it. */
   readonly place?: string;
+  /** For the words of a failure. */
+  readonly repository?: RepoName;
+  /** Default: the option. */
+  readonly timeoutMs?: number;
 }
 
 /** How a process of git ended. */
@@ -63,9 +68,9 @@ interface GitEnd {
   readonly exitCode: number | null;
   readonly stdout: Buffer;
   readonly stderr: string;
-  /** Why it was ended by us, if it was. */
+  /** Why this process ended it, if it did. */
   readonly ended: Ended | undefined;
-  /** Its process group, when that could not be ended. */
+  /** The process group that could not be ended. */
   readonly stuck: number | undefined;
 }
 
@@ -77,7 +82,11 @@ export interface GitAnswer {
   readonly stdout: Buffer;
   /** Stdout without white space at its ends. */
   readonly text: string;
+  readonly stderr: string;
 }
+
+const isSafeList = (value: unknown): boolean =>
+  Array.isArray(value) && value.every(path => typeof path === 'string' && /^(\*|\/\P{C}*)$/u.test(path));
 
 export const GIT = {
   program: text().or('git'),
@@ -86,6 +95,7 @@ export const GIT = {
   attempts: integer({ from: 1 }).or(3),
   retryDelayMs: milliseconds({ from: 0, to: MAX_TIMER_MS }).or(1_000),
   sshCommand: text().or('ssh -o BatchMode=yes -o ConnectTimeout=30 -o ServerAliveInterval=15'),
+  safeDirectories: checked<readonly string[]>('a list of absolute paths without control characters, or *', isSafeList),
   committerName: text().or('drone-task-queue'),
   committerEmail: text().or('drone-task-queue@localhost'),
   env: environment(),
@@ -97,7 +107,7 @@ const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
 /** A git that is still there so long after KILL hangs in the kernel. */
 const GIVE_UP_MS = 5000;
 
-/** Each is stronger than what a repository's own configuration says. */
+/** Overrides the repository's own configuration. */
 const CONFIG = {
   'core.hooksPath': '/dev/null',
   'core.attributesFile': '/dev/null',
@@ -110,28 +120,38 @@ const CONFIG = {
   'fetch.recurseSubmodules': 'false',
   'submodule.recurse': 'false',
   'rerere.enabled': 'false',
-  // It is a step of its own, so that no update fails for it.
+  // A step of its own, so that it fails no update.
   'maintenance.auto': 'false',
-  // In the background it would outlive the command, and with it the lock of the repository.
+  // In the background it would outlive the command and the repository's lock.
   'gc.autoDetach': 'false',
   'maintenance.autoDetach': 'false',
-  // A server that says nothing for a minute has gone. (While it counts objects it says so every five seconds.)
+  // A server that is silent for a minute is gone: while it counts objects it reports every five seconds.
   'http.lowSpeedLimit': '1',
   'http.lowSpeedTime': '60',
 } as const;
 
 const CONFIG_ARGS = Object.entries(CONFIG).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
 
-/** Every command is run in a process group, within its time. */
 export class Git {
   readonly #settings: Settings<typeof GIT>;
   readonly #env: NodeJS.ProcessEnv;
   readonly #ownArgs: readonly string[];
   readonly #log: Log;
+  readonly #inherited: () => readonly number[];
+  /** Holds what git takes from no command line (`safe.directory` of a repository that it fetches from). */
+  readonly #configFile: string;
+  #version: string | undefined;
 
-  /** Throws TypeError (`ERR_INVALID_ARG`) that names the option at fault. */
-  constructor(options: GitOptions = {}, log: Log = silentLog) {
+  /** Git inherits these open files. Throws TypeError (`ERR_INVALID_ARG`) that names the option at fault. */
+  constructor(
+    options: GitOptions = {},
+    log: Log = silentLog,
+    inherited: () => readonly number[] = () => [],
+    configFile = '/dev/null',
+  ) {
     this.#log = log;
+    this.#configFile = configFile;
+    this.#inherited = inherited;
     this.#ownArgs = [...CONFIG_ARGS, ...controllerArgs()];
     this.#settings = readOptions(GIT, options);
     const { committerName: NAME, committerEmail: EMAIL, env, sshCommand } = this.#settings;
@@ -139,7 +159,7 @@ export class Git {
       ...Object.fromEntries(Object.entries(process.env).filter(([name]) => KEPT.test(name))),
       ...env,
       GIT_CONFIG_NOSYSTEM: '1',
-      GIT_CONFIG_GLOBAL: '/dev/null',
+      GIT_CONFIG_GLOBAL: this.#settings.safeDirectories === undefined ? '/dev/null' : configFile,
       GIT_ATTR_NOSYSTEM: '1',
       GIT_TERMINAL_PROMPT: '0',
       GIT_ASKPASS: 'false',
@@ -159,10 +179,14 @@ export class Git {
     };
   }
 
-  /**
-   * Rejects with GitError, or with the reason of `signal`; either when all processes of the command have ended, or could not
-   * be ended.
-   */
+  /** Whether the program is of this version or newer. */
+  async isSince(major: number, minor: number, signal?: AbortSignal): Promise<boolean> {
+    this.#version ??= (await this.run(['version'], { signal })).text;
+    const [, first, second] = /(\d+)\.(\d+)/.exec(this.#version) ?? [];
+    return Number(first) > major || (Number(first) === major && Number(second) >= minor);
+  }
+
+  /** Rejects with GitError or the reason of `signal`, once all processes of the command have ended or are stuck. */
   async run(args: readonly string[], run: GitRun = {}): Promise<GitAnswer> {
     const { isRemote = false, signal } = run;
     const { attempts, retryDelayMs } = this.#settings;
@@ -172,18 +196,22 @@ export class Git {
       } catch (error) {
         if (!isRemote || attempt >= attempts || !isTransient(error)) throw error;
       }
-      await pause(waitMs, signal);
+      const waiting = new Deadline([signal], { limitMs: waitMs });
+      await waiting.ended;
+      waiting.release();
+      signal?.throwIfAborted();
     }
   }
 
   async #runOnce(args: readonly string[], run: GitRun): Promise<GitAnswer> {
-    const { orStatus = 0, signal, place } = run;
+    const { orStatus = 0, signal, place, repository } = run;
     signal?.throwIfAborted();
-    const command = args.find(arg => !arg.startsWith('-')) ?? '';
-    if (place !== undefined) refuseStuck(place, command);
+    const command = commandIn(args);
+    if (place !== undefined) refuseStuck(place, command, repository);
+    this.#configure();
     const { exitCode, stdout, stderr, ended, stuck } = await this.#process(command, args, run);
     const text = stdout.toString().trim();
-    // A conflict is told on stdout.
+    // Git reports conflicts on stdout.
     const words = `${stderr}\n${text}`;
     if (stuck !== undefined) {
       this.#log.error('git could not be ended and is left behind', { pid: stuck, command, place });
@@ -191,33 +219,49 @@ export class Git {
     }
     if (ended === 'cancelled') signal?.throwIfAborted();
     if (stuck !== undefined) {
-      throw new GitError('ERR_GIT_STUCK', command, `could not be ended (process ${String(stuck)})`, words);
+      const what = `could not be ended (process ${String(stuck)})`;
+      throw new GitError('ERR_GIT_STUCK', command, what, words, { repository });
     }
     if (ended === 'timeout') {
-      throw new GitError('ERR_GIT_TIMEOUT', command, `took longer than ${String(this.#settings.timeoutMs)} ms`, words);
+      const what = `took longer than ${String(run.timeoutMs ?? this.#settings.timeoutMs)} ms`;
+      throw new GitError('ERR_GIT_TIMEOUT', command, what, words, { repository });
     }
-    if (ended === 'output') throw new GitError('ERR_GIT_OUTPUT', command, 'wrote too much', '');
-    if (exitCode === 0 || (exitCode !== null && exitCode === orStatus)) return { exitCode, stdout, text };
+    if (ended === 'output') throw new GitError('ERR_GIT_OUTPUT', command, 'wrote too much', '', { repository });
+    if (exitCode === 0 || (exitCode !== null && exitCode === orStatus)) return { exitCode, stdout, text, stderr };
     const how = exitCode === null ? 'was killed' : `failed with ${String(exitCode)}`;
-    throw new GitError('ERR_GIT_FAILED', command, how, words, { exitCode });
+    throw new GitError('ERR_GIT_FAILED', command, how, words, { exitCode, repository });
   }
 
-  /** Runs it to its end and that of its output, or ends it with all of its group. */
+  /** With each command, as the folder of the file may have been removed and made again. */
+  #configure(): void {
+    const { safeDirectories } = this.#settings;
+    if (safeDirectories === undefined || this.#configFile === '/dev/null') return;
+    const lines = safeDirectories.map(path => `\tdirectory = "${path.replaceAll(/["\\]/g, '\\$&')}"\n`);
+    const content = `[safe]\n${lines.join('')}`;
+    if (existsSync(this.#configFile) && readFileSync(this.#configFile, 'utf8') === content) return;
+    mkdirSync(dirname(this.#configFile), { recursive: true });
+    const part = `${this.#configFile}.${randomUUID()}`;
+    writeFileSync(part, content);
+    renameSync(part, this.#configFile);
+  }
+
+  /** Runs it to the end of its output, or ends its process group. */
   async #process(command: string, args: readonly string[], run: GitRun): Promise<GitEnd> {
-    const { cwd = '/', input: stdin, signal } = run;
-    const { program, timeoutMs, killGraceMs } = this.#settings;
+    const { cwd = '/', input: stdin, signal, repository } = run;
+    const { program, killGraceMs } = this.#settings;
     const output = { stdout: [] as Uint8Array[], stderr: [] as Uint8Array[] };
     let bytes = 0;
     const end = new AbortController();
     const timer = setTimeout(() => {
       end.abort('timeout' satisfies Ended);
-    }, timeoutMs);
+    }, run.timeoutMs ?? this.#settings.timeoutMs);
     const stopListening = onAbort(signal, () => end.abort('cancelled' satisfies Ended));
     try {
       const { pid, exitCode, fate } = await runInGroup(program, [...this.#ownArgs, ...args], {
         cwd,
         env: this.#env,
         stdin,
+        inherited: this.#inherited(),
         signal: end.signal,
         killGraceMs,
         killWaitMs: GIVE_UP_MS,
@@ -237,7 +281,7 @@ export class Git {
       };
     } catch (error) {
       const { message } = error as Error;
-      throw new GitError('ERR_GIT_NOT_STARTED', command, 'could not be started', message, { cause: error });
+      throw new GitError('ERR_GIT_NOT_STARTED', command, 'could not be started', message, { cause: error, repository });
     } finally {
       clearTimeout(timer);
       stopListening();
@@ -245,11 +289,7 @@ export class Git {
   }
 }
 
-async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  try {
-    await delay(ms, undefined, signal === undefined ? {} : { signal });
-  } catch (error) {
-    signal?.throwIfAborted();
-    throw error;
-  }
+/** The first word that is neither an option of git itself nor the value of one. */
+function commandIn(args: readonly string[]): string {
+  return args.find((arg, at) => !arg.startsWith('-') && !['-C', '-c'].includes(args[at - 1] ?? '')) ?? '';
 }

@@ -1,67 +1,48 @@
-/** Where an executor's jobs come from, and how they are answered. */
-import { inspect } from 'node:util';
 import { invalidArgument } from '../option/invalid-argument.js';
 import { ExecutorError } from './executor-error.js';
+import { failed, type JobAnswer, type JobFailed } from './job-answer.js';
 
 /**
- * Which jobs are asked for.
- *
- * - `execute`: `executor:execute`, for whichever executor takes it first.
- * - `host`: `executor:stop:<host>` and `executor:release:<host>`, for one executor.
- * - `merger`: `merger:merge` and `merger:cat`, for whichever executor takes it first.
+ * A line of jobs: `execute` has `executor:execute`, `merger` has `merger:merge` and `merger:cat`, for whichever executor
+ * takes one first; `host` has `executor:stop:<host>` and `executor:release:<host>` for one executor.
  */
 export type JobLane = 'execute' | 'host' | 'merger';
 
 /** Something to do. */
 export interface Job {
-  /** For `executor:stop:<host>`, which stops all of them that run there. */
+  /** For `executor:stop:<host>`, which stops all running jobs of this id there. */
   readonly id: string;
   readonly name: string;
   /** Not checked by the source. */
   readonly args: unknown;
+  /** Aborts when the submitter gives the job up: the executor stops it, and answers. */
+  readonly signal?: AbortSignal | undefined;
   /** Called once. A rejection is logged. */
   answer(answer: JobAnswer): Promise<void>;
-}
-
-/** What came of a job: a value, or why there is none. */
-export type JobAnswer = JobDone | JobFailed;
-
-/** It was done; a job of commands that failed was done, too. */
-export interface JobDone {
-  readonly ok: true;
-  readonly value: unknown;
-}
-
-/** It was not done, or only in part. */
-export interface JobFailed {
-  readonly ok: false;
-  readonly error: JobFailure;
-}
-
-/** Why a job was not done. */
-export interface JobFailure {
-  readonly name: string;
-  readonly message: string;
-  readonly code: string | null;
-  readonly stack: string | null;
 }
 
 /** A queue of jobs, in this process or far away. */
 export interface JobSource {
   /**
-   * Waits for a job of the lane and takes it: no one else gets it. Of the lane `host`, those for `host`. Rejects when
-   * `signal` is aborted, and has taken none then. Another rejection is logged, and it is called again later.
+   * Waits for a job of the lane, in the lane `host` one for `host`, and takes it for this caller alone. Rejects when
+   * `signal` aborts, without a job. The executor logs other rejections and calls again later.
    *
-   * `running`: how many jobs of the lane the taker does by now. Of several takers those who do fewer are to come first, or
-   * one of them may get all jobs while the others are idle.
+   * `running`: how many jobs of the lane the taker runs. Takers with fewer should come first, or one may get all jobs while
+   * others are idle.
    */
   take(lane: JobLane, host: string, signal: AbortSignal, running: number): Promise<Job>;
+
+  /**
+   * Removes the jobs of this id that wait in the lanes `execute` and `merger`, and answers them. Returns whether there were
+   * any. `executor:stop:<host>` calls it; a source without it stops only jobs that run.
+   */
+  withdraw?(id: string): Promise<boolean>;
 }
 
-/** Does a job; gives the value to answer with. */
-export type DoJob = (args: unknown, signal: AbortSignal) => Promise<unknown>;
+/** Does a job. What it throws counts as a failure in metrics and events, a failure that it returns as a verdict. */
+export type DoJob = (args: unknown, signal: AbortSignal) => Promise<JobAnswer>;
 
-/** Which lane a job is in, and for whom it is. Throws TypeError (`ERR_INVALID_ARG`) for a name that is in none. */
+/** The lane of a job, and its host in the lane `host`. Throws TypeError (`ERR_INVALID_ARG`) for a name in no lane. */
 export function laneOf(name: string): { readonly lane: JobLane; readonly host: string | undefined } {
   const [, who, , host] = /^(executor|merger):([^:]+)(?::(.+))?$/.exec(name) ?? [];
   if (who === 'merger') return { lane: 'merger', host: undefined };
@@ -69,30 +50,28 @@ export function laneOf(name: string): { readonly lane: JobLane; readonly host: s
   throw invalidArgument('the name of a job', name, 'one that begins with executor: or merger:');
 }
 
-/** What a source that was closed says to those who take. */
+/** How long a job for one host waits for an executor of that host, ms. */
+export const HOST_MS = 5000;
+
+/** For a job of one host, where no executor takes jobs. */
+export function noExecutor(host: string): JobFailed {
+  const why = `the job was not run: no executor of the host ${host} takes jobs`;
+  return failed(new ExecutorError('ERR_NO_EXECUTOR', why), { isTransient: true });
+}
+
+/** For takers of a closed source. */
 export function closedError(): ExecutorError {
   return new ExecutorError('ERR_EXECUTOR_STOPPED', 'the job source was closed');
 }
 
-/** And to those who wait for an answer. */
+/** For submitters to a closed source. */
 export function closedAnswer(): JobFailed {
-  return { ok: false, error: failureOf(closedError()) };
+  return failed(closedError());
 }
 
-/** What came from a source. Throws TypeError (`ERR_INVALID_ARG`) for what is no job. */
+/** Throws TypeError (`ERR_INVALID_ARG`) for what is not a job. */
 export function checkJob(job: Job): Job {
   if (typeof job === 'object' && job !== null && typeof job.id === 'string' && typeof job.answer === 'function')
     return job;
   throw invalidArgument('a job of the source', job, 'an object with id, name, args and the method answer');
-}
-
-export function failureOf(error: unknown): JobFailure {
-  if (!(error instanceof Error)) {
-    // Not every object can be made a string.
-    const message = typeof error === 'string' ? error : inspect(error);
-    return { name: 'Error', message, code: null, stack: null };
-  }
-  const { name, message, stack = null } = error;
-  const { code } = error as { code?: unknown };
-  return { name, message, code: typeof code === 'string' ? code : null, stack };
 }

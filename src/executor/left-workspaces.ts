@@ -1,6 +1,6 @@
 /**
- * Workspaces that executors have left behind which were killed. Each is named for the process that made it: its machine, its
- * number and when it began, as numbers are used again. It is left behind when that process is not there any more.
+ * Workspaces of killed executors. A workspace is named for its process: machine, pid, and start, as pids are used again. It
+ * is abandoned when that process is gone.
  */
 import { randomUUID } from 'node:crypto';
 import type { Dirent } from 'node:fs';
@@ -13,10 +13,9 @@ import { endSurvivorsIn } from './surviving-processes.js';
 
 const NAME = /^job_(?<machine>[0-9a-f]+)_(?<pid>[1-9]\d*)_(?<start>\w+)_[0-9a-f-]{36}$/;
 
-/** A command of a process that was killed may write for a few seconds yet: in sum 11 s. */
+/** 11 s in all: a command of a killed process may write for a few seconds yet. */
 const RETRIES = { maxRetries: 10, retryDelay: 200 } as const;
 
-/** Makes a new one. */
 export async function makeWorkspace(workspaces: string): Promise<string> {
   const start = nameOfStart(await startOf(process.pid));
   const folder = join(workspaces, `job_${machine()}_${String(process.pid)}_${start}_${randomUUID()}`);
@@ -24,7 +23,7 @@ export async function makeWorkspace(workspaces: string): Promise<string> {
   return folder;
 }
 
-/** Removes those of processes that have ended. Never rejects: what cannot be removed is in the log; so is what another machine has made. */
+/** Removes those of ended processes. Never rejects: logs what it cannot remove, and what another machine has made. */
 export async function removeLeftWorkspaces(workspaces: string, log: Log, signal: AbortSignal): Promise<void> {
   const here = machine();
   const foreign: string[] = [];
@@ -33,7 +32,7 @@ export async function removeLeftWorkspaces(workspaces: string, log: Log, signal:
     if (groups === undefined || !entry.isDirectory()) continue;
     if (signal.aborted) return;
     const folder = join(workspaces, entry.name);
-    // Which of its processes live is not to be seen from here.
+    // Its processes are not visible from here.
     if (groups['machine'] !== here) foreign.push(folder);
     else await removeIfLeft(folder, Number(groups['pid']), groups['start'], log);
   }
@@ -52,7 +51,7 @@ async function foldersIn(workspaces: string, log: Log): Promise<Dirent[]> {
 
 async function removeIfLeft(folder: string, pid: number, start: string | undefined, log: Log): Promise<void> {
   try {
-    if (await isThere(pid, start)) return;
+    if (await isProcessThere(pid, start)) return;
     await endSurvivorsIn(folder, log);
     await rm(folder, { recursive: true, force: true, ...RETRIES });
     log.info('a workspace of a former process was removed', { folder });
@@ -61,19 +60,20 @@ async function removeIfLeft(folder: string, pid: number, start: string | undefin
   }
 }
 
-async function isThere(pid: number, start: string | undefined): Promise<boolean> {
+/** `start` as in the name of a workspace. */
+export async function isProcessThere(pid: number, start: string | undefined): Promise<boolean> {
   try {
     process.kill(pid, 0);
   } catch (error) {
-    // Another user's may be hidden, and then does not show when it began.
+    // Another user's process may be hidden, and so its start.
     return (error as NodeJS.ErrnoException).code !== 'ESRCH';
   }
   const now = await startOf(pid);
-  // One of our user may be hidden, too, and is not said to have ended because nothing is known of it.
+  // A process of this user may be hidden too, which does not mean that it has ended.
   return now === undefined ? !(await isZombie(pid)) : nameOfStart(now) === start;
 }
 
-/** None for a process that has ended, or is hidden. */
+/** Empty for a process that has ended or is hidden. */
 function nameOfStart(start: string | undefined): string {
   return start?.replace(/\W/g, '') ?? '';
 }

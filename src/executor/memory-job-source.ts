@@ -1,12 +1,24 @@
-/** Jobs of this process. */
-import { randomUUID } from 'node:crypto';
 import { onAbort } from '../wait/abort.js';
+import { type Clock, clockOption, type Timer } from '../wait/clock.js';
+import { readOptions, type Table } from '../option/option-table.js';
 import { outsideSections } from '../wait/section-guard.js';
-import { closedAnswer, type Job, type JobAnswer, type JobLane, type JobSource, laneOf } from './job-source.js';
+import type { JobAnswer } from './job-answer.js';
+import { closedAnswer, HOST_MS, type Job, type JobLane, type JobSource, laneOf, noExecutor } from './job-source.js';
+import type { JobName, Jobs } from './jobs.js';
+import { givenUp, limitOf, readSubmitOptions, type SubmitOptions, tell, withdrawn } from './submit-options.js';
+
+/** Options of a queue in memory. */
+export interface MemoryJobSourceOptions {
+  /** Default: the system's. */
+  clock?: Clock | undefined;
+}
+
+export const MEMORY_JOB_SOURCE = { clock: clockOption() } satisfies Table<MemoryJobSourceOptions>;
 
 interface Waiting {
   readonly job: Job;
   readonly answer: (answer: JobAnswer) => void;
+  readonly onTaken: ((host: string) => void) | undefined;
 }
 
 interface Taker {
@@ -15,8 +27,8 @@ interface Taker {
 }
 
 /**
- * A queue in memory, first come first served in each lane. Several executors may share it: of those that wait, the one that
- * does the fewest jobs gets the next one.
+ * A queue in memory, first come first served in each lane. Executors may share it: the one with the fewest running jobs
+ * gets the next one.
  *
  *     const jobs = new MemoryJobSource();
  *     const answer = await jobs.submit('merger:cat', { connection, project, branch: 'main', files: ['README.md'] });
@@ -24,7 +36,13 @@ interface Taker {
 export class MemoryJobSource implements JobSource {
   readonly #lines = new Map<string, Set<Waiting>>();
   readonly #takers = new Map<string, Set<Taker>>();
+  readonly #clock: Clock;
   #isClosed = false;
+
+  /** Throws TypeError (`ERR_INVALID_ARG`) that names the option at fault. */
+  constructor(options: MemoryJobSourceOptions = {}) {
+    this.#clock = readOptions(MEMORY_JOB_SOURCE, options).clock;
+  }
 
   /** How many jobs wait to be taken. */
   get size(): number {
@@ -32,20 +50,57 @@ export class MemoryJobSource implements JobSource {
   }
 
   /**
-   * Resolves with the answer; a job that fails is answered, too. Jobs of the lane `host` are stopped by their `id`, which
-   * is a new one by default.
+   * Resolves with the answer: `value` and `args` are those of the name in `Jobs`, and failures are answers (`ok: false`). A
+   * job for one host that no executor takes within 5 s is answered with `ERR_NO_EXECUTOR`. `options`: a string is the `id`.
    *
-   * Rejects with TypeError (`ERR_INVALID_ARG`) for a name that does not begin with `executor:` or `merger:`.
+   * Rejects with TypeError (`ERR_INVALID_ARG`) for a name that does not begin with `executor:` or `merger:`, and that names
+   * the option at fault.
    */
-  async submit(name: string, args: unknown, id: string = randomUUID()): Promise<JobAnswer> {
+  async submit<Name extends JobName>(
+    name: Name,
+    args: Jobs[Name]['args'],
+    options?: string | SubmitOptions,
+  ): Promise<JobAnswer<Jobs[Name]['value']>> {
     return outsideSections(`the job ${name}`, async () => {
       const { lane, host } = laneOf(name);
+      const submission = readSubmitOptions(options);
       if (this.#isClosed) return closedAnswer();
-      return new Promise(resolve => {
+      const line = lineName(lane, host);
+      const limit = limitOf(submission, this.#clock);
+      if (limit.isOver) return withdrawn(limit.signal.reason);
+      const stop = new AbortController();
+      const { id, onTaken } = submission;
+      let timer: Timer | undefined;
+      return new Promise<JobAnswer>(resolve => {
         const answer = async (given: JobAnswer): Promise<void> => resolve(given);
-        this.#enter(lineName(lane, host), { job: { id, name, args, answer }, answer: resolve });
-      });
+        const waiting: Waiting = { job: { id, name, args, answer, signal: stop.signal }, answer: resolve, onTaken };
+        this.#enter(line, waiting);
+        onAbort(limit.signal, reason => {
+          if (leave(this.#lines, line, waiting)) resolve(withdrawn(reason));
+          else stop.abort(givenUp(reason));
+        });
+        timer =
+          host === undefined
+            ? undefined
+            : this.#clock.setTimer(HOST_MS, () => {
+                if (leave(this.#lines, line, waiting)) resolve(noExecutor(host));
+              });
+      }).finally(() => {
+        limit.release();
+        timer?.cancel();
+      }) as Promise<JobAnswer<Jobs[Name]['value']>>;
     });
+  }
+
+  /** Removes waiting jobs of this id, which are answered with `ERR_JOB_WITHDRAWN`. Returns whether there were any. */
+  async withdraw(id: string): Promise<boolean> {
+    const all = LANES.flatMap(line => [...(this.#lines.get(line) ?? [])].map(waiting => ({ line, waiting })));
+    const found = all.filter(({ waiting }) => waiting.job.id === id);
+    for (const { line, waiting } of found) {
+      leave(this.#lines, line, waiting);
+      waiting.answer(withdrawn('by its id'));
+    }
+    return found.length > 0;
   }
 
   async take(lane: JobLane, host: string, signal: AbortSignal, running = 0): Promise<Job> {
@@ -54,11 +109,13 @@ export class MemoryJobSource implements JobSource {
     const [first] = this.#lines.get(line) ?? [];
     if (first !== undefined) {
       leave(this.#lines, line, first);
+      tell(first.onTaken, host);
       return first.job;
     }
     return new Promise((resolve, reject) => {
-      const give = ({ job }: Waiting): void => {
+      const give = ({ job, onTaken }: Waiting): void => {
         stopListening();
+        tell(onTaken, host);
         resolve(job);
       };
       const taker: Taker = { running, give };
@@ -70,25 +127,29 @@ export class MemoryJobSource implements JobSource {
     });
   }
 
-  /** Jobs that wait, and those to come, are answered with the failure `ERR_EXECUTOR_STOPPED`. */
+  /** Answers waiting and later jobs with the failure `ERR_EXECUTOR_STOPPED`. */
   close(): void {
     this.#isClosed = true;
     for (const line of this.#lines.values()) for (const { answer } of line) answer(closedAnswer());
     this.#lines.clear();
   }
 
+  /** `close()`, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
   }
 
   #enter(line: string, waiting: Waiting): void {
-    // Sorting keeps those who do equally many in their turn.
+    // A stable sort keeps the turn of takers with equally many jobs.
     const [taker] = [...(this.#takers.get(line) ?? [])].sort((one, other) => one.running - other.running);
     if (taker === undefined) return enter(this.#lines, line, waiting);
     leave(this.#takers, line, taker);
     taker.give(waiting);
   }
 }
+
+/** Of jobs for any executor. */
+const LANES = ['execute', 'merger'] as const satisfies JobLane[];
 
 function lineName(lane: JobLane, host: string | undefined): string {
   return host === undefined ? lane : `${lane}:${host}`;
@@ -100,8 +161,10 @@ function enter<T>(lines: Map<string, Set<T>>, name: string, one: T): void {
   else line.add(one);
 }
 
-function leave<T>(lines: Map<string, Set<T>>, name: string, one: T): void {
+/** Returns whether it was there. */
+function leave<T>(lines: Map<string, Set<T>>, name: string, one: T): boolean {
   const line = lines.get(name);
-  line?.delete(one);
+  const wasThere = line?.delete(one) ?? false;
   if (line?.size === 0) lines.delete(name);
+  return wasThere;
 }

@@ -1,12 +1,11 @@
 /**
- * Lets a job of the merger be taken only while no update waits or runs: those are for jobs that are about to start.
+ * Lets a job of the merger be taken only while no update waits or runs, as updates are for jobs about to start.
  *
- * Updates that never pause would starve the merger. So once the gate has not been open for `maxWaitMs`, it opens though
- * updates run, and stays so until a job was taken or the updates pause. A gate that was open for less than OPEN_MS at a
- * time counts as shut all along: a job source may need that long to hand a job out.
+ * So that constant updates do not starve the merger, the gate opens after `maxWaitMs` in any case, until a job was taken or
+ * the updates pause. Being open for less than OPEN_MS counts as shut: a job source may need that long to hand out a job.
  */
 import type { Clock } from '../wait/clock.js';
-import { Limit } from '../wait/limit.js';
+import { Deadline } from '../wait/deadline.js';
 import type { Updates } from './updates.js';
 
 const OPEN_MS = 1000;
@@ -22,10 +21,7 @@ export class MergeGate {
     this.#clock = clock;
   }
 
-  /**
-   * Gives what `take` gives, which is called when the gate is open, and whose signal is aborted when it shuts. Rejects as
-   * `take` does otherwise, and with the reason of `signal`.
-   */
+  /** Calls `take` while the gate is open; its signal aborts when the gate shuts. Rejects as `take`, or with `signal`. */
   async pass<T>(take: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
     let shutSinceMs: number | undefined;
     for (;;) {
@@ -35,7 +31,7 @@ export class MergeGate {
       }
       signal.throwIfAborted();
       const openedMs = this.#clock.nowMs();
-      const shut = new Limit([signal]);
+      const shut = new Deadline([signal]);
       const forget = this.#updates.onChange(() => shut.end());
       try {
         return await take(shut.signal);
@@ -49,11 +45,11 @@ export class MergeGate {
     }
   }
 
-  /** Resolves when the updates are done or the patience is, or `signal` is aborted. */
+  /** Resolves when the updates are done, `maxWaitMs` is over, or `signal` aborts. */
   async #opens(shutSinceMs: number, signal: AbortSignal): Promise<void> {
     const leftMs = shutSinceMs + this.#maxWaitMs - this.#clock.nowMs();
     if (leftMs <= 0) return;
-    const limit = new Limit([signal], { limitMs: leftMs, clock: this.#clock });
+    const limit = new Deadline([signal], { limitMs: leftMs, clock: this.#clock });
     const forget = this.#updates.onChange(() => limit.end());
     await limit.ended;
     forget();

@@ -1,36 +1,40 @@
-/** What is to be merged, and what comes of it. All of it can travel as JSON. */
+/** Arguments and results of merges. All of it can travel as JSON. */
 import { invalidArgument } from '../option/invalid-argument.js';
 import { checkNames } from '../option/option-table.js';
 import type { RefCommits } from './cached-repo.js';
-import type { ExecutorErrorCode } from './executor-error.js';
-import type { GitErrorCode } from './git-error.js';
-import { checkMode, type MergeMode } from './merge-modes.js';
+import type { JobFailed, JobFailure } from './job-answer.js';
+import { checkMode } from './merge-modes.js';
+import type { CommitAuthor, MergeMode } from './merge-step.js';
 import type { FileTexts } from './read-files.js';
 import type { RepoState } from './repo-cache.js';
 import { checkBranch, checkRef, checkRepoName, isCommit, type RepoName } from './repo-name.js';
 
 /** A change and where it goes. */
 export interface MergeItem extends RepoName {
-  /** The branch that it is for. */
+  /** The target branch. */
   readonly branch: string;
-  /** Where the change is in the repository: a ref's whole name, such as `refs/pull/1/head`, or a commit's. */
+  /** The change: the whole name of a ref, such as `refs/heads/topic` or `refs/pull/1/head`, or of a commit. */
   readonly ref: string;
   /** Default `merge`. */
   readonly mode?: MergeMode | undefined;
+  /** Of the commit that `squash-merge` makes. Default: the author of the change's first commit, and when that was. */
+  readonly author?: CommitAuthor | undefined;
+  /** Of the commit that `squash-merge` makes. Default: the messages of the change's commits, oldest first, at most 100. */
+  readonly message?: string | undefined;
 }
 
-/** A branch as it is with all changes for it. */
+/** A branch with all changes for it. */
 export interface MergedBranch extends RepoName {
   readonly branch: string;
   readonly commit: string;
-  /** Under which it can be fetched from `url`, until it is released. */
+  /** For fetching it from `url`, until it is released. */
   readonly ref: string;
   readonly url: string;
 }
 
 /** All items were merged. */
 export interface Merged {
-  readonly merged: true;
+  readonly ok: true;
   /** What the last item came to. */
   readonly commit: string;
   /** What each item came to. */
@@ -42,42 +46,79 @@ export interface Merged {
   readonly repoState: RepoState;
 }
 
-/** One was not, so none counts. */
-export interface NotMerged {
-  readonly merged: false;
-  readonly commit: null;
-  readonly files: null;
-  readonly repoState: null;
+/** One item was not merged, so none counts. */
+export interface NotMerged extends JobFailed {
+  readonly error: MergeFailure;
+}
+
+/** Why an item was not merged; `message` has git's words. */
+export interface MergeFailure extends JobFailure {
   /** Index of the item. */
   readonly item: number;
-  /** Why, in git's words. */
-  readonly reason: string;
-  readonly code: GitErrorCode | ExecutorErrorCode;
-  /**
-   * It says nothing of the change: a server, the network, a time limit or this machine's disk kept git from it, and later, or
-   * on another machine, it may merge.
-   */
-  readonly isTransient: boolean;
 }
 
 /** What came of a merge. */
 export type MergeAnswer = Merged | NotMerged;
 
-export type CheckedItem = Required<{ readonly [K in keyof MergeItem]: NonNullable<MergeItem[K]> }>;
+export interface CheckedItem extends MergeItem {
+  readonly mode: MergeMode;
+}
 
-const ITEM_FIELDS = ['connection', 'project', 'branch', 'ref', 'mode'] satisfies (keyof MergeItem)[];
+const ITEM_FIELDS = [
+  'connection',
+  'project',
+  'branch',
+  'ref',
+  'mode',
+  'author',
+  'message',
+] satisfies (keyof MergeItem)[];
+/** Git leaves these out at the ends of a name. */
+const CRUD_ONLY = /^[\s.,:;"'\\]*$/;
 
 /** Throws TypeError (`ERR_INVALID_ARG`) that names the field at fault. */
 export function checkItems(items: readonly MergeItem[]): CheckedItem[] {
   if (!Array.isArray(items) || items.length === 0) throw invalidArgument('items', items, 'one item or more');
-  return items.map((item: MergeItem) => {
-    checkNames(item, ITEM_FIELDS);
-    const { branch, ref, mode = 'merge' } = item;
-    return { ...checkRepoName(item), branch: checkBranch(branch), ref: checkRef(ref), mode: checkMode(mode) };
+  return items.map((item: MergeItem, at) => {
+    const within = `items[${String(at)}]`;
+    checkNames(item, ITEM_FIELDS, within);
+    const { branch, ref, mode = 'merge', author, message } = item;
+    const checked = {
+      ...checkRepoName(item, `${within}.`),
+      branch: checkBranch(branch, `${within}.branch`),
+      ref: checkRef(ref, `${within}.ref`),
+      mode: checkMode(mode, `${within}.mode`),
+    };
+    for (const [field, value] of Object.entries({ author, message })) {
+      if (value === undefined || mode === 'squash-merge') continue;
+      throw invalidArgument(`${within}.${field}`, value, "none, as only mode 'squash-merge' makes a commit of its own");
+    }
+    return {
+      ...checked,
+      author: author === undefined ? undefined : checkAuthor(author, `${within}.author`),
+      message: message === undefined ? undefined : checkMessage(message, `${within}.message`),
+    };
   });
 }
 
-/** Only its shape; names in it that nobody asks for do no harm. Throws TypeError (`ERR_INVALID_ARG`). */
+function checkAuthor(author: CommitAuthor, field: string): CommitAuthor {
+  checkNames(author, ['name', 'email'], field);
+  const { name, email } = author;
+  if (typeof name !== 'string' || /[<>\p{Cc}]/u.test(name) || CRUD_ONLY.test(name)) {
+    throw invalidArgument(`${field}.name`, name, 'a name without <, > or control characters');
+  }
+  if (typeof email !== 'string' || !/^[^<>\s\p{Cc}]+$/u.test(email)) {
+    throw invalidArgument(`${field}.email`, email, 'an address without <, > or white space');
+  }
+  return { name, email };
+}
+
+function checkMessage(message: unknown, field: string): string {
+  if (typeof message === 'string' && message.trim() !== '' && !message.includes('\0')) return message;
+  throw invalidArgument(field, message, 'a non-empty string without a zero byte');
+}
+
+/** Checks the shape only: unused names do no harm. Throws TypeError (`ERR_INVALID_ARG`). */
 export function checkRepoState(state: RepoState | null | undefined): RepoState | undefined {
   if (state === undefined || state === null) return undefined;
   if (!isRecord(state)) throw invalidArgument('repoState', state, 'commits by connection, project and ref');
@@ -91,13 +132,12 @@ export function checkRepoState(state: RepoState | null | undefined): RepoState |
   return state;
 }
 
-/** What it says of a repository; undefined when that is nothing. */
+/** The refs of a repository in the state, if it has any. */
 export function refsIn(state: RepoState | undefined, { connection, project }: RepoName): RefCommits | undefined {
-  const projects = own(state, connection);
-  return own(projects, project);
+  return own(own(state, connection), project);
 }
 
-/** Not what every object has. */
+/** Without inherited properties. */
 export function own<T>(record: Readonly<Record<string, T>> | undefined, name: string): T | undefined {
   return record !== undefined && Object.hasOwn(record, name) ? record[name] : undefined;
 }

@@ -1,32 +1,23 @@
-/** The ways to put a change on top of a base, in a work tree that stands at the base. */
 import { invalidArgument } from '../option/invalid-argument.js';
-import type { CachedRepo } from './cached-repo.js';
+import { ExecutorError } from './executor-error.js';
+import { GitError } from './git-error.js';
+import { forgetUnfinished } from './git-leftovers.js';
+import type { MergeMode, Step } from './merge-step.js';
+import { checkMade, conflict, isAncestor, type Made, parentsOf, TREE_MODES } from './merge-trees.js';
+import { keyOfRepo } from './repo-name.js';
+import { squashCommit } from './squash-commit.js';
 
-/**
- * - `merge`: a merge commit; or the change itself where it is ahead of the base (fast-forward).
- * - `squash-merge`: one commit with all that the change has and the base has not.
- * - `cherry-pick`: the last commit of the change, on top of the base; where that is a merge itself, as `merge`.
- * - `rebase`: all commits of the change that the base has not, one by one on top of the base.
- */
-export type MergeMode = 'merge' | 'squash-merge' | 'cherry-pick' | 'rebase';
-
-/** What is put where. */
-interface Step {
-  readonly repo: CachedRepo;
-  readonly base: string;
-  readonly change: string;
-  /** Of a commit that is made. */
-  readonly message: string;
-  readonly signal: AbortSignal | undefined;
-}
-
+/** For git before 2.38, in a work tree. */
 const MODES: Readonly<Record<MergeMode, (step: Step) => Promise<void>>> = {
   async merge({ repo, change, message, signal }) {
     await repo.inTree(['merge', '--quiet', '--no-edit', '-m', message, change], { signal });
   },
-  async 'squash-merge'({ repo, change, message, signal }) {
+  async 'squash-merge'(step) {
+    const { repo, change, signal } = step;
     await repo.inTree(['merge', '--quiet', '--squash', change], { signal });
-    await repo.inTree(['commit', '--quiet', '--allow-empty', '--no-verify', '-m', message], { signal });
+    const { text: tree } = await repo.inTree(['write-tree'], { signal });
+    await repo.inTree(['update-ref', '--no-deref', 'HEAD', await squashCommit(step, tree)], { signal });
+    await forgetUnfinished(repo.gitDir); // the message that git has prepared for a commit of its own
   },
   async 'cherry-pick'(step) {
     const { repo, change, base, signal } = step;
@@ -41,15 +32,68 @@ const MODES: Readonly<Record<MergeMode, (step: Step) => Promise<void>>> = {
   },
 };
 
-export function checkMode(mode: unknown): MergeMode {
+export function checkMode(mode: unknown, field = 'mode'): MergeMode {
   if (typeof mode === 'string' && Object.hasOwn(MODES, mode)) return mode as MergeMode;
-  throw invalidArgument('mode', mode, `one of ${Object.keys(MODES).join(', ')}`);
+  throw invalidArgument(field, mode, `one of ${Object.keys(MODES).join(', ')}`);
 }
 
-/** Gives the commit that came out. Rejects with git's words when the change does not go there. */
+/** Returns the resulting commit. Rejects with ExecutorError (`ERR_MERGE_CONFLICT`, `ERR_SHALLOW`) and GitError. */
 export async function putOnBase(mode: MergeMode, step: Step): Promise<string> {
-  await step.repo.reset(step.base, step.signal);
-  await MODES[mode](step);
-  const { text } = await step.repo.inTree(['rev-parse', '--verify', 'HEAD'], { signal: step.signal });
-  return text;
+  await refuseCutHistory(mode, step);
+  const isInTrees = await step.repo.mergesTrees(step.signal);
+  const made = isInTrees ? await TREE_MODES[mode](step) : await putInWorkTree(mode, step);
+  await checkMade(step, made);
+  return made.commit;
+}
+
+async function putInWorkTree(mode: MergeMode, step: Step): Promise<Made> {
+  const { repo, base, signal } = step;
+  await repo.reset(base, signal);
+  try {
+    await MODES[mode](step);
+  } catch (error) {
+    const paths = await conflictingPaths(error, step);
+    if (paths.length === 0) throw error;
+    throw conflict(paths, error as GitError);
+  }
+  const { text: commit } = await repo.inTree(['rev-parse', '--verify', 'HEAD'], { signal });
+  return { commit, expected: { parents: await expectedParents(mode, step, commit) } };
+}
+
+/** What the commit's parents are to be, so far as the mode and the commits say. */
+async function expectedParents(mode: MergeMode, step: Step, commit: string): Promise<readonly string[]> {
+  const { base, change } = step;
+  const parents = await parentsOf(step, commit);
+  const isOld = commit === base ? isAncestor(step, change, base) : commit === change && isAncestor(step, base, change);
+  if (await isOld) return parents;
+  if (mode === 'rebase') return (await isAncestor(step, base, commit)) ? parents : [base];
+  const isMerge = mode === 'merge' || (mode === 'cherry-pick' && (await parentsOf(step, change)).length > 1);
+  return isMerge ? [base, change] : [base];
+}
+
+/** Without a common history git takes all files of both sides for changes, and would say that they conflict. */
+async function refuseCutHistory(mode: MergeMode, { repo, base, change, signal }: Step): Promise<void> {
+  if (!repo.isShallow) return;
+  const isThere =
+    mode === 'cherry-pick' ? ['rev-parse', '--verify', '--quiet', `${change}^`] : ['merge-base', base, change];
+  const { exitCode } = await repo.inGitDir(isThere, { orStatus: 1, signal });
+  if (exitCode === 0) return;
+  const message =
+    `the history that ${change} and ${base} have in common is not in the remote of ${keyOfRepo(repo.name)}, which is a ` +
+    'shallow clone; give it the whole history (git fetch --unshallow), or use the repository that it was cloned from';
+  throw new ExecutorError('ERR_SHALLOW', message, { repository: repo.name });
+}
+
+/** By the index, which does not depend on git's words. Empty when the failure is another one. */
+async function conflictingPaths(error: unknown, { repo, signal }: Step): Promise<string[]> {
+  if (!(error instanceof GitError) || error.code !== 'ERR_GIT_FAILED' || error.exitCode !== 1) return [];
+  const { stdout } = await repo.inTree(['diff', '--name-only', '--diff-filter=U', '-z'], { signal });
+  return [
+    ...new Set(
+      stdout
+        .toString()
+        .split('\0')
+        .filter(path => path !== ''),
+    ),
+  ];
 }

@@ -1,11 +1,17 @@
-/** Reads files out of a commit, without a work tree. */
 import type { CachedRepo } from './cached-repo.js';
 import { GitError } from './git-error.js';
+import { LinkEnds } from './link-ends.js';
+import { listFiles } from './list-files.js';
 
-/** The text of files by their paths; null for one that is not there. */
+/** The text of files by their paths; null for a missing file. */
 export type FileTexts = Readonly<Record<string, string | null>>;
 
-/** `paths`: files, and folders with a slash at the end, of which each file below them is given. */
+/**
+ * Reads files out of a commit without a work tree. A path with a slash at the end stands for all files below it. Symbolic
+ * links are followed within the commit.
+ *
+ * Rejects with GitError, and with ExecutorError (`ERR_LINK`) for a link that leads to no file there.
+ */
 export async function readFiles(
   repo: CachedRepo,
   commit: string,
@@ -15,16 +21,17 @@ export async function readFiles(
   const files = new Map<string, string | null>();
   for (const path of paths) if (!path.endsWith('/')) files.set(path, null);
   if (paths.length === 0) return {};
-  const { stdout } = await repo.inGitDir(['ls-tree', '-r', '-z', '--full-tree', commit, '--', ...paths], { signal });
-  const blobs = new Map<string, string>();
-  for (const line of stdout.toString().split('\0')) {
-    // A path may have tabs, too.
-    const tab = line.indexOf('\t');
-    const [, type, id = ''] = line.slice(0, tab).split(' ');
-    const path = line.slice(tab + 1);
-    // What is below a path without a slash was not asked for.
-    if (type === 'blob' && (files.has(path) || isBelow(path, paths))) blobs.set(path, id);
+  const found = await listFiles(repo, commit, paths, signal);
+  const isWanted = (path: string): boolean => files.has(path) || isBelow(path, paths);
+  const entries = new Map([...found].filter(([path]) => isWanted(path)));
+  const ends = new LinkEnds(repo, commit, signal);
+  // What is not there may be behind a link to a directory.
+  for (const path of paths) {
+    const isThere = [...found.keys()].some(one => one === path || (path.endsWith('/') && one.startsWith(path)));
+    if (!isThere) await ends.addBehind(path, entries);
   }
+  const blobs = new Map<string, string>();
+  for (const [path, { id, isLink }] of entries) blobs.set(path, isLink ? await ends.blobOf(path) : id);
   const contents = await readBlobs(repo, [...blobs.values()], signal);
   for (const [path, id] of blobs) files.set(path, contents.get(id) ?? null);
   return Object.fromEntries(files);
@@ -36,7 +43,6 @@ function isBelow(path: string, paths: readonly string[]): boolean {
 
 const LINE_END = 10;
 
-/** By their ids. */
 async function readBlobs(
   repo: CachedRepo,
   ids: readonly string[],
@@ -46,11 +52,11 @@ async function readBlobs(
   if (ids.length === 0) return contents;
   const input = ids.map(id => `${id}\n`).join('');
   const { stdout } = await repo.inGitDir(['cat-file', '--batch'], { input, signal });
-  // Each as a line `<id> blob <size>`, that many bytes, and the end of a line.
+  // Each is a line `<id> blob <size>`, that many bytes, and a line end.
   for (let at = 0; at < stdout.length;) {
     const end = stdout.indexOf(LINE_END, at);
     const [id = '', type, size] = stdout.toString('utf8', at, end).split(' ');
-    // A tree names it, so it has to be there: this is no file that is missing, but a repository that is damaged.
+    // A tree names it, so the repository is damaged.
     if (type !== 'blob') throw new GitError('ERR_GIT_FAILED', 'cat-file', 'found damage', `fatal: missing blob ${id}`);
     const start = end + 1;
     contents.set(id, stdout.toString('utf8', start, start + Number(size)));

@@ -1,36 +1,35 @@
 /** Repositories kept in a folder, each under a lock of its own. */
-import { mkdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { KeyedLock } from '../wait/keyed-lock.js';
 import { type Log, logOption } from '../report/log.js';
 import { flag, func, milliseconds, text } from '../option/option-kinds.js';
 import { group, readOptions, type Settings, type Table } from '../option/option-table.js';
 import { outsideSections } from '../wait/section-guard.js';
-import { CachedRepo, type RefCommits, removeRepo } from './cached-repo.js';
+import { cacheFolder } from './cache-folder.js';
+import { CachedRepo, type RefCommits } from './cached-repo.js';
 import type { ItemLocks } from './deduplicate-queue.js';
 import { ExecutorError } from './executor-error.js';
+import { makeWritable } from './foreign-owner.js';
 import { Git, GIT, type GitOptions } from './git.js';
 import { GitError } from './git-error.js';
 import { checkRepoName, checkUrl, folderOfRepo, keyOfRepo, type RepoName } from './repo-name.js';
+import { removeRepo } from './repo-parts.js';
 import { refuseStuck } from './stuck-git.js';
-import { endSurvivors } from './surviving-processes.js';
+import { Upkeep } from './upkeep.js';
 
 /** How repositories are kept. */
 export interface RepoCacheOptions {
   /**
-   * Holds them; made when missing. It is for this cache alone: two at once would take each other's lock files away. What
-   * another process on this machine does there is refused (`ERR_CACHE_IN_USE`) if it is seen at the first use.
+   * Directory of the repositories; created when missing. One process at a time may use it: the first use locks it until
+   * `close`, or the end of the process and its git; other processes are refused (`ERR_CACHE_IN_USE`). Several caches of
+   * one process may share it.
    */
   folder: string;
-  /**
-   * The URL of a repository: http, https, ssh, git or file, `user@host:path`, or an absolute path. Undefined when there is
-   * none.
-   */
+  /** The URL of a repository: http, https, ssh, git, file, `user@host:path`, or an absolute path; undefined for none. */
   urlOf: (connection: string, project: string) => string | undefined;
-  /** Where others fetch from what is kept here. Default: a file URL of the folder. */
+  /** Where others fetch from the copies. Default: a file URL of the folder. */
   servedAt?: ((connection: string, project: string) => string) | undefined;
-  /** For how long a merge result is kept that nobody releases, ms; `Infinity`: for ever. Default 604,800,000 (7 days). */
+  /** How long a merge result that is not released is kept, ms; `Infinity`: for ever. Default 604,800,000 (7 days). */
   keepMergesMs?: number | undefined;
   /** One lock for all repositories rather than one for each. Default false. */
   singleLock?: boolean | undefined;
@@ -54,100 +53,134 @@ export const REPO_CACHE = {
 
 const ALL = 'all';
 
-/**
- * Copies of git repositories, made when they are first needed. Whatever it does with one it does under the repository's
- * lock, which is fair: first come, first served.
- */
+/** Copies of git repositories, made when first needed. Everything happens under the repository's lock, in turn. */
 export class RepoCache {
   readonly #settings: Settings<typeof REPO_CACHE>;
   readonly #git: Git;
-  readonly #lock = new KeyedLock();
+  readonly #folder: ReturnType<typeof cacheFolder>;
+  readonly #upkeep: Upkeep;
   readonly #repos = new Map<string, CachedRepo>();
-  #survivors: Promise<void> | undefined;
 
   /**
-   * The lock of each repository, for who takes it himself and then calls `updateLocked`.
+   * The lock of each repository, for callers of `updateLocked`.
    * @internal
    */
   readonly repoLocks: ItemLocks<RepoName> = {
     lockOf: name => (this.#settings.singleLock ? ALL : keyOfRepo(name)),
-    tryAcquire: lock => this.#lock.tryAcquire(lock),
-    acquire: async (lock, signal) => this.#lock.acquire(lock, signal),
+    tryAcquire: lock => this.#folder.locks.tryAcquire(lock),
+    acquire: async (lock, signal) => this.#folder.locks.acquire(lock, signal),
   };
 
   /** Throws TypeError (`ERR_INVALID_ARG`) that names the option at fault. */
   constructor(options: RepoCacheOptions) {
     this.#settings = readOptions(REPO_CACHE, options);
-    this.#git = new Git(this.#settings.git, this.#settings.log);
+    const folder = cacheFolder(this.#settings.folder);
+    this.#folder = folder;
+    const inherited = (): number[] => (folder.fd === undefined ? [] : [folder.fd]);
+    this.#git = new Git(this.#settings.git, this.#settings.log, inherited, join(this.#settings.folder, '@gitconfig'));
+    this.#upkeep = new Upkeep(this.#git, this.#settings.log);
   }
 
-  /** How many locks somebody has or waits for. */
+  /** @internal */
+  get folder(): string {
+    return this.#settings.folder;
+  }
+
+  /** How many locks of the folder are held or waited for. */
   get locks(): number {
-    return this.#lock.size;
+    return this.#folder.locks.size;
   }
 
   /**
-   * Brings the repository up to date with its remote: branches and tags, also moved, force-pushed and deleted ones. A first
-   * time, or a damaged one, is a clone.
+   * Ends a `git gc`, waits for what else is being done in the folder, then gives it up, so that another process may use it. A
+   * later use takes it again. With other caches of this process on the folder, the last one to close gives it up.
+   */
+  async close(): Promise<void> {
+    return outsideSections('close of a RepoCache', async () => {
+      await this.#upkeep.end();
+      await this.#folder.leave(this);
+      // Of an update that was still being done.
+      await this.#upkeep.end();
+    });
+  }
+
+  /** `close()`, for `await using`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /**
+   * Brings branches and tags up to date with the remote, also moved, force-pushed and deleted ones. Clones a missing or
+   * damaged repository.
    *
-   * Rejects with GitError; with ExecutorError (`ERR_NO_REPOSITORY`) when it has no URL; with the reason of `signal`, when
-   * git has been ended. What was there stays then.
+   * Rejects with GitError; with ExecutorError: `ERR_NO_REPOSITORY` for a repository that has no URL or that its server does
+   * not have, `ERR_CACHE_IN_USE` while another process works in the folder; with the reason of `signal`, once git has ended.
+   * The copy stays as it was then.
    */
   async update(name: RepoName, signal?: AbortSignal): Promise<void> {
     return outsideSections('update of a RepoCache', async () =>
-      this.withRepos([name], async ([repo]) => repo?.fetch(signal), signal),
+      this.withRepo(name, async repo => repo.fetch(signal), signal),
     );
   }
 
   /**
-   * Frees the disk of a repository, merge results included, when nobody has or waits for it any more. The next use clones
-   * it again. Rejects with GitError (`ERR_GIT_STUCK`) while a git hangs in it.
+   * Frees the disk of a repository, merge results included, in its turn. The next use clones it again. Rejects with
+   * GitError (`ERR_GIT_STUCK`) while a git hangs in it.
    */
   async free(name: RepoName): Promise<void> {
     return outsideSections('free of a RepoCache', async () => {
       const checked = checkRepoName(name);
-      const key = keyOfRepo(checked);
       const free = async (): Promise<void> => {
-        // It may have no URL any more.
-        const place = join(this.#settings.folder, folderOfRepo(checked));
+        // Without `#repo`: it may have no URL any more.
+        const place = this.#placeOf(checked);
         refuseStuck(place, 'free');
-        this.#repos.delete(key);
-        await removeRepo(place);
+        this.#repos.delete(keyOfRepo(checked));
+        await removeRepo(place, this.#upkeep);
       };
-      await this.#locked(this.#settings.singleLock ? [ALL] : [key], free, undefined);
+      await this.#locked([checked], free, undefined);
     });
   }
 
   /**
-   * A merge result goes: its ref is removed, and git removes its objects some time. Nothing happens when the repository is
-   * not here any more. Rejects with GitError, and with the reason of `signal`.
+   * Removes the ref of a merge result; git removes its objects later. Does nothing when the repository is gone. Rejects
+   * with GitError, and with the reason of `signal`.
    */
   async release(name: RepoName, ref: string, signal?: AbortSignal): Promise<void> {
     return outsideSections('release of a RepoCache', async () => {
       const checked = checkRepoName(name);
-      const key = keyOfRepo(checked);
-      // It may have no URL any more, and needs none.
+      // Without `#repo`: it may have no URL any more, and needs none.
       const release = async (): Promise<void> =>
-        (this.#repos.get(key) ?? this.#copyOf(checked, '')).release(ref, signal);
-      return this.#locked(this.#settings.singleLock ? [ALL] : [key], release, signal);
+        (this.#repos.get(keyOfRepo(checked)) ?? this.#copyOf(checked, '')).release(ref, signal);
+      return this.#locked([checked], release, signal);
     });
   }
 
-  /** Where others fetch from the copy that is kept here. */
+  /** Where others fetch from the copy. */
   urlHere(name: RepoName): string {
-    const { connection, project } = checkRepoName(name);
-    if (this.#settings.servedAt !== undefined) return this.#settings.servedAt(connection, project);
-    return pathToFileURL(`${join(this.#settings.folder, folderOfRepo({ connection, project }))}.git`).href;
+    const checked = checkRepoName(name);
+    const { servedAt } = this.#settings;
+    if (servedAt !== undefined) return servedAt(checked.connection, checked.project);
+    return pathToFileURL(`${this.#placeOf(checked)}.git`).href;
   }
 
   /**
-   * As `update`, by who has the lock.
+   * Takes the folder for this process, as the first use would. Rejects with ExecutorError (`ERR_CACHE_IN_USE`), and as the
+   * file system does.
+   * @internal
+   */
+  async claim(): Promise<void> {
+    await this.#folder.use(this, this.#settings.log, async () => undefined);
+  }
+
+  /**
+   * As `update`, for callers that hold the lock.
    * @internal
    */
   async updateLocked(name: RepoName, signal: AbortSignal): Promise<void> {
-    await this.#alone();
-    const repo = await this.#repo(name);
-    await repo.fetch(signal);
+    await this.#folder.use(this, this.#settings.log, async () => {
+      const repo = await this.#repo(name);
+      await repo.fetch(signal);
+    });
   }
 
   /**
@@ -155,29 +188,31 @@ export class RepoCache {
    * @internal
    */
   async hasAll(name: RepoName, wanted: RefCommits, signal: AbortSignal): Promise<boolean> {
-    const look = async ([repo]: readonly CachedRepo[]): Promise<boolean> =>
-      (await repo?.hasAll(wanted, signal)) ?? false;
     try {
-      return await this.withRepos([name], look, signal);
+      return await this.withRepo(name, async repo => repo.hasAll(wanted, signal), signal);
     } catch (error) {
-      // An update mends it.
+      // An update repairs it.
       if (error instanceof GitError) return false;
       throw error;
     }
   }
 
   /**
-   * Throws ExecutorError (`ERR_NO_REPOSITORY`) when it has none, and TypeError (`ERR_INVALID_ARG`) when that is a bad one.
+   * Throws ExecutorError (`ERR_NO_REPOSITORY`) when there is none, TypeError (`ERR_INVALID_ARG`) for a bad one.
    * @internal
    */
   remoteUrl(name: RepoName): string {
     const url = this.#settings.urlOf(name.connection, name.project);
-    if (url === undefined) throw new ExecutorError('ERR_NO_REPOSITORY', `${keyOfRepo(name)} has no URL`);
+    if (url === undefined) {
+      const { connection, project } = name;
+      const what = `${keyOfRepo(name)} has no URL`;
+      throw new ExecutorError('ERR_NO_REPOSITORY', what, { repository: { connection, project } });
+    }
     return checkUrl(url);
   }
 
   /**
-   * Does `work` with the lock of all these repositories, which it gets in their order.
+   * Does `work` with the locks of all these repositories, in their order.
    * @internal
    */
   async withRepos<T>(
@@ -185,32 +220,23 @@ export class RepoCache {
     work: (repos: readonly CachedRepo[]) => Promise<T>,
     signal?: AbortSignal,
   ): Promise<T> {
-    const checked = names.map(checkRepoName);
-    const keys = this.#settings.singleLock ? [ALL] : checked.map(keyOfRepo);
+    const checked = names.map(name => checkRepoName(name));
     const doIt = async (): Promise<T> => work(await Promise.all(checked.map(async name => this.#repo(name))));
-    return this.#locked(keys, doIt, signal);
+    return this.#locked(checked, doIt, signal);
   }
 
-  async #locked<T>(keys: readonly string[], work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-    return this.#lock.run(
-      keys,
-      async () => {
-        await this.#alone();
-        return work();
-      },
-      signal,
-    );
+  /**
+   * The same with one repository.
+   * @internal
+   */
+  async withRepo<T>(name: RepoName, work: (repo: CachedRepo) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    const checked = checkRepoName(name);
+    return this.#locked([checked], async () => work(await this.#repo(checked)), signal);
   }
 
-  /** Before anything is done to a repository: whatever of a former process is still at it has ended. */
-  async #alone(): Promise<void> {
-    this.#survivors ??= endSurvivors(this.#settings.folder, this.#settings.log);
-    try {
-      await this.#survivors;
-    } catch (error) {
-      this.#survivors = undefined;
-      throw error;
-    }
+  async #locked<T>(names: readonly RepoName[], work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    const run = async (): Promise<T> => this.#folder.use(this, this.#settings.log, work);
+    return this.#folder.locks.run(names.map(this.repoLocks.lockOf), run, signal);
   }
 
   async #repo(name: RepoName): Promise<CachedRepo> {
@@ -219,18 +245,22 @@ export class RepoCache {
     const known = this.#repos.get(key);
     if (known?.url === url) return known;
     const repo = this.#copyOf(name, url);
-    await mkdir(dirname(repo.gitDir), { recursive: true });
+    await makeWritable(dirname(repo.gitDir), this.#settings.log);
     this.#repos.set(key, repo);
     return repo;
   }
 
   #copyOf(name: RepoName, url: string): CachedRepo {
-    return new CachedRepo(
-      join(this.#settings.folder, folderOfRepo(name)),
-      url,
-      this.#git,
-      this.#settings.log,
-      this.#settings.keepMergesMs,
-    );
+    const { log, keepMergesMs } = this.#settings;
+    return new CachedRepo(name, this.#placeOf(name), url, {
+      git: this.#git,
+      log,
+      keepMergesMs,
+      upkeep: this.#upkeep,
+    });
+  }
+
+  #placeOf(name: RepoName): string {
+    return join(this.#settings.folder, folderOfRepo(name));
   }
 }

@@ -1,32 +1,32 @@
 /**
- * Takes jobs and does them, each kind in a loop of its own, so that none waits for another kind:
+ * Takes jobs and does them, each lane in a loop of its own so that lanes do not wait for each other: `execute` up to
+ * `maxJobs` at once, `host` without limit, `merger` by `mergeWorkers` while no update waits or runs (MergeGate).
  *
- * - `execute`: up to `maxJobs` at once.
- * - `host`: at once, however many.
- * - `merger`: by `mergeWorkers`, while no update waits or runs (MergeGate).
- *
- * What always holds: every job that was taken is answered, once. After `close` nothing is taken, and when it resolves, no
- * loop, no update and no git of it runs, but for what could not be ended in a minute.
+ * Invariants: every job that was taken is answered once. After `close` nothing is taken; when it resolves, no loop, update
+ * or git runs, except what could not be ended within a minute.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { onAbort, raceAbort } from '../wait/abort.js';
-import { Line } from '../wait/line.js';
+import { Deadline } from '../wait/deadline.js';
+import { Semaphore } from '../wait/semaphore.js';
 import { invalidArgument } from '../option/invalid-argument.js';
-import { partLog } from '../report/log.js';
-import { checkNames, readOptions } from '../option/option-table.js';
+import { checkNames } from '../option/option-table.js';
 import { inNoSection, outsideSections } from '../wait/section-guard.js';
 import { PendingWork } from '../wait/pending-work.js';
+import { CacheClaim } from './cache-claim.js';
 import { executeJob } from './execute-job.js';
 import { checkExecuteJob } from './execute-request.js';
 import { ExecutorError } from './executor-error.js';
 import { ExecutorReports } from './executor-reports.js';
-import { type ExecutorSettings, REPO_EXECUTOR, type RepoExecutorOptions } from './executor-options.js';
-import { checkJob, type DoJob, failureOf, type Job, type JobAnswer, type JobLane } from './job-source.js';
+import { type ExecutorSettings, readExecutorOptions, type RepoExecutorOptions } from './executor-options.js';
+import { failed, type JobAnswer, type JobFailure } from './job-answer.js';
+import { checkJob, type DoJob, type Job, type JobLane } from './job-source.js';
+import type { StopReply } from './jobs.js';
 import { removeLeftWorkspaces } from './left-workspaces.js';
 import { MergeGate } from './merge-gate.js';
 import { mergerJobs } from './merger-jobs.js';
 import { Merger } from './merger.js';
-import type { RepoName } from './repo-name.js';
+import { keyOfRepo, type RepoName } from './repo-name.js';
 import { type Update, Updates } from './updates.js';
 
 /** A source may give jobs of different lanes the same id. */
@@ -40,12 +40,12 @@ type Take = (signal: AbortSignal, running: number) => Promise<Job>;
 
 /** After a failure of the job source. */
 const SOURCE_PAUSE_MS = 1000;
-/** For the answers of jobs, and for what a job source or the functions in the options do not end by themselves. */
+/** For the answer of a job after `close`. */
 const LAST_WORDS_MS = 5000;
-/** For all that `close` ends. */
+/** For everything that `close` ends. */
 const STOP_MS = 60_000;
 
-/** Starts to take jobs when it is made, and goes on until `close`. */
+/** Takes jobs from its construction until `close`, as soon as its cache is this process's. */
 export class RepoExecutor {
   readonly #settings: ExecutorSettings;
   readonly #reports: ExecutorReports;
@@ -54,20 +54,22 @@ export class RepoExecutor {
   readonly #loops: readonly Promise<void>[];
   readonly #running = new Set<Running>();
   readonly #pending = new PendingWork();
+  readonly #claim: CacheClaim;
   readonly #stopping = new AbortController();
   /** Aborted by `pause`, and then replaced. */
   #taking = new AbortController();
-  #resumed: PromiseWithResolve | undefined;
+  /** While paused. Aborted by `resume` and `close`. */
+  #paused: AbortController | undefined;
   #closed: Promise<void> | undefined;
 
   /** Throws TypeError (`ERR_INVALID_ARG`) that names the option at fault. */
   constructor(options: RepoExecutorOptions) {
-    const read = readOptions(REPO_EXECUTOR, options);
-    const settings = { ...read, log: partLog(read.log, read.host, { host: read.host }) };
+    const settings = readExecutorOptions(options);
     this.#settings = settings;
     const { cache, host, updateWorkers, mergeWorkers, maxMergeWaitMs, clock } = settings;
     const reports = new ExecutorReports(settings);
     this.#reports = reports;
+    this.#claim = new CacheClaim(cache, settings.log);
     const update: Update = async (name, signal) => reports.update(name, async () => cache.updateLocked(name, signal));
     this.#updates = new Updates(update, updateWorkers, reports.updatesWaiting, cache.repoLocks);
     this.#doings = new Map<string, DoJob>([
@@ -81,13 +83,14 @@ export class RepoExecutor {
       async (signal, running) =>
         settings.jobs.take(lane, host, signal, running);
     const takeMerger: Take = async (signal, running) => gate.pass(async shut => take('merger')(shut, running), signal);
+    const has = (lane: 'execute' | 'merger'): boolean => settings.lanes.includes(lane);
     this.#loops = inNoSection(() => [
-      this.#loop(take('execute'), settings.maxJobs),
-      this.#loop(take('host'), Infinity),
-      this.#loop(takeMerger, mergeWorkers),
+      this.#loop(take('host'), Infinity, false),
+      ...(has('execute') ? [this.#loop(take('execute'), settings.maxJobs)] : []),
+      ...(has('merger') ? [this.#loop(takeMerger, mergeWorkers)] : []),
     ]);
     const { workspaces, log } = settings;
-    // No job waits for that: none gets the name of one that is there.
+    // Jobs do not wait for that: their workspaces get new names.
     void inNoSection(async () => this.#pending.add(removeLeftWorkspaces(workspaces, log, this.#stopping.signal)));
   }
 
@@ -96,8 +99,20 @@ export class RepoExecutor {
     return [...this.#running].map(({ id }) => id);
   }
 
+  /** Whether `pause` was called, and `resume` was not since. */
   get isPaused(): boolean {
-    return this.#resumed !== undefined;
+    return this.#paused !== undefined;
+  }
+
+  /**
+   * Resolves when the executor takes jobs. Rejects with ExecutorError: `ERR_CACHE_IN_USE` while another process has the
+   * cache's directory, when it takes none until it has that; `ERR_EXECUTOR_STOPPED` after `close`.
+   */
+  async ready(): Promise<void> {
+    return outsideSections('ready of a RepoExecutor', async () => {
+      this.#stopping.signal.throwIfAborted();
+      await this.#claim.now();
+    });
   }
 
   /** Brings a repository up to date, as for a job; settles as an update that begins after this call. */
@@ -105,32 +120,32 @@ export class RepoExecutor {
     return outsideSections('update of a RepoExecutor', async () => this.#updates.request(name, this.#stopping.signal));
   }
 
-  /** Takes no jobs until `resume`. Those that run go on. */
+  /** Takes no jobs until `resume`, except those for its host, such as stops. Running jobs go on. */
   pause(): void {
-    if (this.#resumed !== undefined || this.#stopping.signal.aborted) return;
-    this.#resumed = promiseWithResolve();
+    if (this.#paused !== undefined || this.#stopping.signal.aborted) return;
+    this.#paused = new AbortController();
     this.#taking.abort(new ExecutorError('ERR_EXECUTOR_STOPPED', 'the executor is paused'));
   }
 
   /** Takes jobs again. */
   resume(): void {
-    if (this.#resumed === undefined || this.#stopping.signal.aborted) return;
+    if (this.#paused === undefined || this.#stopping.signal.aborted) return;
     this.#taking = new AbortController();
-    this.#resumed.resolve();
-    this.#resumed = undefined;
+    this.#paused.abort();
+    this.#paused = undefined;
   }
 
   /**
-   * Takes no more jobs and stops those that run, which are answered with the failure `ERR_EXECUTOR_STOPPED`; ends all git
-   * commands and updates, and resolves then. Who waits for an update is rejected. It always resolves: what the job source
-   * or a function of the options does not end within 5 s is left behind, so is a git that is there 5 s after KILL, and after
-   * 60 s whatever there is yet (a queue that does not close, a disk that hangs), with a line in the log. What was left
-   * behind keeps the locks of its repositories. A second call gives the same promise.
+   * Takes no more jobs, stops running ones, whose answer is the failure `ERR_EXECUTOR_STOPPED`, rejects waits for updates,
+   * and resolves when all git commands and updates have ended and the cache is closed. It always resolves: it abandons answers after 5 s, a git 5 s
+   * after KILL, and everything else (a queue that does not close, a disk that hangs) after 60 s, with a log line. Abandoned
+   * work keeps the locks of its repositories. A second call returns the same promise.
    */
   async close(): Promise<void> {
     return outsideSections('close of a RepoExecutor', async () => (this.#closed ??= this.#close()));
   }
 
+  /** `close()`, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
@@ -139,42 +154,37 @@ export class RepoExecutor {
     const why = new ExecutorError('ERR_EXECUTOR_STOPPED', 'the executor was stopped');
     this.#stopping.abort(why);
     this.#taking.abort(why);
-    this.#resumed?.resolve();
+    this.#paused?.abort();
     for (const { stop } of this.#running) stop.abort(why);
-    await this.#orTooLate(this.#over(why));
+    const { clock, log } = this.#settings;
+    const limit = new Deadline([], { limitMs: STOP_MS, clock });
+    try {
+      const isOver = await Promise.race([this.#over(why).then(() => true), limit.ended.then(() => false)]);
+      if (!isOver) log.error('the executor was closed and left work behind', { jobs: this.running });
+    } finally {
+      limit.release();
+    }
     await this.#reports.close();
   }
 
   async #over(why: Error): Promise<void> {
-    // No loop begins a job any more once it has seen that; then all of them are in the snapshot.
+    // After the loops no job begins any more, so `pending` has all of them.
     await Promise.all(this.#loops);
-    // A job may wait for the lock that an update has.
+    // Together, as a job may wait for the lock that an update has.
     await Promise.all([this.#updates.stop(why), this.#pending.over()]);
-  }
-
-  async #orTooLate(over: Promise<void>): Promise<void> {
-    const { clock, log } = this.#settings;
-    const tooLate = promiseWithResolve();
-    const timer = clock.setTimer(STOP_MS, () => {
-      log.error('the executor was closed and left work behind', { jobs: this.running });
-      tooLate.resolve();
-    });
-    try {
-      await Promise.race([over, tooLate.promise]);
-    } finally {
-      timer.cancel();
-    }
+    await this.#settings.cache.close();
   }
 
   /** Never rejects; ends once `close` was called. */
-  async #loop(take: Take, atOnce: number): Promise<void> {
+  async #loop(take: Take, atOnce: number, pauses = true): Promise<void> {
     const stopping = this.#stopping.signal;
-    const line = new Line(atOnce);
+    const line = new Semaphore(atOnce);
     for (;;) {
       const leave = await line.enter();
-      while (this.#resumed !== undefined && !stopping.aborted) await this.#resumed.promise;
+      while (pauses && this.#paused !== undefined && !stopping.aborted) await new Deadline([this.#paused.signal]).ended;
+      await this.#claim.wait(stopping);
       if (stopping.aborted) return;
-      const { signal } = this.#taking;
+      const { signal } = pauses ? this.#taking : this.#stopping;
       const job = await this.#take(take(signal, line.inside - 1), signal);
       if (job === undefined) leave();
       else void this.#pending.add(this.#work(job)).finally(leave);
@@ -187,7 +197,7 @@ export class RepoExecutor {
       return checkJob(await raceAbort(signal, taken));
     } catch (error) {
       if (signal.aborted) {
-        // It may have been taken at the same moment, or its source may not heed signals: then it is ours to answer.
+        // The source may have handed it out at the same moment, or ignore signals: then it must be answered.
         void taken.then(checkJob).then(
           async job => this.#pending.add(this.#work(job)),
           () => undefined,
@@ -204,26 +214,34 @@ export class RepoExecutor {
     const stop = new AbortController();
     const running: Running = { id: job.id, stop };
     this.#running.add(running);
+    const stopListening = onAbort(job.signal, reason => stop.abort(reason));
     let answer: JobAnswer;
     try {
-      answer = { ok: true, value: await this.#reports.job(job, async () => this.#do(job, stop.signal)) };
+      answer = await this.#reports.job(job, async () => this.#do(job, stop.signal));
+      if (!answer.ok && answer.error.isTransient) this.#logFailure(job, answer.error, answer.error.message);
     } catch (error) {
-      this.#settings.log.warn('a job has failed', { id: job.id, name: job.name, error });
-      answer = { ok: false, error: failureOf(error) };
+      answer = failed(error);
+      this.#logFailure(job, answer.error, error);
     } finally {
+      stopListening();
       this.#running.delete(running);
     }
     await this.#answer(job, answer);
   }
 
-  async #do(job: Job, signal: AbortSignal): Promise<unknown> {
+  #logFailure({ id, name }: Job, { repository }: JobFailure, error: unknown): void {
+    const at = repository === undefined ? {} : { repository: keyOfRepo(repository) };
+    this.#settings.log.warn('a job has failed', { id, name, ...at, error });
+  }
+
+  async #do(job: Job, signal: AbortSignal): Promise<JobAnswer> {
     this.#stopping.signal.throwIfAborted();
     const doing = this.#doings.get(job.name);
     if (doing === undefined) throw new ExecutorError('ERR_NO_SUCH_JOB', `there is no job ${job.name}`);
     return doing(job.args, signal);
   }
 
-  /** Never rejects, and does not hold up `close` for ever. */
+  /** Never rejects, nor delays `close` for long. */
   async #answer(job: Job, answer: JobAnswer): Promise<void> {
     const tooLate = new AbortController();
     let timer: NodeJS.Timeout | undefined;
@@ -240,25 +258,19 @@ export class RepoExecutor {
     }
   }
 
-  async #stopJob(args: unknown): Promise<{ stopped: boolean }> {
+  async #stopJob(args: unknown): Promise<JobAnswer<StopReply>> {
     checkNames(args, ['id']);
     const { id } = args as { id?: unknown };
     if (typeof id !== 'string') throw invalidArgument('id', id, 'the id of a job');
-    const found = [...this.#running].filter(job => job.id === id);
-    for (const { stop } of found) stop.abort(new ExecutorError('ERR_EXECUTOR_STOPPED', 'the job was stopped'));
-    return { stopped: found.length > 0 };
+    const stopRunning = (): boolean => {
+      const found = [...this.#running].filter(job => job.id === id);
+      for (const { stop } of found) stop.abort(new ExecutorError('ERR_EXECUTOR_STOPPED', 'the job was stopped'));
+      return found.length > 0;
+    };
+    const wasRunning = stopRunning();
+    const wasWaiting = (await this.#settings.jobs.withdraw?.(id)) ?? false;
+    // Taken meanwhile.
+    const isRunning = stopRunning();
+    return { ok: true, value: { stopped: wasRunning || wasWaiting || isRunning } };
   }
-}
-
-interface PromiseWithResolve {
-  readonly promise: Promise<void>;
-  readonly resolve: () => void;
-}
-
-function promiseWithResolve(): PromiseWithResolve {
-  let resolve = (): void => undefined;
-  const promise = new Promise<void>(onDone => {
-    resolve = onDone;
-  });
-  return { promise, resolve };
 }

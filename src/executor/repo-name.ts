@@ -1,6 +1,6 @@
 /**
- * Names that come from outside and end up on git's command line or in a path: none of them may become an option, a remote
- * helper or a place outside of the cache.
+ * Names from outside that end up on git's command line or in a path. None may become an option, a remote helper or a place
+ * outside the cache.
  */
 import { invalidArgument } from '../option/invalid-argument.js';
 
@@ -18,17 +18,25 @@ const PRINTABLE = /^[^\p{C}\\]+$/u;
 /** Of a file or folder. */
 const NO_NAMES = new Set(['', '.', '..', '.git']);
 const COMMIT = /^([0-9a-f]{40}|[0-9a-f]{64})$/;
+/** A leading minus would make an option of git, or of the ssh that git starts. */
+const URL_FORMS = [
+  /^(https?|ssh|git):\/\/(?!-)([^\s/@-][^\s/@]*@)?[^\s/@-][^\s/@]*\/\S*$/,
+  /^file:\/\/\//,
+  /^\//,
+  /^([\w.+][\w.+-]*@)?[\w][\w.-]*:(?!\/\/)[^-]/,
+];
 
-/** Throws TypeError (`ERR_INVALID_ARG`), as all checks here do. */
-export function checkRepoName(name: RepoName): RepoName {
+/** Throws TypeError (`ERR_INVALID_ARG`), as all checks here do. `within` stands before the field in the message. */
+export function checkRepoName(name: RepoName, within = ''): RepoName {
   if (typeof name !== 'object' || name === null) throw invalidArgument('a repository', name, 'an object');
   const { connection, project } = name;
   if (!isPath(connection) || /[:/]/.test(connection)) {
-    throw invalidArgument('connection', connection, 'a name without colons, slashes or control characters');
+    throw invalidArgument(`${within}connection`, connection, 'a name without colons, slashes or control characters');
   }
-  if (!isPath(project)) throw invalidArgument('project', project, 'a relative path without . or .. in it');
+  if (!isPath(project)) throw invalidArgument(`${within}project`, project, 'a relative path without . or .. in it');
   for (const [field, text] of Object.entries({ connection, project })) {
-    if (encodeURIComponent(text).length > MAX_FOLDER_CHARS) throw invalidArgument(field, text, 'a shorter name');
+    if (encodeURIComponent(text).length > MAX_FOLDER_CHARS)
+      throw invalidArgument(`${within}${field}`, text, 'a shorter name');
   }
   return { connection, project };
 }
@@ -38,35 +46,33 @@ export function keyOfRepo({ connection, project }: RepoName): string {
   return `${connection}:${project}`;
 }
 
-/** Relative to the cache: two repositories never share one, nor does one lie in that of another. */
+/** Relative to the cache; no two repositories share one or contain each other. */
 export function folderOfRepo({ connection, project }: RepoName): string {
   return `${encodeURIComponent(connection)}/${encodeURIComponent(project)}`;
 }
 
 /** http, https, ssh, git and file URLs, `user@host:path`, and absolute paths. */
 export function checkUrl(url: unknown): string {
-  const isUrl = typeof url === 'string' && PRINTABLE.test(url) && !url.includes('::') && !/\s/.test(url);
-  // What starts with a minus would be an option of git, or of the ssh that git starts.
-  const forms = [/^(https?|ssh|git):\/\/(?!-)([^/@-][^/@]*@)?[^/@-][^/@]*\//, /^file:\/\/\//, /^\//];
-  const short = /^([\w.+][\w.+-]*@)?[\w][\w.-]*:(?!\/\/)[^-]/;
-  if (isUrl && [...forms, short].some(form => form.test(url))) return url;
-  throw invalidArgument(
-    'url',
-    typeof url === 'string' ? stripCredentials(url) : url,
-    'an http, https, ssh, git or file URL, user@host:path, or an absolute path',
-  );
+  // A path may have spaces, but no other white space.
+  const isUrl = typeof url === 'string' && PRINTABLE.test(url) && !url.includes('::') && !/[^\S ]/.test(url);
+  if (isUrl && URL_FORMS.some(form => form.test(url))) return url;
+  const shown = typeof url === 'string' ? stripCredentials(url) : url;
+  throw invalidArgument('url', shown, 'an http, https, ssh, git or file URL, user@host:path, or an absolute path');
 }
 
 /** The name of a branch, without `refs/heads/`. */
-export function checkBranch(branch: unknown): string {
+export function checkBranch(branch: unknown, field = 'branch'): string {
+  if (branch === 'HEAD') {
+    throw invalidArgument(field, branch, 'the name of the branch itself: git cannot check out a branch called HEAD');
+  }
   if (typeof branch === 'string' && !branch.startsWith('-') && isRefPath(branch)) return branch;
-  throw invalidArgument('branch', branch, 'the name of a branch');
+  throw invalidArgument(field, branch, 'the name of a branch');
 }
 
 /** A whole name of a ref, or of a commit. */
-export function checkRef(ref: unknown): string {
+export function checkRef(ref: unknown, field = 'ref'): string {
   if (typeof ref === 'string' && (isCommit(ref) || (ref.startsWith('refs/') && isRefPath(ref)))) return ref;
-  throw invalidArgument('ref', ref, "a ref's whole name, such as refs/pull/1/head, or a commit's");
+  throw invalidArgument(field, ref, "a ref's whole name, such as refs/heads/topic, or a commit's");
 }
 
 /** Whether it is the whole name of a commit. */

@@ -1,18 +1,19 @@
 /**
- * Git that does not end, not even by KILL: it hangs in the kernel, as a rule at a disk or a network file system. Who waits
- * for it gives it up; but what it had begun there may still be done, so its repository is refused to everybody in this
- * process until it has gone.
+ * Git that KILL does not end: it hangs in the kernel, mostly at a disk or a network file system. Its caller gives it up.
+ * As it may still write, this process refuses its repository until it is gone.
  */
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { hasLiveMember } from '../process/process-table.js';
 import { GitError } from './git-error.js';
+import type { RepoName } from './repo-name.js';
 
 const LOOK_MS = 1000;
 
 /** Process groups by the places in which they hang. */
 const groups = new Map<string, number>();
 
-/** The place is refused from now on, for as long as the group is there. */
+/** Refuses the place for as long as the group exists. */
 export function leaveStuck(place: string, pgid: number): void {
   groups.set(place, pgid);
   void readmit(place, pgid);
@@ -22,16 +23,22 @@ export function isStuck(place: string): boolean {
   return groups.has(place);
 }
 
+/** Whether git of this process hangs in a place in the folder. */
+export function isStuckWithin(folder: string): boolean {
+  return [...groups.keys()].some(place => place.startsWith(join(folder, '/')));
+}
+
 /** Throws GitError (`ERR_GIT_STUCK`) where git hangs. */
-export function refuseStuck(place: string, command: string): void {
+export function refuseStuck(place: string, command: string, repository?: RepoName): void {
   const pgid = groups.get(place);
   if (pgid !== undefined) {
-    throw new GitError('ERR_GIT_STUCK', command, `is not done where a git hangs (process ${String(pgid)})`, '');
+    const what = `is not done where a git hangs (process ${String(pgid)})`;
+    throw new GitError('ERR_GIT_STUCK', command, what, '', { repository });
   }
 }
 
 async function readmit(place: string, pgid: number): Promise<void> {
-  // What cannot be asked for is taken to be there.
+  // A failed look counts as alive.
   do await delay(LOOK_MS, undefined, { ref: false });
   while (await hasLiveMember(pgid).catch(() => true));
   groups.delete(place);

@@ -1,12 +1,11 @@
 /**
- * Git that has outlived the process which started it, without time to end it: it would go on in a repository whose locks
- * are given to others, and is ended before that.
+ * Ends git that has outlived its executor before the locks of its repository are given to others.
  *
- * It is known by the arguments of its group's leader: they name the repository, and the process that started it, which is
- * its parent as long as that lives. So nothing has to be written down, and no number that is used again is taken for it.
+ * The arguments of its group's leader name the repository and the executor's pid, which is its parent while that lives. So
+ * nothing has to be stored, and a reused pid is not mistaken for it.
  *
- * In a container pids are others, and so may be what is behind a path: git that was started there, though it is seen from
- * here, is not ended. Where it seems to be in our folder that is refused, since nobody can tell from here that it is not.
+ * Pids and paths mean other things in a container: git that was started in one is not ended. The folder is refused if such
+ * a git seems to work in it.
  */
 import { endGroup } from '../process/process-group.js';
 import { readProcesses } from '../process/process-table.js';
@@ -14,27 +13,27 @@ import type { Log } from '../report/log.js';
 import { ExecutorError } from './executor-error.js';
 import { machine } from './machine.js';
 
-/** A setting that git has no use for. */
+/** A setting that git ignores. */
 const CONTROLLER = 'drone.controller';
 const SETTING = / -c drone\.controller=(\d+)@(\w+) /;
 
 /** To TERM. */
 const GRACE_MS = 2000;
 
-/** Arguments of git that tell who has started it. */
+/** Arguments of git that name the process that starts it. */
 export function controllerArgs(): readonly string[] {
   return ['-c', `${CONTROLLER}=${String(process.pid)}@${machine()}`];
 }
 
 /**
- * Ends what works in repositories below the folder and has lost its parent. Rejects with ExecutorError (`ERR_CACHE_IN_USE`)
- * for what has not, for what cannot be ended, and for what was started on another machine or in another container.
+ * Ends orphaned git in repositories below the folder. Rejects with ExecutorError (`ERR_CACHE_IN_USE`) for git that has its
+ * parent, cannot be ended, or was started on another machine or in another container.
  */
 export async function endSurvivors(folder: string, log: Log): Promise<void> {
   await endThose(args => args.includes(`--git-dir=${folder}/`), `the cache in ${folder}`, log);
 }
 
-/** The same of what works in a workspace, or copies into it. */
+/** The same for git that works in a workspace, or copies into it. */
 export async function endSurvivorsIn(workspace: string, log: Log): Promise<void> {
   await endThose(args => args.includes(` ${workspace}/`), `the workspace ${workspace}`, log);
 }
@@ -54,6 +53,6 @@ async function endThose(isThere: (args: string) => boolean, where: string, log: 
   }
 }
 
-function inUse(where: string, why: string): ExecutorError {
+export function inUse(where: string, why: string): ExecutorError {
   return new ExecutorError('ERR_CACHE_IN_USE', `${where} is not to be used: ${why}`);
 }

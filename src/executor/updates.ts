@@ -1,10 +1,10 @@
-/** Updates of the cache's repositories: asked for by many, done once, by several workers, none of which waits at a lock. */
+/** Updates of the cache's repositories: equal requests share one; no worker waits for a lock. */
 import { raceAbort } from '../wait/abort.js';
 import { inNoSection } from '../wait/section-guard.js';
 import { DeduplicateQueue, type ItemLocks } from './deduplicate-queue.js';
 import { checkRepoName, keyOfRepo, type RepoName } from './repo-name.js';
 
-/** Brings one up to date; if there are locks, it has its own then. */
+/** Brings a repository up to date, whose lock is held if there are locks. */
 export type Update = (name: RepoName, signal: AbortSignal) => Promise<void>;
 
 export class Updates {
@@ -13,10 +13,10 @@ export class Updates {
   readonly #stopping = new AbortController();
   readonly #listeners = new Set<() => void>();
   readonly #onSize: (size: number) => void;
-  /** Those who wait for one, jobs of the merger left out. */
+  /** Waiting requests, without those of the merger. */
   #waiting = 0;
 
-  /** `onSize` is told how many wait, as often as that may have changed. */
+  /** `onSize` gets the number of waiting updates whenever it may have changed. */
   constructor(
     update: Update,
     workers: number,
@@ -29,16 +29,16 @@ export class Updates {
       onSize(this.#queue.size);
       await update(name, this.#stopping.signal);
     };
-    // In a section they would stay in it.
+    // Otherwise they would stay in the section of the first caller.
     this.#workers = inNoSection(() => Array.from({ length: workers }, async () => this.#queue.run(work)));
   }
 
-  /** Whether none waits and none runs, but for those of the merger's own jobs: these need not wait for each other. */
+  /** Whether no update waits or runs, except for the merger's own jobs, which need not wait for each other. */
   get isIdle(): boolean {
     return this.#waiting === 0;
   }
 
-  /** As an update ends that begins after this call. Rejects with the reason of `signal`; the update goes on then. */
+  /** Settles with an update that begins after this call. Rejects with the reason of `signal`; the update goes on. */
   async request(name: RepoName, signal: AbortSignal, asker: 'merger' | 'other' = 'other'): Promise<void> {
     signal.throwIfAborted();
     const checked = checkRepoName(name);
@@ -49,19 +49,19 @@ export class Updates {
     await raceAbort(signal, done);
   }
 
-  /** All of them are asked for before the first one is awaited, and all have ended, or been let go, when it settles. */
+  /** Requests all before it awaits the first, and settles after all. */
   async requestAll(names: readonly RepoName[], signal: AbortSignal): Promise<void> {
     const ends = await Promise.allSettled(names.map(async name => this.request(name, signal)));
     for (const end of ends) if (end.status === 'rejected') throw end.reason;
   }
 
-  /** Calls it when `isIdle` has changed. Gives what ends that. */
+  /** Calls `listener` when `isIdle` changes. Returns what ends that. */
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
-  /** Rejects all who wait with `error`, ends what runs, and resolves when all workers have ended. */
+  /** Rejects waiting requests with `error`, aborts running updates, and resolves when all workers have ended. */
   async stop(error: Error): Promise<void> {
     this.#queue.close(error);
     this.#stopping.abort(error);

@@ -3,94 +3,94 @@ import { lstat, mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { invalidArgument } from '../option/invalid-argument.js';
 import { checkNames } from '../option/option-table.js';
-import type { CachedRepo } from './cached-repo.js';
+import type { CachedRepo, RefCommits } from './cached-repo.js';
+import type { ClonedProject } from './execute-report.js';
 import { ExecutorError } from './executor-error.js';
 import { cureFor, GitError } from './git-error.js';
 import { own, refsIn } from './merge-item.js';
+import { pinRefs } from './pinned-refs.js';
+import { HEAD, READ_DEFAULT } from './remote.js';
 import type { RepoCache, RepoState } from './repo-cache.js';
-import {
-  checkBranch,
-  checkRef,
-  checkRepoName,
-  checkUrl,
-  isCommit,
-  keyOfRepo,
-  type RepoName,
-  stripCredentials,
-} from './repo-name.js';
+import { checkBranch, checkRef, checkRepoName, checkUrl, isCommit, keyOfRepo, stripCredentials } from './repo-name.js';
+import type { RepoName } from './repo-name.js';
+import { fetchExtras, type WorkspaceExtras } from './workspace-extras.js';
 
-/** A project that a job needs; a branch that a merge gave (`Merged.branches`) is one. */
+/** A project that a job needs, such as a branch of a merge (`Merged.branches`). */
 export interface JobProject extends RepoName {
-  readonly branch: string;
-  /** What is checked out as the branch. Default: its commit in the job's `repoState`, or as it is now. */
+  /** Default: the branch that HEAD of its remote is at; if that is detached, its commit without a branch. */
+  readonly branch?: string | undefined;
+  /** Checked out as the branch. Default: its commit in the job's `repoState`, or as it is now. */
   readonly commit?: string | undefined;
-  /** Where the commit is when it is in no branch. With a `commit` only, as a ref may have gone on since. */
+  /** Holds a commit that is in no branch. Needs `commit`, as a ref may have moved since. */
   readonly ref?: string | undefined;
-  /** The repository that has the ref. Default: the executor's own copy; another one only if `mayFetchFrom` allows it. */
+  /** The repository that has the ref. Default: the executor's own copy; others only if `mayFetchFrom` allows them. */
   readonly url?: string | undefined;
-}
-
-/** What was checked out. */
-export interface ClonedProject extends RepoName {
-  readonly branch: string;
-  readonly commit: string;
-  /** Relative to the workspace. */
-  readonly path: string;
 }
 
 const FIELDS = ['connection', 'project', 'branch', 'commit', 'ref', 'url'] satisfies (keyof JobProject)[];
 
 /** Throws TypeError (`ERR_INVALID_ARG`) that names the field at fault. */
-export function checkProject(project: JobProject): JobProject {
-  checkNames(project, FIELDS);
+export function checkProject(project: JobProject, within: string): JobProject {
+  checkNames(project, FIELDS, within);
   const { branch, commit, ref, url } = project;
-  checkBranch(branch);
-  if (commit !== undefined && !isCommit(commit)) throw invalidArgument('commit', commit, "a commit's whole name");
-  if (ref !== undefined) checkRef(ref);
+  if (branch !== undefined) checkBranch(branch, `${within}.branch`);
+  if (commit !== undefined && !isCommit(commit)) {
+    throw invalidArgument(`${within}.commit`, commit, "a commit's whole name");
+  }
+  if (ref !== undefined) checkRef(ref, `${within}.ref`);
   if (url !== undefined) checkUrl(url);
   if (commit === undefined && (ref ?? url) !== undefined) {
-    throw invalidArgument('commit', commit, "a commit's whole name, as there is a ref or a url to fetch it from");
+    throw invalidArgument(
+      `${within}.commit`,
+      commit,
+      "a commit's whole name, as there is a ref or a url to fetch it from",
+    );
   }
-  return { ...project, ...checkRepoName(project) };
+  return { ...project, ...checkRepoName(project, `${within}.`) };
 }
 
 /** Throws TypeError (`ERR_INVALID_ARG`) for two that would have the same place. */
 export function checkPlaces(projects: readonly JobProject[]): void {
   const keys = new Set<string>();
-  for (const project of projects) {
-    const key = keyOfRepo(project);
+  for (const key of projects.map(keyOfRepo)) {
     if (keys.has(key))
       throw invalidArgument('projects', key, 'each repository once: its place is the same for all branches');
     keys.add(key);
   }
 }
 
-/** Under `<connection>/<project>` each. What others do with these repositories waits, one at a time. */
+/** What a workspace is made of. */
+export interface WorkspaceParts extends WorkspaceExtras {
+  readonly cache: RepoCache;
+  readonly projects: readonly JobProject[];
+  readonly repoState: RepoState | undefined;
+}
+
+/** Under `<connection>/<project>` each. Locks one repository at a time. */
 export async function cloneWorkspace(
-  cache: RepoCache,
   folder: string,
-  projects: readonly JobProject[],
-  repoState: RepoState | undefined,
+  { cache, projects, repoState, ...extras }: WorkspaceParts,
   signal: AbortSignal,
 ): Promise<ClonedProject[]> {
   const cloned: ClonedProject[] = [];
-  // A project inside of another comes after it.
+  // A project inside another comes after it.
   const inOrder = [...projects].sort((one, other) => one.project.length - other.project.length);
   for (const project of inOrder) {
-    const { connection, branch } = project;
+    const { connection } = project;
     const path = join(connection, project.project);
     await makeParents(folder, path);
-    const saved = own(refsIn(repoState, project), `refs/heads/${branch}`);
-    const wanted = { ...project, commit: project.commit ?? saved };
-    const clone = async ([repo]: readonly CachedRepo[]): Promise<string | undefined> =>
-      repo?.curing(async () => checkOut(repo, join(folder, path), wanted, signal), signal);
-    const commit = await cache.withRepos([project], clone, signal);
-    cloned.push({ connection, project: project.project, branch, commit: commit ?? '', path });
+    const state = refsIn(repoState, project);
+    const clone = async (repo: CachedRepo): Promise<CheckedOut> =>
+      repo.curing(async () => checkOut(repo, join(folder, path), project, state, signal), signal);
+    const { repo, branch, commit, unpinned } = await cache.withRepo(project, clone, signal);
+    await fetchExtras({ repo, folder: join(folder, path), signal }, extras);
+    const lacks = unpinned.length > 0 ? { unpinned } : {};
+    cloned.push({ connection, project: project.project, branch, commit, path, ...lacks });
   }
   return cloned;
 }
 
-/** What is a link in a project around it would lead out of the workspace, and what is there would be removed. */
+/** Refuses links in an outer project, which would lead out of the workspace, where the clone removes what it finds. */
 async function makeParents(folder: string, path: string): Promise<void> {
   let place = folder;
   for (const part of dirname(path).split('/')) {
@@ -106,21 +106,71 @@ async function makeParents(folder: string, path: string): Promise<void> {
   }
 }
 
-async function checkOut(repo: CachedRepo, folder: string, project: JobProject, signal: AbortSignal): Promise<string> {
-  const { branch, ref, url = repo.gitDir } = project;
-  const commit = project.commit ?? (await repo.refs(signal))[`refs/heads/${branch}`];
-  if (commit === undefined) throw new ExecutorError('ERR_NO_REF', `${keyOfRepo(project)} has no branch ${branch}`);
+interface CheckedOut extends Required<Pick<ClonedProject, 'branch' | 'commit' | 'unpinned'>> {
+  readonly repo: CachedRepo;
+}
+
+/** What is to be checked out, and the ref that has it if no branch or tag does. */
+interface Target {
+  readonly branch: string | null;
+  readonly commit: string;
+  readonly ref?: string | undefined;
+}
+
+async function checkOut(
+  repo: CachedRepo,
+  folder: string,
+  project: JobProject,
+  state: RefCommits | undefined,
+  signal: AbortSignal,
+): Promise<CheckedOut> {
+  const { url = repo.gitDir } = project;
+  const { branch, commit, ref } = await targetOf(repo, project, state, signal);
   await repo.cloneTo(folder, signal);
-  const inClone = async (args: readonly string[], isRemote = false): Promise<unknown> =>
-    repo.inClone(folder, args, { isRemote, signal });
+  const inClone = async (args: readonly string[]): Promise<unknown> => repo.inClone(folder, args, { signal });
   await inClone(['remote', 'set-url', 'origin', stripCredentials(repo.url)]);
-  if (ref !== undefined) await inClone(['fetch', '--quiet', '--no-tags', '--', url, ref], true);
+  // An empty state is none.
+  const isPinned = state !== undefined && Object.keys(state).length > 0;
+  const unpinned = isPinned ? await pinRefs({ repo, folder, signal }, state) : [];
+  if (ref !== undefined) await repo.fetchToClone(folder, url, ref, signal);
   try {
     await inClone(['cat-file', '-e', `${commit}^{commit}`]);
   } catch (error) {
     if (!(error instanceof GitError) || error.code !== 'ERR_GIT_FAILED' || cureFor(error) !== undefined) throw error;
-    throw new ExecutorError('ERR_NO_REF', `${keyOfRepo(project)} has no commit ${commit}`, { cause: error });
+    const why = repo.isShallow ? '; its remote is a shallow clone, which lacks history' : '';
+    throw new ExecutorError('ERR_NO_REF', `${keyOfRepo(project)} has no commit ${commit}${why}`, {
+      cause: error,
+      repository: repo.name,
+    });
   }
-  await inClone(['checkout', '--quiet', '-B', branch, commit]);
-  return commit;
+  await inClone(['checkout', '--quiet', ...(branch === null ? ['--detach'] : ['-B', branch]), commit]);
+  return { repo, branch, commit, unpinned };
+}
+
+/** Rejects with ExecutorError (`ERR_NO_REF`). */
+async function targetOf(
+  repo: CachedRepo,
+  project: JobProject,
+  state: RefCommits | undefined,
+  signal: AbortSignal,
+): Promise<Target> {
+  const { ref } = project;
+  const branch = project.branch ?? (await branchOfHead(repo, signal));
+  if (branch === null) {
+    if (project.commit !== undefined) return { branch, commit: project.commit, ref };
+    const { text: head } = await repo.inGitDir(['rev-parse', '--verify', '--quiet', HEAD], { orStatus: 1, signal });
+    if (head !== '') return { branch, commit: head, ref: HEAD };
+    const what = `${keyOfRepo(project)} has no commit at its HEAD; name a branch of it`;
+    throw new ExecutorError('ERR_NO_REF', what, { repository: repo.name });
+  }
+  const name = `refs/heads/${branch}`;
+  const commit = project.commit ?? own(state, name) ?? (await repo.refs(signal))[name];
+  if (commit !== undefined) return { branch, commit, ref };
+  throw new ExecutorError('ERR_NO_REF', `${keyOfRepo(project)} has no branch ${branch}`, { repository: repo.name });
+}
+
+/** Null for a detached HEAD, and where there is none. */
+async function branchOfHead(repo: CachedRepo, signal: AbortSignal): Promise<string | null> {
+  const { text } = await repo.inGitDir(READ_DEFAULT, { orStatus: 1, signal });
+  return text === '' ? null : text.replace(/^refs\/heads\//, '');
 }

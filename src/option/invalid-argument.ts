@@ -1,15 +1,19 @@
-/** The one shape of complaint about an argument. */
 import { inspect } from 'node:util';
 import { suggestion } from './near-name.js';
 
 const VALUE_STYLE = { depth: 1, breakLength: Infinity, maxStringLength: 60, maxArrayLength: 5 };
 
-/** A TypeError with code `ERR_INVALID_ARG` that names the field, its value and what was expected. */
+/**
+ * A TypeError that names the field, its value and what was expected.
+ *
+ * - `ERR_INVALID_ARG` (TypeError): an argument or option is unknown, of the wrong type or out of range. Nothing was
+ *   started or changed. The message names it, its value and what is expected.
+ */
 export function invalidArgument(field: string, value: unknown, expected: string): TypeError {
   return refusal(`${field} is ${inspect(value, VALUE_STYLE)}, expected ${expected}`);
 }
 
-/** The same for fields that are not among `names`. Their values are not shown: a misspelt one may be a secret. */
+/** Throws the same for fields that are not among `names`, without values: a misspelt option may hold a secret. */
 export function refuseUnknown(options: object, names: readonly string[], within?: string): void {
   for (const name of Object.keys(options)) {
     if (names.includes(name)) continue;

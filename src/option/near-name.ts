@@ -1,10 +1,8 @@
-/** The name that a misspelt one was probably meant to be. */
 import leven from 'leven';
 
-/** Longer names, and one of more names, are not compared: both may come from a hostile file. */
+/** Longer names, or more of them, are not compared: they may come from a hostile file. */
 export const MAX_NAME_LENGTH = 200;
 const MAX_NAMES = 10_000;
-/** Edits that make a different word of a long name. */
 const MAX_EDITS = 2;
 
 /** ` (did you mean 'build'?)` for the nearest of `names`; empty when none is near, or several are equally near. */

@@ -1,11 +1,9 @@
-/** The kinds of options that occur in several tables. */
 import { invalidArgument } from './invalid-argument.js';
 import { Option } from './option-table.js';
 
-/** Stands for a value that may be a secret. */
+/** Replaces a value that may be a secret. */
 const HIDDEN = '(not shown)';
 
-/** What has nothing to it but a test. */
 export function checked<T>(expected: string, isGood: (value: unknown) => boolean): Option<T> {
   return new Option<T>(expected, (value, field) => {
     if (value === undefined || isGood(value)) return value as T | undefined;
@@ -94,7 +92,7 @@ type AnyFunction = (...args: any[]) => unknown;
 export const func = <F extends AnyFunction>(parameters = ''): Option<F> =>
   checked(`a function ${parameters}`.trimEnd(), value => typeof value === 'function');
 
-/** Something of the caller's that is used by these methods only. */
+/** An object of the caller's, known by its methods. */
 export const having = <T extends object>(...methods: (keyof T & string)[]): Option<T> =>
   checked(
     `an object with the method${methods.length > 1 ? 's' : ''} ${methods.join(', ')}`,
@@ -109,7 +107,6 @@ export const randomOption = (): Option<() => number, () => number> =>
 
 export const abortSignal = (): Option<AbortSignal> => checked('an AbortSignal', value => value instanceof AbortSignal);
 
-/** Read as its text. */
 export const moduleUrl = (): Option<URL, string | undefined> =>
   new Option('a file: or data: URL object', (value, field) => {
     if (value === undefined) return undefined;

@@ -1,21 +1,21 @@
 /**
- * Options as tables: a table holds what each option may be and its default. From it come the check with its message, the
- * type of the settings, and docs/options.md. The public interface is written beside it, for its doc comments to be read in
- * editors; `satisfies Table<Interface>` makes the two agree name by name and type by type.
+ * A table holds what each option may be and its default. The check with its message, the type of the settings and
+ * docs/options.md derive from it. The public interface beside it has the doc comments that editors show;
+ * `satisfies Table<Interface>` keeps both in step.
  */
 import { invalidArgument, refuseUnknown } from './invalid-argument.js';
 
-/** Reads one option. `In` is what callers may give, `Out` what the option is read as. */
+/** Reads one option. Callers pass `In`; the settings hold `Out`. */
 export class Option<In, Out = In | undefined> {
-  /** Never set. Refuses a row that takes less than the interface allows. */
+  /** Never set. Makes TypeScript reject a row that takes less than the interface allows. */
   declare private readonly accepts: (value: In) => void;
-  /** What a value has to be: the end of a message, and a cell of the reference. */
+  /** Ends the message, and is a cell of the reference. */
   readonly expected: string;
-  /** What absence means, for the reference. */
+  /** The default, for the reference. */
   readonly absent: string | undefined;
   readonly #read: (value: unknown, field: string) => Out;
 
-  /** `read` throws the TypeError of `invalidArgument` for a bad value, and decides what undefined means. */
+  /** `read` throws the TypeError of `invalidArgument` for a bad value and decides what undefined means. */
   constructor(expected: string, read: (value: unknown, field: string) => Out, absent?: string) {
     this.expected = expected;
     this.#read = read;
@@ -30,7 +30,7 @@ export class Option<In, Out = In | undefined> {
     return this.orElse(show(value), () => value);
   }
 
-  /** A default that is found out when options are read; `absent` describes it. */
+  /** Computes the default when options are read; `absent` describes it. */
   orElse<Default>(absent: string, make: () => Default): Option<In, Exclude<Out, undefined> | Default> {
     return new Option(
       this.expected,
@@ -47,7 +47,6 @@ export class Option<In, Out = In | undefined> {
     return new Option(this.expected, read, 'required');
   }
 
-  /** Changes a value that was given. */
   as<To>(change: (value: Exclude<Out, undefined>, field: string) => To): Option<In, To | Extract<Out, undefined>> {
     return new Option(
       this.expected,
@@ -61,19 +60,18 @@ export class Option<In, Out = In | undefined> {
   }
 }
 
-/** A row for each option of `Options`. */
 export type Table<Options> = {
   readonly [Name in keyof Options]-?: Option<Exclude<Options[Name], undefined>, unknown>;
 };
 
-/** The options as read: with their defaults, checked. */
+/** Checked options with their defaults. */
 export type Settings<Rows> = {
   readonly [Name in keyof Rows]: Rows[Name] extends { read: (value: unknown, field: string) => infer Out }
     ? Out
     : never;
 };
 
-/** Throws TypeError (`ERR_INVALID_ARG`) that names the option. `within` is the option that holds these, if one does. */
+/** Throws TypeError (`ERR_INVALID_ARG`) that names the option. `within` is the option that holds these, if any. */
 export function readOptions<Rows extends Readonly<Record<string, Option<never, unknown>>>>(
   table: Rows,
   options: unknown,
@@ -88,7 +86,6 @@ export function readOptions<Rows extends Readonly<Record<string, Option<never, u
   return Object.fromEntries(settings) as Settings<Rows>;
 }
 
-/** An option that holds options. */
 export function group<Rows extends Readonly<Record<string, Option<never, unknown>>>>(
   table: Rows,
 ): Option<object, Settings<Rows> | undefined> {

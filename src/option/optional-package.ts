@@ -1,9 +1,6 @@
-/** Packages that only some users need. */
-
-/** Makes the error of a part of this package. */
 type Refusal = new (code: 'ERR_PACKAGE_MISSING', message: string, options: ErrorOptions) => Error;
 
-/** Imports it; rejects with `ERR_PACKAGE_MISSING`, whose message has the command, when it is not installed. */
+/** Imports an optional peer. Rejects with `ERR_PACKAGE_MISSING` and the command that installs it when it is missing. */
 export async function loadPackage<T>(
   name: string,
   neededFor: string,

@@ -1,4 +1,3 @@
-/** Commands in process groups of their own, and how such a group is ended. */
 import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { hasLiveMember } from './process-table.js';
@@ -8,12 +7,14 @@ export const KILL_WAIT_MS = 500;
 
 const FIRST_LOOK_MS = 5;
 const LONGEST_LOOK_MS = 80;
-/** Reading the process table costs milliseconds on a busy host: the first look is after so long, each next twice as late. */
+/**
+ * Reading the process table takes milliseconds on a busy host: the first look is this late, each next twice as late.
+ */
 const FIRST_TABLE_LOOK_MS = 100;
 
 const groups = new Set<number>();
 
-/** The child once it runs; throws what kept it from starting, with the system's code. */
+/** Resolves with the running child; rejects with what kept it from starting, with the system's code. */
 export async function started(
   program: string,
   cwd: string | undefined,
@@ -34,7 +35,7 @@ export async function started(
   }
 }
 
-/** Starts a program as the leader of a new process group, which shares this process's fate until the leader exits. */
+/** Starts a program as leader of a new process group, which is killed at this process's exit while the leader runs. */
 export function startGroup(program: string, args: readonly string[], options: SpawnOptions): ChildProcess {
   const child = spawn(program, args, { ...options, detached: true });
   const { pid } = child;
@@ -49,14 +50,13 @@ export function startGroup(program: string, args: readonly string[], options: Sp
   return child;
 }
 
-/** KILL to all groups whose leaders still run. */
 export function killGroupsNow(): void {
   for (const pgid of groups) signalGroup(pgid, 'SIGKILL');
 }
 
 type Signalled = 'sent' | 'gone' | 'refused';
 
-/** Signal 0 only asks. macOS refuses, too, where all have ended and nobody has asked for their end yet. */
+/** Signal 0 only asks. macOS also refuses for a group of zombies. */
 export function signalGroup(pgid: number, signal: NodeJS.Signals | 0): Signalled {
   try {
     process.kill(-pgid, signal);
@@ -69,15 +69,15 @@ export function signalGroup(pgid: number, signal: NodeJS.Signals | 0): Signalled
   }
 }
 
-/** Its number may then come to be that of another one. */
+/** Another group may then get its number. */
 export function isGroupGone(pgid: number): boolean {
   return signalGroup(pgid, 0) === 'gone';
 }
 
-/** What became of a group: `refused` when it is not ours to signal, `alive` when even KILL did not end it in time. */
+/** `refused`: not ours to signal. `alive`: even KILL did not end it in time. */
 export type GroupFate = 'gone' | 'alive' | 'refused';
 
-/** TERM, after `graceMs` KILL; resolves when the group has vanished, or `killWaitMs` after KILL. */
+/** TERM, after `graceMs` KILL. Resolves when the group is gone, or `killWaitMs` after KILL. */
 export async function endGroup(pgid: number, graceMs: number, killWaitMs = KILL_WAIT_MS): Promise<GroupFate> {
   const signalled = signalGroup(pgid, 'SIGTERM');
   if (signalled !== 'sent') return signalled;
@@ -95,8 +95,8 @@ async function vanishes(pgid: number, withinMs: number): Promise<boolean> {
     const nowMs = performance.now();
     const last = nowMs >= endMs;
     if (last || nowMs - startMs >= tableLookMs) {
-      // Where process 1 does not reap orphans (many containers), dead members answer to signals for ever. A group that
-      // cannot be looked for, as with no files left, counts as alive.
+      // Where process 1 does not reap orphans (many containers), dead members answer to signals for ever. A group
+      // counts as alive when the table cannot be read, as with no file descriptors left.
       if (!(await hasLiveMember(pgid).catch(() => true))) return true;
       tableLookMs *= 2;
     }

@@ -1,4 +1,4 @@
-/** From one drone to another, by way of the controller: neither drone needs a credential for the other. */
+/** Copies from one drone to another through the controller: neither drone needs a credential for the other. */
 import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
@@ -8,11 +8,11 @@ import { invalidArgument } from '../option/invalid-argument.js';
 import { checked, text } from '../option/option-kinds.js';
 import { readOptions, type Table } from '../option/option-table.js';
 import type { TaskQueue } from './task-queue.js';
-import { isMode } from './transfer/order.js';
+import { isMode } from './transfer/request.js';
 import { isFolderPath } from './transfer/paths.js';
 import type { FileTransferResult, UtilityMethods } from './wire/methods.js';
 
-/** A file or folder of a drone. */
+/** A file or directory of a drone. */
 export interface DronePath {
   readonly drone: Drone<Pick<UtilityMethods, 'getFile' | 'getDirectory' | 'putFile' | 'putDirectory'>>;
   readonly path: string;
@@ -20,9 +20,9 @@ export interface DronePath {
 
 /** How to copy between drones. */
 export interface CopyBetweenDronesOptions {
-  /** Permissions of the new file, from 0 to 0o777; not for folders. Default: those of the source. */
+  /** Permissions of the new file, from 0 to 0o777; not for directories. Default: those of the source. */
   mode?: number | undefined;
-  /** Folder of the controller that the copy passes through, in a folder of its own. Default: the system's for temporary files. */
+  /** Directory of the controller in which the copy gets a temporary directory. Default: the system's for temporary files. */
   temporaryFolder?: string | undefined;
 }
 
@@ -32,12 +32,12 @@ export const COPY_BETWEEN_DRONES = {
 } satisfies Table<CopyBetweenDronesOptions>;
 
 /**
- * Copies a file or folder from one drone to another, at once and beside their queues: by `getFile` and `putFile`, or where
- * `from.path` is a folder by `getDirectory` and `putDirectory`, with all that those promise. In between the whole copy
- * lies in a temporary folder of the controller, for nobody else to read, which is removed in every case.
+ * Copies a file or directory from one drone to another, at once and beside their queues, with the promises of `getFile`
+ * and `putFile`, or of `getDirectory` and `putDirectory`. The whole copy passes through a private temporary directory of
+ * the controller, which is always removed.
  *
- * Rejects as `queue.call` does, with the DroneError of the drone at fault, and with TypeError (`ERR_INVALID_ARG`) for
- * arguments that make no sense.
+ * Rejects with the DroneError of the drone at fault, as `queue.call` does, and with TypeError (`ERR_INVALID_ARG`) for
+ * invalid arguments.
  *
  * ```ts
  * await copyBetweenDrones(queue, { drone: builder, path: 'out/app.tar' }, { drone: web1, path: '/srv/app.tar' });
@@ -56,11 +56,15 @@ export async function copyBetweenDrones(
   const { mode, temporaryFolder } = readOptions(COPY_BETWEEN_DRONES, options);
   const folder = await mkdtemp(join(temporaryFolder, 'drone-copy-'));
   try {
-    // Under its own name: a folder at the destination takes it in as that.
+    // Keeps its name: a directory at the destination takes it in under that name.
     const file = join(folder, basename(from.path));
     if (await gotFile(queue, from, file)) return await queue.call(to.drone, 'putFile', file, to.path, { mode });
     if (mode !== undefined) throw invalidArgument('mode', mode, 'none, as from.path is a folder');
-    const contents = join(folder, 'contents');
+    const isNamed = !isFolderPath(from.path);
+    if (!isNamed && to.path.endsWith('/')) {
+      throw invalidArgument('to.path', to.path, 'no slash at the end, as from.path has no name to copy under');
+    }
+    const contents = join(folder, 'tree', isNamed ? basename(from.path) : 'contents');
     const { leftOut } = await queue.call(from.drone, 'getDirectory', from.path, contents);
     return { ...(await queue.call(to.drone, 'putDirectory', contents, to.path)), leftOut };
   } finally {
@@ -70,13 +74,13 @@ export async function copyBetweenDrones(
 
 const SLASH = Buffer.from('/');
 
-/** Folders keep their mode, also one in which nothing may be read or removed. */
+/** A copied directory keeps its mode, which may forbid to read or remove what is in it. */
 async function remove(folder: string): Promise<void> {
   await makeWritable(Buffer.from(folder));
   await rm(folder, { recursive: true, force: true });
 }
 
-/** Names are bytes, and need not be text. */
+/** Names are bytes, not always text. */
 async function makeWritable(folder: Buffer): Promise<void> {
   await chmod(folder, 0o700);
   for (const entry of await readdir(folder, { withFileTypes: true, encoding: 'buffer' })) {
@@ -84,7 +88,7 @@ async function makeWritable(folder: Buffer): Promise<void> {
   }
 }
 
-/** False when it is a folder. */
+/** Returns false for a directory. */
 async function gotFile(queue: Pick<TaskQueue, 'call'>, { drone, path }: DronePath, file: string): Promise<boolean> {
   if (isFolderPath(path)) return false;
   try {

@@ -13,9 +13,9 @@ const oneByOne: Order = async (workers, start) => {
 };
 
 /**
- * Runs one drone after another, on the scheduler's own thread: for a handful of drones, or where worker threads are not
- * to be had. Same rules, same results, same failures as ThreadedTaskQueue; a failing drone does not keep the others from
- * their turn. With `wait: false` the round runs to its end before `execute` resolves.
+ * Runs one drone after another on the scheduler's own thread: for a few drones, or where worker threads are unavailable.
+ * Rules, results and failures are those of ThreadedTaskQueue; after a failure the next drone has its turn. With
+ * `wait: false`, `execute` resolves at the end of the round.
  */
 export class DroneTaskQueue extends QueueBase {
   /** Throws TypeError (`ERR_INVALID_ARG`) for options out of range. */

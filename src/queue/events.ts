@@ -4,7 +4,7 @@
  *     import { subscribe } from 'node:diagnostics_channel';
  *     subscribe(events.roundEnd, message => console.log((message as RoundEnd).tookMs));
  */
-import { publisher } from '../report/channel.js';
+import { publisher, subscriber } from '../report/channel.js';
 
 /** A round has been accepted and is about to start. */
 export interface RoundStart {
@@ -51,26 +51,26 @@ export interface WorkerException {
   readonly error: Error;
 }
 
-/** A drone takes much longer than the others of its round. Told once per round and drone. */
+/** A drone takes much longer than the others of its round. Published once per round and drone. */
 export interface WorkerSlow {
   readonly queue: string;
   readonly worker: string;
   readonly hostname: string;
   /** Where its batch stands. */
   readonly phase: string;
-  /** The call that it is at, or comes next: what `queueCall` gave for it. */
+  /** The current or next call, as returned by `queueCall`. */
   readonly call: object | undefined;
   /** Since its start, ms. */
   readonly tookMs: number;
-  /** Within what time 95 % of those that have finished did, ms. */
+  /** Time within which 95 % of the finished drones finished, ms. */
   readonly othersMs: number;
 }
 
-/** A drone's batch has failed and is about to be tried again. */
+/** A drone's batch has failed and will be retried. */
 export interface DroneRetry {
   readonly queue: string;
   readonly hostname: string;
-  /** How often it was tried by now. */
+  /** Attempts so far. */
   readonly attempts: number;
   /** Until the next attempt, ms. */
   readonly delayMs: number;
@@ -78,24 +78,24 @@ export interface DroneRetry {
   readonly error: Error;
 }
 
-/** An agent has something to say that is no failure. */
+/** An agent reports something that is not a failure. */
 export interface DroneWarning {
   readonly queue: string;
   readonly hostname: string;
   readonly message: string;
 }
 
-/** A drone has failed so often that rounds leave it alone: see the queue's option `kickOut`. */
+/** Rounds skip a drone from now on, after failures: see the queue's option `kickOut`. */
 export interface DroneKickedOut {
   readonly queue: string;
   readonly hostname: string;
-  /** So many rounds in a row. */
+  /** Failed rounds in a row. */
   readonly failures: number;
   /** Its last DroneError. */
   readonly error: Error;
 }
 
-/** A drone that was kicked out has answered; rounds contact it again. */
+/** A kicked-out drone has answered; rounds contact it again. */
 export interface DroneReadmitted {
   readonly queue: string;
   readonly hostname: string;
@@ -103,15 +103,15 @@ export interface DroneReadmitted {
   readonly since: Date;
 }
 
-/** A transfer of a file or folder goes on: told about once per MiB, and when the controller's side of it is done. */
+/** Progress of a transfer: about once per MiB, and when the controller's side is done. */
 export interface FileProgress {
   readonly queue: string;
   readonly hostname: string;
-  /** What `queueCall` gave for it; a new one for `queue.call`. */
+  /** The call, as returned by `queueCall`; a new one for `queue.call`. */
   readonly call: object;
-  /** Sent or received so far. What is sent may be 2 MiB ahead of what has arrived. */
+  /** Sent or received so far. Up to 2 MiB of sent bytes may not have arrived yet. */
   readonly bytes: number;
-  /** Of a single file; not known of folders. */
+  /** Of a single file, and of a directory whose call has an `onProgress`. */
   readonly totalBytes: number | undefined;
 }
 
@@ -122,7 +122,7 @@ export interface LinkOpen {
   readonly hostname?: string | undefined;
   /** Name of the endpoint. Holds no secret. */
   readonly key: string;
-  /** Absent, as is the version, where the drone has no agent. */
+  /** Absent, like the version, for a drone without an agent. */
   readonly agentPid?: number | undefined;
   /** The drone's Node version. */
   readonly nodeVersion?: string | undefined;
@@ -135,11 +135,11 @@ export interface LinkClose {
   readonly queue: string;
   readonly hostname?: string | undefined;
   readonly key: string;
-  /** Why, when nobody asked for it; or that the connection was cut since the agent did not end (`ERR_AGENT_ABANDONED`). */
+  /** Why, unless the queue closed it itself; `ERR_AGENT_ABANDONED` when it was cut because the agent did not end. */
   readonly error?: unknown;
 }
 
-/** A worker thread has died; its drones fail with kind `worker-lost` and another thread takes its place. */
+/** A worker thread has died: its drones fail with kind `worker-lost`, and another thread replaces it. */
 export interface ThreadLost {
   readonly queue: string;
   readonly threadId: number;
@@ -168,39 +168,28 @@ export interface EventMessages {
 export type EventName = keyof EventMessages;
 
 /**
- * Names of the channels that a queue's events are published on, always on the scheduler's own thread. Messages are read-only and
- * made only when somebody has subscribed. What a subscriber throws becomes an `uncaughtException` of the process, as on
- * every diagnostics channel; it does not touch the round.
+ * Names of the channels for a queue's events, published on the scheduler's own thread. Messages are read-only and made only
+ * for subscribers. `EventMessages` lists the message of each channel. A subscriber's throw becomes an `uncaughtException` of the process, as on every diagnostics channel;
+ * the round goes on.
  */
 export const events = {
-  /** Carries a `RoundStart`. */
   roundStart: 'drone-task-queue:round.start',
-  /** Carries a `RoundEnd`. */
   roundEnd: 'drone-task-queue:round.end',
-  /** Carries a `WorkerStart`. */
   workerStart: 'drone-task-queue:worker.start',
-  /** Carries a `WorkerFinish`. */
   workerFinish: 'drone-task-queue:worker.finish',
-  /** Carries a `WorkerException`. */
   workerException: 'drone-task-queue:worker.exception',
-  /** Carries a `WorkerSlow`. */
   workerSlow: 'drone-task-queue:worker.slow',
-  /** Carries a `DroneRetry`. */
   droneRetry: 'drone-task-queue:drone.retry',
-  /** Carries a `DroneWarning`. */
   droneWarning: 'drone-task-queue:drone.warning',
-  /** Carries a `DroneKickedOut`. */
   droneKickedOut: 'drone-task-queue:drone.kicked-out',
-  /** Carries a `DroneReadmitted`. */
   droneReadmitted: 'drone-task-queue:drone.readmit',
-  /** Carries a `FileProgress`. */
   fileProgress: 'drone-task-queue:file.progress',
-  /** Carries a `LinkOpen`. */
   linkOpen: 'drone-task-queue:link.open',
-  /** Carries a `LinkClose`. */
   linkClose: 'drone-task-queue:link.close',
-  /** Carries a `ThreadLost`. */
   threadLost: 'drone-task-queue:thread.lost',
 } as const satisfies Record<string, keyof EventMessages>;
 
 export const publish = publisher<EventMessages>(Object.values(events));
+
+/** Subscribes to one of `events` with the type of its message. Returns a function that unsubscribes. */
+export const subscribe = subscriber<EventMessages>();

@@ -1,5 +1,5 @@
-/** The face of a task queue over the rules of a round: what all of them have in common. */
-import type { AnyDrone, Drone } from './drone/drone.js';
+/** What all task queues have in common. */
+import type { AnyDrone, CallTarget } from './drone/drone.js';
 import type { DroneResults } from './drone/drone-error.js';
 import { type KickedOut, KickOut } from './round/kick-out.js';
 import { Ledger } from './round/ledger.js';
@@ -17,6 +17,7 @@ import {
   ROUND,
   type RoundOptions,
   type RoundOutcome,
+  type StartedRound,
   type TaskQueue,
 } from './task-queue.js';
 import type { Runner, RunnerEvents } from './thread/runner.js';
@@ -42,20 +43,37 @@ export abstract class QueueBase implements TaskQueue {
   }
 
   /**
-   * Drones that rounds leave alone until a probe, or a call by `call`, readmits them: see the option `kickOut`. A live
-   * view; an entry is replaced when something about it changes.
+   * Drones that rounds skip until a probe or a `call` readmits them: see the option `kickOut`. A live view; a change
+   * replaces the entry.
    */
   get kickedOut(): ReadonlyMap<AnyDrone, KickedOut> {
     return this.rounds.kickedOut;
   }
 
   execute(drones: Iterable<AnyDrone>, options?: RoundOptions & { wait?: true | undefined }): Promise<DroneResults>;
+  /** Resolves without the results: `getResults` has them. */
   execute(drones: Iterable<AnyDrone>, options: RoundOptions & { wait: false }): Promise<void>;
+  /** Where `wait` is known at run time only. */
   // eslint-disable-next-line @typescript-eslint/no-invalid-void-type -- what the two above give
   execute(drones: Iterable<AnyDrone>, options: RoundOptions): Promise<DroneResults | void>;
 
   execute(drones: Iterable<AnyDrone>, options: RoundOptions = {}): Promise<DroneResults | void> {
     return this.#outside('execute', () => this.rounds.execute(drones, readOptions(ROUND, options)));
+  }
+
+  start(drones: Iterable<AnyDrone>, options: Omit<RoundOptions, 'wait'> = {}): StartedRound {
+    const started = this.#outside('execute', async () => {
+      const handedOver = this.rounds.execute(drones, readOptions(ROUND, { ...options, wait: false }));
+      const round = this.rounds.latest;
+      await handedOver;
+      return round;
+    });
+    // A refusal is reported by `results`, which the caller may call much later.
+    started.catch(() => undefined);
+    const fetch = async (round: object | undefined): Promise<DroneResults> =>
+      this.#outside('getResults', () => this.rounds.resultsOf(round));
+    let results: Promise<DroneResults> | undefined;
+    return { results: () => (results ??= started.then(fetch)) };
   }
 
   settle(drones: Iterable<AnyDrone>, options: Omit<RoundOptions, 'wait'> = {}): Promise<RoundOutcome> {
@@ -70,7 +88,11 @@ export abstract class QueueBase implements TaskQueue {
     return this.#outside('getResults', () => this.rounds.getResults());
   }
 
-  call<M, K extends MethodName<M>>(drone: Drone<M>, method: K, ...args: MethodArgs<M, K>): Promise<MethodResult<M, K>> {
+  call<M, K extends MethodName<M>>(
+    drone: CallTarget<M>,
+    method: K,
+    ...args: MethodArgs<M, K>
+  ): Promise<MethodResult<M, K>> {
     return this.#outside('call', () => this.rounds.call(drone, method, ...args));
   }
 
@@ -78,11 +100,12 @@ export abstract class QueueBase implements TaskQueue {
     return this.#outside('close', () => this.rounds.close(readOptions(CLOSE, options).graceMs));
   }
 
-  /** Refused in a store's section that writes, before anything is taken or started. */
+  /** A store's section that writes refuses the call before anything is taken or started. */
   #outside<T>(method: string, work: () => Promise<T>): Promise<T> {
     return outsideSections(`${method} of the queue '${this.name}'`, work);
   }
 
+  /** `close()`, without the report. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

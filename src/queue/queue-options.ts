@@ -1,10 +1,11 @@
 /** The options of a task queue, and of `retry`, `stopOn` and `kickOut` among them: their types, defaults and checks. */
 import type { DroneError } from './drone/drone-error.js';
+import { ERROR_KINDS } from './drone/error-kinds.js';
 import { invalidArgument } from '../option/invalid-argument.js';
-import { countLimit, func, integer, milliseconds, number, text, timeLimit } from '../option/option-kinds.js';
+import { countLimit, func, integer, milliseconds, number, oneOf, text, timeLimit } from '../option/option-kinds.js';
 import { group, Option, readOptions, type Settings, type Table } from '../option/option-table.js';
 import { type Log, logOption } from '../report/log.js';
-import { type StatsTarget, statsOption } from '../report/stats.js';
+import { type StatsTarget, metricsOption } from '../report/metrics-target.js';
 import { MAX_LIMIT_MS } from '../wait/clock.js';
 import type { ThreadSettings } from './wire/messages.js';
 
@@ -13,49 +14,51 @@ export interface TaskQueueOptions {
   /** In the names of workers, metrics and log lines. Default `thread_queue`, or `drone_queue` for DroneTaskQueue. */
   name?: string | undefined;
   /**
-   * From a connection's start until the drone's agent is ready, over all hops, ms. The wait for a turn to connect, or
-   * between two attempts, does not count. Default 10,000.
+   * From a connection's start until the drone's agent is ready, over all hops, ms, without waits for a turn to connect or
+   * between attempts. Default 10,000.
    */
   connectTimeoutMs?: number | undefined;
   /** From the moment a call may start on its drone until its answer, ms. Default 600,000. */
   callTimeoutMs?: number | undefined;
   /**
-   * From `execute` until the round is stopped, ms. Drones not done by then fail with `timeout`; what they run is ended, and
-   * the round at the latest `killGraceMs` later. Default 900,000.
+   * From `execute` until the round is stopped, ms. Drones not done by then fail with `timeout` and their commands are ended;
+   * the round ends at most `killGraceMs` later. Default 900,000.
    */
   roundDeadlineMs?: number | undefined;
   /** From TERM to KILL for the processes of a call that is ended, ms. Default 2,000. */
   killGraceMs?: number | undefined;
-  /** An agent ends itself when it has heard nothing for so long, ms. Default 120,000. */
+  /** An agent ends itself after hearing nothing for this long, ms. Default 120,000. */
   linkSilenceMs?: number | undefined;
   /**
-   * Each connection is asked for a sign of life so often, ms, on the level of SSH and of the agent; one that was silent
-   * for longer is probed before it is used again. Default 15,000.
+   * How often each connection is asked for a sign of life, by SSH and by the agent, ms. A connection that was silent for
+   * longer is probed before use. Default 15,000.
    */
   keepaliveIntervalMs?: number | undefined;
-  /** So many keepalives without an answer, and the connection is given up: kind `lost`. Default 3. */
+  /** Unanswered keepalives until the connection counts as lost: kind `lost`. Default 3. */
   keepaliveCount?: number | undefined;
   /** Connections being opened at once, per thread. Default 16. */
   maxConnecting?: number | undefined;
   /**
-   * Of these to one server (a drone or a jump host), until the login. A server that drops some of them, such as an sshd by
-   * its `MaxStartups`, gets fewer; what was dropped is tried again for `connectTimeoutMs`, at most 30 s. Default 8.
+   * Of these, to one server (drone or jump host), until the login. A server that drops some, such as an sshd by its
+   * `MaxStartups`, gets fewer; dropped ones are retried for `connectTimeoutMs`, at most 30 s. Default 8.
    */
   maxConnectingPerAddress?: number | undefined;
-  /** A warm connection without work is ended after so long, ms. Default 3,600,000, an hour. */
+  /** A warm connection is closed after this long without work, ms. Default 3,600,000, an hour. */
   maxIdleMs?: number | undefined;
-  /** Warm connections, per thread, above which those without work are ended, the least recently used first. Default 5,000. */
+  /** Warm connections per thread; beyond it, idle ones are closed, least recently used first. Default 5,000. */
   maxWarm?: number | undefined;
   /**
-   * Which failed batches are tried again within their round, when and how often. Default: what was lost with its
-   * connection, once more and at once, where all of it that has no answer is idempotent.
+   * Which failed batches are retried within their round, when and how often. Default: once and at once after a lost
+   * connection, where all unanswered calls are idempotent.
    */
   retry?: RetryOptions | undefined;
-  /** After how many failed drones a round goes no further. Default `never`. */
+  /** After how many failed drones a round contacts no further ones. Default `never`. */
   stopOn?: StopOn | undefined;
+  /** What a round does with calls and kills that it has not run. Default `requeue`; a scheduler's tick wants `drop`. */
+  leftovers?: LeftoversRule | undefined;
   /**
-   * Leaves drones alone that keep failing to connect or answer: their batches fail at once with kind `kicked-out`, they are
-   * listed in `kickedOut`, and probed until they answer. `{}` for the defaults. Default: every round contacts every drone.
+   * Skips drones that keep failing to connect or answer: their batches fail at once with kind `kicked-out`, and the queue
+   * lists them in `kickedOut` and probes them until they answer. `{}` for its defaults. Default: never.
    */
   kickOut?: KickOutOptions | undefined;
   /** Where metrics go: a hot-shots client, or a StatsD server. Default: nowhere. */
@@ -65,24 +68,24 @@ export interface TaskQueueOptions {
 }
 
 /**
- * A drone's batch that failed is tried again within its round, but only where that is safe: each of its calls without an
- * answer has certainly not run, or is idempotent. Values that it had already are kept. Never tried again are failures
- * that come of what the caller gave or did (`auth`, `host-key`, `not-cloneable`, `cancelled`, `callback`), of a drone
- * that speaks no language of ours (`protocol`), and `kicked-out` and `not-contacted`; nor is anything once the round
- * was stopped.
+ * A `run` that was cut off is never retried unless it is `idempotent`: say so with `drone.with({ idempotent: true })`, or
+ * for all calls of a drone with its option `defaults: { idempotent: true }`.
  *
- * A call that threw has run, so that only an idempotent one is called again.
+ * The queue retries a failed batch within its round only where that is safe: each unanswered call has certainly not run,
+ * or is idempotent. It keeps the values that it has. A call that threw has run, so only an idempotent one runs again.
+ *
+ * Never retried: `auth`, `host-key`, `not-cloneable`, `cancelled`, `callback`, `protocol`, `kicked-out` and
+ * `not-contacted`; and nothing once the round was stopped.
  */
 export interface RetryOptions {
-  /** How often a batch may be tried in a round, the first time included; 1 is never again. Default 3. */
+  /** Attempts per round, the first included; 1 for no retry. Default 3. */
   attempts?: number | undefined;
-  /** Before the second attempt, ms; doubled before each further one, up to 30,000 or this, if it is more. Default 1,000. */
+  /** Wait before the second attempt, ms; doubles with each further one, up to 30,000 or this, if longer. Default 1,000. */
   backoffMs?: number | undefined;
-  /** The share of each wait that is left to chance, 0 to 1: with 0.5 a wait takes half its time up to all of it. Default 0.5. */
+  /** Random share of each wait, 0 to 1: with 0.5 a wait takes between half and all of its time. Default 0.5. */
   jitter?: number | undefined;
   /**
-   * Asked, after all of the above, whether to try again; `attempts` of the batch so far. What it throws is logged, and
-   * means no. Default: always.
+   * Decides last whether to retry; `attempts` so far. A throw is logged and means no. Default: always.
    */
   when?: ((error: DroneError, attempts: number) => boolean) | undefined;
 }
@@ -94,31 +97,40 @@ export const RETRY = {
   when: func<NonNullable<RetryOptions['when']>>('(error, attempts)').orElse('always', () => () => true),
 } satisfies Table<RetryOptions>;
 
-/** Which batches are tried again. */
 export type RetrySettings = Settings<typeof RETRY>;
 
-/** A call that is marked as idempotent survives a lost connection without further options. */
+/** An idempotent call survives a lost connection without further options. */
 const WITHOUT_OPTIONS: RetrySettings = {
   attempts: 2,
   backoffMs: 0,
   jitter: 0,
-  when: error => error.kind === 'lost',
+  when: error => ERROR_KINDS[error.kind].retry === 'default',
 };
 
 /**
- * After how many failed drones a round goes no further: `never`; the `first`; so many; or such a share of the round's
- * drones, above 0 up to 1. All kinds of failure count, unreachable drones and time-outs too, but `kicked-out` (known
- * before the round) and `cancelled` (somebody's wish).
+ * How many failed drones stop a round: `never`, the `first`, a number, or a share of the round's drones, above 0 up to 1.
+ * All kinds count but `kicked-out` (known before the round) and `cancelled`.
  *
- * Drones that were sent nothing by then fail as `not-contacted`, whether their connection was being opened or not; their
- * calls are back in their queues. Those at work finish, and those that wait to be tried again keep their failure.
+ * Drones that were sent nothing by then fail as `not-contacted`, and their calls return to their queues. Drones at work
+ * finish; drones that wait for a retry keep their failure.
  */
 export type StopOn = 'never' | 'first' | { readonly failures: number } | { readonly ratio: number };
 
-/** 7 % of 100 is 7, not a little more. */
+/**
+ * What a round does with calls and kills that certainly did not run, and idempotent calls without an answer.
+ *
+ * - `requeue` returns them to the front of their drone's queue: the next round runs them first.
+ * - `drop` forgets them. Use it when every tick queues the same calls. Otherwise a drone that is down gains a call per
+ *   tick and runs them all when it is back. `drone.requeue(failure.notStarted)` returns some by hand.
+ */
+export type LeftoversRule = 'requeue' | 'drop';
+
+export const leftoversOption = (): Option<LeftoversRule> => oneOf('requeue', 'drop');
+
+/** In floating point 7 % of 100 is a little more than 7. */
 const ROUNDING = 1e-9;
 
-/** The number of failures that stops a round of so many drones. */
+/** The number of failures that stops a round of this many drones. */
 export type FailureLimit = (drones: number) => number;
 
 /** The object that `stopOn` may be. */
@@ -142,11 +154,11 @@ export const stopOnOption = (): Option<StopOn, FailureLimit | undefined> =>
     throw invalidArgument(field, stopOn, STOP_ON_EXPECTED);
   });
 
-/** When a drone is kicked out, and how often it is then asked whether it answers again. */
+/** When a drone is kicked out, and how often it is probed then. */
 export interface KickOutOptions {
-  /** So many rounds in a row that show that it does not connect or answer. Default 3. */
+  /** Rounds in a row in which it does not connect or answer. Default 3. */
   afterFailures?: number | undefined;
-  /** From the kick-out, or the end of a probe, to the next probe, ms, give or take a tenth. Default 30,000. */
+  /** From the kick-out or the end of a probe to the next probe, ms, give or take a tenth. Default 30,000. */
   probeEveryMs?: number | undefined;
 }
 
@@ -154,11 +166,10 @@ export const KICK_OUT = {
   afterFailures: integer({ from: 1 }).or(3),
   probeEveryMs: timeLimit()
     .or(30_000)
-    // As good as never, and a moment that a Date can still show.
+    // Stays within the range of a Date.
     .as(everyMs => Math.min(everyMs, MAX_LIMIT_MS)),
 } satisfies Table<KickOutOptions>;
 
-/** When a drone is kicked out. */
 export type KickOutSettings = Settings<typeof KICK_OUT>;
 
 export function offBeyondLongest(limitMs: number): number {
@@ -166,15 +177,14 @@ export function offBeyondLongest(limitMs: number): number {
 }
 
 /**
- * All at once would block a thread's loop for 200 to 315 ms at 200 drones; 8 to 16 at once keep the throughput (measured
- * with ssh2 1.17 on Node 20).
+ * Opening 200 at once blocks a thread's loop for 200 to 315 ms; 8 to 16 keep the throughput (ssh2 1.17 on Node 20).
  */
 const MAX_CONNECTING = 16;
 
-/** Below the 10 from which an sshd drops some by its default, `MaxStartups 10:30:100`. */
+/** By default, `MaxStartups 10:30:100`, an sshd drops some from 10 on. */
 const MAX_CONNECTING_PER_ADDRESS = 8;
 
-/** What the worker threads are told as well. */
+/** The options that the worker threads need as well. */
 const THREAD = {
   connectTimeoutMs: timeLimit().or(10_000).as(offBeyondLongest),
   killGraceMs: timeLimit()
@@ -197,14 +207,14 @@ export const TASK_QUEUE = {
   roundDeadlineMs: timeLimit().or(900_000),
   retry: group(RETRY).orElse('lost batches once more, at once', () => WITHOUT_OPTIONS),
   stopOn: stopOnOption().orElse('never', (): FailureLimit => () => Infinity),
+  leftovers: leftoversOption().or('requeue'),
   kickOut: group(KICK_OUT),
-  stats: statsOption(),
+  stats: metricsOption(),
   log: logOption(),
 } satisfies Table<TaskQueueOptions>;
 
 export type QueueSettings = Settings<typeof TASK_QUEUE>;
 
-/** The part that worker threads are told. */
 export function threadSettings(settings: QueueSettings): ThreadSettings {
   const names = Object.keys(THREAD) as (keyof ThreadSettings)[];
   return Object.fromEntries(names.map(name => [name, settings[name]])) as unknown as ThreadSettings;

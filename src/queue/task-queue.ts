@@ -1,10 +1,10 @@
-/** What a task queue promises, whichever way it runs its rounds. */
-import type { AnyDrone, Drone } from './drone/drone.js';
+/** The contract of every task queue. */
+import type { AnyDrone, CallTarget } from './drone/drone.js';
 import type { DroneError, DroneResults } from './drone/drone-error.js';
 import type { Call } from './drone/call.js';
 import { abortSignal, flag, milliseconds } from '../option/option-kinds.js';
 import type { Settings, Table } from '../option/option-table.js';
-import { type StopOn, stopOnOption } from './queue-options.js';
+import { type LeftoversRule, leftoversOption, type StopOn, stopOnOption } from './queue-options.js';
 import type { MethodArgs, MethodName, MethodResult } from './wire/methods.js';
 import type { Phase } from './wire/messages.js';
 
@@ -16,17 +16,29 @@ export interface RoundOptions {
   signal?: AbortSignal | undefined;
   /** In place of the queue's own. */
   stopOn?: StopOn | undefined;
+  /** In place of the queue's own. */
+  leftovers?: LeftoversRule | undefined;
 }
 
 export const ROUND = {
   wait: flag().or(true),
   signal: abortSignal(),
   stopOn: stopOnOption(),
+  leftovers: leftoversOption(),
 } satisfies Table<RoundOptions>;
 
 export type RoundSettings = Settings<typeof ROUND>;
 
-/** What a round came to, failures and all. */
+/** A round that `start` has begun. */
+export interface StartedRound {
+  /**
+   * Waits for the round and resolves with its results, or rejects as `execute` does. Every call returns the same promise.
+   * Use this in place of `getResults`: once that has fetched the results, this rejects with `ERR_RESULTS_TAKEN`.
+   */
+  results(): Promise<DroneResults>;
+}
+
+/** The outcome of a round, with its failures. */
 export interface RoundOutcome {
   readonly results: DroneResults;
   readonly failures: Map<AnyDrone, DroneError>;
@@ -35,9 +47,9 @@ export interface RoundOutcome {
 /**
  * Runs the calls queued on drones, a round at a time.
  *
- * Nothing here throws synchronously: refusals are rejections with a DroneTaskQueueException, whose `code` says why:
- * `ERR_RESULTS_NOT_FETCHED`, `ERR_ROUND_IN_FLIGHT`, `ERR_DRONE_TWICE`, `ERR_QUEUE_CLOSED` or `ERR_OPEN_FILES` (the round
- * needs more connections than this process may have open files), checked in this order before anything starts. A refusal leaves every call where it was.
+ * Nothing here throws synchronously. A refusal rejects with a DroneTaskQueueException of code `ERR_RESULTS_NOT_FETCHED`,
+ * `ERR_ROUND_IN_FLIGHT`, `ERR_DRONE_TWICE`, `ERR_QUEUE_CLOSED` or `ERR_OPEN_FILES` (more connections than this process may
+ * have open files), checked in this order before anything starts. It leaves every call where it was.
  */
 export interface TaskQueue {
   /**
@@ -47,10 +59,23 @@ export interface TaskQueue {
    * the results of all other drones; the queue can be used again at once.
    */
   execute(drones: Iterable<AnyDrone>, options?: RoundOptions & { wait?: true | undefined }): Promise<DroneResults>;
+  /** Resolves without the results: `getResults` has them. */
   execute(drones: Iterable<AnyDrone>, options: RoundOptions & { wait: false }): Promise<void>;
+  /** Where `wait` is known at run time only. */
   // eslint-disable-next-line @typescript-eslint/no-invalid-void-type -- what the two above give
   execute(drones: Iterable<AnyDrone>, options: RoundOptions): Promise<DroneResults | void>;
-  /** Like `execute`, but a drone's failure is part of what it resolves with. Only a refusal rejects. */
+  /**
+   * Starts a round like `execute` and returns at once, so that the caller is free while the drones work. A refusal, too,
+   * rejects `results()`.
+   *
+   * ```ts
+   * const round = queue.start(drones);
+   * await otherWork();
+   * const results = await round.results();
+   * ```
+   */
+  start(drones: Iterable<AnyDrone>, options?: Omit<RoundOptions, 'wait'>): StartedRound;
+  /** Like `execute`, but resolves with the failures, too. Only a refusal rejects. */
   settle(drones: Iterable<AnyDrone>, options?: Omit<RoundOptions, 'wait'>): Promise<RoundOutcome>;
   /**
    * Waits for all workers of the round in flight, then clears the thread map, then rejects with one
@@ -58,21 +83,33 @@ export interface TaskQueue {
    */
   waitOnDrones(): Promise<void>;
   /**
-   * Waits for the round in flight and resolves with its results, which are then forgotten here; an empty map when there
-   * are none. Rejects as `execute` does; the exception then holds the good results, and they are forgotten here too.
+   * Waits for the round in flight and resolves with its results, or with an empty map. Rejects as `execute` does; the
+   * exception then holds the good results. In both cases the queue forgets them.
    */
   getResults(): Promise<DroneResults>;
   /**
-   * Runs one call now, beside the drone's queue and beside a round in flight.
-   * Rejects with the DroneError, or with a refusal (`ERR_QUEUE_CLOSED`).
-   */
-  call<M, K extends MethodName<M>>(drone: Drone<M>, method: K, ...args: MethodArgs<M, K>): Promise<MethodResult<M, K>>;
-  /**
-   * Takes no more rounds, lets what is in flight finish for up to `graceMs` (default 10,000 ms), cancels the rest, and
-   * ends agents, connections and threads. Results not yet fetched stay. A second call gives the same promise.
+   * Runs one call now, beside the drone's queue and beside a round in flight. In place of the drone it takes what
+   * `drone.with(options)` returns: a time limit, a signal, `onOutput`. Several at once run side by side, on one drone, too.
    *
-   * It always resolves: an agent that does not end within 5 s of that (or `killGraceMs`, if that is more), or a thread
-   * that does not stop within 5 s, is left behind and is in the report. It rejects for bad options only.
+   * Rejects with the DroneError, with a refusal (`ERR_QUEUE_CLOSED`), or with RangeError (`ERR_TOO_MANY_CALLS`) beyond the
+   * drone's `maxQueuedCalls`.
+   *
+   * ```ts
+   * const signal = AbortSignal.timeout(60_000); // connecting included
+   * await queue.call(drone.with({ signal, onOutput: (_, chunk) => process.stdout.write(chunk) }), 'run', 'make');
+   * ```
+   */
+  call<M, K extends MethodName<M>>(
+    drone: CallTarget<M>,
+    method: K,
+    ...args: MethodArgs<M, K>
+  ): Promise<MethodResult<M, K>>;
+  /**
+   * Refuses new rounds, lets work in flight finish for up to `graceMs` (default 10,000 ms), cancels the rest, and ends
+   * agents, connections and threads. Results not yet fetched stay. A second call returns the same promise.
+   *
+   * Rejects for bad options only: the report lists agents that do not end within 5 s (or `killGraceMs`, if longer) and
+   * threads that do not stop within 5 s, which are abandoned.
    */
   close(options?: CloseOptions): Promise<CloseReport>;
   /** `close()`, without the report. */
@@ -81,7 +118,7 @@ export interface TaskQueue {
 
 /** How to close a queue. */
 export interface CloseOptions {
-  /** From this call until what is in flight is cancelled, ms. Default 10,000. */
+  /** From this call until rounds and calls in flight are cancelled, ms. Default 10,000. */
   graceMs?: number | undefined;
 }
 
@@ -89,7 +126,7 @@ export const CLOSE = {
   graceMs: milliseconds({ from: 0, to: Infinity }).or(10_000),
 } satisfies Table<CloseOptions>;
 
-/** What a queue that was closed had to leave behind: nothing, when all went well. */
+/** What a closed queue had to abandon: nothing, when all went well. */
 export interface CloseReport {
   readonly abandoned: readonly Abandoned[];
 }
@@ -97,14 +134,13 @@ export interface CloseReport {
 /** What `close` could not end. */
 export interface Abandoned {
   /**
-   * `thread`: a worker thread that could not be stopped, since it hangs in a system call. It is gone once that returns;
-   * until then it holds its connections, and holds up the end of the process.
+   * `thread`: a worker thread that hangs in a system call. Until that returns, it holds its connections and keeps the
+   * process from ending.
    *
-   * `agent`: one whose connection had to be cut. Whether it has ended is not known; one that still runs ends itself once
-   * it has heard nothing for `linkSilenceMs`.
+   * `agent`: one whose connection had to be cut. If it still runs, it ends itself after `linkSilenceMs` of silence.
    */
   readonly what: 'thread' | 'agent';
-  /** The thread, or the one that the agent was served by; 0 is the main thread. */
+  /** The thread, or the one that served the agent; 0 is the main thread. */
   readonly threadId: number;
   /** The agent's drone. */
   readonly hostname?: string | undefined;
@@ -117,10 +153,10 @@ export interface DroneWorker {
   /** `<queue name>.<hostname, dots as _>` */
   readonly name: string;
   readonly phase: Phase;
-  /** The call that is awaited, or comes next; undefined when all have answered. */
+  /** The current or next call; undefined when all have answered. */
   readonly call?: Call | undefined;
-  /** For how long it has been in this phase, or awaiting this call, ms. */
+  /** Time in this phase, or on this call, ms. */
   readonly inPhaseMs: number;
-  /** The worker thread that serves the drone; 0 is the main thread, -1 not known yet. */
+  /** The worker thread that serves the drone; 0 is the main thread, -1 unknown yet. */
   readonly threadId: number;
 }

@@ -9,10 +9,10 @@ import { offBeyondLongest, TASK_QUEUE, type TaskQueueOptions, threadSettings } f
 import type { DroneWorker } from './task-queue.js';
 import { ThreadPool } from './thread/thread-pool.js';
 
-/** More threads than this are of no use by default: a thread carries hundreds of drones. */
+/** A thread carries hundreds of drones. */
 const MAX_DEFAULT_THREADS = 4;
 
-/** With less, threads do not start; and with 2 MB or less Node 24 takes the whole process down for it. */
+/** With less, threads do not start; with 2 MB or less, Node 24 ends the whole process. */
 const MIN_HEAP_MB = 16;
 
 /** Options of a ThreadedTaskQueue. */
@@ -22,8 +22,8 @@ export interface ThreadedTaskQueueOptions extends TaskQueueOptions {
   /** Heap limit of a worker thread, MB (V8's old generation), at least 16. Default: Node's own. */
   threadHeapMb?: number | undefined;
   /**
-   * A worker thread that does not answer for so long while it has work, its start included, is ended, ms; `Infinity` for
-   * never. Its drones fail as `worker-lost`, cause code `ERR_THREAD_HUNG`. Up to a quarter more may go by. Default 10,000.
+   * How long a worker thread with work, or at its start, may fail to answer before it is ended, ms, give or take a
+   * quarter; `Infinity` for ever. Its drones fail as `worker-lost`, cause code `ERR_THREAD_HUNG`. Default 10,000.
    */
   threadTimeoutMs?: number | undefined;
 }
@@ -66,12 +66,12 @@ export class ThreadedTaskQueue extends QueueBase {
     super(settings, sideBySide, events => new ThreadPool(threadSettings(settings), poolOptions, events));
   }
 
-  /** The thread map: the workers of the current round, until somebody has waited for them. */
+  /** The thread map: the workers of the current round, until a caller has waited for them. */
   get droneThreads(): ReadonlyMap<AnyDrone, DroneWorker> {
     return this.rounds.droneThreads;
   }
 
-  /** Workers that have not finished: who is waited for, in which phase, since when. */
+  /** Workers that have not finished, with phase and time. */
   inFlight(): DroneWorker[] {
     return this.rounds.inFlight();
   }

@@ -1,29 +1,31 @@
-/** Where log lines go: the caller's logger, or nowhere. */
 import { invalidArgument } from '../option/invalid-argument.js';
 import { Option } from '../option/option-table.js';
 
 /**
- * A logger: `console` is one, winston's loggers are too. For those that take the fields first (pino), wrap each method.
- * A logger that throws, or whose methods return rejecting promises, changes nothing: the first such error becomes a
- * process warning (`process.emitWarning`, code `DRONE_TASK_QUEUE_LOG`), later ones are dropped.
+ * A logger, such as `console` or one of winston. Wrap the methods of one that takes the fields first (pino).
+ * If it throws, or a method returns a rejecting promise, the first error becomes a process warning (`process.emitWarning`,
+ * code `DRONE_TASK_QUEUE_LOG`); later ones are dropped.
  */
 export interface Log {
-  /** What helps to follow one batch. `fields` hold the facts that the message names. */
+  /** Follows one batch. `fields` hold the facts that the message names. */
   debug(message: string, fields?: Record<string, unknown>): void;
-  /** The ordinary course of things. */
+  /** Normal operation. */
   info(message: string, fields?: Record<string, unknown>): void;
-  /** What went on in spite of something. */
+  /** Work went on despite a problem. */
   warn(message: string, fields?: Record<string, unknown>): void;
-  /** What failed. */
+  /** Something failed. */
   error(message: string, fields?: Record<string, unknown>): void;
 }
 
 const LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 
-/** Drops everything: the default. */
-export const silentLog: Log = { debug() {}, info() {}, warn() {}, error() {} };
+type Level = (typeof LEVELS)[number];
+type LogMethod = Log[Level];
 
-/** An option that is read as a log which never throws; its lines begin with `part`, if there is one. */
+/** Drops everything: the default. */
+export const silentLog: Log = logOf(() => () => undefined);
+
+/** Reads a log that never throws; its lines begin with `part`, if there is one. */
 export const logOption = (part?: string): Option<Log, Log> =>
   new Option(
     'a logger',
@@ -34,16 +36,13 @@ export const logOption = (part?: string): Option<Log, Log> =>
     'silent',
   );
 
-/** The settings of a part that has a name: lines of its log begin with it, and `kind` is the field that holds it. */
+/** The settings of a named part: its log lines begin with the name, which is also their field `kind`. */
 export function withNamedLog<S extends { readonly name: string; readonly log: Log }>(settings: S, kind: string): S {
   const { name, log } = settings;
   return { ...settings, log: partLog(log, name, { [kind]: name }) };
 }
 
-/**
- * A log that never throws, around the caller's; silent without one.
- * Throws TypeError (`ERR_INVALID_ARG`) when a method is missing.
- */
+/** Wraps the caller's log so that it never throws. Throws TypeError (`ERR_INVALID_ARG`) when a method is missing. */
 export function safeLog(log: Log | undefined): Log {
   if (log === undefined) return silentLog;
   if (typeof log !== 'object' || log === null) {
@@ -63,26 +62,23 @@ export function safeLog(log: Log | undefined): Log {
       ...(detail === undefined ? {} : { detail }),
     });
   };
-  const guard =
-    (level: (typeof LEVELS)[number]) =>
-    (message: string, fields?: Record<string, unknown>): void => {
-      try {
-        // Typed void, but an async method's promise would be nobody's, and its rejection the end of the process.
-        const given: unknown = fields === undefined ? log[level](message) : log[level](message, fields);
-        if (given instanceof Promise) given.catch(onProblem);
-      } catch (error) {
-        onProblem(error);
-      }
-    };
-  return { debug: guard('debug'), info: guard('info'), warn: guard('warn'), error: guard('error') };
+  return logOf(level => (message, fields) => {
+    try {
+      // Typed void, but an unhandled rejection of an async method would end the process.
+      const returned: unknown = fields === undefined ? log[level](message) : log[level](message, fields);
+      if (returned instanceof Promise) returned.catch(onProblem);
+    } catch (error) {
+      onProblem(error);
+    }
+  });
 }
 
-/** The log of one part: its lines begin with `<part>: `, and their fields include `facts`. `log` must not throw. */
+/** Lines begin with `<part>: ` and their fields include `facts`. `log` must not throw. */
 export function partLog(log: Log, part: string, facts: Record<string, unknown> = {}): Log {
   if (log === silentLog) return log;
-  const of =
-    (level: (typeof LEVELS)[number]) =>
-    (message: string, fields?: Record<string, unknown>): void =>
-      log[level](`${part}: ${message}`, { ...facts, ...fields });
-  return { debug: of('debug'), info: of('info'), warn: of('warn'), error: of('error') };
+  return logOf(level => (message, fields) => log[level](`${part}: ${message}`, { ...facts, ...fields }));
+}
+
+function logOf(method: (level: Level) => LogMethod): Log {
+  return { debug: method('debug'), info: method('info'), warn: method('warn'), error: method('error') };
 }

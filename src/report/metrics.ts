@@ -1,21 +1,19 @@
-/** Metrics of one part of the package: what they are called, and that losing them costs nothing. */
 import type { Log } from './log.js';
-import { isClient, type MetricKind, ServerClient, type StatsClient, type StatsTarget } from './stats.js';
+import { isClient, type MetricKind, StatsdClient, type StatsTarget } from './metrics-target.js';
 import { oneLine } from './untrusted-text.js';
 
-/** Of a fleet that changes for months, say. */
+/** Bounds the names of a fleet that changes for months. */
 const MAX_NAMES = 1000;
 
 /**
- * Sends metrics under `drone_task_queue.<part>`; without a target, drops them. Nothing here throws or rejects. Of failures
- * of the sink, the first, the tenth, the hundredth and so on are logged: a dead server does not flood the log.
- *
- * Beyond 1000 distinct names, such as hostnames, a metric is `<what>.other`.
+ * Sends metrics under `drone_task_queue.<part>`, and drops them without a target. No method throws or rejects: it logs the
+ * first, tenth, hundredth (and so on) failure of the target. Beyond 1000 names, such as hostnames, a metric is `<what>.other`.
  */
 export class Metrics {
   readonly #prefix: string;
   readonly #log: Log;
-  readonly #client: StatsClient | undefined;
+  readonly #statsd: StatsdClient | undefined;
+  readonly #emit: ((kind: MetricKind, name: string, value: number) => unknown) | undefined;
   readonly #names = new Map<string, Set<string>>();
   #failures = 0;
   #nextReport = 1;
@@ -24,14 +22,15 @@ export class Metrics {
   constructor(part: string, target: StatsTarget | undefined, log: Log) {
     this.#prefix = metricName('drone_task_queue', part);
     this.#log = log;
-    if (target !== undefined) this.#client = isClient(target) ? target : new ServerClient(target, this.#onFailure);
+    if (target === undefined) return;
+    if (isClient(target)) this.#emit = (kind, name, value) => target[kind](name, value);
+    else this.#emit = (this.#statsd = new StatsdClient(target, this.#onFailure)).send;
   }
 
   timing(what: string, ms: number, name?: string): void {
     this.#send('timing', what, name, ms);
   }
 
-  /** Counts one more. */
   increment(what: string, name?: string): void {
     this.#send('increment', what, name, 1);
   }
@@ -44,19 +43,19 @@ export class Metrics {
     this.#send('gauge', what, undefined, level);
   }
 
-  /** Sends what is held back and closes a client that was made here; gives up after a second. Drops later metrics. */
+  /** Flushes and closes our own client, for at most a second. Drops later metrics. */
   close(): Promise<void> {
-    this.#closed ??= this.#client instanceof ServerClient ? this.#client.end() : Promise.resolve();
+    this.#closed ??= this.#statsd?.end() ?? Promise.resolve();
     return this.#closed;
   }
 
   #send(kind: MetricKind, what: string, name: string | undefined, value: number): void {
-    if (this.#client === undefined || this.#closed !== undefined) return;
+    if (this.#emit === undefined || this.#closed !== undefined) return;
     try {
       const metric = name === undefined ? what : `${what}.${this.#bounded(what, name)}`;
-      // Typed void, but an async method's promise would be nobody's, and its rejection the end of the process.
-      const given: unknown = this.#client[kind](`${this.#prefix}.${metric}`, value);
-      if (given instanceof Promise) given.catch(this.#onFailure);
+      // Typed void, but an unhandled rejection of an async method would end the process.
+      const returned = this.#emit(kind, `${this.#prefix}.${metric}`, value);
+      if (returned instanceof Promise) returned.catch(this.#onFailure);
     } catch (error) {
       this.#onFailure(error);
     }
@@ -85,8 +84,8 @@ export class Metrics {
 const MAX_PART_CHARS = 100;
 
 /**
- * A metric's name: the parts, joined by dots. In a part all but letters, digits, `_` and `-` becomes `_`, dots too, so
- * that a hostname is one part; a part is cut after 100 characters, and an empty one is `_`.
+ * Joins the parts with dots. In a part everything but letters, digits, `_` and `-` becomes `_`, dots too, so that a
+ * hostname is one part. A part is cut after 100 characters; an empty one is `_`.
  */
 export function metricName(...parts: string[]): string {
   return parts.map(part => part.slice(0, MAX_PART_CHARS).replace(/[^\w-]/g, '_') || '_').join('.');

@@ -1,31 +1,30 @@
-/** How a drone manager is told to run a command. */
 import { basename } from 'node:path';
 import { invalidArgument } from '../option/invalid-argument.js';
 import { environment, text } from '../option/option-kinds.js';
 import { Option, readOptions, type Table } from '../option/option-table.js';
 import { DRONE_CHOICE, type DroneChoice } from './capacity.js';
-import { type CommandOrder, WORKING_DIRECTORY } from './executions.js';
+import { type CommandSpec, WORKING_DIRECTORY } from './executions.js';
 import type { PidfileId } from './pidfile.js';
 import { PROCESS_COUNT } from './pidfile-options.js';
 import { absolutePath, checkPidfileId } from './pidfiles.js';
 
 /** How a drone manager runs a command. */
 export interface ManagedCommandOptions extends DroneChoice {
-  /** An absolute path on the drone; made when missing. Give each attempt at a job one of its own. */
+  /** An absolute path on the drone; created when missing. Give each attempt at a job its own. */
   workingDirectory: string;
   /** A plain file name in it. */
   pidfileName: string;
   /** Relative to the working directory. Default: output is discarded. */
   logFile?: string | undefined;
-  /** How much of the drone's `maxProcesses` it takes. Default 1. */
+  /** Its share of the drone's `maxProcesses`; 0 starts it on a full drone, too. Default 1. */
   processCount?: number | undefined;
-  /** Runs on the drone of this registered pidfile, however loaded or stale; user and hostnames do not matter then. */
+  /** Runs on the drone of this registered pidfile, even if it is stale, within its limit; ignores user and hostnames. */
   pairedWith?: PidfileId | undefined;
   env?: Readonly<Record<string, string>> | undefined;
 }
 
 export interface CommandRequest extends Required<DroneChoice> {
-  readonly order: CommandOrder;
+  readonly spec: CommandSpec;
   readonly processCount: number;
   readonly pairedWith: PidfileId | undefined;
 }
@@ -47,12 +46,12 @@ export const MANAGED_COMMAND = {
 } satisfies Table<ManagedCommandOptions>;
 
 /** Throws TypeError (`ERR_INVALID_ARG`). */
-export function readCommand(command: CommandOrder['command'], options: ManagedCommandOptions): CommandRequest {
+export function readCommand(command: CommandSpec['command'], options: ManagedCommandOptions): CommandRequest {
   const { workingDirectory, pidfileName, logFile, env, ...others } = readOptions(MANAGED_COMMAND, options);
-  return { order: { command: wordsIn(command), workingDirectory, pidfileName, logFile, env }, ...others };
+  return { spec: { command: wordsIn(command), workingDirectory, pidfileName, logFile, env }, ...others };
 }
 
-function wordsIn(command: CommandOrder['command']): CommandOrder['command'] {
+function wordsIn(command: CommandSpec['command']): CommandSpec['command'] {
   const words: unknown = command;
   if (!Array.isArray(words) || words.length === 0) {
     throw invalidArgument('command', command, 'a list with at least the program');

@@ -1,6 +1,6 @@
 /**
- * Copies from drone to drone, by way of the controller and beside the drones' queues. Whoever runs them waits for them up to
- * a limit; those under way by then go on, and what has become of them is told to whoever runs the others later.
+ * Copies from drone to drone, by way of the controller and beside the drones' queues. `run` waits for them until its
+ * deadline; copies under way by then go on, and a later `run` returns their outcome.
  */
 import { copyBetweenDrones } from '../queue/copy-between-drones.js';
 import { DroneError } from '../queue/drone/drone-error.js';
@@ -8,15 +8,15 @@ import { ERROR_KINDS } from '../queue/drone/error-kinds.js';
 import type { TaskQueue } from '../queue/task-queue.js';
 import type { Copy, FailedCopy } from './copy.js';
 import { errorOf } from './drone-manager-error.js';
-import type { Limit } from '../wait/limit.js';
+import type { Deadline } from '../wait/deadline.js';
 import type { ManagedDrone } from './managed-drone.js';
-import { Line } from '../wait/line.js';
+import { Semaphore } from '../wait/semaphore.js';
 
 const AT_ONCE = 8;
 
 export class CopiesBetween {
   readonly #target: ManagedDrone;
-  /** Those under way with the promise of their end, which never rejects. */
+  /** With the promise of its end, which never rejects, when a copy is under way. */
   readonly #copies = new Map<Copy, Promise<void> | undefined>();
   #failed: FailedCopy[] = [];
 
@@ -28,27 +28,23 @@ export class CopiesBetween {
     this.#copies.set(copy, undefined);
   }
 
-  /** Those that are not made yet. */
   get pending(): Copy[] {
     return [...this.#copies.keys()];
   }
 
-  /**
-   * Leaves those that have to do with hosts that are `away`, or turn out to be. Gives those that have failed for good, since it
-   * was asked last.
-   */
-  async run(queue: TaskQueue, away: Set<string>, limit: Limit): Promise<FailedCopy[]> {
-    // Those under way come first, so that there are never more.
+  /** Skips copies that involve hosts in `away`, to which it adds. Returns those that failed for good since the last run. */
+  async run(queue: TaskQueue, away: Set<string>, deadline: Deadline): Promise<FailedCopy[]> {
+    // Copies under way come first, so that there are never more than the bound.
     const copies = this.pending.sort((a, b) => Number(this.#isUnderWay(b)) - Number(this.#isUnderWay(a)));
-    const line = new Line(AT_ONCE);
+    const semaphore = new Semaphore(AT_ONCE);
     const run = async (copy: Copy): Promise<void> => {
       let end = this.#copies.get(copy);
-      if (limit.isOver || (!end && (away.has(copy.drone.hostname) || away.has(this.#target.hostname)))) return;
+      if (deadline.isOver || (!end && (away.has(copy.drone.hostname) || away.has(this.#target.hostname)))) return;
       end ??= this.#make(queue, copy, away);
       this.#copies.set(copy, end);
-      await Promise.race([end, limit.ended]);
+      await Promise.race([end, deadline.ended]);
     };
-    await Promise.all(copies.map(copy => line.run(() => run(copy))));
+    await Promise.all(copies.map(copy => semaphore.run(() => run(copy))));
     return this.#failed.splice(0);
   }
 

@@ -1,8 +1,7 @@
-/** One copy to the results repository, and what has become of it. */
 import { DroneError } from '../queue/drone/drone-error.js';
 import type { ManagedDrone } from './managed-drone.js';
 
-/** A copy to the results repository that failed, and is not tried again. */
+/** A copy to the results repository that failed and is not retried. */
 export interface FailedCopy {
   readonly hostname: string;
   readonly source: string;
@@ -10,16 +9,13 @@ export interface FailedCopy {
   readonly error: Error;
 }
 
-/** A copy to the results repository that is still to be made, or under way. */
-export interface PendingCopy {
-  readonly hostname: string;
-  readonly source: string;
-  readonly destination: string;
-  /** What the last attempt failed with; undefined when there was none, or it has not ended. */
+/** A copy to the results repository that is not done yet. */
+export interface PendingCopy extends Omit<FailedCopy, 'error'> {
+  /** The failure of the last attempt; undefined when there was none, or it has not ended. */
   readonly error: Error | undefined;
 }
 
-/** A copy that has lost its connection so often is likely to be what breaks it. */
+/** A copy that has lost its connection this often probably breaks the connection itself. */
 const MAX_LOSSES = 3;
 
 export class Copy {
@@ -43,14 +39,14 @@ export class Copy {
     return { ...this.#names, error };
   }
 
-  /** It was not made, and can be tried again. Gives the failure once that makes no sense any more. */
+  /** Records a failure that allows a retry. Returns the failure once it was retried often enough. */
   missed(error: Error, wasUnderWay: boolean): FailedCopy | undefined {
     this.#error = error;
     if (wasUnderWay && !(error instanceof DroneError && error.kind === 'cancelled')) this.#losses += 1;
     return this.#losses < MAX_LOSSES ? undefined : this.failed(error);
   }
 
-  get #names(): { hostname: string; source: string; destination: string } {
+  get #names(): Omit<FailedCopy, 'error'> {
     const { drone, source, destination } = this;
     return { hostname: drone.hostname, source, destination };
   }

@@ -1,21 +1,28 @@
-/** Why a drone manager refuses, or what it says of a drone beside the drone's own DroneError. */
 import type { AnyDrone } from '../queue/drone/drone.js';
 
 /**
- * | code | meaning |
- * |---|---|
- * | `ERR_NO_DRONES` | no drone could be initialized; `failures` has the reason of each |
- * | `ERR_NOT_INITIALIZED`, `ERR_INITIALIZED` | `initialize` has not resolved yet, or was called again after it had |
- * | `ERR_SHUT_DOWN` | `close` was called |
- * | `ERR_NO_USABLE_DRONE` | no drone may run the command |
- * | `ERR_UNKNOWN_HOST` | none of the manager's drones has this hostname |
- * | `ERR_UNKNOWN_PIDFILE`, `ERR_PIDFILE_REGISTERED` | the pidfile is not registered, or it is already |
- * | `ERR_ATTACHED_TWICE` | a file of this name is attached to the working directory already |
- * | `ERR_CALLS_LEFT` | the drone was left out of the refresh: calls of others were queued on it |
- * | `ERR_BAD_REFRESH` | what the drone answered to `refresh` made no sense |
- * | `ERR_NOT_ATTACHED` | the command was not started, since an attached file could not be written |
- * | `ERR_COPY_TAKEN` | a copy's call was run, or cleared from its drone's queue, by somebody else: its outcome is not known |
- * | `ERR_NO_ANSWER` | the drone has not answered to `initialize` within `refreshTimeoutMs` |
+ * Why a drone manager refused a call, or why a drone failed other than by a DroneError.
+ *
+ * - `ERR_NO_DRONES`: no drone could be initialized. `failures` has the reason of each; `initialize` may be called
+ *   again.
+ * - `ERR_NOT_INITIALIZED`: `initialize` has not resolved yet. Await it first.
+ * - `ERR_INITIALIZED`: `initialize` was called again after it had succeeded. The drones stay as they are.
+ * - `ERR_SHUT_DOWN`: `close` was called. Create a new manager.
+ * - `ERR_NO_USABLE_DRONE`: no drone may run the command. The message gives the reason of ten drones: stale since when and
+ *   why, disabled, not for this user. Nothing was queued.
+ * - `ERR_NO_ROOM`: the drones that may run the command have no room for its `processCount` within `maxProcesses`. Try
+ *   again when a command has ended, or raise `maxProcesses`.
+ * - `ERR_UNKNOWN_HOST`: none of the manager's drones has this hostname. Pass it to `initialize`.
+ * - `ERR_UNKNOWN_PIDFILE`: the pidfile is not registered. Register it first.
+ * - `ERR_PIDFILE_REGISTERED`: a pidfile of this path is registered already. Unregister the earlier one first.
+ * - `ERR_ATTACHED_TWICE`: a file of this name is attached to the working directory already. The first one stays.
+ * - `ERR_CALLS_LEFT`: the refresh left the drone out because other calls were queued on it. `executeActions` runs them.
+ * - `ERR_BAD_REFRESH`: the drone's answer to `refresh` was malformed. The drone is stale until a refresh succeeds.
+ * - `ERR_NOT_ATTACHED`: an attached file may not have been written, so the command was not started. Execute it again.
+ * - `ERR_COPY_TAKEN`: other code ran a copy's call or cleared it from the drone's queue. Whether the file was copied is
+ *   unknown.
+ * - `ERR_NO_ANSWER`: the drone did not answer `initialize` within `refreshTimeoutMs`. The drone is stale until a
+ *   refresh succeeds.
  */
 export type DroneManagerErrorCode =
   | 'ERR_NO_DRONES'
@@ -23,6 +30,7 @@ export type DroneManagerErrorCode =
   | 'ERR_INITIALIZED'
   | 'ERR_SHUT_DOWN'
   | 'ERR_NO_USABLE_DRONE'
+  | 'ERR_NO_ROOM'
   | 'ERR_UNKNOWN_HOST'
   | 'ERR_UNKNOWN_PIDFILE'
   | 'ERR_PIDFILE_REGISTERED'
@@ -33,11 +41,11 @@ export type DroneManagerErrorCode =
   | 'ERR_COPY_TAKEN'
   | 'ERR_NO_ANSWER';
 
-/** What a drone manager refuses, or says of a drone. */
+/** A drone manager refused a call, or a drone failed other than by a DroneError. */
 export class DroneManagerError extends Error {
   override readonly name = 'DroneManagerError';
   readonly code: DroneManagerErrorCode;
-  /** Of `ERR_NO_DRONES`: what each drone failed with. Else empty. */
+  /** The failure of each drone with `ERR_NO_DRONES`, else empty. */
   declare readonly failures: ReadonlyMap<AnyDrone, Error>;
 
   constructor(
@@ -47,12 +55,11 @@ export class DroneManagerError extends Error {
   ) {
     super(message, options);
     this.code = code;
-    // Not enumerable, as in the exception of a round: a printed error must not hold a fleet.
+    // Not enumerable, as in the exception of a round: a printed error must not show a fleet.
     Object.defineProperty(this, 'failures', { value: options?.failures ?? new Map() });
   }
 }
 
-/** What was thrown, as an Error. */
 export function errorOf(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error('something was thrown that is no Error', { cause: thrown });
+  return thrown instanceof Error ? thrown : new Error('something was thrown that is not an Error', { cause: thrown });
 }

@@ -1,14 +1,15 @@
 /**
- * Between a scheduler and its drones: who can take work, what runs where, and what became of it.
+ * Stands between a scheduler and its drones: which can take work, what runs where, and what became of it.
  *
- * One task queue does it all, as warm connections belong to a queue. Its rounds follow one another: whoever wants one
- * waits for the turn, `executeActions` also for the refresh that is in flight. What that has found is kept until somebody
- * takes it over, by `syncRefresh` or the next `triggerRefresh`; it is never mixed up with what was started since, as it
- * tells only of pidfiles that stand as they stood when it was asked for.
+ * One task queue runs everything, as warm connections belong to a queue. Its rounds run in turn; `executeActions` also waits
+ * for a refresh in flight. `syncRefresh` or the next `triggerRefresh` applies what the refresh found, except for pidfiles
+ * whose state has changed since it was asked for.
  */
 import type { AnyDrone } from '../queue/drone/drone.js';
 import { invalidArgument } from '../option/invalid-argument.js';
 import { readOptions } from '../option/option-table.js';
+import { outsideSections, refuseInSection } from '../wait/section-guard.js';
+import { Semaphore } from '../wait/semaphore.js';
 import { withNamedLog } from '../report/log.js';
 import { Metrics } from '../report/metrics.js';
 import type { TaskQueue } from '../queue/task-queue.js';
@@ -16,7 +17,7 @@ import type { ProcessId } from '../queue/wire/methods.js';
 import { type ActionReport, Actions } from './actions.js';
 import { Capacity, type DroneChoice } from './capacity.js';
 import { type ManagedCommandOptions, readCommand } from './command-options.js';
-import { DroneManagerError, errorOf } from './drone-manager-error.js';
+import { errorOf } from './drone-manager-error.js';
 import { DroneStates, type StaleDrone } from './drone-states.js';
 import type { WORKING_DIRECTORY } from './executions.js';
 import type { ManagedDrone } from './managed-drone.js';
@@ -25,25 +26,24 @@ import {
   type DroneManagerOptions,
   MANAGER_ROUND,
   type ManagerRoundOptions,
-  type ManagerSettings,
   PIDFILE_CONTENTS,
 } from './manager-options.js';
+import type { ManagerParts } from './manager-parts.js';
 import type { PidfileContents } from './pidfile-contents.js';
-import type { PidfileId, PidfileState } from './pidfile.js';
+import type { Pidfile, PidfileId, PidfileState } from './pidfile.js';
 import { PIDFILE, type PidfileOptions, PROCESS_COUNT } from './pidfile-options.js';
 import { absolutePath, checkPidfileId, type OrphanedProcess, Pidfiles } from './pidfiles.js';
 import { type RefreshReport, Refreshes } from './refreshes.js';
-import { MethodTurns } from './method-turns.js';
 import { checkDrones, Roster } from './roster.js';
 
 /**
- * What a scheduler's tick asks of its drones, and orders from them.
+ * Tracks the drones of a scheduler and runs commands on them.
  *
  * ```ts
  * const manager = new DroneManager(queue);
  * await manager.initialize('/srv/results', drones);
  * const loop = new TickLoop(async ({ signal }) => {
- *   await manager.triggerRefresh({ signal }); // the drones are asked, and the scheduler goes on
+ *   await manager.triggerRefresh({ signal }); // does not wait for the answers
  *   await manager.syncRefresh();
  *   for (const job of jobsDue()) {
  *     const options = { workingDirectory: `/srv/results/${job.name}`, pidfileName: 'pid' };
@@ -53,93 +53,84 @@ import { checkDrones, Roster } from './roster.js';
  * });
  * ```
  *
- * No drone's failure is ever thrown: it makes the drone stale. All that is refused is refused before anything is queued:
- * with TypeError (`ERR_INVALID_ARG`), or DroneManagerError, whose `code` says why; and in a section of a store that writes,
- * whatever waits for drones, with ContextSwitchError.
+ * A drone's failure is never thrown: it makes the drone stale. Methods refuse before they queue anything: with TypeError
+ * (`ERR_INVALID_ARG`) or DroneManagerError, whose `code` is the reason. Methods that wait for drones refuse with
+ * ContextSwitchError in a section of a store that writes.
  */
 export class DroneManager {
-  readonly #queue: TaskQueue;
-  readonly #settings: ManagerSettings;
-  readonly #metrics: Metrics;
-  readonly #states: DroneStates;
+  readonly #parts: ManagerParts;
   readonly #roster: Roster;
-  readonly #pidfiles = new Pidfiles();
   readonly #actions: Actions;
   readonly #capacity: Capacity;
   readonly #refreshes: Refreshes;
-  readonly #turns: MethodTurns;
+  /** One method that waits runs at a time. */
+  readonly #turns = new Semaphore(1);
   #ending: Promise<void> | undefined;
 
-  /** The queue stays yours, also to close. Throws TypeError (`ERR_INVALID_ARG`) that names the option at fault. */
+  /** You close the queue. Throws TypeError (`ERR_INVALID_ARG`) that names the bad option. */
   constructor(queue: TaskQueue, options: DroneManagerOptions = {}) {
     if (typeof queue !== 'object' || queue === null || typeof queue.settle !== 'function') {
       throw invalidArgument('queue', queue, 'a task queue');
     }
-    this.#queue = queue;
-    this.#settings = withNamedLog(readOptions(DRONE_MANAGER, options), 'manager');
-    const { log, name, stats } = this.#settings;
-    this.#metrics = new Metrics(name, stats, log);
-    this.#turns = new MethodTurns(`drone manager '${name}'`);
-    this.#states = new DroneStates(this.#settings);
-    this.#roster = new Roster(this.#states);
-    const parts = [this.#settings, this.#metrics, this.#states, this.#pidfiles] as const;
-    this.#capacity = new Capacity(...parts);
-    this.#refreshes = new Refreshes(queue, ...parts, this.#roster.closing);
-    this.#actions = new Actions(queue, ...parts);
+    const settings = withNamedLog(readOptions(DRONE_MANAGER, options), 'manager');
+    const metrics = new Metrics(settings.name, settings.stats, settings.log);
+    this.#parts = { queue, settings, metrics, states: new DroneStates(settings), pidfiles: new Pidfiles() };
+    this.#roster = new Roster(this.#parts);
+    this.#capacity = new Capacity(this.#parts);
+    this.#refreshes = new Refreshes(this.#parts, this.#roster.closing);
+    this.#actions = new Actions(this.#parts);
   }
 
-  /** All of them, also those that could not be initialized yet. */
+  /** All drones, including those that could not be initialized yet. */
   get drones(): readonly ManagedDrone[] {
     return this.#roster.drones;
   }
 
-  /** Those that may be given work: enabled, and the last refresh was answered. None before the first refresh. */
+  /** Drones that may get work: enabled, and they answered the last refresh. None before the first refresh. */
   get usable(): readonly AnyDrone[] {
-    return this.#states.usable;
+    return this.#parts.states.usable;
   }
 
-  /** Those that are given none, as they failed. They keep what was last known of them. */
+  /** Drones that get no work, as they failed. They keep what was last known of them. */
   get stale(): ReadonlyMap<AnyDrone, StaleDrone> {
-    return this.#states.stale;
+    return this.#parts.states.stale;
   }
 
-  /** What is registered. */
+  /** The registered pidfiles. */
   get pidfiles(): readonly PidfileId[] {
-    return [...this.#pidfiles].map(({ id }) => id);
+    return [...this.#parts.pidfiles].map(({ id }) => id);
   }
 
   /**
-   * Runs `initialize(resultsDir)` on each drone, beside its queue: calls that are queued on it stay there. One that fails is
-   * stale, and tried again with each refresh; so is one that takes longer than `refreshTimeoutMs`. `resultsDir` is an
-   * absolute path on every drone.
+   * Runs `initialize(resultsDir)` on each drone, beside the calls in its queue. A drone that fails, or takes longer than
+   * `refreshTimeoutMs`, is stale; each refresh retries it. `resultsDir` is an absolute path on every drone.
    *
-   * Rejects with a DroneManagerError: `ERR_NO_DRONES` with all `failures` when none could be initialized, and it may then be
-   * called again; `ERR_INITIALIZED` after it has succeeded.
+   * Rejects with a DroneManagerError: `ERR_NO_DRONES` with all `failures` when all drones fail, after which you may call it
+   * again; `ERR_INITIALIZED` after it has succeeded.
    */
   async initialize(resultsDir: string, drones: Iterable<ManagedDrone>): Promise<void> {
     const folder = absolutePath('resultsDir', resultsDir);
     const list = checkDrones(drones);
-    return this.#turns.take('initialize', () => this.#roster.initialize(this.#queue, folder, list, this.#settings));
+    return this.#inTurn('initialize', () => this.#roster.initialize(folder, list));
   }
 
   /**
-   * Asks all drones for their pidfiles and processes, and does not wait for their answers (on a DroneTaskQueue, which runs
-   * a round to its end, it does). A drone on which calls of others are queued is left out, and stale. What an earlier
-   * refresh has found, and nobody has taken over, is taken over first. Rejects with the queue's refusal only
-   * (DroneTaskQueueException), and nothing is queued then.
+   * Asks all drones for their pidfiles and processes, without waiting for the answers (except on a DroneTaskQueue, which runs
+   * a round to its end). Applies an earlier refresh first. A drone with calls of others in its queue is left out, and stale.
+   * Rejects only with the queue's refusal (DroneTaskQueueException); nothing is queued then.
    */
   async triggerRefresh(options: ManagerRoundOptions = {}): Promise<void> {
     const { signal } = readOptions(MANAGER_ROUND, options);
-    await this.#turns.take('triggerRefresh', async () => {
+    await this.#inTurn('triggerRefresh', async () => {
       const resultsDir = this.#roster.requireInitialized();
       await this.#sync();
       await this.#refreshes.start(this.#roster.drones, resultsDir, signal);
     });
   }
 
-  /** Waits for the refresh that was triggered, and takes over what it has found. */
+  /** Waits for the refresh that was triggered and applies what it found. */
   async syncRefresh(): Promise<RefreshReport> {
-    return this.#turns.take('syncRefresh', () => this.#sync());
+    return this.#inTurn('syncRefresh', () => this.#sync());
   }
 
   /** `triggerRefresh`, then `syncRefresh`. */
@@ -149,14 +140,14 @@ export class DroneManager {
   }
 
   /**
-   * Runs all that is queued on the drones, then on the results drone where that is another one, and tells what became of
-   * it. A drone that failed is stale. Waits for a refresh that is in flight, and leaves what that finds to `syncRefresh`; and
-   * for copies from drone to drone, but no longer than `refreshTimeoutMs`: they go on meanwhile. Rejects with the queue's
-   * refusal only (DroneTaskQueueException), when nothing has run: it is where it was.
+   * Runs the calls that are queued on the drones, then those on a separate results drone, and reports their outcome. A drone
+   * that fails is stale. Waits for a refresh in flight, which `syncRefresh` applies, and at most `refreshTimeoutMs` for
+   * copies from drone to drone, which then go on. Rejects only with the queue's refusal of the first round
+   * (DroneTaskQueueException), when nothing has run.
    */
   async executeActions(options: ManagerRoundOptions = {}): Promise<ActionReport> {
     const { signal } = readOptions(MANAGER_ROUND, options);
-    return this.#turns.take('executeActions', async () => {
+    return this.#inTurn('executeActions', async () => {
       this.#roster.requireInitialized();
       await this.#refreshes.ended();
       try {
@@ -168,14 +159,13 @@ export class DroneManager {
   }
 
   /**
-   * Ends the refresh or `initialize` that is in flight, waits for `executeActions`, and sends the last metrics. Detached
-   * commands live on; what is queued on drones stays there; copies under way end with the queue, which is yours to close.
-   * A second call gives the same promise.
+   * Ends a refresh or `initialize` in flight, waits for `executeActions` and sends the last metrics. Commands go on; queued
+   * calls stay queued; copies under way end with the queue, which you close. A second call returns the same promise.
    */
   close(): Promise<void> {
-    // Before there is a promise to keep, which would reject for ever.
+    // Before the promise is kept, or a refusal would be kept too.
     try {
-      this.#turns.refuse('close');
+      refuseInSection(this.#titleOf('close'));
     } catch (error) {
       return Promise.reject(errorOf(error));
     }
@@ -183,27 +173,27 @@ export class DroneManager {
     return this.#ending;
   }
 
+  /** `close()`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 
   /**
-   * Watches a pidfile from now on, whoever started its command. Until a refresh has seen it, its state is `unsure`. Of one
-   * that is registered already the age begins anew, and its process count is replaced if one is given.
+   * Watches a pidfile, also of a command that another process started. Its state is `unsure` until a refresh has seen it. If
+   * it is registered already, resets its age, and its process count if one is given.
    */
   registerPidfile(id: PidfileId, options: PidfileOptions = {}): void {
     const read = readOptions(PIDFILE, options);
     const wanted = checkPidfileId(id);
-    this.#pidfiles.register(wanted, read, this.#roster.named(wanted.hostname));
+    this.#parts.pidfiles.register(wanted, read, this.#roster.named(wanted.hostname));
   }
 
-  /**
-   * Forgets a pidfile. A command that is still queued is withdrawn: true when it is thereby certain that it never starts.
-   */
+  /** Forgets a pidfile and withdraws its queued command. Returns true when that command certainly never starts. */
   unregisterPidfile(id: PidfileId): boolean {
-    const pidfile = this.#pidfiles.get(checkPidfileId(id));
+    const { pidfiles } = this.#parts;
+    const pidfile = pidfiles.get(checkPidfileId(id));
     if (!pidfile) return false;
-    this.#pidfiles.delete(pidfile);
+    pidfiles.delete(pidfile);
     const isWithdrawn = this.#actions.executions.withdraw(pidfile);
     this.#capacity.count(pidfile.drone);
     return isWithdrawn;
@@ -211,119 +201,111 @@ export class DroneManager {
 
   /** Throws DroneManagerError (`ERR_UNKNOWN_PIDFILE`). */
   declareProcessCount(id: PidfileId, processCount: number): void {
-    const pidfile = this.#pidfiles.registered(id);
+    const pidfile = this.#parts.pidfiles.registered(id);
     pidfile.processCount = PROCESS_COUNT.required.read(processCount, 'processCount');
     this.#capacity.count(pidfile.drone);
   }
 
-  /** What became of its command; undefined when it is not registered. Whoever asks keeps it from being forgotten. */
+  /** The state of its command; undefined when it is not registered. Resets its age. */
   pidfileState(id: PidfileId): PidfileState | undefined {
-    const pidfile = this.#pidfiles.get(checkPidfileId(id));
-    if (pidfile) pidfile.age = 0;
-    return pidfile?.state;
+    return this.#read(id)?.state;
   }
 
   /**
-   * What the last refresh has read: before it looked at the processes, or after (`secondRead`). Undefined when it is not
-   * registered, or no refresh has asked for it yet. Whoever asks keeps it from being forgotten.
+   * What the last refresh read before it looked at the processes, or after that (`secondRead`). Undefined when the pidfile is
+   * not registered, or no refresh has asked for it yet. Resets its age.
    */
   pidfileContents(id: PidfileId, options: { secondRead?: boolean | undefined } = {}): PidfileContents | undefined {
     const { secondRead } = readOptions(PIDFILE_CONTENTS, options);
-    const pidfile = this.#pidfiles.get(checkPidfileId(id));
-    if (pidfile) pidfile.age = 0;
-    return pidfile?.contents(secondRead);
+    return this.#read(id)?.contents(secondRead);
   }
 
-  /** The drone that it is on; undefined when it is not registered. */
+  /** The drone of a pidfile; undefined when it is not registered. */
   droneOf(id: PidfileId): ManagedDrone | undefined {
-    return this.#pidfiles.get(checkPidfileId(id))?.drone;
+    return this.#parts.pidfiles.get(checkPidfileId(id))?.drone;
   }
 
   /** As of the last refresh that its drone answered. */
   isProcessRunning({ hostname, pid }: ProcessId): boolean {
-    return this.#states.snapshots.get(hostname)?.process(pid) !== undefined;
+    return this.#parts.states.snapshots.get(hostname)?.process(pid) !== undefined;
   }
 
   /**
-   * The leaders of commands that were started by `executeCommand`, of whatever process, with a pidfile somewhere in
-   * `resultsDir` that is not registered; as of the last refresh.
+   * The group leaders of commands that `executeCommand` of any process started with a pidfile in `resultsDir` that is not
+   * registered; as of the last refresh.
    */
   orphanedProcesses(): OrphanedProcess[] {
     const folder = this.#roster.requireInitialized();
-    return this.#pidfiles.orphansIn(folder, this.#states.snapshots);
+    return this.#parts.pidfiles.orphansIn(folder, this.#parts.states.snapshots);
   }
 
   /**
-   * Orders its end, with its process group, of the next `executeActions` for which its drone is not stale; of none when a
-   * refresh has meanwhile shown that it is gone, or that its pid is another's. Throws DroneManagerError (`ERR_UNKNOWN_HOST`).
+   * Ends a process and its group with the next `executeActions` for which its drone is not stale, unless a refresh has shown
+   * by then that it is gone or its pid is another's. Throws DroneManagerError (`ERR_UNKNOWN_HOST`).
    */
   killProcess(process: ProcessId): void {
-    this.#actions.kills.order(this.#roster.named(process.hostname)[0], process);
+    this.#actions.kills.request(this.#roster.named(process.hostname)[0], process);
   }
 
   /**
-   * The least loaded of the usable drones that has room for so many processes more; if none has, the least loaded, with an
-   * error in the log; undefined when none may be used.
+   * The least loaded of the usable drones with room for so many more processes within its `maxProcesses`; undefined when
+   * none has room or none may be used.
    */
   chooseDrone(processCount: number, choice: DroneChoice = {}): ManagedDrone | undefined {
     return this.#capacity.choose(PROCESS_COUNT.required.read(processCount, 'processCount'), choice);
   }
 
-  /** How many processes the usable drone with the most room can take; 0 when none may be used. */
+  /** How many processes the usable drone with the most room can take; 0 when none has room or none may be used. */
   maxRunnableProcesses(user?: DroneChoice['user'], allowedHostnames?: DroneChoice['allowedHostnames']): number {
     return this.#capacity.mostRoom({ user, allowedHostnames });
   }
 
   /**
-   * Keeps a file for the next command that is run in this working directory; it is appended to what is there. Gives its
+   * Keeps contents that are appended to a file before the next command in this working directory starts. Returns the file's
    * path. Throws DroneManagerError (`ERR_ATTACHED_TWICE`).
    */
   attachFile(workingDirectory: string, name: string, contents: string | Uint8Array): string {
     return this.#actions.executions.attach(absolutePath('workingDirectory', workingDirectory), name, contents);
   }
 
-  /** Forgets the files that are kept for this working directory, where no command is wanted any more: whether there were any. */
+  /** Forgets the attached files of this working directory. Returns whether there were any. */
   detachFiles(workingDirectory: string): boolean {
     return this.#actions.executions.detach(absolutePath('workingDirectory', workingDirectory));
   }
 
   /**
-   * Orders a command, which lives on by itself, of the drone that `chooseDrone` gives: `executeActions` starts it, and from
-   * now on its pidfile is registered. `WORKING_DIRECTORY` in it stands for the working directory.
+   * Queues a command on the drone that `chooseDrone` returns and registers its pidfile; `executeActions` starts it, and it
+   * then runs independently. `WORKING_DIRECTORY` in it stands for the working directory.
    *
-   * Throws DroneManagerError: `ERR_NO_USABLE_DRONE`; `ERR_UNKNOWN_PIDFILE` for the one of `pairedWith`;
-   * `ERR_PIDFILE_REGISTERED` when a command with this pidfile was ordered before and not unregistered.
+   * Throws DroneManagerError: `ERR_NO_USABLE_DRONE`; `ERR_NO_ROOM` when `processCount` exceeds what is left of `maxProcesses`;
+   * `ERR_UNKNOWN_PIDFILE` for the one of `pairedWith`; `ERR_PIDFILE_REGISTERED` until an earlier command's pidfile of the same path is unregistered.
    */
   executeCommand(command: readonly (string | typeof WORKING_DIRECTORY)[], options: ManagedCommandOptions): PidfileId {
-    const { order, processCount, pairedWith, ...choice } = readCommand(command, options);
+    const { spec, processCount, pairedWith, ...choice } = readCommand(command, options);
     this.#roster.requireInitialized();
-    const drone = pairedWith
-      ? this.#pidfiles.registered(pairedWith).drone
-      : this.#capacity.choose(processCount, choice);
-    if (!drone) {
-      throw new DroneManagerError('ERR_NO_USABLE_DRONE', `no drone may run ${order.command.map(String).join(' ')}`);
-    }
-    const { id } = this.#actions.executions.queue(drone, processCount, order);
+    const paired = pairedWith && this.#parts.pidfiles.registered(pairedWith).drone;
+    const drone = this.#capacity.require(processCount, choice, paired, spec.command.map(String).join(' '));
+    const { id } = this.#actions.executions.queue(drone, processCount, spec);
     this.#capacity.count(drone);
     return id;
   }
 
   /**
-   * Queues a copy from a drone, or a process's drone, to the results drone. To the controller, a `source` with a slash at
-   * its end is a folder, of which the contents are copied; without, it is a file.
+   * Queues a copy of a file or a directory from a drone, or a process's drone, to the results drone. Where it goes: see
+   * `putFile`. A directory without a slash at its end may take one tick more, as the drone has to find out what it is.
    */
   copyToResultsRepository(from: ManagedDrone | ProcessId, source: string, destination: string): void {
     this.#actions.results.copyFrom(this.#roster.droneIn(from), source, destination);
   }
 
-  /** Queues a copy on one drone, as `copyFileOrDirectory` does it. */
+  /** Queues a copy within one drone by `copyFileOrDirectory`. */
   copyResultsOnDrone(on: ManagedDrone | ProcessId, source: string, destination: string): void {
     this.#roster.droneIn(on).queueCall('copyFileOrDirectory', source, destination);
   }
 
-  /** Queues the appending of lines to a file of the results drone, or of the drone of `pairedWith`. */
+  /** Queues a call that appends lines to a file of the results drone, or of the drone of `pairedWith`. */
   writeLinesToFile(path: string, lines: readonly string[], pairedWith?: PidfileId): void {
-    const drone = pairedWith ? this.#pidfiles.registered(pairedWith).drone : this.#actions.results.drone;
+    const drone = pairedWith ? this.#parts.pidfiles.registered(pairedWith).drone : this.#actions.results.drone;
     this.#actions.results.writeLines(drone, path, lines);
   }
 
@@ -333,9 +315,24 @@ export class DroneManager {
     return report;
   }
 
+  #read(id: PidfileId): Pidfile | undefined {
+    const pidfile = this.#parts.pidfiles.get(checkPidfileId(id));
+    if (pidfile) pidfile.age = 0;
+    return pidfile;
+  }
+
   async #end(): Promise<void> {
     this.#roster.close();
-    await this.#turns.take('close', () => this.#refreshes.ended());
-    await this.#metrics.close();
+    await this.#inTurn('close', () => this.#refreshes.ended());
+    await this.#parts.metrics.close();
+  }
+
+  /** In the order of the calls. Rejects at once with ContextSwitchError inside a section that writes. */
+  #inTurn<T>(method: string, work: () => Promise<T>): Promise<T> {
+    return outsideSections(this.#titleOf(method), () => this.#turns.run(work));
+  }
+
+  #titleOf(method: string): string {
+    return `${method} of the drone manager '${this.#parts.settings.name}'`;
   }
 }

@@ -1,7 +1,7 @@
 /**
- * What the manager knows of each drone. A drone is initialized, or not yet; and fresh, stale or neither. Fresh is one whose
- * last refresh was answered; only such a one is given work. It becomes stale by a failure, and keeps what was last known
- * of it; a refresh that is asked for after that, and answered, makes it fresh again.
+ * What the manager knows of each drone. A drone is initialized or not yet, and fresh, stale or neither. A drone that answered
+ * its last refresh is fresh, and only fresh drones get work. A failure makes it stale; it keeps what was last known of it. An
+ * answer to a refresh that was asked for after the failure makes it fresh again.
  */
 import type { Clock } from '../wait/clock.js';
 import type { AnyDrone } from '../queue/drone/drone.js';
@@ -11,13 +11,13 @@ import type { Log } from '../report/log.js';
 import type { ManagedDrone } from './managed-drone.js';
 import type { Snapshot } from './snapshot.js';
 
-/** A drone that takes no new work, since it failed. */
+/** A drone that failed and takes no new work. */
 export interface StaleDrone {
-  /** When it failed first. */
+  /** Time of its first failure. */
   readonly since: Date;
-  /** What it failed with last. */
+  /** Its last failure. */
   readonly error: Error;
-  /** Age of what is known of it, from the start of the last refresh that it answered, ms; `Infinity` if there was none. */
+  /** Age of what is known of it, ms, since the start of the last refresh that it answered; `Infinity` without one. */
   readonly ageMs: number;
 }
 
@@ -25,7 +25,7 @@ interface DroneState {
   initialized: boolean;
   snapshot: Snapshot | undefined;
   fresh: boolean;
-  /** When it failed last, on the manager's clock. */
+  /** On the manager's clock. */
   failedAtMs: number;
 }
 
@@ -40,6 +40,10 @@ export class DroneStates {
     this.#manager = name;
     this.#clock = clock;
     this.#log = log;
+  }
+
+  get drones(): ManagedDrone[] {
+    return [...this.#states.keys()];
   }
 
   get usable(): ManagedDrone[] {
@@ -63,7 +67,7 @@ export class DroneStates {
     return this.#stateOf(drone).initialized;
   }
 
-  /** The youngest of each host: several drones may be one host. */
+  /** The youngest of each hostname, which several drones may share. */
   get snapshots(): ReadonlyMap<string, Snapshot> {
     const youngest = new Map<string, Snapshot>();
     for (const [{ hostname }, { snapshot }] of this.#states) {
@@ -84,7 +88,7 @@ export class DroneStates {
   refreshed(drone: ManagedDrone, snapshot: Snapshot): void {
     const state = this.#stateOf(drone);
     state.snapshot = snapshot;
-    // What it answered before it failed says nothing of it since.
+    // An answer from before the failure proves nothing.
     if (state.failedAtMs > snapshot.askedAtMs) return;
     state.fresh = true;
     if (!this.stale.delete(drone)) return;
@@ -93,7 +97,7 @@ export class DroneStates {
     publish(events.droneFresh, () => ({ manager: this.#manager, hostname }));
   }
 
-  /** Told once, and after that each failure on level debug. */
+  /** Warns once; logs later failures on level debug. */
   failed(drone: ManagedDrone, error: Error): void {
     const state = this.#stateOf(drone);
     const known = this.stale.get(drone);

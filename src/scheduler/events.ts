@@ -1,7 +1,6 @@
-/** The events of the scheduler. */
-import { publisher } from '../report/channel.js';
+import { publisher, subscriber } from '../report/channel.js';
 
-/** A tick loop's tick is about to start. */
+/** A tick is about to start. */
 export interface TickStart {
   /** Name of the tick loop. */
   readonly loop: string;
@@ -9,7 +8,7 @@ export interface TickStart {
   readonly tick: number;
 }
 
-/** A tick loop's tick has ended, well or not. */
+/** A tick has ended. */
 export interface TickEnd {
   readonly loop: string;
   readonly tick: number;
@@ -27,11 +26,11 @@ export interface DroneInitialized {
   readonly hostname: string;
 }
 
-/** A drone of a drone manager has failed: what is known of it grows old, and it takes no new work. Told once. */
+/** A drone of a drone manager has failed and takes no new work. Published once until it is fresh again. */
 export interface DroneStale {
   readonly manager: string;
   readonly hostname: string;
-  /** As a rule the drone's DroneError. */
+  /** Usually a DroneError. */
   readonly error: Error;
 }
 
@@ -41,17 +40,18 @@ export interface DroneFresh {
   readonly hostname: string;
 }
 
-/** A command that was ordered of a drone manager has certainly not started, and will not. */
+/** A drone manager's command has certainly not started, and will not. */
 export interface CommandNotStarted {
   readonly manager: string;
   readonly hostname: string;
   /** Path of its pidfile. */
   readonly pidfile: string;
-  /** Why; absent where the drone never got it. */
+  /** Absent when the drone never got the command. */
   readonly error?: Error | undefined;
 }
 
-interface SchedulerMessages {
+/** The message of each event of a scheduler, by channel. */
+export interface SchedulerMessages {
   'drone-task-queue:tick.start': TickStart;
   'drone-task-queue:tick.end': TickEnd;
   'drone-task-queue:drone.initialized': DroneInitialized;
@@ -60,7 +60,7 @@ interface SchedulerMessages {
   'drone-task-queue:command.notstarted': CommandNotStarted;
 }
 
-/** Names of the channels that the events of the scheduler are published on; see `events` of the core. */
+/** Channel names of the scheduler's events; see `events` of the core. */
 export const events = {
   /** Carries a `TickStart`. */
   tickStart: 'drone-task-queue:tick.start',
@@ -77,3 +77,6 @@ export const events = {
 } as const satisfies Record<string, keyof SchedulerMessages>;
 
 export const publish = publisher<SchedulerMessages>(Object.values(events));
+
+/** Subscribes to one of `events` with the type of its message. Returns a function that unsubscribes. */
+export const subscribe = subscriber<SchedulerMessages>();

@@ -1,13 +1,14 @@
 /**
- * Commands that were ordered, from the queueing of their calls until a round has told what became of them.
+ * Commands from the queueing of their calls until a round has shown what became of them.
  *
- * A command's calls are those that write its attached files, then `executeCommand` itself, and they stay together: should
- * one of the files not be written for certain, the command is withdrawn, as it must not start without it. One that is given
- * up while a round has it stays here, as the round may put it back, and is withdrawn then.
+ * A command's calls write its attached files, then run `executeCommand`. Unless all files are certainly written, the command
+ * is withdrawn, as it must not start without them. A command that is given up during a round stays here, as the round may put
+ * it back; it is withdrawn then.
  */
 import { posix } from 'node:path';
 import type { Call } from '../queue/drone/call.js';
 import type { DroneError } from '../queue/drone/drone-error.js';
+import { ERROR_KINDS } from '../queue/drone/error-kinds.js';
 import { invalidArgument } from '../option/invalid-argument.js';
 import { DroneManagerError } from './drone-manager-error.js';
 import type { Pidfile, PidfileId } from './pidfile.js';
@@ -15,23 +16,26 @@ import { absolutePath, type Pidfiles } from './pidfiles.js';
 import type { ManagedDrone } from './managed-drone.js';
 import { withdraw } from './withdraw.js';
 
-/** Stands in a command for the working directory that it is run in. */
+/** Stands in a command for its working directory. */
 export const WORKING_DIRECTORY: unique symbol = Symbol('WORKING_DIRECTORY');
 
 /** What became of commands in a round. */
 export interface ExecutionReport {
-  /** They run, or have run by now. */
+  /** Started; some may have ended by now. */
   readonly started: readonly { readonly id: PidfileId; readonly pid: number }[];
-  /** Certainly not started, and no longer registered: `error` says why. */
+  /**
+   * Certainly not started, for the reason in `error`, and no longer registered. A command whose drone was away is among
+   * them: kept for a drone that is down, commands would pile up and all start when it is back.
+   */
   readonly failedToStart: readonly { readonly id: PidfileId; readonly error: Error }[];
-  /** Certainly not started: still queued, and sent by the next `executeActions`. */
+  /** Certainly not started: still queued; the next `executeActions` sends them. */
   readonly queued: readonly PidfileId[];
-  /** They may have started. Still registered: a refresh will tell, see `pidfileState`. */
+  /** They may have started and are still registered. A refresh updates their `pidfileState`. */
   readonly unsure: readonly PidfileId[];
 }
 
 /** A command as `executeCommand` of the drone takes it. */
-export interface CommandOrder {
+export interface CommandSpec {
   readonly command: readonly (string | typeof WORKING_DIRECTORY)[];
   readonly workingDirectory: string;
   readonly pidfileName: string;
@@ -39,7 +43,6 @@ export interface CommandOrder {
   readonly env: Readonly<Record<string, string>> | undefined;
 }
 
-/** The calls that one drone ran in a round, and what came of them. */
 export interface BatchOutcome {
   readonly drone: ManagedDrone;
   readonly batch: readonly Call[];
@@ -50,10 +53,10 @@ export interface BatchOutcome {
 interface Execution {
   readonly pidfile: Pidfile;
   readonly drone: ManagedDrone;
-  /** Those that are not known to be written. */
+  /** Files that are not known to be written. */
   files: readonly Call[];
   readonly command: Call;
-  /** It shall not start any more, and nobody wants to know. */
+  /** Its pidfile was unregistered: it must not start, and is not reported. */
   isGivenUp: boolean;
 }
 
@@ -63,7 +66,7 @@ type Fate =
   | { readonly kind: 'unsure' }
   | { readonly kind: 'failed'; readonly error: Error };
 
-/** An ExecutionReport that is being written, without what is still queued. */
+/** An ExecutionReport in the making, without `queued`. */
 export type ExecutionNotes = {
   readonly [K in 'started' | 'failedToStart' | 'unsure']: ExecutionReport[K][number][];
 };
@@ -78,7 +81,7 @@ export class Executions {
     this.#pidfiles = pidfiles;
   }
 
-  /** Gives the path that the file will have. */
+  /** Returns the path of the file. */
   attach(folder: string, name: string, contents: string | Uint8Array): string {
     const path = posix.join(folder, name);
     if (!path.startsWith(`${folder}/`) || path.endsWith('/')) {
@@ -91,27 +94,25 @@ export class Executions {
     return path;
   }
 
-  /** Forgets the files that wait for a command in this folder: whether there were any. */
   detach(folder: string): boolean {
     return this.#attached.delete(folder);
   }
 
-  /**
-   * Registers its pidfile and queues all of its calls, or does nothing: throws what one of them was refused with, or
-   * DroneManagerError (`ERR_PIDFILE_REGISTERED`).
-   */
-  queue(drone: ManagedDrone, processCount: number, order: CommandOrder): Pidfile {
-    const { workingDirectory, pidfileName, logFile, env } = order;
+  /** Registers its pidfile and queues all of its calls, or throws what refuses one of them and does neither. */
+  queue(drone: ManagedDrone, processCount: number, spec: CommandSpec): Pidfile {
+    const { workingDirectory, pidfileName, logFile, env } = spec;
     const id = { hostname: drone.hostname, path: absolutePath('path', `${workingDirectory}/${pidfileName}`) };
     this.#pidfiles.refuseRegistered(id);
     const pidfile = this.#pidfiles.add(id, drone, processCount, 'executeCommand');
-    const command = order.command.map(word => (word === WORKING_DIRECTORY ? workingDirectory : word));
+    const command = spec.command.map(word => (word === WORKING_DIRECTORY ? workingDirectory : word));
     const files: Call[] = [];
+    // Whatever the drone's defaults say: a retry would start the command, or append, twice.
+    const once = drone.with({ idempotent: false });
     try {
       for (const [path, contents] of this.#attached.get(workingDirectory) ?? []) {
-        files.push(drone.queueCall('writeToFile', path, contents));
+        files.push(once.queueCall('appendToFile', path, contents));
       }
-      const call = drone.queueCall('executeCommand', command, { workingDirectory, pidfileName, logFile, env });
+      const call = once.queueCall('executeCommand', command, { workingDirectory, pidfileName, logFile, env });
       this.#waiting.set(pidfile, { pidfile, drone, files, command: call, isGivenUp: false });
     } catch (error) {
       withdraw(drone, files);
@@ -122,7 +123,7 @@ export class Executions {
     return pidfile;
   }
 
-  /** It shall not start, if it has not: whether that is certain. */
+  /** Returns whether the command certainly never starts. */
   withdraw(pidfile: Pidfile): boolean {
     const execution = this.#waiting.get(pidfile);
     if (!execution) return false;
@@ -130,23 +131,23 @@ export class Executions {
     return this.#takeBack(execution);
   }
 
-  /** Of commands that have not been sent. */
+  /** The pidfiles of commands that have not been sent. */
   get queued(): PidfileId[] {
     return [...this.#waiting.values()].flatMap(({ isGivenUp, pidfile }) => (isGivenUp ? [] : [pidfile.id]));
   }
 
-  /** A round is about to take what is queued on the drone; to be followed by `settle`. Gives its batch. */
+  /** Prepares a round on the drone and returns its batch. The caller calls `settle` after the round. */
   send(drone: ManagedDrone): readonly Call[] {
     const queued = new Set(drone.getCalls());
     for (const execution of this.#on(drone)) {
-      // Put back by a round of somebody else's.
+      // A round of the user's has put it back.
       if (execution.isGivenUp) this.#takeBack(execution);
       else if (queued.has(execution.command)) execution.pidfile.mayHaveStarted();
     }
     return drone.getCalls();
   }
 
-  /** Tells the pidfiles what became of their commands in a drone's batch, and notes it. */
+  /** Updates the pidfiles and the notes with the outcome of a drone's batch. */
   settle(outcome: BatchOutcome, notes: ExecutionNotes): void {
     for (const execution of this.#on(outcome.drone)) {
       const { pidfile, isGivenUp } = execution;
@@ -174,7 +175,7 @@ export class Executions {
         notes.unsure.push(id);
         return;
       case 'failed':
-        // At once: its name may be given to another while the rounds go on.
+        // At once: the user may reuse its name during the next rounds.
         this.#pidfiles.delete(pidfile);
         notes.failedToStart.push({ id, error: fate.error });
         return;
@@ -185,7 +186,7 @@ export class Executions {
     return [...this.#waiting.values()].filter(execution => execution.drone === drone);
   }
 
-  /** Takes its calls out of the drone's queue: whether the command was among them. */
+  /** Withdraws its calls from the drone's queue. Returns whether the command was among them. */
   #takeBack({ drone, pidfile, files, command }: Execution): boolean {
     const isBack = withdraw(drone, [...files, command]).has(command);
     if (isBack) this.#waiting.delete(pidfile);
@@ -199,11 +200,12 @@ function fateOf(execution: Execution, { drone, batch, values, failure }: BatchOu
   const written = new Set(batch.slice(0, values.length));
   execution.files = execution.files.filter(file => !written.has(file));
   if (back.has(command)) {
+    if (failure && ERROR_KINDS[failure.kind].blames === 'drone') return { kind: 'failed', error: failure };
     if (execution.files.every(file => back.has(file))) return { kind: 'queued' };
     const message = `${pidfile.id.path} is not started: a file attached to it may not have been written`;
     return { kind: 'failed', error: new DroneManagerError('ERR_NOT_ATTACHED', message, { cause: failure }) };
   }
-  // Run, or cleared, by somebody else's round: with index -1 nothing below is true of it.
+  // -1 if a round of the user's ran or cleared it: it is `unsure` then.
   const index = batch.indexOf(command);
   if (index >= 0 && index < values.length) {
     const pid = pidIn(values[index]);
@@ -213,7 +215,7 @@ function fateOf(execution: Execution, { drone, batch, values, failure }: BatchOu
   return threw ? { kind: 'failed', error: failure } : { kind: 'unsure' };
 }
 
-/** What a drone says is not trusted. */
+/** A drone's values are not trusted. */
 function pidIn(value: unknown): number | undefined {
   const pid = typeof value === 'object' && value !== null && 'pid' in value ? value.pid : undefined;
   return typeof pid === 'number' && Number.isSafeInteger(pid) && pid > 1 ? pid : undefined;

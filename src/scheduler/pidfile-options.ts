@@ -1,20 +1,18 @@
-/** How a pidfile is registered. */
 import { integer, oneOf } from '../option/option-kinds.js';
 import type { Table } from '../option/option-table.js';
 import type { PidfileWriter } from './pidfile.js';
 
-/** How to register a pidfile. */
+/** Options of `registerPidfile`. */
 export interface PidfileOptions {
-  /** How much of its drone's `maxProcesses` its command takes. Default 1, or what was declared before. */
+  /** Its command's share of the drone's `maxProcesses`. Default 1, or the count that was declared before. */
   processCount?: number | undefined;
   /**
-   * `executeCommand`: the process is known by the path of the pidfile in its arguments, so that no other process that has
-   * got its pid is taken for it. `other`: by being the leader of its process group. Default `executeCommand`.
+   * How its process is recognized. `executeCommand`: by the pidfile's path in its arguments, so another process that reuses the
+   * pid does not match. `other`: by being a process group leader. Default `executeCommand`.
    */
   writtenBy?: PidfileWriter | undefined;
 }
 
-/** How many processes a command counts for. */
 export const PROCESS_COUNT = integer({ from: 0 });
 
 export const PIDFILE = {

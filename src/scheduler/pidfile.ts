@@ -1,53 +1,49 @@
 /**
- * One registered pidfile, and the command that it stands for.
+ * One registered pidfile and its command. The command is
+ * - queued: its call is in the drone's queue, so it has certainly not started;
+ * - unsure: a round took the call and has not ended, or its outcome is unknown; or the user registered the pidfile. Only the
+ *   pidfile can show its state, perhaps later: an agent without a connection may still reach the call;
+ * - started: the drone reported it, or a refresh saw its pidfile.
  *
- * A command is in one of these stations:
- * - queued: its call is in the drone's queue, so it has certainly not started.
- * - unsure: a round has taken the call, and has not ended, or nobody knows what became of it; or the pidfile was registered
- *   by whoever started the command in an earlier life. Only its pidfile can tell, and that may take a while: an agent
- *   whose connection is gone can still get to the call.
- * - started: the drone has said so, or its pidfile was seen.
+ * A round turns queued into unsure; its outcome or a refresh turns unsure into started. Only a round that put the call back
+ * leads back to queued, as a command that may have started must not be sent again. A call that threw, and so did not start
+ * the command, ends the registration.
  *
- * Queued becomes unsure by a round, and that started by what the round has come to or by a refresh. Back to queued leads
- * only a round that has put the call back, as what may have started must not be sent again. Who wants to try again
- * registers anew. A call that threw, and so did not start the command, ends the registration.
- *
- * Each refresh that asked for the pidfile, and could read it, tells what it stands for. What has finished stays so, also
- * when its folder is cleared. `lost` takes a pidfile that said the same before and after the processes were looked at, and a
- * process that was not among them: one that ends by itself writes its status first, so in between it would have been seen.
- * `not-started` takes two refreshes, the second asked for `startGraceMs` after the first, that found neither pidfile nor process:
- * time alone proves nothing, as it goes on while a drone stands still.
+ * Each refresh that could read the pidfile updates the state. `finished` is final, even when the directory is cleared. `lost`
+ * requires that both reads of the pidfile agree and that its process is not among those listed in between: a process that
+ * ends by itself writes its status first. `not-started` requires two refreshes, at least `startGraceMs` apart, that found
+ * neither pidfile nor process: time alone proves nothing, as it goes on while a drone stands still.
  */
 import { isGroupLeader, leads } from './leader.js';
 import type { ManagedDrone } from './managed-drone.js';
 import type { PidfileContents } from './pidfile-contents.js';
 import type { DroneProcess, Snapshot } from './snapshot.js';
 
-/** Names a pidfile on a drone: an absolute path. Plain data, to be kept in a database. */
+/** Names a pidfile by its absolute path on a drone. Plain data that a database can keep. */
 export interface PidfileId {
   readonly hostname: string;
   readonly path: string;
 }
 
-/** What is known of the command that a pidfile stands for. */
+/** The state of a pidfile's command. */
 export type PidfileState =
-  /** Its call is in the drone's queue: certainly not started. `executeActions` will send it. */
+  /** Its call is in the drone's queue, so it has certainly not started. `executeActions` sends it. */
   | { readonly kind: 'queued' }
-  /** It may have started, or start yet. A refresh will tell. */
+  /** It may have started, or may start yet. A refresh resolves this. */
   | { readonly kind: 'unsure' }
-  /** It has not started, and nothing will start it any more: it may be started anew. */
+  /** It has not started and never will: you may start it again. */
   | { readonly kind: 'not-started' }
   | { readonly kind: 'running'; readonly pid: number }
-  /** `failedTests` only from programs that write it. */
+  /** `failedTests` only if the program writes it. */
   | { readonly kind: 'finished'; readonly pid: number; readonly exitStatus: number; readonly failedTests?: number }
   /**
-   * Its process is gone and has left no exit status: it was killed, or its machine has gone down. `survivors` are the
-   * members of its process group that live on; `killProcess` with its pid ends them.
+   * Its process is gone without an exit status: it was killed, or its machine went down. `survivors` are the members of its
+   * process group that still run; `killProcess` with its pid ends them.
    */
   | { readonly kind: 'lost'; readonly pid: number | undefined; readonly survivors: readonly DroneProcess[] }
   | { readonly kind: 'corrupt'; readonly problem: string };
 
-/** Who writes the pidfile, and so how its process is recognized. */
+/** What writes the pidfile, which determines how its process is recognized. */
 export type PidfileWriter = 'executeCommand' | 'other';
 
 const QUEUED: PidfileState = { kind: 'queued' };
@@ -60,9 +56,8 @@ export class Pidfile {
   /** Refreshes since it was last read or registered. */
   age = 0;
   #state: PidfileState;
-  /** Whether it is known to have started. */
   #started = false;
-  /** When the first refresh was asked for that has found nothing since the doubt began. */
+  /** Start of the first refresh that found nothing since it became unsure. */
   #absentSinceMs: number | undefined;
   #snapshot: Snapshot | undefined;
 
@@ -78,18 +73,17 @@ export class Pidfile {
     return this.#state;
   }
 
-  /** As a refresh has read it, before it looked at the processes or after; undefined when none has yet. */
+  /** What the last refresh read, before or after it listed the processes; undefined before the first. */
   contents(secondRead: boolean): PidfileContents | undefined {
     return this.#snapshot?.contents(this.id.path, secondRead);
   }
 
-  /** Whether it may take up room on its drone, now or once its call has been sent. */
+  /** Whether it takes up room on its drone, now or once its call is sent. */
   get takesRoom(): boolean {
     const { kind } = this.#state;
     return kind === 'queued' || kind === 'unsure' || kind === 'running';
   }
 
-  /** The drone has said that it runs. */
   hasStarted(pid: number): void {
     this.#started = true;
     this.#state = { kind: 'running', pid };
@@ -100,12 +94,12 @@ export class Pidfile {
     this.#state = { kind: 'unsure' };
   }
 
-  /** Its call is back in the drone's queue, and was certainly not run. */
+  /** Its call is back in the drone's queue and certainly has not run. */
   isQueuedAgain(): void {
     this.#state = QUEUED;
   }
 
-  /** A refresh has looked for it. Gives the kind of its state if that is another one now. */
+  /** Applies a refresh. Returns the kind of its state if that has changed. */
   observe(snapshot: Snapshot, startGraceMs: number): PidfileState['kind'] | undefined {
     const before = this.#state.kind;
     this.#observe(snapshot, startGraceMs);
@@ -139,7 +133,7 @@ export class Pidfile {
     const { pid, exitStatus } = after;
     const process = snapshot.process(pid);
     const runs = process !== undefined && this.#isLedBy(process);
-    // What was written while the processes were looked at may be of a process that was not there yet.
+    // A pidfile that changed in between may be that of a process that started after the list was read.
     if (runs || snapshot.changedMeanwhile(this.id.path)) return { kind: 'running', pid };
     if (exitStatus !== undefined) return { kind: 'finished', pid, exitStatus };
     return { kind: 'lost', pid, survivors: survivorsOf(snapshot, pid) };
@@ -154,11 +148,11 @@ export class Pidfile {
       else this.#state = { kind: 'lost', pid, survivors: survivorsOf(snapshot, pid) };
       return;
     }
-    // A leader without pidfile waits for it, and goes when none comes.
+    // A leader without a pidfile waits for it and ends when none comes.
     if (leader) return;
     this.#absentSinceMs ??= snapshot.askedAtMs;
     if (snapshot.askedAtMs < this.#absentSinceMs + startGraceMs) return;
-    // Somebody has made the empty one, so something has started.
+    // Something created the empty one, so it has started.
     this.#state = how === 'missing' ? { kind: 'not-started' } : { kind: 'corrupt', problem: 'it stays empty' };
   }
 
@@ -172,7 +166,7 @@ export class Pidfile {
   }
 }
 
-/** A pid is given away again only when its group is gone, too: with another process of that pid, nothing has survived. */
+/** The system reuses a pid only when its group is gone too: if another process has the pid, nothing has survived. */
 function survivorsOf(snapshot: Snapshot, pid: number | undefined): DroneProcess[] {
   if (pid === undefined || snapshot.process(pid)) return [];
   return [...snapshot.processes].filter(({ pgid }) => pgid === pid);

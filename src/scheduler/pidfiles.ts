@@ -8,9 +8,9 @@ import type { PidfileOptions } from './pidfile-options.js';
 import { Pidfile, type PidfileId, type PidfileWriter } from './pidfile.js';
 import type { DroneProcess, Snapshot } from './snapshot.js';
 
-/** A command of ours that no registered pidfile stands for. */
+/** A command of `executeCommand` without a registered pidfile. */
 export interface OrphanedProcess extends DroneProcess {
-  /** Its pidfile: to be registered, if it is wanted. */
+  /** Register it to watch the command. */
   readonly pidfile: PidfileId;
 }
 
@@ -51,10 +51,7 @@ export class Pidfiles implements Iterable<Pidfile> {
     return pidfile;
   }
 
-  /**
-   * Registers what somebody else has started, on the drone of `drones` with the most room: several may be one host. Of one
-   * that is registered the age begins anew.
-   */
+  /** Registers a pidfile on the drone of `drones`, which may be one machine, with the most room, or resets its age. */
   register(id: PidfileId, options: PidfileOptions, drones: readonly ManagedDrone[]): void {
     const { processCount, writtenBy = 'executeCommand' } = options;
     const known = this.get(id);
@@ -64,7 +61,8 @@ export class Pidfiles implements Iterable<Pidfile> {
       return;
     }
     const room = (drone: ManagedDrone): number => drone.maxProcesses - this.countOn(drone);
-    const [drone] = [...drones].sort((a, b) => room(b) - room(a));
+    const most = Math.max(...drones.map(room));
+    const drone = drones.find(each => room(each) === most);
     if (!drone) throw new DroneManagerError('ERR_UNKNOWN_HOST', `no drone of the manager is ${id.hostname}`);
     this.add(id, drone, processCount ?? 1, writtenBy).mayHaveStarted();
   }
@@ -73,7 +71,7 @@ export class Pidfiles implements Iterable<Pidfile> {
     return this.get(pidfile.id) === pidfile;
   }
 
-  /** Not another one that was registered in its place. */
+  /** Leaves another one that was registered in its place. */
   delete(pidfile: Pidfile): void {
     if (this.has(pidfile)) this.#byKey.delete(keyOf(pidfile.id));
     this.#byDrone.get(pidfile.drone)?.delete(pidfile);
@@ -83,17 +81,13 @@ export class Pidfiles implements Iterable<Pidfile> {
     return [...(this.#byDrone.get(drone) ?? [])];
   }
 
-  /** Processes that the drone's registered pidfiles stand for. */
   countOn(drone: ManagedDrone): number {
     let count = 0;
     for (const { processCount, takesRoom } of this.of(drone)) if (takesRoom) count += processCount;
     return count;
   }
 
-  /**
-   * Another refresh has come: drops, and gives, those that nobody has read or registered for more than `maxAge` of them. Not
-   * those of queued commands, which would start unwatched.
-   */
+  /** Counts one more refresh. Drops and returns pidfiles older than `maxAge`, except queued ones, which would start unwatched. */
   growOlder(maxAge: number): Pidfile[] {
     const dropped: Pidfile[] = [];
     for (const pidfile of this) {
@@ -104,28 +98,31 @@ export class Pidfiles implements Iterable<Pidfile> {
     return dropped;
   }
 
-  /** Only of those in the folder: others may have commands of their own on the same host. */
+  /** Only those in the directory: other schedulers may run commands on the same machine. */
   orphansIn(folder: string, snapshots: ReadonlyMap<string, Snapshot>): OrphanedProcess[] {
-    const processes = [...snapshots.values()].flatMap(snapshot => [...snapshot.processes]);
-    return processes.flatMap(process => {
-      const pidfile = orphanIn(folder, process, this);
-      return pidfile ? [{ ...process, pidfile }] : [];
-    });
+    const registered = new Map<string, Pidfile[]>();
+    for (const pidfile of this) registered.set(pidfile.id.path, [...(registered.get(pidfile.id.path) ?? []), pidfile]);
+    const orphans = new Map<string, OrphanedProcess>();
+    for (const process of [...snapshots.values()].flatMap(snapshot => [...snapshot.processes])) {
+      const path = pidfileLedBy(process);
+      if (path?.startsWith(folder.endsWith('/') ? folder : `${folder}/`) !== true) continue;
+      // Two drones may be one machine: a process that both have reported is one orphan.
+      const key = `${String(process.pid)} ${process.args}`;
+      if (orphans.has(key) || registered.get(path)?.some(pidfile => mayStandFor(pidfile, process))) continue;
+      orphans.set(key, { ...process, pidfile: { hostname: process.hostname, path } });
+    }
+    return [...orphans.values()];
   }
 }
 
-/** The pidfile of a command that runs and that no registered pidfile stands for. */
-function orphanIn(folder: string, process: DroneProcess, pidfiles: Pidfiles): PidfileId | undefined {
-  const path = pidfileLedBy(process);
-  if (path?.startsWith(folder.endsWith('/') ? folder : `${folder}/`) !== true) return undefined;
-  const id = { hostname: process.hostname, path };
-  const state = pidfiles.get(id)?.state;
-  // Of two that run with the same pidfile, the other one than it names.
-  const isClaimed = state && (state.kind !== 'running' || state.pid === process.pid);
-  return isClaimed ? undefined : id;
+/** Whether a pidfile of the same path may be that of the process, also under another name of the machine. */
+function mayStandFor({ id, state }: Pidfile, { hostname, pid }: DroneProcess): boolean {
+  if (!('pid' in state) || state.pid === undefined || state.pid === pid) return true;
+  // Of two processes with the same pidfile, the one that it does not name is an orphan.
+  return id.hostname === hostname && state.kind !== 'running';
 }
 
-/** As the drone's agent will write it. Throws TypeError (`ERR_INVALID_ARG`). */
+/** Returns the form that the drone's agent uses. Throws TypeError (`ERR_INVALID_ARG`). */
 export function checkPidfileId(id: PidfileId, field = 'id'): PidfileId {
   if (typeof id !== 'object' || id === null) throw invalidArgument(field, id, 'an object { hostname, path }');
   const { hostname, path } = id;

@@ -1,13 +1,13 @@
-/** One refresh of all drones: a round of its own, of which nothing stays in a drone's queue. */
-import type { Call } from '../queue/drone/call.js';
+/** One refresh of all drones: a round of its own that leaves nothing in a drone's queue. */
+import type { Call, DroneValues } from '../queue/drone/call.js';
+import { queueBeyondLimit } from '../queue/drone/drone.js';
 import { type DroneError, DroneTaskQueueException } from '../queue/drone/drone-error.js';
 import type { RoundOutcome, TaskQueue } from '../queue/task-queue.js';
 import type { ManagedDrone } from './managed-drone.js';
 import type { Pidfile, PidfileState } from './pidfile.js';
 import { withdraw } from './withdraw.js';
 
-/** What one drone is asked. */
-export interface RefreshOrder {
+export interface RefreshRequest {
   readonly drone: ManagedDrone;
   /** Undefined for a drone that is initialized. */
   readonly resultsDir: string | undefined;
@@ -15,20 +15,19 @@ export interface RefreshOrder {
   readonly timeoutMs: number;
 }
 
-/** What one drone has answered, or why it has not. */
 export interface RefreshAnswer {
   readonly drone: ManagedDrone;
-  /** Whether it has been initialized, by this round or before. */
+  /** By this round or before. */
   readonly initialized: boolean;
-  /** The value of `refresh`, as it came. */
+  /** The value of `refresh`, unchecked. */
   readonly value: unknown;
   readonly failure: DroneError | undefined;
-  /** What was asked for, as it stood then. */
+  /** The pidfiles of the request with their states at that time. */
   readonly states: ReadonlyMap<Pidfile, PidfileState>;
 }
 
 interface Asked {
-  readonly order: RefreshOrder;
+  readonly request: RefreshRequest;
   readonly calls: readonly Call[];
   readonly states: ReadonlyMap<Pidfile, PidfileState>;
 }
@@ -41,47 +40,45 @@ export class RefreshRound {
   private constructor(askedAtMs: number, asked: readonly Asked[], outcome: Promise<RoundOutcome>) {
     this.askedAtMs = askedAtMs;
     this.ended = outcome.then(({ results, failures }) =>
-      asked.map(each => answerOf(each, results.get(each.order.drone), failures.get(each.order.drone))),
+      asked.map(each => answerOf(each, results.get(each.request.drone), failures.get(each.request.drone))),
     );
-    // It may be a while until somebody asks.
+    // A later `take` handles the rejection.
     this.ended.catch(() => undefined);
   }
 
-  /** All or nothing: rejects with the queue's refusal, or what an argument was refused with, and has queued nothing. */
+  /** Rejects with the queue's refusal or that of an argument; nothing is queued then. */
   static async start(
     queue: TaskQueue,
-    orders: readonly RefreshOrder[],
+    requests: readonly RefreshRequest[],
     signal: AbortSignal,
     askedAtMs: number,
   ): Promise<RefreshRound> {
     const asked: Asked[] = [];
     try {
-      for (const order of orders) asked.push(ask(order));
-      await queue.execute(
-        orders.map(({ drone }) => drone),
-        { wait: false, signal, stopOn: 'never' },
-      );
+      for (const request of requests) asked.push(ask(request));
+      const drones = requests.map(({ drone }) => drone);
+      await queue.execute(drones, { wait: false, signal, stopOn: 'never' });
     } catch (error) {
-      for (const { order, calls } of asked) withdraw(order.drone, calls);
+      for (const { request, calls } of asked) withdraw(request.drone, calls);
       throw error;
     }
     return new RefreshRound(askedAtMs, asked, outcomeOf(queue));
   }
 }
 
-/** Both may run more than once, so what was lost is tried again within the round. */
-function ask(order: RefreshOrder): Asked {
-  const { drone, resultsDir, pidfiles, timeoutMs } = order;
-  const queuer = drone.with({ idempotent: true, timeoutMs });
+/** Both calls are idempotent, so the round retries a lost one. */
+function ask(request: RefreshRequest): Asked {
+  const { drone, resultsDir, pidfiles, timeoutMs } = request;
+  const target = drone.with({ idempotent: true, timeoutMs });
   const states = new Map(pidfiles.map(pidfile => [pidfile, pidfile.state]));
   const paths = pidfiles.map(({ id }) => id.path);
-  // The one that can be too large for a call comes first, or it would leave the other behind.
-  const refresh = queuer.queueCall('refresh', paths);
-  const calls: Call[] = resultsDir === undefined ? [refresh] : [refresh, queuer.queueCall('initialize', resultsDir)];
-  return { order, calls, states };
+  // `refresh` first: when it is too large for a call, nothing is queued yet. The drone's limit may be one call.
+  const calls: Call[] = [queueBeyondLimit(target, 'refresh', paths)];
+  if (resultsDir !== undefined) calls.push(queueBeyondLimit(target, 'initialize', resultsDir));
+  return { request, calls, states };
 }
 
-/** Fetched at once, whenever the manager asks for it: the queue can then be used for other rounds. */
+/** Fetches the results at once, so that the queue is free for other rounds. */
 async function outcomeOf(queue: TaskQueue): Promise<RoundOutcome> {
   try {
     return { results: await queue.getResults(), failures: new Map() };
@@ -92,14 +89,14 @@ async function outcomeOf(queue: TaskQueue): Promise<RoundOutcome> {
 }
 
 function answerOf(
-  { order, calls, states }: Asked,
-  values: readonly unknown[] | undefined,
+  { request, calls, states }: Asked,
+  values: DroneValues | undefined,
   failure: DroneError | undefined,
 ): RefreshAnswer {
-  const { drone, resultsDir } = order;
-  // A failed one would otherwise be sent along with the next actions.
+  const { drone, resultsDir } = request;
+  // The next actions would otherwise send a failed call along.
   withdraw(drone, calls);
-  const answered = values ?? failure?.completed ?? [];
+  const answered = [...(values ?? failure?.completed ?? [])];
   return {
     drone,
     initialized: resultsDir === undefined || answered.length === calls.length,

@@ -1,103 +1,77 @@
-/** The refreshes of a drone manager, one after another: from the asking until somebody takes over what was found. */
+/** The refreshes of a drone manager, one at a time, from the request until `take` applies what it found. */
 import type { AnyDrone } from '../queue/drone/drone.js';
-import type { Metrics } from '../report/metrics.js';
-import type { TaskQueue } from '../queue/task-queue.js';
 import { DroneManagerError } from './drone-manager-error.js';
-import type { DroneStates } from './drone-states.js';
-import { Limit } from '../wait/limit.js';
-import type { ManagerSettings } from './manager-options.js';
-import { tellNotStarted } from './not-started.js';
+import { Deadline } from '../wait/deadline.js';
+import { type ManagerParts, reportNotStarted } from './manager-parts.js';
 import type { PidfileId } from './pidfile.js';
-import type { Pidfiles } from './pidfiles.js';
 import type { ManagedDrone } from './managed-drone.js';
-import { type RefreshAnswer, type RefreshOrder, RefreshRound } from './refresh-round.js';
+import { type RefreshAnswer, type RefreshRequest, RefreshRound } from './refresh-round.js';
 import { Snapshot } from './snapshot.js';
 
-/** What a refresh has come to. Empty when none was triggered. */
+/** The outcome of a refresh; empty when none was triggered. */
 export interface RefreshReport {
-  /** What is known of them is new. One that has failed since the refresh was triggered is stale all the same. */
+  /** Drones that answered. One that has failed since the refresh was triggered is stale nevertheless. */
   readonly refreshed: readonly AnyDrone[];
-  /** They keep what was known of them, and are stale. */
+  /** Drones that did not answer. They are stale and keep what was last known of them. */
   readonly failures: ReadonlyMap<AnyDrone, Error>;
-  /** Commands that were unsure, and have certainly not started: their state is now `not-started`. */
+  /** Commands that were `unsure` and are now `not-started`: they certainly have not started. */
   readonly notStarted: readonly PidfileId[];
 }
 
 interface Refresh {
   readonly round: RefreshRound;
-  /** Left out of it, and why. */
   readonly leftOut: ReadonlyMap<ManagedDrone, Error>;
 }
 
 export class Refreshes {
-  readonly #queue: TaskQueue;
-  readonly #settings: ManagerSettings;
-  readonly #metrics: Metrics;
-  readonly #states: DroneStates;
-  readonly #pidfiles: Pidfiles;
+  readonly #parts: ManagerParts;
   readonly #closing: AbortSignal;
   #refresh: Refresh | undefined;
 
-  constructor(
-    queue: TaskQueue,
-    settings: ManagerSettings,
-    metrics: Metrics,
-    states: DroneStates,
-    pidfiles: Pidfiles,
-    closing: AbortSignal,
-  ) {
-    this.#queue = queue;
+  constructor(parts: ManagerParts, closing: AbortSignal) {
+    this.#parts = parts;
     this.#closing = closing;
-    this.#settings = settings;
-    this.#metrics = metrics;
-    this.#states = states;
-    this.#pidfiles = pidfiles;
   }
 
-  /** When the queue is free for other rounds. */
+  /** Resolves when the queue is free for other rounds. */
   async ended(): Promise<void> {
     await this.#refresh?.round.ended;
   }
 
-  /** Only when the one before was taken over. All or nothing, but for drones on which others have left calls. */
+  /** The caller takes the refresh before first. Leaves out drones with calls of others; throws before it asks any drone. */
   async start(drones: readonly ManagedDrone[], resultsDir: string, signal: AbortSignal | undefined): Promise<void> {
+    const { queue, settings, states, pidfiles } = this.#parts;
+    const { clock, refreshTimeoutMs: timeoutMs } = settings;
     const leftOut = new Map<ManagedDrone, Error>();
-    const { refreshTimeoutMs: timeoutMs } = this.#settings;
-    const orders: RefreshOrder[] = [];
+    const requests: RefreshRequest[] = [];
     for (const drone of drones) {
       const calls = drone.getCalls();
-      if (calls.length > 0) leftOut.set(drone, callsLeft(drone, calls));
-      else {
-        const isNew = !this.#states.isInitialized(drone);
-        orders.push({
-          drone,
-          resultsDir: isNew ? resultsDir : undefined,
-          pidfiles: this.#pidfiles.of(drone),
-          timeoutMs,
-        });
+      if (calls.length > 0) {
+        leftOut.set(drone, callsLeft(drone, calls));
+        continue;
       }
+      const newDir = states.isInitialized(drone) ? undefined : resultsDir;
+      requests.push({ drone, resultsDir: newDir, pidfiles: pidfiles.of(drone), timeoutMs });
     }
-    const limit = new Limit([signal, this.#closing]);
-    const askedAtMs = this.#settings.clock.nowMs();
+    const deadline = new Deadline([signal, this.#closing]);
+    const release = (): void => deadline.release();
     let round;
     try {
-      round = await RefreshRound.start(this.#queue, orders, limit.signal, askedAtMs);
+      round = await RefreshRound.start(queue, requests, deadline.signal, clock.nowMs());
     } catch (error) {
-      limit.release();
+      release();
       throw error;
     }
-    // Before whoever takes it over: that it rejects is theirs to tell.
-    const release = (): void => {
-      limit.release();
-    };
+    // `take` reports a rejection.
     round.ended.then(release, release);
     this.#refresh = { round, leftOut };
-    for (const [drone, error] of leftOut) this.#states.failed(drone, error);
+    for (const [drone, error] of leftOut) states.failed(drone, error);
     this.#growOlder();
   }
 
-  /** Waits for it, and takes over what it has found. */
+  /** Waits for the refresh and applies what it found. */
   async take(): Promise<RefreshReport> {
+    const { settings, metrics, states, pidfiles } = this.#parts;
     const refresh = this.#refresh;
     if (!refresh) return { refreshed: [], failures: new Map(), notStarted: [] };
     const { round, leftOut } = refresh;
@@ -107,40 +81,37 @@ export class Refreshes {
     } finally {
       this.#refresh = undefined;
     }
-    const { clock, startGraceMs } = this.#settings;
-    this.#metrics.timing('refresh', clock.nowMs() - round.askedAtMs);
+    metrics.timing('refresh', settings.clock.nowMs() - round.askedAtMs);
 
     const refreshed: AnyDrone[] = [];
     const failures = new Map<AnyDrone, Error>(leftOut);
     const notStarted: PidfileId[] = [];
     for (const answer of answers) {
-      const { drone, states } = answer;
-      if (answer.initialized && !this.#states.isInitialized(drone)) this.#states.initialized(drone);
+      const { drone } = answer;
+      if (answer.initialized && !states.isInitialized(drone)) states.initialized(drone);
       const snapshot = snapshotIn(answer, round.askedAtMs);
       if (snapshot instanceof Error) {
-        this.#states.failed(drone, snapshot);
+        states.failed(drone, snapshot);
         failures.set(drone, snapshot);
         continue;
       }
-      this.#states.refreshed(drone, snapshot);
+      states.refreshed(drone, snapshot);
       refreshed.push(drone);
-      for (const [pidfile, state] of states) {
-        // Of those that are gone, or of which more has become known meanwhile, it has nothing to tell.
-        if (!this.#pidfiles.has(pidfile) || pidfile.state !== state) continue;
-        if (pidfile.observe(snapshot, startGraceMs) !== 'not-started') continue;
+      for (const [pidfile, state] of answer.states) {
+        // Skips pidfiles that are gone, or of which more has become known meanwhile.
+        if (!pidfiles.has(pidfile) || pidfile.state !== state) continue;
+        if (pidfile.observe(snapshot, settings.startGraceMs) !== 'not-started') continue;
         notStarted.push(pidfile.id);
-        tellNotStarted(this.#settings, this.#metrics, pidfile.id);
+        reportNotStarted(this.#parts, pidfile.id);
       }
     }
     return { refreshed, failures, notStarted };
   }
 
   #growOlder(): void {
-    const { log, maxPidfileAge } = this.#settings;
-    for (const { id } of this.#pidfiles.growOlder(maxPidfileAge)) {
-      log.warn(`pidfile ${id.path} of ${id.hostname} is forgotten: nobody has asked for it`, {
-        ...id,
-      });
+    const { settings, pidfiles } = this.#parts;
+    for (const { id } of pidfiles.growOlder(settings.maxPidfileAge)) {
+      settings.log.warn(`pidfile ${id.path} of ${id.hostname} is forgotten: no caller has asked for it`, { ...id });
     }
   }
 }
@@ -157,5 +128,8 @@ function snapshotIn({ drone, value, failure }: RefreshAnswer, askedAtMs: number)
 function callsLeft({ hostname }: AnyDrone, calls: readonly unknown[]): Error {
   const shown = calls.slice(0, 3).map(String).join(', ');
   const more = calls.length > 3 ? ` and ${String(calls.length - 3)} more` : '';
-  return new DroneManagerError('ERR_CALLS_LEFT', `drone ${hostname} has calls left that did not run: ${shown}${more}`);
+  return new DroneManagerError(
+    'ERR_CALLS_LEFT',
+    `drone ${hostname} has calls left that did not run: ${shown}${more}; executeActions runs them`,
+  );
 }

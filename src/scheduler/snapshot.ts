@@ -1,4 +1,4 @@
-/** What one refresh found on a drone: pidfiles, then processes, then the same pidfiles once more. */
+/** What one refresh found on a drone: it reads the pidfiles, lists the processes and reads the pidfiles again. */
 import { invalidArgument } from '../option/invalid-argument.js';
 import type { ProcessInfo } from '../process/process-table.js';
 import { parsePidfile, type PidfileContents } from './pidfile-contents.js';
@@ -9,14 +9,14 @@ export interface DroneProcess extends ProcessInfo {
 }
 
 export class Snapshot {
-  /** When the refresh was asked for, on the manager's clock: what is in it is younger. */
+  /** Start of the refresh on the manager's clock: the snapshot's contents are younger. */
   readonly askedAtMs: number;
   readonly #processes = new Map<number, DroneProcess>();
   readonly #firstRead: ReadonlyMap<string, string>;
   readonly #secondRead: ReadonlyMap<string, string>;
   readonly #unreadable: ReadonlyMap<string, string>;
 
-  /** Throws TypeError (`ERR_INVALID_ARG`) for a value that is no result of `refresh`: it comes from a drone. */
+  /** Throws TypeError (`ERR_INVALID_ARG`) for a malformed value, as it comes from a drone. */
   constructor(hostname: string, askedAtMs: number, value: unknown) {
     const { pidfiles, processes, pidfilesSecondRead, unreadable = {} } = objectIn('what refresh returned', value);
     this.askedAtMs = askedAtMs;
@@ -44,7 +44,7 @@ export class Snapshot {
     return text === undefined && code !== undefined ? { kind: 'unreadable', code } : parsePidfile(text);
   }
 
-  /** Whether the pidfile said one thing before the processes were looked at, and another after. */
+  /** Whether the two reads of the pidfile differ. */
   changedMeanwhile(path: string): boolean {
     return this.#firstRead.get(path) !== this.#secondRead.get(path);
   }

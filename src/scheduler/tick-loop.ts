@@ -1,16 +1,14 @@
 /**
- * The scheduler's loop: tick, pause, tick.
+ * A loop is idle, ticking or pausing. `run` starts with a tick; ticks and pauses alternate until the loop
+ * - is asked to stop (`stop`, the first process signal, `options.signal`, `maxTicks`, a failure with onError `stop`): the tick
+ *   runs to its end, a pause ends at once, and the loop is idle;
+ * - or is abandoned (the second process signal, or `stopGraceMs` after it was asked to stop): `run` settles at once.
+ *   `context.signal` aborts, and the tick may go on.
  *
- * A loop is idle, ticking or pausing. `run` takes it from idle to ticking; each end of a tick to pausing, each end of a
- * pause to ticking. It is left in two ways:
- * - asked to stop (`stop`, the first process signal, `options.signal`, the last of `maxTicks`, a failure with onError
- *   `stop`): the tick ends in its own time, a pause ends now, and the loop is idle;
- * - abandoned (the second process signal): `run` settles now. Its tick, told by `context.signal`, may still be going.
- *
- * What always holds: one tick at a time, an abandoned one included, which is why `run` is refused until that has ended;
- * and listeners on the process, and the timer that keeps it alive, are there only from the start to the end of `run`.
+ * Invariants: one tick at a time, an abandoned one included, so `run` is refused until that has ended; listeners on the
+ * process, and the timer that keeps it alive, exist only during `run`.
  */
-import { MAX_TIMER_MS } from '../wait/clock.js';
+import { MAX_TIMER_MS, type Timer } from '../wait/clock.js';
 import { onAbort } from '../wait/abort.js';
 import { summarize } from '../queue/drone/drone-error.js';
 import { events, publish } from './events.js';
@@ -18,13 +16,18 @@ import { invalidArgument } from '../option/invalid-argument.js';
 import { refuseInSection } from '../wait/section-guard.js';
 import { withNamedLog } from '../report/log.js';
 import { Metrics } from '../report/metrics.js';
-import { readOptions } from '../option/option-table.js';
-import { PAUSE_MS, type Tick, TICK_LOOP, type TickLoopOptions, type TickSettings } from './tick-options.js';
+import { PAUSE_MS, readTickLoop, type Tick, type TickLoopOptions, type TickSettings } from './tick-options.js';
 
-/** A run of the loop that was refused, or the reason why a tick's signal was aborted. */
+/**
+ * A tick loop refused to run, or no longer waits for its tick.
+ *
+ * - `ERR_TICK_LOOP_RUNNING`: `run` was called while the loop runs, or while an abandoned tick goes on. Nothing was
+ *   started.
+ * - `ERR_TICK_LOOP_ABANDONED`: the loop no longer waits for the tick, after a second signal or `stopGraceMs`. Reason of
+ *   the tick's `signal`; end the tick.
+ */
 export class TickLoopError extends Error {
   override readonly name = 'TickLoopError';
-  /** `ERR_TICK_LOOP_RUNNING`: `run` was called twice; `ERR_TICK_LOOP_ABANDONED`: the tick was left behind. */
   readonly code: 'ERR_TICK_LOOP_RUNNING' | 'ERR_TICK_LOOP_ABANDONED';
 
   constructor(code: TickLoopError['code'], message: string) {
@@ -36,17 +39,21 @@ export class TickLoopError extends Error {
 /** One call of `run`. */
 interface Run {
   readonly metrics: Metrics;
-  /** Aborted when the run does not wait for its tick any more. */
+  /** Aborted when the run no longer waits for its tick. */
   readonly abandon: AbortController;
-  /** Resolves when the run has settled, whichever way. */
+  /** Never rejects. */
   readonly settled: Promise<void>;
   stopAsked: boolean;
-  /** Ends the pause it is in, if it is in one. */
+  /** When the next tick is due with `everyMs`. */
+  dueMs: number;
+  /** Ends the wait for the current tick, once the loop was asked to stop. */
+  grace: Timer | undefined;
+  /** Ends the current pause, if any. */
   endPause: () => void;
 }
 
 /**
- * Runs a tick again and again, never two at once, with a pause in between, until it is stopped.
+ * Runs a tick repeatedly, one at a time, with a pause in between or in a fixed period, until it is stopped.
  *
  *     const loop = new TickLoop(async ({ signal }) => {
  *       for (const drone of drones) drone.queueCall('run', 'uptime');
@@ -55,9 +62,14 @@ interface Run {
  *     await loop.run(); // until SIGINT or SIGTERM
  *     await queue.close();
  *
- * The first signal (SIGINT or SIGTERM) stops the loop after the current tick, the second one at once. A tick that throws
- * is logged, counted, published as an event (`events.tickEnd`) and told to `onTickError`; the loop goes on unless
- * `onError` is `stop`.
+ * The first signal (SIGINT or SIGTERM) stops the loop after the current tick, or after `stopGraceMs` if that goes on; the
+ * second one stops it at once. The loop logs and counts a tick that throws, publishes it (`events.tickEnd`), calls
+ * `onTickError` and goes on unless `onError` is `stop`.
+ *
+ * Metrics, under `drone_task_queue.<loop>`:
+ *
+ * - `tick` (timing): one tick.
+ * - `tick_failures` (counter): ticks that threw.
  */
 export class TickLoop {
   readonly #tick: Tick;
@@ -68,56 +80,54 @@ export class TickLoop {
   #failedTicks = 0;
   #lastTickTookMs: number | undefined;
 
-  /** Throws TypeError (`ERR_INVALID_ARG`) that names the option at fault. Nothing starts before `run`. */
+  /** Throws TypeError (`ERR_INVALID_ARG`) that names the bad option. Nothing starts before `run`. */
   constructor(tick: Tick, options: TickLoopOptions = {}) {
     if (typeof tick !== 'function') throw invalidArgument('tick', tick, 'a function');
     this.#tick = tick;
-    this.#settings = withNamedLog(readOptions(TICK_LOOP, options), 'loop');
+    this.#settings = withNamedLog(readTickLoop(options), 'loop');
   }
 
-  /** As in the options: for log lines, events and metrics. */
+  /** Its name in log lines, events and metrics. */
   get name(): string {
     return this.#settings.name;
   }
 
-  /** Whether `run` is on. */
+  /** True during `run`. */
   get running(): boolean {
     return this.#run !== undefined;
   }
 
-  /** How many ticks have ended since the loop was made, well or not. */
+  /** Ticks that have ended since the loop was created, including failed ones. */
   get ticks(): number {
     return this.#ticks;
   }
 
-  /** How many of them threw. */
+  /** Ticks that threw. */
   get failedTicks(): number {
     return this.#failedTicks;
   }
 
-  /** How long the last tick took, ms; undefined before the first has ended. */
+  /** Duration of the last tick, ms; undefined before the first has ended. */
   get lastTickTookMs(): number | undefined {
     return this.#lastTickTookMs;
   }
 
   /**
-   * Ticks until stopped; the first tick starts at once. Keeps the process alive until then. Can be called again.
+   * Ticks until stopped; the first tick starts at once. Keeps the process alive until then. You may call it again.
    *
-   * Resolves when the loop was stopped or has done its `maxTicks`. After a second signal it resolves at once: then the
-   * current tick's own work may still be going, and what that throws is still logged.
+   * Resolves when the loop was stopped or has done its `maxTicks`. After a second signal, or `stopGraceMs` after the loop was
+   * asked to stop, it resolves at once; the current tick may still go on, and the loop logs what it throws.
    *
-   * Rejects with what a tick threw when `onError` is `stop`; with what a `pauseMs` of yours threw, or with TypeError
-   * (`ERR_INVALID_ARG`) when that gives no number of milliseconds; with a TickLoopError (`ERR_TICK_LOOP_RUNNING`) while it is
-   * running, or while a tick that an earlier run left behind has not ended.
+   * Rejects with the error of a tick when `onError` is `stop`; with the error of your `pauseMs`, or TypeError
+   * (`ERR_INVALID_ARG`) when that returns no number of milliseconds; with TickLoopError (`ERR_TICK_LOOP_RUNNING`) while the
+   * loop runs, or the tick of an earlier run has not ended.
    */
   async run(): Promise<void> {
     refuseInSection(`run of the loop '${this.name}'`);
     if (this.#run !== undefined) throw new TickLoopError('ERR_TICK_LOOP_RUNNING', `${this.name} is running already`);
     if (this.#ticking) {
-      throw new TickLoopError(
-        'ERR_TICK_LOOP_RUNNING',
-        `${this.name} was stopped at once and its tick has not ended yet`,
-      );
+      const message = `${this.name} was stopped at once and its tick has not ended yet`;
+      throw new TickLoopError('ERR_TICK_LOOP_RUNNING', message);
     }
 
     let settle = (): void => undefined;
@@ -128,10 +138,12 @@ export class TickLoop {
         settle = resolve;
       }),
       stopAsked: false,
+      dueMs: this.#settings.clock.nowMs(),
+      grace: undefined,
       endPause: () => undefined,
     };
     this.#run = run;
-    // A tick may wait for nothing that keeps the process alive; without this it would end silently in mid-tick.
+    // Without it the process would end silently in a tick that waits for nothing that keeps the process alive.
     const hold = setInterval(() => undefined, MAX_TIMER_MS);
     const stopListening = this.#listen(run);
     try {
@@ -139,8 +151,9 @@ export class TickLoop {
       await Promise.race([this.#loop(run).finally(() => run.metrics.close()), abandoned]);
     } finally {
       stopListening();
+      run.grace?.cancel();
       clearInterval(hold);
-      // Left open by an abandoned loop only; closing never fails, and nobody who said "at once" waits for it.
+      // Only an abandoned loop has left them open. `run` does not wait for them, and closing never fails.
       void run.metrics.close();
       this.#run = undefined;
       settle();
@@ -148,13 +161,14 @@ export class TickLoop {
   }
 
   /**
-   * Stops the loop after the current tick, or promptly in a pause. Resolves when `run` has settled, also when that
-   * rejects, and at once when the loop is not running. Inside a tick call it without awaiting it: it waits for the tick.
+   * Stops the loop after the current tick, at the latest after `stopGraceMs`, or at once in a pause. Resolves when `run` has
+   * settled, even if that rejects, and at once when the loop is not running. Do not await it inside a tick: it waits for the
+   * tick.
    */
   async stop(): Promise<void> {
     refuseInSection(`stop of the loop '${this.name}'`);
     if (this.#run === undefined) return;
-    askToStop(this.#run);
+    this.#askToStop(this.#run);
     await this.#run.settled;
   }
 
@@ -209,8 +223,9 @@ export class TickLoop {
   }
 
   async #pause(run: Run): Promise<void> {
-    const { clock, jitter, pauseMs, random } = this.#settings;
-    const thisPauseMs = PAUSE_MS.read(pauseMs(), 'pauseMs()') * (1 + jitter * (2 * random() - 1));
+    const { clock } = this.#settings;
+    const thisPauseMs = this.#pauseMs(run);
+    if (run.stopAsked) return; // by the function of `pauseMs`
     await new Promise<void>(resolve => {
       const timer = clock.setTimer(thisPauseMs, resolve);
       run.endPause = () => {
@@ -220,35 +235,51 @@ export class TickLoop {
     });
   }
 
-  /** Listens to whatever may stop the run; returns how to listen no more. */
+  /** With `everyMs`, jitter moves a single start, and a tick that ends late starts the next one at once and delays the others. */
+  #pauseMs(run: Run): number {
+    const { clock, everyMs, jitter, pauseMs, random } = this.#settings;
+    const shift = jitter * (2 * random() - 1);
+    if (everyMs === undefined) return PAUSE_MS.read(pauseMs(), 'pauseMs()') * (1 + shift);
+    const nowMs = clock.nowMs();
+    run.dueMs = Math.max(run.dueMs + everyMs, nowMs);
+    return Math.max(0, run.dueMs + everyMs * shift - nowMs);
+  }
+
+  #askToStop(run: Run): void {
+    if (run.stopAsked) return;
+    run.stopAsked = true;
+    run.endPause();
+    const { clock, log, name, stopGraceMs } = this.#settings;
+    if (!this.#ticking || stopGraceMs === Infinity) return;
+    run.grace = clock.setTimer(stopGraceMs, () => {
+      const still = `its tick went on for ${String(stopGraceMs)} ms after it was asked to stop`;
+      log.warn(`stopping at once: ${still}`, { stopGraceMs });
+      run.abandon.abort(new TickLoopError('ERR_TICK_LOOP_ABANDONED', `${name} was stopped at once: ${still}`));
+    });
+  }
+
+  /** Listens to what may stop the run. Returns a function that stops listening. */
   #listen(run: Run): () => void {
     const { log, name, signal } = this.#settings;
-    // Each once, else a signal listed twice would count as the second already.
+    // A set, or a signal that is listed twice would count as two signals.
     const signals = new Set(this.#settings.signals);
     let received = 0;
     const onSignal = (given: NodeJS.Signals): void => {
       received += 1;
       if (received === 1) {
-        log.info(`${given}, stopping after this tick; a second signal stops at once`, {
-          signal: given,
-        });
-        askToStop(run);
+        log.info(`${given}, stopping after this tick; a second signal stops at once`, { signal: given });
+        this.#askToStop(run);
         return;
       }
       log.warn(`${given} again, stopping at once`, { signal: given });
-      askToStop(run);
+      this.#askToStop(run);
       run.abandon.abort(new TickLoopError('ERR_TICK_LOOP_ABANDONED', `${name} was stopped at once by ${given}`));
     };
     for (const wanted of signals) process.on(wanted, onSignal);
-    const stopListening = onAbort(signal, () => askToStop(run));
+    const stopListening = onAbort(signal, () => this.#askToStop(run));
     return () => {
       for (const wanted of signals) process.off(wanted, onSignal);
       stopListening();
     };
   }
-}
-
-function askToStop(run: Run): void {
-  run.stopAsked = true;
-  run.endPause();
 }

@@ -1,4 +1,3 @@
-/** The options of a tick loop. */
 import { constants } from 'node:os';
 import { type Clock, clockOption } from '../wait/clock.js';
 import {
@@ -12,51 +11,59 @@ import {
   randomOption,
   text,
 } from '../option/option-kinds.js';
-import { Option, type Settings, type Table } from '../option/option-table.js';
+import { invalidArgument } from '../option/invalid-argument.js';
+import { Option, readOptions, type Settings, type Table } from '../option/option-table.js';
 import { type Log, logOption } from '../report/log.js';
-import { type StatsTarget, statsOption } from '../report/stats.js';
+import { type StatsTarget, metricsOption } from '../report/metrics-target.js';
 
-/** What a tick is given. */
+/** The argument of a tick. */
 export interface TickContext {
-  /** Number of the tick, from 1; it goes on counting when `run` is called again. */
+  /** Number of the tick, from 1. A second `run` continues the count. */
   readonly tick: number;
   /**
-   * Aborted when the loop is stopped at once (second signal), with a `TickLoopError` as its reason. Hand it to `execute`
-   * and whatever else the tick waits for: nobody waits for the tick any more.
+   * Aborts, with a `TickLoopError` as its reason, when the loop no longer waits for the tick: at a second process signal, or
+   * `stopGraceMs` after the loop was asked to stop. Pass it to `execute` and everything else that the tick waits for.
    */
   readonly signal: AbortSignal;
 }
 
-/** One pass of the scheduler. A promise is awaited; what it gives is ignored. */
+/** One pass of the scheduler. The loop awaits a promise and ignores its value. */
 export type Tick = (context: TickContext) => unknown;
 
-/** How a tick loop goes. */
+/** Options of a tick loop. */
 export interface TickLoopOptions {
   /**
-   * From the end of a tick to the start of the next, ms; or a function that is asked at the end of each tick that another
-   * one follows, to wait longer while ticks fail, say. Default 1000; 0 still lets the event loop turn.
+   * From the end of a tick to the start of the next, ms; or a function that the loop calls after each tick, for example to
+   * wait longer while ticks fail. Default 1000; 0 still lets the event loop turn.
    */
   pauseMs?: number | (() => number) | undefined;
   /**
-   * Makes each pause longer or shorter by a random part of it, up to this one: 0.1 for 10 percent either way, so that
-   * many schedulers do not fall into step. From 0 to 1; default 0.
+   * From the start of a tick to the start of the next, ms, in place of a pause. After a tick that took longer the next
+   * one starts at once; missed starts are skipped. Default: `pauseMs` counts.
+   */
+  everyMs?: number | undefined;
+  /**
+   * How long the current tick may go on after the loop was asked to stop, ms. Then its signal aborts and `run` resolves.
+   * Choose less than your service manager waits before it kills. `Infinity` waits for the tick. Default 30,000.
+   */
+  stopGraceMs?: number | undefined;
+  /**
+   * Lengthens or shortens each pause (`everyMs`, if set) at random by up to this share: 0.1 is 10 percent either way.
+   * Keeps many schedulers from running in step. Default 0.
    */
   jitter?: number | undefined;
-  /** After a tick that threw: go on with the next, or end `run` with what it threw. Default `continue`. */
+  /** After a tick that threw: continue with the next, or reject `run` with its error. Default `continue`. */
   onError?: 'continue' | 'stop' | undefined;
-  /**
-   * Told of each tick that threw, after it was counted and logged. What the listener itself throws, or rejects with, is
-   * logged and changes nothing; nobody waits for it.
-   */
+  /** Called, and not awaited, for each tick that threw, after it was counted and logged. Its own errors are only logged. */
   onTickError?: ((error: unknown, tick: number) => unknown) | undefined;
   /**
-   * Process signals that stop the loop: the first one after the current tick, the second one at once. Listened to only
-   * while `run` is on. False for none. Default `['SIGINT', 'SIGTERM']`.
+   * Process signals that stop the loop: the first one after the current tick, the second one at once. The loop listens
+   * during `run` only. False for none. Default `['SIGINT', 'SIGTERM']`.
    */
   signals?: readonly NodeJS.Signals[] | false | undefined;
-  /** Stops the loop when aborted, as `stop` does: after the current tick, promptly in a pause. */
+  /** Stops the loop when it aborts, as `stop` does: after the current tick, at once in a pause. */
   signal?: AbortSignal | undefined;
-  /** How many ticks a `run` does, if nothing stops it before. Default `Infinity`. */
+  /** The most ticks of one `run`. Default `Infinity`. */
   maxTicks?: number | undefined;
   /**
    * Where metrics go: the timing `drone_task_queue.<name>.tick` and the counter `drone_task_queue.<name>.tick_failures`.
@@ -73,14 +80,12 @@ export interface TickLoopOptions {
   random?: (() => number) | undefined;
 }
 
-/** What a function for `pauseMs` returns is checked by this, too. */
+/** Also checks what a `pauseMs` function returns. */
 export const PAUSE_MS = milliseconds({ from: 0 }).required;
 
-/** Signals that no process can listen to. */
-const DEAF_TO: ReadonlySet<unknown> = new Set(['SIGKILL', 'SIGSTOP']);
-
+/** No process can listen to SIGKILL and SIGSTOP. */
 const isSignal = (name: unknown): boolean =>
-  typeof name === 'string' && Object.hasOwn(constants.signals, name) && !DEAF_TO.has(name);
+  typeof name === 'string' && Object.hasOwn(constants.signals, name) && name !== 'SIGKILL' && name !== 'SIGSTOP';
 
 type Signals = readonly NodeJS.Signals[];
 
@@ -93,6 +98,8 @@ export const TICK_LOOP = {
       return () => fixedMs;
     },
   ).orElse('1,000', () => () => 1_000),
+  everyMs: milliseconds({ above: 0 }),
+  stopGraceMs: milliseconds({ from: 0, to: Infinity }).or(30_000),
   jitter: number({ from: 0, to: 1 }).or(0),
   onError: oneOf('continue', 'stop').or('continue'),
   onTickError: func<NonNullable<TickLoopOptions['onTickError']>>('(error, tick)'),
@@ -104,7 +111,7 @@ export const TICK_LOOP = {
     .orElse('SIGINT, SIGTERM', (): Signals => ['SIGINT', 'SIGTERM']),
   signal: abortSignal(),
   maxTicks: countLimit().or(Infinity),
-  stats: statsOption(),
+  stats: metricsOption(),
   log: logOption(),
   name: text().or('tick_loop'),
   clock: clockOption(),
@@ -112,3 +119,10 @@ export const TICK_LOOP = {
 } satisfies Table<TickLoopOptions>;
 
 export type TickSettings = Settings<typeof TICK_LOOP>;
+
+/** Throws TypeError (`ERR_INVALID_ARG`), also for both `pauseMs` and `everyMs`. */
+export function readTickLoop(options: TickLoopOptions): TickSettings {
+  const settings = readOptions(TICK_LOOP, options);
+  if (options.everyMs === undefined || options.pauseMs === undefined) return settings;
+  throw invalidArgument('pauseMs', options.pauseMs, 'nothing beside everyMs, which takes its place');
+}

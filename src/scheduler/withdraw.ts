@@ -1,8 +1,7 @@
-/** Takes calls of our own back, before they were sent. */
 import type { Call } from '../queue/drone/call.js';
 import { type AnyDrone, returnWorkload, takeWorkload } from '../queue/drone/drone.js';
 
-/** Those that are still in the drone's queue; other calls, and kills, stay as they are. Gives what was there. */
+/** Removes and returns those of our calls that are still in the drone's queue. Other calls and kills stay as they are. */
 export function withdraw(drone: AnyDrone, calls: Iterable<Call>): Set<Call> {
   const ours = new Set(calls);
   const { kills, calls: queued } = takeWorkload(drone);

@@ -1,25 +1,25 @@
 /** The events of shards. */
-import { publisher } from '../report/channel.js';
+import { publisher, subscriber } from '../report/channel.js';
 
-/** A shard's heartbeat has ended, well or not. */
+/** The end of a shard's heartbeat. */
 export interface HeartbeatEnd {
-  /** Name of the shard client. */
+  /** The shard client's name. */
   readonly client: string;
   readonly shardHostname: string;
-  /** From the packet's making until the reply was taken over, ms. */
+  /** From making the packet until the reply was taken over, ms. */
   readonly tookMs: number;
-  /** Jobs that were in the packet to be uploaded, and those that the master has acknowledged and that are settled so. */
   readonly uploadedJobs: number;
+  /** Uploaded jobs that the master acknowledged and that need no further upload. */
   readonly settledJobs: number;
-  /** Records of the reply that were taken over, of all kinds, and that could not be. */
+  /** Records of the reply that were taken over, and that could not be. */
   readonly takenRecords: number;
   readonly badRecords: number;
   readonly failed: boolean;
-  /** What it failed with, an Error or not. */
   readonly error?: unknown;
 }
 
-interface ShardMessages {
+/** The message of each event of shards and their master, by channel. */
+export interface ShardMessages {
   'drone-task-queue:heartbeat.end': HeartbeatEnd;
 }
 
@@ -30,3 +30,6 @@ export const events = {
 } as const satisfies Record<string, keyof ShardMessages>;
 
 export const publish = publisher<ShardMessages>(Object.values(events));
+
+/** Subscribes to one of `events` with the type of its message. Returns a function that unsubscribes. */
+export const subscribe = subscriber<ShardMessages>();

@@ -39,5 +39,5 @@ export { RecordError, type RecordKind } from './records/record-error.js';
 export { ShardClient, ShardClientError } from './client/shard-client.js';
 export type { ShardClientOptions } from './client/client-options.js';
 export type { TakenOver } from './client/take-over.js';
-export { events } from './events.js';
+export { events, subscribe, type ShardMessages } from './events.js';
 export type { HeartbeatEnd } from './events.js';

@@ -1,9 +1,10 @@
 /** Where in the caller's code a section was opened. */
+import { packageFile } from '../option/package-file.js';
 import type { Policy } from './engine.js';
 
-const HERE = new URL('.', import.meta.url).href;
+const HERE = packageFile('.', import.meta.url).href;
 
-/** Captured when it is made, which is cheap; read only when it is to be told. */
+/** Cheap to capture; parsed only when it is shown. */
 export class CallSite {
   readonly #stack = new Error();
 
@@ -15,7 +16,7 @@ export class CallSite {
   }
 }
 
-/** What messages call a section. */
+/** A section's name in messages. */
 export function titleOf({ policy, name, callSite }: { policy: Policy; name: string; callSite: CallSite }): string {
   return `${policy} section '${name}' (opened at ${callSite.text})`;
 }

@@ -1,7 +1,6 @@
-/** The events of stores. */
-import { publisher } from '../report/channel.js';
+import { publisher, subscriber } from '../report/channel.js';
 
-/** A section of a store has ended, well or not. */
+/** A section of a store has ended. */
 export interface SectionEnd {
   /** Name of the store. */
   readonly store: string;
@@ -16,7 +15,7 @@ export interface SectionEnd {
   readonly error?: unknown;
 }
 
-/** A section has been open, or has waited for its turn to write, for longer than the store's `slowSectionMs`. Told once of each. */
+/** A section was open, or waited for its turn to write, for longer than the store's `slowSectionMs`. Once per wait. */
 export interface SectionSlow {
   readonly store: string;
   readonly section: string;
@@ -29,7 +28,7 @@ export interface SectionSlow {
   readonly tookMs: number;
 }
 
-/** A repeatable section has failed since other transactions were in the way, and is about to be tried again. */
+/** A repeatable section has failed because of other transactions and is about to be retried. */
 export interface SectionRetry {
   readonly store: string;
   readonly section: string;
@@ -40,7 +39,8 @@ export interface SectionRetry {
   readonly error: unknown;
 }
 
-interface StoreMessages {
+/** The message of each event of a store, by channel. */
+export interface StoreMessages {
   'drone-task-queue:section.end': SectionEnd;
   'drone-task-queue:section.slow': SectionSlow;
   'drone-task-queue:section.retry': SectionRetry;
@@ -57,3 +57,6 @@ export const events = {
 } as const satisfies Record<string, keyof StoreMessages>;
 
 export const publish = publisher<StoreMessages>(Object.values(events));
+
+/** Subscribes to one of `events` with the type of its message. Returns a function that unsubscribes. */
+export const subscribe = subscriber<StoreMessages>();

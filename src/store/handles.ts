@@ -1,4 +1,4 @@
-/** What a section's callback is given to work with. At run time both are a Kysely of the section's own. */
+/** The handles of sections. At run time both are a Kysely of the section's own. */
 import type { Expression, Kysely } from 'kysely';
 
 /** Belongs to the store: a section is one transaction, on one connection. */
@@ -20,7 +20,7 @@ export interface ReadWriteDb<DB> extends Omit<Kysely<DB>, OfTheStore> {
   withSchema(schema: string): ReadWriteDb<DB>;
 }
 
-/** What can be read of tables `DB`, common table expressions among them. */
+/** Reads tables `DB`, common table expressions included. */
 export interface ReadCreator<DB> extends Pick<Kysely<DB>, 'selectFrom' | 'selectNoFrom'> {
   /** As in Kysely, for expressions that read. */
   with<N extends string, Row>(

@@ -1,8 +1,8 @@
-/** Bringing a database's schema up to date: Kysely's migrator, inside of one section. */
+/** Applies migrations by Kysely's migrator, inside one section. */
 import { type Kysely, type Migration, Migrator } from 'kysely';
 import { StoreError } from './store-error.js';
 
-/** What `migrate` has done. */
+/** The result of `migrate`. */
 export interface MigrationReport {
   /** Names of the migrations that this call has applied, in order. */
   readonly applied: readonly string[];
@@ -13,12 +13,14 @@ interface Sections {
   readWrite<T>(work: (db: Kysely<unknown>) => Promise<T>): Promise<T>;
 }
 
+/** Kysely's words for a list that does not begin with all that was applied. */
+const CORRUPTED = 'corrupted migrations';
+const MEND =
+  'Name all migrations of the store in each call, as in { ...farmMigrations, ...mine }, the applied ones first';
+
 type Migrations = Readonly<Record<string, Migration>>;
 
-/**
- * Another process may be at the same migrations: the one that comes second fails, having begun before the first had
- * committed. It is tried again when the database has changed meanwhile, and only then.
- */
+/** Retries only after the database has changed meanwhile: another process may have applied the same migrations first. */
 export async function migrate(
   migrations: Migrations,
   attempts: number,
@@ -29,7 +31,7 @@ export async function migrate(
     try {
       return await readWrite(db => migrateToLatest(db, migrations));
     } catch (error) {
-      // What cannot be looked at counts as unchanged: it is the first error that tells why.
+      // If the look fails, the first error says why.
       const now = await read(db => countExecuted(db, migrations)).catch(() => before);
       if (attempt >= attempts || now === before) throw error;
     }
@@ -41,7 +43,9 @@ async function migrateToLatest(db: Kysely<unknown>, migrations: Migrations): Pro
   if (error !== undefined) {
     const failed = results.find(({ status }) => status === 'Error')?.migrationName;
     const what = failed === undefined ? 'the migrations could not be begun' : `the migration '${failed}' failed`;
-    throw new StoreError('ERR_MIGRATION', `${what}; nothing of this run is kept`, { cause: error });
+    const why = error instanceof Error ? error.message : JSON.stringify(error);
+    const mend = failed === undefined && why.startsWith(CORRUPTED) ? `. ${MEND}` : '';
+    throw new StoreError('ERR_MIGRATION', `${what}; nothing of this run is kept: ${why}${mend}`, { cause: error });
   }
   return { applied: results.map(({ migrationName }) => migrationName) };
 }
@@ -51,7 +55,7 @@ async function countExecuted(db: Kysely<unknown>, migrations: Migrations): Promi
   return known.filter(({ executedAt }) => executedAt !== undefined).length;
 }
 
-/** Without transactions of its own: the section is one. */
+/** Without its own transactions, as the section is one. */
 function migratorOf(db: Kysely<unknown>, migrations: Migrations): Migrator {
   return new Migrator({
     db,

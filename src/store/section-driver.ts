@@ -1,4 +1,4 @@
-/** Kysely's way to a section: one connection, whose transaction is the section's matter. */
+/** Kysely's way to a section: one connection, whose transaction the section controls. */
 import type { CompiledQuery, DatabaseConnection, Driver, QueryResult } from 'kysely';
 import { StoreError } from './store-error.js';
 
@@ -8,47 +8,20 @@ interface Executor {
   execute(query: CompiledQuery): Promise<QueryResult<unknown>>;
 }
 
-export class SectionDriver implements Driver {
-  readonly #connection: SectionConnection;
+const nothing = async (): Promise<void> => undefined;
 
-  constructor(section: Executor) {
-    this.#connection = new SectionConnection(section);
-  }
-
-  init(): Promise<void> {
-    return Promise.resolve();
-  }
-
-  acquireConnection(): Promise<DatabaseConnection> {
-    return Promise.resolve(this.#connection);
-  }
-
-  beginTransaction(): Promise<void> {
-    return this.#connection.refuse('begin', 'a section is a transaction already; open an inner section');
-  }
-
-  commitTransaction(): Promise<void> {
-    return this.#connection.refuse('commit', 'a section is committed when its callback resolves');
-  }
-
-  rollbackTransaction(): Promise<void> {
-    return this.#connection.refuse('rollback', 'a section is rolled back when its callback throws');
-  }
-
-  releaseConnection(): Promise<void> {
-    return Promise.resolve();
-  }
-
-  destroy(): Promise<void> {
-    return Promise.resolve();
-  }
-}
-
-class SectionConnection implements DatabaseConnection {
+export class SectionDriver implements Driver, DatabaseConnection {
+  readonly init = nothing;
+  readonly releaseConnection = nothing;
+  readonly destroy = nothing;
   readonly #section: Executor;
 
   constructor(section: Executor) {
     this.#section = section;
+  }
+
+  async acquireConnection(): Promise<DatabaseConnection> {
+    return this;
   }
 
   executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
@@ -56,10 +29,22 @@ class SectionConnection implements DatabaseConnection {
   }
 
   async *streamQuery<R>(): AsyncIterableIterator<QueryResult<R>> {
-    await this.refuse('stream', 'a section is short: select what you need, with a limit');
+    await this.#refuse('stream', 'a section is short: select what you need, with a limit');
   }
 
-  refuse(what: string, why: string): Promise<never> {
-    return Promise.reject(new StoreError('ERR_STATEMENT_REFUSED', `${what} in the ${this.#section.title}: ${why}`));
+  async beginTransaction(): Promise<void> {
+    return this.#refuse('begin', 'a section is a transaction already; open an inner section');
+  }
+
+  async commitTransaction(): Promise<void> {
+    return this.#refuse('commit', 'a section is committed when its callback resolves');
+  }
+
+  async rollbackTransaction(): Promise<void> {
+    return this.#refuse('rollback', 'a section is rolled back when its callback throws');
+  }
+
+  async #refuse(what: string, why: string): Promise<never> {
+    throw new StoreError('ERR_STATEMENT_REFUSED', `${what} in the ${this.#section.title}: ${why}`);
   }
 }

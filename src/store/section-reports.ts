@@ -1,4 +1,4 @@
-/** What is told of sections: log, events and metrics. */
+/** Log lines, events and metrics of sections. */
 import { systemClock } from '../wait/clock.js';
 import { events, publish } from './events.js';
 import type { Log } from '../report/log.js';
@@ -7,6 +7,15 @@ import { titleOf } from './call-site.js';
 import type { SectionFacts } from './section.js';
 import type { StoreSettings } from './store-options.js';
 
+/**
+ * Metrics of a store, under `drone_task_queue.<store>`:
+ *
+ * - `section.<name>` (timing): one section, from the begin of its transaction to its end.
+ * - `section_failures.<name>` (counter): sections of which nothing was kept.
+ * - `section_retries.<name>` (counter): retries of `repeatable` sections.
+ * - `section_slow.<name>` (counter): sections that were open, or waited for their turn, for longer than
+ *   `slowSectionMs`.
+ */
 export class SectionReports {
   readonly #store: string;
   readonly #slowSectionMs: number;
@@ -35,26 +44,20 @@ export class SectionReports {
       const tookMs = systemClock.nowMs() - startMs;
       this.#metrics.timing('section', tookMs, facts.name);
       if (failure !== undefined) this.#metrics.increment('section_failures', facts.name);
-      publish(events.sectionEnd, () => ({
-        ...this.#message(facts),
-        tookMs,
-        failed: failure !== undefined,
-        ...failure,
-      }));
+      const end = { tookMs, failed: failure !== undefined, ...failure };
+      publish(events.sectionEnd, () => ({ ...this.#message(facts), ...end }));
     }
   }
 
-  /** It waits for its turn to write. Returns what is called when it has that. */
+  /** Returns what is to be called when the section has its turn to write. */
   waiting(facts: SectionFacts): () => void {
     return this.#watch(facts, 'has waited for its turn');
   }
 
-  /** Its transaction could not begin. */
   notBegun(facts: SectionFacts): void {
     this.#metrics.increment('section_failures', facts.name);
   }
 
-  /** Other transactions were in its way; it is about to be tried again. */
   retry(facts: SectionFacts, attempts: number, error: unknown): void {
     this.#metrics.increment('section_retries', facts.name);
     this.#log.debug(`${titleOf(facts)} is tried again`, { ...this.#message(facts), attempts, error });
@@ -65,25 +68,19 @@ export class SectionReports {
     return this.#metrics.close();
   }
 
-  /** Tells of what goes on for too long, once; returns what ends the watch. */
+  /** Reports once what takes too long; returns what ends the watch. */
   #watch(facts: SectionFacts, what: 'has been open' | 'has waited for its turn'): () => void {
     const startMs = systemClock.nowMs();
     const timer = systemClock.setTimer(this.#slowSectionMs, () => {
       const tookMs = systemClock.nowMs() - startMs;
-      const message = {
-        ...this.#message(facts),
-        openedAt: facts.callSite.text,
-        waits: what !== 'has been open',
-        tookMs,
-      };
+      const openedAt = facts.callSite.text;
+      const message = { ...this.#message(facts), openedAt, waits: what !== 'has been open', tookMs };
       this.#metrics.increment('section_slow', facts.name);
       this.#log.warn(`the ${titleOf(facts)} ${what} for ${String(Math.round(tookMs))} ms`, message);
       publish(events.sectionSlow, () => message);
     });
     timer.unref();
-    return () => {
-      timer.cancel();
-    };
+    return () => timer.cancel();
   }
 
   #message({ policy, name }: SectionFacts) {

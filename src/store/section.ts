@@ -1,34 +1,31 @@
 /**
- * A section: a callback, its handle, and one transaction or a stretch of one.
- *
- * It is open while its callback runs; ending, while what the callback has left behind comes to its end; over then.
- * - open: statements and inner sections take turns, in the order in which they were asked for, and only from the
- *   section's own logical thread. The first that fails breaks the section: further ones are refused, as PostgreSQL would
- *   refuse them in any case, and so that no database keeps half of a section whose callback has swallowed an error.
- * - ending: one turn of the event loop, in which a statement that was called and not awaited arrives here. What is
- *   running, or arrives, was left behind: it runs, and the section fails and takes it back.
+ * A section: a callback, its handle, and one transaction or a stretch of one. Its states:
+ * - open, while the callback runs: statements and inner sections of its logical thread take turns. The first failure breaks
+ *   the section: later statements are refused, so that a swallowed error does not keep half of a section.
+ * - ending, for one turn of the event loop, in which statements that were not awaited arrive here. What runs or arrives now
+ *   was left behind: it runs, and the section fails and undoes it.
  * - over: the handle is dead.
  *
- * What always holds: the transaction is ended exactly once, by a commit only if the callback has resolved, nothing has
- * failed and nothing was left behind; and only after the last statement has settled.
+ * Invariants: the transaction ends exactly once, after the last statement has settled; by a commit only if the callback has
+ * resolved, nothing has failed and nothing was left behind.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type CompiledQuery, Kysely, type QueryResult } from 'kysely';
 import { ContextSwitchError, currentSection, type GuardedSection, inSection } from '../wait/section-guard.js';
 import type { Engine, FailureKind, Policy, Transaction } from './engine.js';
 import { type CallSite, titleOf } from './call-site.js';
+import { refuseNoPromise, refuseQueries } from './query-left.js';
 import { SectionDriver } from './section-driver.js';
 import { ReadOnlyViolation, shortened, StoreError } from './store-error.js';
-import { Line } from '../wait/line.js';
+import { Semaphore } from '../wait/semaphore.js';
 
-/** What is known of a section before it begins. */
 export interface SectionFacts {
   readonly policy: Policy;
   /** The `why` of a section that writes. */
   readonly name: string;
   readonly callSite: CallSite;
   readonly outer: GuardedSection | undefined;
-  /** It is a transaction of its own, and not a stretch of an outer section's. */
+  /** It is a transaction of its own, not a stretch of an outer one. */
   readonly isWhole: boolean;
 }
 
@@ -37,18 +34,18 @@ interface Failure {
   readonly error: unknown;
 }
 
-/** After these the whole transaction has failed, not just the stretch in which it showed. */
+/** They fail the whole transaction, not only a stretch. */
 const OF_THE_TRANSACTION: readonly FailureKind[] = ['busy', 'conflict', 'lost', 'undone'];
-/** Of others, who may have gone when it is done again. */
+/** Caused by other transactions, so that a retry may succeed. */
 const OF_OTHERS: readonly FailureKind[] = ['busy', 'conflict'];
 
 export class Section implements GuardedSection {
-  /** Tells the sections of one store from another's. */
+  /** Identifies the store. */
   readonly engine: Engine;
   readonly #transaction: Transaction;
   readonly #facts: SectionFacts;
-  readonly #turns = new Line(1);
-  /** Statements and inner sections that have begun and not ended: a promise of their end, and what they are called. */
+  readonly #turns = new Semaphore(1);
+  /** Unfinished statements and inner sections: a promise of their end, and their name. */
   readonly #running = new Map<Promise<unknown>, () => string>();
   #state: 'open' | 'ending' | 'over' = 'open';
   #failure: Failure | undefined;
@@ -64,7 +61,7 @@ export class Section implements GuardedSection {
     return this.#state === 'open';
   }
 
-  /** Its callback has ended, and it waits for what was left behind. */
+  /** The callback has ended, and it waits for what was left behind. */
   get isEnding(): boolean {
     return this.#state === 'ending';
   }
@@ -81,7 +78,7 @@ export class Section implements GuardedSection {
     return this.#facts.outer;
   }
 
-  /** Whether it failed since other transactions were in the way: done again, it may succeed. */
+  /** Whether it failed because of other transactions, so that a retry may succeed. */
   get hasConflict(): boolean {
     return this.#failure !== undefined && OF_OTHERS.includes(this.#failure.kind);
   }
@@ -93,7 +90,12 @@ export class Section implements GuardedSection {
     });
     let value: T;
     try {
-      value = await inSection(this, async () => work(db));
+      value = await inSection(this, async () => {
+        const returned = work(db);
+        refuseNoPromise(returned, this.title);
+        return returned;
+      });
+      refuseQueries(value, this.title);
     } catch (error) {
       await this.#end();
       await this.#transaction.rollback();
@@ -120,19 +122,15 @@ export class Section implements GuardedSection {
       throw new ContextSwitchError('ERR_SECTION_ENDED', `${shortened(sql)}: the ${this.title} has ended`);
     }
     const current = currentSection();
-    // While it ends its own flow of execution is in no section any more; one inside of it would wait for itself.
+    // While it ends, its own thread is in no section any more; an inner section would wait for itself.
     if (this.#state === 'open' ? current !== this : this.#isAround(current)) {
       const user = current === undefined ? 'another logical thread' : `the ${current.title}`;
-      throw new ContextSwitchError(
-        'ERR_OTHER_SECTION',
-        `${user} used the handle of the ${this.title}: ${shortened(sql)}`,
-      );
+      const text = `${user} used the handle of the ${this.title}: ${shortened(sql)}`;
+      throw new ContextSwitchError('ERR_OTHER_SECTION', text);
     }
     if (this.engine.refuses(sql)) {
-      throw new StoreError(
-        'ERR_STATEMENT_REFUSED',
-        `${shortened(sql)}: the ${this.title} owns its transaction and leaves nothing behind in its connection`,
-      );
+      const why = `the ${this.title} owns its transaction and leaves nothing behind in its connection`;
+      throw new StoreError('ERR_STATEMENT_REFUSED', `${shortened(sql)}: ${why}`);
     }
     const what = (): string => shortened(sql);
     return this.#inTurn(what, async () => {
@@ -163,7 +161,7 @@ export class Section implements GuardedSection {
     });
   }
 
-  /** Work that is begun in this section, beside its statements, and must have ended when the callback does. */
+  /** Tracks work of this section that must end before the callback does. */
   during<T>(what: () => string, work: () => Promise<T>): Promise<T> {
     if (this.#state === 'ending') this.leaveBehind(what);
     const running = work();
@@ -173,7 +171,7 @@ export class Section implements GuardedSection {
     return running;
   }
 
-  /** Something was begun in it and not awaited. */
+  /** Notes work that was begun in it and not awaited. */
   leaveBehind(what: () => string): void {
     this.#leftBehind ??= what();
   }
@@ -194,13 +192,11 @@ export class Section implements GuardedSection {
     this.#state = 'over';
   }
 
-  /** Undefined when it may be kept. */
+  /** Undefined when it may be committed. */
   #failureAtEnd(): StoreError | undefined {
     if (this.#leftBehind !== undefined) {
-      return new StoreError(
-        'ERR_UNAWAITED_WORK',
-        `the ${this.title} ended before what it had started and not awaited: ${this.#leftBehind}`,
-      );
+      const text = `the ${this.title} ended before what it had started and not awaited: ${this.#leftBehind}`;
+      return new StoreError('ERR_UNAWAITED_WORK', text);
     }
     if (this.#failure === undefined) return undefined;
     return this.#failure.error instanceof StoreError ? this.#failure.error : this.#brokenError(this.#failure.error);
@@ -211,23 +207,22 @@ export class Section implements GuardedSection {
   }
 
   #brokenError(cause: unknown): StoreError {
-    return new StoreError('ERR_SECTION_BROKEN', `a statement of the ${this.title} has failed, and so has all of it`, {
-      cause,
-    });
+    const text = `a statement of the ${this.title} has failed, and so has all of it`;
+    return new StoreError('ERR_SECTION_BROKEN', text, { cause });
   }
 
-  /** What a statement is told that has failed. */
-  #broken(error: unknown, sql: string): unknown {
-    const kind = this.engine.kindOf(error);
-    const told = this.#told(kind, error, sql);
-    this.#failure ??= { kind, error: told };
-    return told;
+  /** Breaks the section; returns what the failed statement rejects with. */
+  #broken(cause: unknown, sql: string): unknown {
+    const kind = this.engine.kindOf(cause);
+    const error = this.#statementFailure(kind, cause, sql);
+    this.#failure ??= { kind, error };
+    return error;
   }
 
-  #told(kind: FailureKind, error: unknown, sql: string): unknown {
+  #statementFailure(kind: FailureKind, error: unknown, sql: string): unknown {
     if (kind === 'lost') return this.#lost(error);
     if (kind === 'undone') return this.#brokenError(error);
-    // A disk may be read-only, too.
+    // Only here: a disk may be read-only too.
     if (kind === 'read-only' && !this.writes) {
       return new ReadOnlyViolation(sql, this.title, this.#facts.callSite.text, error);
     }
@@ -242,7 +237,7 @@ export class Section implements GuardedSection {
       const text = `the commit of the ${this.title} was refused; nothing was kept`;
       return new StoreError('ERR_COMMIT_FAILED', text, { cause: error });
     }
-    // Of a snapshot, or of a part of what is not committed yet, nothing can have been kept.
+    // A snapshot, or a part of an open transaction, keeps nothing.
     if (!this.writes || !this.#facts.isWhole) return this.#lost(error);
     const text = `the database was lost in the commit of the ${this.title}: whether that was done is not known`;
     return new StoreError('ERR_COMMIT_UNKNOWN', text, { cause: error });
@@ -253,7 +248,7 @@ export class Section implements GuardedSection {
   }
 }
 
-/** Its methods, wherever they are defined. */
+/** With its methods bound. */
 function dialectOf({ dialect }: Engine): Engine['dialect'] {
   return {
     createAdapter: () => dialect.createAdapter(),

@@ -1,16 +1,14 @@
-/** What a statement is, as far as its text tells. */
-
-/** Blanks, empty statements, opening parentheses, and comments to the end of their line, which each database knows its own. */
+/** Blanks, empty statements, opening parentheses, and line comments, whose ends differ by database. */
 const BLANK: Readonly<Record<Comments, RegExp>> = {
   flat: /(?:[\s(;]|--[^\n]*(?:\n|$))*/y,
   nested: /(?:[\s(;]|--[^\n\r]*(?:[\n\r]|$))*/y,
 };
 const WORD = /\w*/y;
 
-/** How comments go: `flat` in SQLite; `nested` in PostgreSQL, where one may hold further ones, whole. */
+/** `flat` in SQLite; `nested` in PostgreSQL, where a comment may hold others. */
 export type Comments = 'flat' | 'nested';
 
-/** The first words of a statement, in capitals, with one blank between them; empty for what has no words. */
+/** The first words of a statement, in capitals, with one blank between them. */
 export function firstWords(sql: string, comments: Comments, count = 2): string {
   let at = 0;
   const word = (): string => {
@@ -39,7 +37,7 @@ function afterBlanks(sql: string, start: number, comments: Comments): number {
   }
 }
 
-/** One that does not end goes to the end of the text. */
+/** An unclosed comment goes to the end of the text. */
 function afterComment(sql: string, start: number, comments: Comments): number {
   const borders = /\/\*|\*\//g;
   borders.lastIndex = start + 2;
@@ -56,9 +54,9 @@ function afterComment(sql: string, start: number, comments: Comments): number {
 /** Strings and names in their quotes, comments, and the ends of statements, for SQLite. */
 const SQLITE_TOKENS = /'[^']*'|"[^"]*"|`[^`]*`|\[[^\]]*\]|--[^\n]*|\/\*[^]*?\*\/|;/g;
 
-/** Whether an SQLite text holds more than one statement, of which SQLite runs the first without a word. */
+/** Whether an SQLite text holds several statements, of which SQLite would silently run only the first. */
 export function holdsSeveral(sql: string): boolean {
-  // A trigger's body is made of statements.
+  // A trigger's body holds statements.
   if (/^CREATE (TRIGGER|TEMP|TEMPORARY)$/.test(firstWords(sql, 'flat'))) return false;
   for (const { 0: token, index } of sql.matchAll(SQLITE_TOKENS)) {
     if (token === ';') return firstWords(sql.slice(index), 'flat') !== '';

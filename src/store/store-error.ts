@@ -1,24 +1,26 @@
-/** What can go wrong with a store or a section of it. */
-
 /**
  * Why a store refused or failed.
  *
- * - `ERR_READ_ONLY`: see {@link ReadOnlyViolation}.
- * - `ERR_STATEMENT_REFUSED`: a statement that would end the section's transaction, or reach beyond it.
- * - `ERR_SECTION_BROKEN`: a statement of the section has failed (`cause`), so the section can only fail: nothing is kept.
- * - `ERR_UNAWAITED_WORK`: the section's callback ended before a statement or an inner section that it had started;
- *   nothing is kept.
- * - `ERR_SECTION_NESTING`: a section was asked for inside another one in a combination that is not allowed.
- * - `ERR_CONFLICT`: other transactions were in the way (`cause`), each time it was tried; nothing is kept. Sections that
- *   are declared `repeatable` are tried again before.
- * - `ERR_STORE_BUSY`: other processes held the database for longer than `busyTimeoutMs`; nothing has run.
- * - `ERR_COMMIT_FAILED`: the database refused the commit (`cause`), as with a deferred constraint; nothing is kept.
- * - `ERR_COMMIT_UNKNOWN`: the connection went away during the commit: whether it was done is not known.
- * - `ERR_STORE_LOST`: the connection went away before the commit, or none was to be had (`cause`); nothing is kept.
- * - `ERR_STORE_CLOSED`: the store is closed, or about to be.
- * - `ERR_STORE_OPEN`: the database could not be opened (`cause`).
- * - `ERR_PACKAGE_MISSING`: a package that this kind of store needs is not installed; the message has the command.
- * - `ERR_MIGRATION`: a migration failed (`cause`); nothing of this run is kept.
+ * - `ERR_READ_ONLY`: a write in a section that reads (a {@link ReadOnlyViolation}). Nothing is kept. Open a section
+ *   that writes.
+ * - `ERR_STATEMENT_REFUSED`: a statement would end the section's transaction, or reach beyond it. It was not run.
+ * - `ERR_SECTION_BROKEN`: a statement of the section failed (`cause`), and with it the section. Nothing is kept.
+ * - `ERR_UNAWAITED_WORK`: the callback ended before a statement or inner section that it had started, or returned a
+ *   query without executing it. Nothing is kept. Await everything, and call `execute`.
+ * - `ERR_SECTION_NESTING`: these sections may not be inside each other. Nothing was started. End the outer one first,
+ *   or use `ownTransaction`.
+ * - `ERR_CONFLICT`: other transactions were in the way (`cause`), at each retry too if the section is `repeatable`.
+ *   Nothing is kept. Try again, or declare the section `repeatable`.
+ * - `ERR_STORE_BUSY`: other processes held the database for longer than `busyTimeoutMs`. Nothing is kept. Try again.
+ * - `ERR_COMMIT_FAILED`: the database refused the commit (`cause`), as with a deferred constraint. Nothing is kept.
+ * - `ERR_COMMIT_UNKNOWN`: the connection was lost during the commit. It may or may not have been done: read before you
+ *   repeat.
+ * - `ERR_STORE_LOST`: the connection was lost before the commit, or could not be made (`cause`). Nothing is kept. Try
+ *   again.
+ * - `ERR_STORE_CLOSED`: the store is closed or closing. Nothing was started.
+ * - `ERR_STORE_OPEN`: the database could not be opened (`cause`). Check its path or URL.
+ * - `ERR_PACKAGE_MISSING`: a package that this kind of store needs is not installed. The message has the command.
+ * - `ERR_MIGRATION`: a migration failed (`cause`). Nothing of this run is kept.
  */
 export type StoreErrorCode =
   | 'ERR_READ_ONLY'
@@ -36,7 +38,7 @@ export type StoreErrorCode =
   | 'ERR_PACKAGE_MISSING'
   | 'ERR_MIGRATION';
 
-/** A store or a section of it failed. `code` says how, `cause` is the database's own error where there is one. */
+/** A store or a section failed; `cause` is the database's error where there is one. */
 export class StoreError extends Error {
   override readonly name: string = 'StoreError';
   readonly code: StoreErrorCode;

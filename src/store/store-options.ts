@@ -1,34 +1,36 @@
-/** The options of a store. */
 import { MAX_LIMIT_MS } from '../wait/clock.js';
 import { invalidArgument } from '../option/invalid-argument.js';
 import { flag, integer, milliseconds, secret, text, timeLimit } from '../option/option-kinds.js';
 import { readOptions, type Settings, type Table } from '../option/option-table.js';
 import { type Log, logOption, withNamedLog } from '../report/log.js';
-import { type StatsTarget, statsOption } from '../report/stats.js';
+import { type StatsTarget, metricsOption } from '../report/metrics-target.js';
 
-/** Which database, and how sections go. Exactly one of `file`, `url` and `memory` is given. */
+/** The database and how sections run. Exactly one of `file`, `url` and `memory` is needed. */
 export interface StoreOptions {
-  /** An SQLite file, made if it is missing; its folder must be there. Kept in WAL mode, with `-wal` and `-shm` beside it. */
+  /**
+   * An SQLite file, created if it is missing; its directory must exist. Kept in WAL mode, with `-wal` and `-shm` beside
+   * it.
+   */
   file?: string | undefined;
-  /** A PostgreSQL database: `postgres://user:password@host:port/database`, with the parameters that `pg` knows. */
+  /** A PostgreSQL database: `postgres://user:password@host:port/database`, with the parameters of `pg`. */
   url?: string | undefined;
   /**
-   * For tests: an SQLite database of its own that is gone with the store. It lies in a private folder in memory
-   * (`/dev/shm`) where there is such, else in the system's for temporary files, and not in SQLite's `:memory:`, which has
-   * neither read-only connections nor snapshots beside a writer.
+   * For tests: an SQLite database that is deleted with the store. It lies in a private directory of `/dev/shm`, else of
+   * the system's temporary files. (SQLite's `:memory:` has neither read-only connections nor snapshots beside a
+   * writer.)
    */
   memory?: boolean | undefined;
   /** In log lines, events and metrics. Default `store`. */
   name?: string | undefined;
-  /** Connections for sections that read; when all are in use, further ones wait. From 1 to 100. Default 8. */
+  /** Connections for sections that read; when all are in use, further sections wait. Default 8. */
   readConnections?: number | undefined;
-  /** How long a section that writes waits for other processes to let it begin, ms. Default 5,000. */
+  /** How long a section that writes waits for other processes before it begins, ms. Default 5,000. */
   busyTimeoutMs?: number | undefined;
-  /** How often a `repeatable` section is tried in all when other transactions are in the way. Default 5. */
+  /** How often a `repeatable` section runs in all when it conflicts. Default 5. */
   attempts?: number | undefined;
   /**
-   * A section that is open for longer, or waits for longer for its turn to write, is told in the log and as an event, ms.
-   * Default 1,000; with NODE_ENV `production` 60,000.
+   * A section that is open, or waits for its turn to write, for longer than this is logged and published, ms. Default
+   * 1,000; with NODE_ENV `production` 60,000.
    */
   slowSectionMs?: number | undefined;
   /** Where metrics go: a hot-shots client, or a StatsD server. Default: nowhere. */
@@ -37,7 +39,6 @@ export interface StoreOptions {
   log?: Log | undefined;
 }
 
-/** Which database. */
 export type Place = { readonly file: string } | { readonly url: string } | { readonly memory: true };
 
 export const STORE = {
@@ -52,11 +53,10 @@ export const STORE = {
   slowSectionMs: timeLimit().orElse('1,000; in production 60,000', () =>
     process.env.NODE_ENV === 'production' ? 60_000 : 1_000,
   ),
-  stats: statsOption(),
+  stats: metricsOption(),
   log: logOption(),
 } satisfies Table<StoreOptions>;
 
-/** The options with their defaults, checked. */
 export interface StoreSettings extends Omit<Settings<typeof STORE>, 'file' | 'url' | 'memory'> {
   readonly place: Place;
 }

@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Kysely, Migration } from 'kysely';
 import { invalidArgument } from '../option/invalid-argument.js';
-import { flag, text } from '../option/option-kinds.js';
+import { checked, flag, text } from '../option/option-kinds.js';
 import { readOptions, type Table } from '../option/option-table.js';
 import {
   ContextSwitchError,
@@ -16,15 +16,15 @@ import { CallSite, titleOf } from './call-site.js';
 import type { Engine, Transaction } from './engine.js';
 import type { ReadDb, ReadWriteDb } from './handles.js';
 import { type MigrationReport, migrate } from './migrate.js';
-import { openEngine } from './open-engine.js';
-import { retryDelayMs } from './retry-delay.js';
+import { openPostgres } from './postgres/postgres-engine.js';
 import { Section, type SectionFacts } from './section.js';
 import { SectionReports } from './section-reports.js';
+import { openSqlite } from './sqlite/sqlite-engine.js';
 import { StoreError } from './store-error.js';
 import { readStoreOptions, type StoreOptions, type StoreSettings } from './store-options.js';
-import { Line } from '../wait/line.js';
+import { Semaphore } from '../wait/semaphore.js';
 
-/** How one section goes. */
+/** How one section that reads runs. */
 export interface ReadOptions {
   /** In errors, metrics and the warning of a slow section. Default `read`. */
   name?: string | undefined;
@@ -32,28 +32,32 @@ export interface ReadOptions {
 
 export const READ = { name: text().or('read') } satisfies Table<ReadOptions>;
 
-/** How one section that writes goes. */
+/** How one section that writes runs. */
 export interface ReadWriteOptions {
   /**
-   * Its callback may run more than once, each time in a transaction of its own after the one before was undone: when other
-   * transactions were in the way, it is tried again, up to the store's `attempts`. Default false: it fails with
-   * `ERR_CONFLICT`. Not for inner sections.
+   * Retries a section that conflicts with other transactions, up to the store's `attempts`, each time in a new transaction.
+   * Default false: it fails with `ERR_CONFLICT`. Not for inner sections.
    */
   repeatable?: boolean | undefined;
   /**
-   * Inside a section that reads: run in a transaction of its own, which that section's snapshot does not show. Default
-   * false: a section that writes is refused there.
+   * Inside a section that reads: runs in its own transaction, whose changes that section's snapshot does not show.
+   * Default false: a section that writes is refused there. Inside one that writes, `true` is refused, and `'or-join'`
+   * makes it a part of that one, as without the option. Use it in code that may be called either way.
    */
-  ownTransaction?: boolean | undefined;
+  ownTransaction?: boolean | 'or-join' | undefined;
 }
 
-export const READ_WRITE = { repeatable: flag(), ownTransaction: flag() } satisfies Table<ReadWriteOptions>;
+export const READ_WRITE = {
+  repeatable: flag(),
+  ownTransaction: checked<boolean | 'or-join'>("true, false or 'or-join'", value =>
+    [true, false, 'or-join'].includes(value as boolean),
+  ),
+} satisfies Table<ReadWriteOptions>;
 
 type Work<T> = (db: Kysely<unknown>) => Promise<T>;
 
 /**
- * A database whose state is read in snapshots, and written only in sections that say why. `DB` is Kysely's interface of
- * tables.
+ * A database that is read in snapshots, and written only in sections that say why. `DB` is Kysely's interface of tables.
  *
  * ```ts
  * await using store = await Store.open<Farm>({ file: 'farm.db' });
@@ -61,13 +65,13 @@ type Work<T> = (db: Kysely<unknown>) => Promise<T>;
  * await store.readWrite('start job', tx => tx.updateTable('job').set({ status: 'running' }).execute());
  * ```
  *
- * A section is one transaction of one logical thread of execution: nobody else sees, commits or aborts what it does.
+ * A section is one transaction of one logical thread: no other work sees, commits or aborts what it does.
  */
 export class Store<DB> {
   readonly #engine: Engine;
   readonly #settings: StoreSettings;
   readonly #reports: SectionReports;
-  readonly #writers = new Line(1);
+  readonly #writers = new Semaphore(1);
   /** Sections that are not inside another one of this store. */
   readonly #open = new PendingWork();
   #closed: Promise<void> | undefined;
@@ -79,27 +83,30 @@ export class Store<DB> {
   }
 
   /**
-   * Opens a database. An open store that nobody uses does not keep the process alive.
+   * Opens a database. An idle store does not keep the process alive.
    *
-   * Rejects with TypeError (`ERR_INVALID_ARG`) for options out of range, and with StoreError: `ERR_PACKAGE_MISSING`, or
-   * `ERR_STORE_OPEN` with the database's own error as `cause`.
+   * Rejects with TypeError (`ERR_INVALID_ARG`) that names the option at fault, and with StoreError: `ERR_PACKAGE_MISSING`,
+   * or `ERR_STORE_OPEN` with the database's error as `cause`.
    */
   static async open<DB>(options: StoreOptions): Promise<Store<DB>> {
     const settings = readStoreOptions(options);
     refuseInSection(`open of the store '${settings.name}'`);
-    return new Store<DB>(await openEngine(settings), settings);
+    const { place } = settings;
+    const engine = await ('url' in place ? openPostgres(place.url, settings) : openSqlite(place, settings));
+    return new Store<DB>(engine, settings);
   }
 
-  /** As in the options: for log lines, events and metrics. */
+  /** As in the options. */
   get name(): string {
     return this.#settings.name;
   }
 
   /**
-   * Runs `work` on a snapshot of this moment, which the database refuses to write in, and resolves with what it gives.
-   * Inside another section of this store it sees what that sees, writes that are not committed yet included.
+   * Runs `work` on a snapshot of this moment, in which the database refuses writes, and resolves with its result. Inside
+   * another section of this store it sees what that sees, uncommitted writes included.
    *
-   * Rejects with what `work` throws; with ReadOnlyViolation for a write; and with StoreError.
+   * Rejects with what `work` throws; with ReadOnlyViolation for a write; with TypeError (`ERR_INVALID_ARG`) if `work` returns no
+   * promise; and with StoreError, also for a query that `work` returns instead of its result (`ERR_UNAWAITED_WORK`).
    */
   async read<T>(work: (db: ReadDb<DB>) => Promise<T>, options: ReadOptions = {}): Promise<T> {
     const callSite = new CallSite();
@@ -109,14 +116,15 @@ export class Store<DB> {
   }
 
   /**
-   * Runs `work` in a transaction, which is committed when it resolves and undone when it rejects, and resolves with what it
-   * gives once it is committed. One such section of a store runs at a time, first come first served; waiting for anything
-   * but the database is refused in it. Inside another section that writes, it is a part of that one's transaction: its
-   * failure undoes its own part only, and what it did is committed with the outer one.
+   * Runs `work` in a transaction, commits it when `work` resolves, undoes it when `work` rejects, and resolves with its
+   * result after the commit. One such section of a store runs at a time, first come first served; it must not wait for
+   * anything but the database. Inside another section that writes it is a part of that transaction: its failure undoes its
+   * own part only, and it is committed with the outer section.
    *
-   * `why` names it in errors, metrics and the warning of a slow section: a few words, not different ones each time.
+   * `why` names it in errors, metrics and the warning of a slow section: a few constant words.
    *
-   * Rejects with what `work` throws; with ContextSwitchError; and with StoreError.
+   * Rejects with what `work` throws; with ContextSwitchError; with TypeError (`ERR_INVALID_ARG`) if `work` returns no promise;
+   * and with StoreError, also for a query that `work` returns instead of its result (`ERR_UNAWAITED_WORK`).
    */
   async readWrite<T>(
     why: string,
@@ -131,10 +139,9 @@ export class Store<DB> {
   }
 
   /**
-   * Brings the database's schema up to the last of `migrations`, by Kysely's migrator, in one transaction: all that were
-   * missing, in the order of their names, or none. Kysely's `Migration`s; `down` is never called.
-   *
-   * Rejects with StoreError (`ERR_MIGRATION`), whose `cause` is what the migration threw.
+   * Applies all missing `migrations` by Kysely's migrator, in the order of their names, in one transaction. `down` is never
+   * called. Name all migrations of the store in each call: Kysely refuses a list without one that was applied. Rejects with
+   * StoreError (`ERR_MIGRATION`), whose `cause` is what the migration threw.
    */
   async migrate(migrations: Readonly<Record<string, Migration>>): Promise<MigrationReport> {
     const callSite = new CallSite();
@@ -149,20 +156,17 @@ export class Store<DB> {
   }
 
   /**
-   * Refuses further sections (`ERR_STORE_CLOSED`), waits for those that are open or have asked for their turn, however long
-   * that takes, and ends the connections. Idempotent.
-   * Rejects with StoreError (`ERR_SECTION_NESTING`) inside a section, which would wait for itself.
+   * Refuses further sections (`ERR_STORE_CLOSED`), waits without limit for those that are open or wait for their turn, and
+   * ends the connections. Idempotent. Rejects with StoreError (`ERR_SECTION_NESTING`) inside a section of this store.
    */
   async close(): Promise<void> {
     const what = `close of the store '${this.name}'`;
     const [inside] = this.#sectionsAround(what);
-    if (inside !== undefined) {
-      throw new StoreError('ERR_SECTION_NESTING', `${what} in its ${inside.title}`);
-    }
-    this.#closed ??= this.#close();
-    return this.#closed;
+    if (inside !== undefined) throw new StoreError('ERR_SECTION_NESTING', `${what} in its ${inside.title}`);
+    return (this.#closed ??= this.#close());
   }
 
+  /** `close()`, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
@@ -193,7 +197,7 @@ export class Store<DB> {
       const why = writer === inside ? 'in a transaction of its own would wait for it' : 'would write for a reader';
       throw new StoreError('ERR_SECTION_NESTING', `the ${title} inside the ${inside.title}: it ${why}`);
     }
-    if (ways.ownTransaction !== true) {
+    if (ways.ownTransaction === undefined || ways.ownTransaction === false) {
       const way = ways.isWhole === true ? 'end that one first' : 'end that one first, or say ownTransaction: true';
       throw new StoreError('ERR_SECTION_NESTING', `the ${title} inside the ${inside.title}: ${way}`);
     }
@@ -203,7 +207,7 @@ export class Store<DB> {
     );
   }
 
-  /** Work that a section has left behind, as a statement of it that comes too late, is no section of its own. */
+  /** Refuses a section that an ending section has left behind. */
   #refuseLate(facts: Facts): void {
     for (const section of sectionsAround()) {
       if (section.isOpen) return;
@@ -215,8 +219,8 @@ export class Store<DB> {
   }
 
   /**
-   * The open sections of this store that this logical thread is in, the innermost first. Throws ContextSwitchError when
-   * one of another store is among them, or around them, that writes: that store would wait for this one's database.
+   * This store's open sections of this logical thread, the innermost first. Throws ContextSwitchError inside a section of
+   * another store that writes, which would wait for this database.
    */
   #sectionsAround(what: string): Section[] {
     const around: Section[] = [];
@@ -276,9 +280,8 @@ export class Store<DB> {
 
 type Facts = Omit<SectionFacts, 'outer' | 'isWhole'>;
 
-/** How a section is to be run, of both kinds. */
 interface Ways extends ReadWriteOptions {
-  /** It must not be a part of another one. */
+  /** It must not be a part of another section. */
   readonly isWhole?: boolean;
 }
 
@@ -287,3 +290,10 @@ function checkWork(work: unknown): void {
 }
 
 const WHY = text().required;
+const FIRST_RETRY_MS = 10;
+const LONGEST_RETRY_MS = 500;
+
+/** Full jitter over a doubling bound, so that contenders do not meet again. `attempt` counts from 1. */
+function retryDelayMs(attempt: number): number {
+  return Math.random() * Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** (attempt - 1));
+}

@@ -1,22 +1,21 @@
 /**
  * The configuration files of one branch of one project, shared by all tenants that use it.
  *
- * Kept are the names (of files and folders) that were searched, each with the ltime of the newest search, and the text of
- * the files that were found. A path has been checked when a name that takes it in has; it is as new as the newest such
- * search; checked and without text it is known to be absent. So there is one ltime for what is there and what is not, and
- * it only grows: a search says something only about paths that no newer one has taken in.
+ * It keeps the searched names (of files and directories), each with the ltime of its newest search, and the texts found. A
+ * path is checked once a name that covers it was searched, and as new as the newest such search; checked without a text it
+ * is absent. So a path's ltime only grows: a search counts only for paths that no newer one covers.
  */
 import { invalidArgument } from '../option/invalid-argument.js';
 import { checkExtraPaths, checkFilePath, checkRoots, DEFAULT_ROOTS, isFolder, takesIn } from './config-path.js';
 import { checkLtime } from './logical-clock.js';
 
-/** What a search of a branch has brought. */
+/** The result of a search of a branch. */
 export interface BranchLoad {
-  /** Taken before the search began: it has seen all that was there by then. */
+  /** Taken before the search began, which has seen everything up to then. */
   readonly ltime: number;
-  /** What was searched beside the roots: files, and folders with a slash at the end. */
+  /** Searched beside the roots: files, and directories with a slash at the end. */
   readonly extraPaths: readonly string[];
-  /** By path. Null and the empty text mean that there is no such file; so does a path that is left out. */
+  /** By path. Null, an empty text or a missing path mean that there is no such file. */
   readonly files: ReadonlyMap<string, string | null>;
 }
 
@@ -32,7 +31,7 @@ export type PathState =
   | { readonly state: 'absent'; readonly ltime: number }
   | { readonly state: 'present'; readonly ltime: number; readonly text: string };
 
-/** Every method is one step: nobody sees half of a load. */
+/** Every method is atomic: no caller sees half of a load. */
 export class BranchCache {
   readonly #roots: readonly string[];
   /** By name of a file or folder. */
@@ -45,11 +44,10 @@ export class BranchCache {
   }
 
   /**
-   * Takes over what a search has brought. Of a path that was checked at a later ltime nothing changes; of others, what was
-   * found replaces what was there, and what was searched and not found is gone. Files that were not searched for are left
-   * out.
+   * Takes over the result of a search. Paths that were checked at a later ltime stay as they are; others get the text found,
+   * or are absent. Files outside the search are ignored.
    *
-   * Throws TypeError (`ERR_INVALID_ARG`), and takes over nothing then.
+   * Throws TypeError (`ERR_INVALID_ARG`) and changes nothing then.
    */
   load(load: BranchLoad): void {
     const { files } = load;
@@ -71,10 +69,7 @@ export class BranchCache {
     for (const name of searched) this.#searchedAt.set(name, Math.max(ltime, this.#searchedAt.get(name) ?? ltime));
   }
 
-  /**
-   * Whether the roots and all of `extraPaths` were checked at `minLtime` or later: the smallest of their ltimes, or
-   * undefined. With -1 it is enough that they were checked at all.
-   */
+  /** The smallest ltime of the roots and `extraPaths` if that is at least `minLtime`, -1 standing for any; else undefined. */
   validFor(extraPaths: readonly string[], minLtime: number): number | undefined {
     checkLtime('minLtime', minLtime, -1);
     const names = [...this.#roots, ...checkExtraPaths('extraPaths', extraPaths, this.#roots)];
@@ -83,8 +78,8 @@ export class BranchCache {
   }
 
   /**
-   * The files of the first root that has any, then those that `extraPaths` names, each once: single files in the order
-   * given, then what is in folders. Folders' files are sorted by path. Never files that only others have named.
+   * The files of the first root that has any, then those of `extraPaths`, each once: single files in the given order, then
+   * files in directories, sorted by path. Never files that only other callers have named.
    */
   get(extraPaths: readonly string[]): BranchFile[] {
     const extras = checkExtraPaths('extraPaths', extraPaths, this.#roots);
@@ -97,12 +92,12 @@ export class BranchCache {
     return [...new Set(paths)].map(path => ({ path, text: this.#texts.get(path) ?? '' }));
   }
 
-  /** The roots that have files, in their order: the first is used, the others are not. */
+  /** The roots that have files, in their order. Only the first is used. */
   rootsInUse(): string[] {
     return this.#roots.filter(root => this.#pathsIn([root]).length > 0);
   }
 
-  /** What is known of a file. Throws TypeError (`ERR_INVALID_ARG`) for what is not the path of one. */
+  /** Throws TypeError (`ERR_INVALID_ARG`) for what is not the path of a file. */
   stateOf(path: string): PathState {
     const ltime = this.#checkedAt(checkFilePath('path', path));
     const text = this.#texts.get(path);

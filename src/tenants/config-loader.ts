@@ -1,62 +1,75 @@
 /**
- * Makes layouts: the list of tenants from the system's source, their files from the branches, the layout from the files.
+ * Makes layouts: the list of tenants from its source, their files from the branches, the layout from the files.
  *
- * A tenant is reconfigured under its own lock and no other, so tenants do not wait for each other. What it reads goes into
- * caches that only get newer, whoever else reads at the time. Its new layout takes the old one's place in one step, when
- * all of it is there and sound; otherwise the old one stays and the report says why.
+ * Tenants are reconfigured side by side. The files of each are read first, without a lock; then its layout is made under its
+ * own lock. So a repository that hangs holds up its own tenants only. Files go into caches that only get newer. A complete
+ * layout replaces the old one in one step; otherwise the old one stays and the report says why.
  */
 import { refuseInSection } from '../wait/section-guard.js';
+import { Semaphore } from '../wait/semaphore.js';
 import { isDeepStrictEqual } from 'node:util';
 import { events, publish } from './events.js';
 import { BranchReader, type ReadBranch } from './branch-reader.js';
 import { faultText } from './layout-error.js';
-import {
-  problemsOf,
-  Report,
-  UnreadBranches,
-  type BranchFailure,
-  type LayoutOutcome,
-  type LayoutProblem,
-  type LayoutReport,
-} from './layout-report.js';
+import { problemsOf, Report, UnreadBranches } from './layout-report.js';
+import type { BranchFailure, LayoutOutcome, LayoutProblem, LayoutReport } from './layout-report.js';
 import { readOptions } from '../option/option-table.js';
 import { CONFIG_LOADER, type ConfigFile, type ConfigLoaderOptions, type LoaderSettings } from './loader-options.js';
 import { readChanged, RECONFIGURE, type ChangedBranch, type ReconfigureOptions } from './reconfigure-options.js';
 import type { CheckedTenant } from './tenant-config.js';
-import type { LayoutState } from './tenant-registry.js';
+import type { LayoutState, TenantSnapshot } from './tenant-registry.js';
 
-/** How old a branch's files may be at most; undefined when that is not known. */
+/** How old a branch's files may be; undefined when that is unknown. */
 type MinLtime = (project: string, branch: string) => number | undefined;
 
-/** Waits for a tenant's lock, and so never gives `busy`, except in `catchUp`. */
+interface Branch {
+  readonly project: string;
+  readonly branch: string;
+  readonly extraPaths: readonly string[];
+}
+
+/** One tenant's part of a report. */
+interface Attempt {
+  readonly outcome: LayoutOutcome | undefined;
+  readonly problems: readonly LayoutProblem[];
+}
+
+/** Waits for tenants' locks, so that only `catchUp` reports `busy`. */
 export class ConfigLoader<L> {
   readonly #settings: LoaderSettings<L>;
   readonly #branches: BranchReader;
+  readonly #making: Semaphore;
 
   /** Throws TypeError (`ERR_INVALID_ARG`) that names the option at fault. Nothing is read yet. */
   constructor(options: ConfigLoaderOptions<L>) {
     this.#settings = readOptions(CONFIG_LOADER, options);
     this.#branches = new BranchReader(this.#settings);
+    this.#making = new Semaphore(this.#settings.parallelTenants);
   }
 
   /**
-   * Takes over the list of tenants if a newer one was published; gives whether it did. However many ask at once, it is
-   * taken over once. Rejects with what the source rejects with, and for a bad list with TypeError (`ERR_INVALID_ARG`); then
-   * the old one stays.
+   * Takes over a newer list of tenants, once however many callers ask; returns whether it did. What comes back into the list
+   * is read anew with the next layout. Rejects as the source and the clock do, and for a bad list with TypeError
+   * (`ERR_INVALID_ARG`); the old list stays then.
    */
   async updateSystem(options: ReconfigureOptions = {}): Promise<boolean> {
     const { signal } = readOptions(RECONFIGURE, options);
-    const { system, registry, locks } = this.#settings;
+    const { system, registry, locks, clock } = this.#settings;
     if ((await system.ltime()) <= registry.snapshot.ltime) return false;
     return locks.withSystem(async () => {
-      // Somebody else may have had the lock for the same reason.
+      // Another caller may have done it under the lock.
       if ((await system.ltime()) <= registry.snapshot.ltime) return false;
       const { tenants, ltime } = await system.read();
-      return registry.replace(tenants, ltime);
+      // Files of the first list may be shared ones: another scheduler has kept them up to date.
+      const now = registry.snapshot.ltime < 0 ? undefined : await clock.next();
+      const old = registry.snapshot;
+      const isReplaced = registry.replace(tenants, ltime, now);
+      if (isReplaced) await this.#dropUnused(old.projects);
+      return isReplaced;
     }, signal);
   }
 
-  /** Everything anew: no file that was read before this call counts. One tenant after the other; one's failure is its own. */
+  /** Reads all files again and makes all layouts, of several tenants at once. A failure affects its tenant only. */
   async reconfigureAll(options: ReconfigureOptions = {}): Promise<LayoutReport> {
     const { signal } = readOptions(RECONFIGURE, options);
     const { clock, registry } = this.#settings;
@@ -66,8 +79,8 @@ export class ConfigLoader<L> {
   }
 
   /**
-   * One tenant: of the branches that have changed, no file that was read before this call counts; of the others, any that
-   * was ever read does.
+   * Makes one tenant's layout: files of changed branches are read again, those of others only if they were not read since
+   * they came into the list of tenants.
    */
   async reconfigureTenant(
     tenant: string,
@@ -83,7 +96,7 @@ export class ConfigLoader<L> {
     return this.#reconfigure([tenant], hasChanged, signal);
   }
 
-  /** The tenants that the list of tenants has otherwise than when their layout was made, from files that were read before. */
+  /** Makes the layouts of tenants whose entry in the list has changed since, from files that were read before. */
   async reconfigureChanged(options: ReconfigureOptions = {}): Promise<LayoutReport> {
     const { signal } = readOptions(RECONFIGURE, options);
     await this.updateSystem(options);
@@ -95,29 +108,30 @@ export class ConfigLoader<L> {
   }
 
   /**
-   * Makes the layouts that other schedulers have, where those are later than ours: for the background. Passes over a tenant
-   * whose lock is taken (`busy`); call it again, and that one comes up again. What is up to date is not in the report.
+   * Makes the layouts of other schedulers that are later than ours, in the background, from states such as those of a
+   * StoreLayoutStates. A tenant whose lock is taken is `busy`; the next call tries it again. Tenants that are up to date are
+   * not in the report.
    */
   async catchUp(states: ReadonlyMap<string, LayoutState>, options: ReconfigureOptions = {}): Promise<LayoutReport> {
     refuseInSection('the making of layouts');
     const { signal } = readOptions(RECONFIGURE, options);
     await this.updateSystem(options);
     const { registry, locks } = this.#settings;
-    const report = new Report();
-    for (const [tenant, state] of states) {
-      signal?.throwIfAborted();
-      const isLater = (): boolean => state.ltime > (registry.tenant(tenant)?.layout?.ltime ?? -1);
+    const isLater = (tenant: string, { ltime }: LayoutState): boolean =>
+      ltime > (registry.tenant(tenant)?.layout?.ltime ?? -1);
+    const later = new Map([...states].filter(([tenant, state]) => isLater(tenant, state)));
+    return this.#attemptAll([...later.keys()], signal, async tenant => {
+      const state = later.get(tenant);
+      if (state === undefined) return undefined;
       const minLtime: MinLtime = (project, branch) => state.minLtimes.get(project)?.get(branch);
-      if (!isLater()) continue;
-      await this.#attempt(report, tenant, signal, async () => {
-        let outcome: LayoutOutcome | undefined = 'busy';
-        await locks.tryWithTenant(tenant, async () => {
-          outcome = isLater() ? await this.#load(tenant, minLtime, state.ltime, signal) : undefined;
-        });
-        return outcome;
-      });
-    }
-    return report;
+      await this.#readAhead(tenant, minLtime, signal);
+      let outcome: LayoutOutcome | undefined = 'busy';
+      const load = async (): Promise<void> => {
+        outcome = isLater(tenant, state) ? await this.#load(tenant, minLtime, state.ltime, signal) : undefined;
+      };
+      await this.#making.run(async () => locks.tryWithTenant(tenant, load), signal);
+      return outcome;
+    });
   }
 
   /** As `TenantRegistry.cleanup`, of the cache that this loader shares. Under no lock. */
@@ -133,45 +147,65 @@ export class ConfigLoader<L> {
   ): Promise<LayoutReport> {
     refuseInSection('the making of layouts');
     const { locks, clock } = this.#settings;
+    return this.#attemptAll(tenants, signal, async tenant => {
+      await this.#readAhead(tenant, minLtime, signal);
+      // Under the lock, so that ltimes grow in the order in which layouts are made.
+      const load = async (): Promise<LayoutOutcome> => this.#load(tenant, minLtime, await clock.next(), signal);
+      return this.#making.run(async () => locks.withTenant(tenant, load, signal), signal);
+    });
+  }
+
+  /** The report is in the order of `tenants`. Once aborted, it rejects when all attempts have ended. */
+  async #attemptAll(
+    tenants: readonly string[],
+    signal: AbortSignal | undefined,
+    load: (tenant: string) => Promise<LayoutOutcome | undefined>,
+  ): Promise<LayoutReport> {
+    signal?.throwIfAborted();
+    const attempts = await Promise.all(tenants.map(async tenant => this.#attempt(tenant, signal, load)));
     const report = new Report();
-    for (const tenant of tenants) {
-      signal?.throwIfAborted();
-      await this.#attempt(report, tenant, signal, async () =>
-        // The layout's ltime is taken under the lock, so that layouts get later in the order in which they are made.
-        locks.withTenant(tenant, async () => this.#load(tenant, minLtime, await clock.next(), signal), signal),
-      );
+    for (const [at, attempt] of attempts.entries()) {
+      if (attempt === 'aborted') signal?.throwIfAborted();
+      if (attempt === 'aborted' || attempt.outcome === undefined) continue;
+      report.outcomes.set(tenants[at] ?? '', attempt.outcome);
+      report.problems.push(...attempt.problems);
     }
     return report;
   }
 
-  /** Whatever keeps one tenant from its layout is in the report, and the others get theirs. */
+  /** A failure is in the report and does not affect other tenants. */
   async #attempt(
-    report: Report,
     tenant: string,
     signal: AbortSignal | undefined,
-    load: () => Promise<LayoutOutcome | undefined>,
-  ): Promise<void> {
+    load: (tenant: string) => Promise<LayoutOutcome | undefined>,
+  ): Promise<Attempt | 'aborted'> {
     const startMs = performance.now();
     let outcome: LayoutOutcome | undefined;
     let problems: LayoutProblem[] = [];
     try {
-      outcome = await load();
+      outcome = await load(tenant);
     } catch (error) {
-      signal?.throwIfAborted();
+      if (signal?.aborted === true) return 'aborted';
       outcome = 'failed';
       problems = problemsOf(tenant, error);
       for (const problem of problems) {
         this.#settings.log.error(`tenant ${tenant} keeps its layout: ${faultText(problem)}`, { ...problem });
       }
     }
-    if (outcome === undefined) return;
-    report.outcomes.set(tenant, outcome);
-    report.problems.push(...problems);
-    const end = { tenant, outcome, tookMs: performance.now() - startMs, problems: problems.length };
-    publish(events.layoutEnd, () => end);
+    if (outcome !== undefined) {
+      const end = { tenant, outcome, tookMs: performance.now() - startMs, problems: problems.length };
+      publish(events.layoutEnd, () => end);
+    }
+    return { outcome, problems };
   }
 
-  /** To be called under the tenant's lock. */
+  /** Without a lock: what a slow repository holds up is its own tenants. */
+  async #readAhead(tenant: string, minLtime: MinLtime, signal: AbortSignal | undefined): Promise<void> {
+    const config = this.#settings.registry.tenant(tenant)?.config;
+    if (config !== undefined) await this.#readFiles(config, minLtime, 'read', signal);
+  }
+
+  /** Under the tenant's lock. */
   async #load(
     name: string,
     minLtime: MinLtime,
@@ -181,7 +215,7 @@ export class ConfigLoader<L> {
     const { registry, makeLayout } = this.#settings;
     const config = registry.tenant(name)?.config;
     if (config === undefined) return 'gone';
-    const { files, minLtimes } = await this.#readFiles(config, minLtime, signal ?? new AbortController().signal);
+    const { files, minLtimes } = await this.#readFiles(config, minLtime, 'readNewest', signal);
     const layout = await makeLayout(files, config);
     signal?.throwIfAborted();
     if (registry.setLayout(name, { ltime, minLtimes, layout, config })) return 'loaded';
@@ -189,19 +223,18 @@ export class ConfigLoader<L> {
     throw new Error(`the clock gave ${String(ltime)}, and the layout that is there is not older than that`);
   }
 
-  /** Reads all branches, also when one cannot be read: what was read of the others is known the next time. */
+  /** Reads all branches even if one fails, as the others need not be read the next time. */
   async #readFiles(
     config: CheckedTenant,
     minLtime: MinLtime,
-    signal: AbortSignal,
+    how: 'read' | 'readNewest',
+    signal = new AbortController().signal,
   ): Promise<{ files: ConfigFile[]; minLtimes: LayoutState['minLtimes'] }> {
     const wanted = config.projects.flatMap(({ project, branches, extraPaths }) =>
       branches.map(branch => ({ project, branch, extraPaths })),
     );
     const reads = await Promise.allSettled(
-      wanted.map(async ({ project, branch, extraPaths }) =>
-        this.#branches.read({ project, branch }, extraPaths, minLtime(project, branch), signal),
-      ),
+      wanted.map(async of => this.#branches[how]({ ...of, minLtime: this.#minLtimeOf(of, minLtime) }, signal)),
     );
     const failures: BranchFailure[] = [];
     const files: ConfigFile[] = [];
@@ -212,12 +245,35 @@ export class ConfigLoader<L> {
         failures.push({ project, branch, error: read?.reason });
         continue;
       }
-      this.#warnOfRoots(project, branch, read.value);
+      if (how === 'readNewest') this.#warnOfRoots(project, branch, read.value);
       files.push(...read.value.files.get(extraPaths).map(file => ({ project, branch, ...file })));
       minLtimes.set(project, (minLtimes.get(project) ?? new Map<string, number>()).set(branch, read.value.ltime));
     }
     if (failures.length > 0) throw new UnreadBranches(failures);
     return { files, minLtimes };
+  }
+
+  /** What came into the list of tenants is not older than that: no scheduler has followed its changes before. */
+  #minLtimeOf({ project, branch, extraPaths }: Branch, minLtime: MinLtime): number | undefined {
+    const asked = minLtime(project, branch);
+    const since = this.#settings.registry.usedSince(project, branch, extraPaths);
+    return since < 0 ? asked : Math.max(asked ?? -1, since);
+  }
+
+  /** So that a scheduler that starts later does not find files that no scheduler kept up to date. */
+  async #dropUnused(old: TenantSnapshot<L>['projects']): Promise<void> {
+    const { registry, cache, log } = this.#settings;
+    const { projects } = registry.snapshot;
+    const lost = [...old].filter(([project, { branches, extraPaths }]) => {
+      const use = projects.get(project);
+      const isUsed = [...branches].every(branch => use?.branches.has(branch) === true);
+      return !isUsed || [...extraPaths].some(path => use?.extraPaths.has(path) !== true);
+    });
+    for (const [project] of lost) {
+      await cache.drop(project).catch((error: unknown) => {
+        log.warn(`shared files of ${project} could not be dropped`, { project, error });
+      });
+    }
   }
 
   #warnOfRoots(project: string, branch: string, { files }: ReadBranch): void {

@@ -1,25 +1,21 @@
-/** Which paths of a repository hold configuration: files by their path, folders by their path and a slash. */
+/** Paths of configuration in a repository: files, and directories with a slash at the end. */
 import { invalidArgument } from '../option/invalid-argument.js';
 
-/**
- * Where a branch's configuration is looked for: in the first of these that holds any, and in no other. A name that ends
- * in a slash is a folder, and stands for every file below it.
- */
+/** Where a branch's configuration is: only in the first of these that has any. A slash at the end means all files below. */
 export const DEFAULT_ROOTS: readonly string[] = ['drones.yaml', 'drones.d/', '.drones.yaml', '.drones.d/'];
 
-/** Whether the name stands for a folder. */
 export function isFolder(name: string): boolean {
   return name.endsWith('/');
 }
 
-/** Whether a name, of a file or a folder, takes in a path, or all of another folder. `ci/` has no part in `ci-old/a`. */
+/** Whether the name covers the path; `ci/` does not cover `ci-old/a`. */
 export function takesIn(name: string, path: string): boolean {
   return isFolder(name) ? path.startsWith(name) : path === name;
 }
 
 const EXPECTED_PATH = "a path from the repository's root, without empty, . or .. parts";
 
-/** Throws TypeError (`ERR_INVALID_ARG`) for what is not a path from the repository's root, of a file or a folder. */
+/** Throws TypeError (`ERR_INVALID_ARG`) unless it is a path from the repository's root. */
 export function checkConfigPath(field: string, path: unknown): string {
   if (typeof path !== 'string' || path.includes('\0')) throw invalidArgument(field, path, EXPECTED_PATH);
   const parts = (isFolder(path) ? path.slice(0, -1) : path).split('/');
@@ -29,14 +25,14 @@ export function checkConfigPath(field: string, path: unknown): string {
   return path;
 }
 
-/** Throws TypeError (`ERR_INVALID_ARG`) for what is not a path from the repository's root, of a file. */
+/** The same for a file. */
 export function checkFilePath(field: string, path: unknown): string {
   const checked = checkConfigPath(field, path);
   if (isFolder(checked)) throw invalidArgument(field, path, 'the path of a file');
   return checked;
 }
 
-/** As many names, each checked, each once; roots are searched anyway and so are no extra paths. */
+/** The names, checked, each once. Roots, which are searched anyway, are refused. */
 export function checkExtraPaths(field: string, paths: unknown, roots: readonly string[]): string[] {
   if (!Array.isArray(paths)) throw invalidArgument(field, paths, 'a list of paths');
   const checked = paths.map((path, at) => {
@@ -49,7 +45,7 @@ export function checkExtraPaths(field: string, paths: unknown, roots: readonly s
   return [...new Set(checked)];
 }
 
-/** Throws TypeError (`ERR_INVALID_ARG`) for roots that are none, or the same twice. */
+/** Throws TypeError (`ERR_INVALID_ARG`) for no roots, bad paths, and the same root twice. */
 export function checkRoots(roots: unknown): readonly string[] {
   if (!Array.isArray(roots) || roots.length === 0) throw invalidArgument('roots', roots, 'a list of paths');
   const checked = roots.map((root, at) => checkConfigPath(`roots[${String(at)}]`, root));

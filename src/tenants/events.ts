@@ -1,17 +1,17 @@
-/** The events of tenants. */
-import { publisher } from '../report/channel.js';
+import { publisher, subscriber } from '../report/channel.js';
 
-/** A tenant was to get a new layout, and has or has not. */
+/** A loader has made a tenant's layout, or failed at it. */
 export interface LayoutEnd {
   readonly tenant: string;
   /** `loaded`, `failed`, `gone` or `busy`: as in the loader's report. */
   readonly outcome: string;
   readonly tookMs: number;
-  /** How many problems the report has of it. */
+  /** How many of the report's problems are this tenant's. */
   readonly problems: number;
 }
 
-interface TenantMessages {
+/** The message of each event of tenants, by channel. */
+export interface TenantMessages {
   'drone-task-queue:layout.end': LayoutEnd;
 }
 
@@ -22,3 +22,6 @@ export const events = {
 } as const satisfies Record<string, keyof TenantMessages>;
 
 export const publish = publisher<TenantMessages>(Object.values(events));
+
+/** Subscribes to one of `events` with the type of its message. Returns a function that unsubscribes. */
+export const subscribe = subscriber<TenantMessages>();

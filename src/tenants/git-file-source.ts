@@ -1,6 +1,6 @@
-/** Reads branches by asking who has their repositories: an executor, by jobs `merger:cat`. */
+/** Reads branches through an executor that has their repositories, by jobs `merger:cat`. */
 import { raceAbort } from '../wait/abort.js';
-import { Limit } from '../wait/limit.js';
+import { Deadline } from '../wait/deadline.js';
 import { func, timeLimit } from '../option/option-kinds.js';
 import { readOptions, type Settings, type Table } from '../option/option-table.js';
 import type { FileSource } from './file-source.js';
@@ -15,33 +15,30 @@ export interface CatRequest {
   readonly files: readonly string[];
 }
 
-/** How such a job is answered: with the executor's `CatReply` as its value, or with why there is none. */
+/** The answer to such a job: the executor's `CatReply` as its value, or an error. */
 export type CatAnswer =
   { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: { readonly message: string } };
 
-/** Whom it asks, and for how long. */
+/** How a GitFileSource reaches the executor. */
 export interface GitFileSourceOptions {
-  /**
-   * Has the job done and gives its answer: `request => jobs.submit('merger:cat', request)`. `signal` is aborted when
-   * nobody waits for that any more.
-   */
+  /** Submits the job: `request => jobs.submit('merger:cat', request)`. `signal` aborts when the answer is not needed. */
   ask: (request: CatRequest, signal: AbortSignal) => Promise<CatAnswer>;
-  /** What a tenant's project is called where the executor has its repositories. */
+  /** The executor's name for a tenant's project. */
   repositoryOf: (project: string) => Pick<CatRequest, 'connection' | 'project'>;
-  /** How long an answer is waited for, from the request on, ms. `Infinity`: for ever. Default 300,000. */
+  /** From the request to the answer, ms. `Infinity`: for ever. Default 300,000. */
   timeoutMs?: number | undefined;
 }
 
 /**
  * Why a branch was not read.
  *
- * - `ERR_CAT_FAILED`: the answer says why, such as git's words; `cause` is the answer.
- * - `ERR_CAT_TIMEOUT`: there was no answer in time.
- * - `ERR_CAT_ANSWER`: the answer is not one to such a job; `cause` is the answer.
+ * - `ERR_CAT_FAILED`: the executor answered with a failure. `cause` is the answer. The tenant keeps its layout.
+ * - `ERR_CAT_TIMEOUT`: the executor did not answer within `timeoutMs`. The tenant keeps its layout.
+ * - `ERR_CAT_ANSWER`: the answer is not one to `merger:cat`. `cause` is the answer. Check `ask`.
  */
 export type ReadFilesErrorCode = 'ERR_CAT_FAILED' | 'ERR_CAT_TIMEOUT' | 'ERR_CAT_ANSWER';
 
-/** A branch that was asked for and not read. */
+/** A branch could not be read. */
 export class ReadFilesError extends Error {
   override readonly name = 'ReadFilesError';
   readonly code: ReadFilesErrorCode;
@@ -60,8 +57,7 @@ export const CAT_FILE_SOURCE = {
 } satisfies Table<GitFileSourceOptions>;
 
 /**
- * Files of git repositories that an executor keeps, which may be in another process. A branch is brought up to date before
- * it is read.
+ * Files of git repositories of an executor, maybe in another process. A branch is updated before it is read.
  *
  *     const files = new GitFileSource({
  *       ask: request => jobs.submit('merger:cat', request),
@@ -86,12 +82,12 @@ export class GitFileSource implements FileSource {
     return filesIn(await this.#answered({ connection, project: name, branch, files: [...paths] }, signal));
   }
 
-  /** Does not depend on `ask` for its end: a job in a queue has nobody who would end it. */
+  /** Ends without `ask` too: a job in a queue cannot be ended. */
   async #answered(request: CatRequest, signal: AbortSignal): Promise<CatAnswer> {
     signal.throwIfAborted();
     const { ask, timeoutMs: limitMs } = this.#settings;
     const reason = new ReadFilesError('ERR_CAT_TIMEOUT', `no answer to merger:cat within ${String(limitMs)} ms`);
-    const limit = new Limit([signal], { limitMs, reason });
+    const limit = new Deadline([signal], { limitMs, reason });
     try {
       return await raceAbort(limit.signal, ask(request, limit.signal));
     } finally {
@@ -100,17 +96,14 @@ export class GitFileSource implements FileSource {
   }
 }
 
-/** It may have come over a network: what is not as it should be is no empty branch. */
+/** Checked, as it may have come over a network, and a bad answer must not read as an empty branch. */
 function filesIn(answer: CatAnswer): ReadonlyMap<string, string | null> {
   const { ok, value, error } = (answer ?? {}) as Record<'ok' | 'value' | 'error', unknown>;
   const { message } = (error ?? {}) as { message?: unknown };
   if (ok === false && typeof message === 'string')
     throw new ReadFilesError('ERR_CAT_FAILED', message, { cause: answer });
-  const { updated, files, reason } = (value ?? {}) as Record<'updated' | 'files' | 'reason', unknown>;
-  if (ok === true && updated === false && typeof reason === 'string') {
-    throw new ReadFilesError('ERR_CAT_FAILED', reason, { cause: answer });
-  }
-  const isRead = ok === true && updated === true && typeof files === 'object' && files !== null;
+  const { files } = (value ?? {}) as { files?: unknown };
+  const isRead = ok === true && typeof files === 'object' && files !== null;
   const texts = isRead ? Object.entries(files as Record<string, unknown>) : undefined;
   if (texts?.every((entry): entry is [string, string | null] => entry[1] === null || typeof entry[1] === 'string')) {
     return new Map(texts);

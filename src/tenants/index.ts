@@ -33,6 +33,6 @@ export { MemoryFileCache } from './shared-file-cache.js';
 export type { BranchName, SharedFileCache } from './shared-file-cache.js';
 export { MemoryLogicalClock } from './logical-clock.js';
 export type { LogicalClock } from './logical-clock.js';
-export { events } from './events.js';
+export { events, subscribe, type TenantMessages } from './events.js';
 export type { LayoutEnd } from './events.js';
 export type { Log } from '../report/log.js';

@@ -1,7 +1,6 @@
-/** What is wrong with a tenant's configuration. */
 import { invalidArgument } from '../option/invalid-argument.js';
 
-/** One thing that is wrong, and where. What is not known is left out. */
+/** One fault of a tenant's configuration, and where it is, as far as that is known. */
 export interface LayoutFault {
   readonly project?: string | undefined;
   readonly branch?: string | undefined;
@@ -11,13 +10,18 @@ export interface LayoutFault {
   readonly reason: string;
 }
 
-/** For `makeLayout` to throw: everything that is wrong, so that it can be mended in one go. */
+/**
+ * A tenant's configuration has faults. `makeLayout` throws it with all of them at once.
+ *
+ * - `ERR_LAYOUT`: a tenant's configuration has faults. `faults` lists each with its file and line. The tenant keeps its
+ *   layout.
+ */
 export class LayoutError extends Error {
   override readonly name = 'LayoutError';
   readonly code = 'ERR_LAYOUT';
   readonly faults: readonly LayoutFault[];
 
-  /** Throws TypeError (`ERR_INVALID_ARG`) when nothing is wrong. */
+  /** Throws TypeError (`ERR_INVALID_ARG`) for no faults. */
   constructor(faults: readonly LayoutFault[]) {
     if (!Array.isArray(faults) || faults.length === 0)
       throw invalidArgument('faults', faults, 'a list of at least one');
@@ -26,7 +30,7 @@ export class LayoutError extends Error {
   }
 }
 
-/** `path:line (project, branch): reason`, as much of it as is known. */
+/** `path:line (project, branch): reason`, as far as known. */
 export function faultText({ project, branch, path, line, reason }: LayoutFault): string {
   const place = path === undefined ? '' : line === undefined ? path : `${path}:${String(line)}`;
   const origin = [project, branch].filter(part => part !== undefined).join(', ');

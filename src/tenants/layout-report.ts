@@ -1,42 +1,36 @@
-/** What became of tenants that were to get new layouts. */
 import { inspect } from 'node:util';
 import { LayoutError, type LayoutFault } from './layout-error.js';
 
-/**
- * What became of a tenant: `loaded`, it has a new layout; `failed`, it has the one that it had; `gone`, there is no such
- * tenant (any more); `busy`, somebody else has its lock and nothing was done.
- */
+/** `loaded`: it has a new layout; `failed`: it keeps the old one; `gone`: there is no such tenant; `busy`: its lock is taken. */
 export type LayoutOutcome = 'loaded' | 'failed' | 'gone' | 'busy';
 
-/** Something that kept a tenant from its new layout. */
+/** Why a tenant keeps its old layout. */
 export interface LayoutProblem extends LayoutFault {
   readonly tenant: string;
   /** What was thrown. */
   readonly cause: unknown;
 }
 
-/** What became of the tenants that were to get new layouts. */
+/** Outcomes of making layouts. */
 export interface LayoutReport {
   /** By tenant. */
   readonly outcomes: ReadonlyMap<string, LayoutOutcome>;
-  /** Of those that failed. */
+  /** Of the tenants that failed. */
   readonly problems: readonly LayoutProblem[];
 }
 
-/** A report that is being made. */
 export class Report implements LayoutReport {
   readonly outcomes = new Map<string, LayoutOutcome>();
   readonly problems: LayoutProblem[] = [];
 }
 
-/** A branch that could not be read. */
 export interface BranchFailure {
   readonly project: string;
   readonly branch: string;
   readonly error: unknown;
 }
 
-/** Carries what failed from where it did to the report. */
+/** Carries the failures of branches to the report. */
 export class UnreadBranches extends Error {
   readonly failures: readonly BranchFailure[];
 
@@ -46,7 +40,7 @@ export class UnreadBranches extends Error {
   }
 }
 
-/** What an error that kept a tenant from its layout says, problem by problem. */
+/** The single problems in an error of `makeLayout` or of reading. */
 export function problemsOf(tenant: string, error: unknown): LayoutProblem[] {
   if (error instanceof LayoutError) return error.faults.map(fault => ({ ...fault, tenant, cause: error }));
   if (error instanceof UnreadBranches) {

@@ -1,4 +1,3 @@
-/** The options of a config loader. */
 import { func, having, integer } from '../option/option-kinds.js';
 import type { Settings, Table } from '../option/option-table.js';
 import { type Log, logOption } from '../report/log.js';
@@ -18,9 +17,8 @@ export interface ConfigFile {
 }
 
 /**
- * Makes a tenant's layout of all its files: projects in the tenant's order, then branches in the project's, then files as
- * `BranchCache.get` gives them. Throws for configuration that is broken, best a LayoutError. It must be quick or bound
- * its time: the tenant's lock is held meanwhile.
+ * Makes a tenant's layout of all its files, in the order of the tenant's projects, their branches, and `BranchCache.get`.
+ * Throws for broken configuration, best a LayoutError. It must limit its time, as the tenant's lock is held meanwhile.
  */
 export type MakeLayout<L> = (files: readonly ConfigFile[], tenant: CheckedTenant) => L | Promise<L>;
 
@@ -35,17 +33,28 @@ export interface ConfigLoaderOptions<L> {
   /** Where the files of their projects come from. */
   files: FileSource;
   makeLayout: MakeLayout<L>;
-  /** For what has been read by several loaders. Default: one of its own. */
+  /** Shared by several loaders. Default: its own. */
   cache?: SharedFileCache | undefined;
   /** How many branches are read from `files` at once. Default 8. */
   parallelReads?: number | undefined;
+  /** How many of these may be of one project, so that one that hangs leaves room for others. Default 2. */
+  parallelReadsPerProject?: number | undefined;
+  /** Of how many tenants layouts are made at once, each under its lock. Their files are read before. Default 8. */
+  parallelTenants?: number | undefined;
   /** Default: silent. */
   log?: Log | undefined;
 }
 
 export const CONFIG_LOADER = {
-  registry: having<TenantRegistry<never>>('tenant', 'replace', 'setLayout', 'branchCache', 'extraPaths', 'cleanup')
-    .required,
+  registry: having<TenantRegistry<never>>(
+    'tenant',
+    'replace',
+    'setLayout',
+    'branchCache',
+    'extraPaths',
+    'usedSince',
+    'cleanup',
+  ).required,
   locks: having<TenantLocks>('withSystem', 'withTenant', 'tryWithTenant').required,
   clock: having<LogicalClock>('next').required,
   system: having<TenantListSource>('ltime', 'read').required,
@@ -53,6 +62,8 @@ export const CONFIG_LOADER = {
   makeLayout: func<MakeLayout<never>>('(files, tenant)').required,
   cache: having<SharedFileCache>('read', 'write', 'projects', 'drop').orElse('its own', () => new MemoryFileCache()),
   parallelReads: integer({ from: 1 }).or(8),
+  parallelReadsPerProject: integer({ from: 1 }).or(2),
+  parallelTenants: integer({ from: 1 }).or(8),
   log: logOption('tenants'),
 } satisfies Table<ConfigLoaderOptions<never>>;
 

@@ -1,16 +1,12 @@
-/** Logical time: what is done after what. */
 import { invalidArgument } from '../option/invalid-argument.js';
 
-/**
- * A source of ltimes. Schedulers that share anything (a cache of files, layouts) must share their clock, too: any counter
- * of a database will do.
- */
+/** A source of ltimes. Schedulers that share files or layouts must share it, such as a counter in a database. */
 export interface LogicalClock {
-  /** A higher integer each time, from 0 to `Number.MAX_SAFE_INTEGER`, whoever asks. */
+  /** A higher integer for each call of any caller, from 0 to `Number.MAX_SAFE_INTEGER`. */
   next(): Promise<number>;
 }
 
-/** The clock of a scheduler that is alone: it counts. */
+/** A counter for a scheduler that shares nothing. */
 export class MemoryLogicalClock implements LogicalClock {
   #last: number;
 
@@ -20,12 +16,11 @@ export class MemoryLogicalClock implements LogicalClock {
   }
 
   async next(): Promise<number> {
-    this.#last += 1;
-    return this.#last;
+    return ++this.#last;
   }
 }
 
-/** Throws TypeError (`ERR_INVALID_ARG`) for an ltime that is no integer of at least `from`. */
+/** Throws TypeError (`ERR_INVALID_ARG`) unless it is an integer of at least `from`. */
 export function checkLtime(field: string, ltime: unknown, from = 0): number {
   if (typeof ltime === 'number' && Number.isSafeInteger(ltime) && ltime >= from) return ltime;
   throw invalidArgument(field, ltime, `an integer of ${String(from)} or more`);

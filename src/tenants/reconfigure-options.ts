@@ -1,9 +1,8 @@
-/** What is to be reconfigured, and the complaints about what cannot be. */
 import { invalidArgument } from '../option/invalid-argument.js';
 import { abortSignal, text } from '../option/option-kinds.js';
 import { readOptions, type Table } from '../option/option-table.js';
 
-/** A branch, or all branches of a project, that has changed. */
+/** A branch that has changed, or all branches of a project. */
 export interface ChangedBranch {
   readonly project: string;
   /** Default: all. */
@@ -12,7 +11,7 @@ export interface ChangedBranch {
 
 /** How layouts are made. */
 export interface ReconfigureOptions {
-  /** Ends the wait for locks and files: it rejects with the signal's reason, and what is not done yet is not done. */
+  /** Ends the wait for locks and files: the call rejects with its reason, and remaining tenants keep their layouts. */
   signal?: AbortSignal | undefined;
 }
 
@@ -20,7 +19,7 @@ export const RECONFIGURE = { signal: abortSignal() } satisfies Table<Reconfigure
 
 const CHANGED_BRANCH = { project: text().required, branch: text() } satisfies Table<ChangedBranch>;
 
-/** Throws TypeError (`ERR_INVALID_ARG`) for what are no branches. */
+/** Throws TypeError (`ERR_INVALID_ARG`) that names the field at fault. */
 export function readChanged(changed: unknown): ChangedBranch[] {
   if (!Array.isArray(changed)) throw invalidArgument('changed', changed, 'a list of { project, branch }');
   return changed.map((one, at) => readOptions(CHANGED_BRANCH, one, `changed[${String(at)}]`));

@@ -1,4 +1,4 @@
-/** What several schedulers, or several loaders of one, know together of the files of branches. */
+/** Files of branches that several schedulers or loaders share. */
 import type { BranchLoad } from './branch-cache.js';
 
 /** Names a branch. */
@@ -7,22 +7,19 @@ export interface BranchName {
   readonly branch: string;
 }
 
-/**
- * Holds the newest search of each branch. It is a cache: who loses it, or clears it, loses time and nothing else. What it
- * throws, a ConfigLoader logs, and reads the files themselves.
- */
+/** Holds the newest search of each branch. Losing it costs time only: a ConfigLoader logs its errors and reads the files. */
 export interface SharedFileCache {
-  /** The search that is held if it is not older than `minLtime` and was for all of `extraPaths`, or more. */
+  /** The held search if it is not older than `minLtime` and covers all of `extraPaths`. */
   read(branch: BranchName, extraPaths: readonly string[], minLtime: number): Promise<BranchLoad | undefined>;
-  /** Holds this search, unless one of the same or a later ltime is held: then nothing happens. In one step for all. */
+  /** Holds this search, in one step, unless a search of the same or a later ltime is held. */
   write(branch: BranchName, load: BranchLoad): Promise<void>;
-  /** Of which projects something is held. */
+  /** Projects with held searches. */
   projects(): Promise<string[]>;
-  /** Holds nothing of the project any more. */
+  /** Drops all searches of the project. */
   drop(project: string): Promise<void>;
 }
 
-/** Whether a search is not older than `minLtime` and was for all of `extraPaths`. */
+/** Whether a search is not older than `minLtime` and covers all of `extraPaths`. */
 export function serves(held: BranchLoad, extraPaths: readonly string[], minLtime: number): boolean {
   return held.ltime >= minLtime && extraPaths.every(path => held.extraPaths.includes(path));
 }

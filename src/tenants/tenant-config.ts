@@ -1,4 +1,3 @@
-/** Which tenants there are, and of which projects each is made. */
 import { invalidArgument } from '../option/invalid-argument.js';
 import { checkNames } from '../option/option-table.js';
 import { checkExtraPaths } from './config-path.js';
@@ -7,30 +6,30 @@ import { checkExtraPaths } from './config-path.js';
 export interface TenantProject {
   /** Name of the repository, as the FileSource knows it. */
   readonly project: string;
-  /** Whose configuration counts, in this order. Default `['main']`. */
+  /** With configuration, in this order. Default `['main']`. */
   readonly branches?: readonly string[] | undefined;
-  /** Searched for configuration beside the roots: files, and folders with a slash at the end. Default: none. */
+  /** Searched for configuration beside the roots: files, and directories with a slash at the end. Default: none. */
   readonly extraPaths?: readonly string[] | undefined;
 }
 
-/** A tenant as the system's configuration has it. */
+/** A tenant in the list of tenants. */
 export interface TenantConfig {
   readonly name: string;
   /** In the order in which their configuration is read. */
   readonly projects: readonly TenantProject[];
 }
 
-/** The configuration of the whole system, as it was published at one ltime. */
+/** The list of tenants as it was published at one ltime. */
 export interface TenantList {
   readonly ltime: number;
   readonly tenants: readonly TenantConfig[];
 }
 
-/** Where the configuration of the system comes from: a file, a database, another process. */
+/** Where the list of tenants comes from: a file, a database, another process. */
 export interface TenantListSource {
-  /** Of what was published last. Asked often. */
+  /** Of the list that was published last. Called often. */
   ltime(): Promise<number>;
-  /** What was published last. */
+  /** The list that was published last. */
   read(): Promise<TenantList>;
 }
 
@@ -49,10 +48,8 @@ const DEFAULT_BRANCHES: readonly string[] = ['main'];
 export function checkTenants(tenants: unknown, roots: readonly string[]): CheckedTenant[] {
   if (!Array.isArray(tenants)) throw invalidArgument('tenants', tenants, 'a list of tenants');
   const checked = tenants.map((tenant, at) => checkTenant(`tenants[${String(at)}]`, tenant, roots));
-  checkOnce(
-    'a tenant',
-    checked.map(({ name }) => name),
-  );
+  const names = checked.map(({ name }) => name);
+  checkOnce('a tenant', names);
   return checked;
 }
 
@@ -63,10 +60,8 @@ function checkTenant(field: string, tenant: unknown, roots: readonly string[]): 
   const of = `projects of tenant ${checkedName}`;
   if (!Array.isArray(projects)) throw invalidArgument(of, projects, 'a list of projects');
   const checked = projects.map((project, at) => checkProject(`${of}[${String(at)}]`, project, roots));
-  checkOnce(
-    of,
-    checked.map(({ project }) => project),
-  );
+  const names = checked.map(({ project }) => project);
+  checkOnce(of, names);
   return Object.freeze({ name: checkedName, projects: Object.freeze(checked) });
 }
 
@@ -84,7 +79,7 @@ function checkProject(field: string, project: unknown, roots: readonly string[])
   });
 }
 
-function checkText(field: string, value: unknown): string {
+export function checkText(field: string, value: unknown): string {
   if (typeof value === 'string' && value !== '') return value;
   throw invalidArgument(field, value, 'a non-empty string');
 }

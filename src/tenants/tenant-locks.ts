@@ -1,32 +1,31 @@
 /**
- * One lock per tenant, under which its layout is made, and one for the system's configuration.
+ * One lock per tenant, under which its layout is made, and one for the list of tenants (the system's lock).
  *
- * The order: first the system's lock, then one tenant's. Who has a tenant's lock takes no other, and nobody takes one that
- * he has. So nobody who is waited for waits for somebody who came before him: there is no deadlock. This is checked each
- * time, by what the asynchronous caller holds, and a breach throws rather than hangs now and then.
+ * Order: first the system's lock, then one tenant's; the holder of a tenant's lock takes no other, and no lock is taken
+ * twice. So there is no deadlock. Every call is checked against the locks of its async context and throws on a breach.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { invalidArgument } from '../option/invalid-argument.js';
 import { KeyedLock, type Release } from '../wait/keyed-lock.js';
 import { having } from '../option/option-kinds.js';
 import { readOptions, type Table } from '../option/option-table.js';
 import { type Log, logOption } from '../report/log.js';
 import { refuseInSection } from '../wait/section-guard.js';
+import { checkText } from './tenant-config.js';
 
 /**
- * Keeps out other processes. Taken when the lock of this process is held, given back before that is; so at most one of
- * this process asks for a name at a time.
+ * Keeps out other processes. Taken while the lock of this process is held, so this process asks for a name at most once at
+ * a time.
  */
 export interface ProcessLocks {
-  /** Waits for it. Resolves with what gives it back; a rejection of that is logged. */
+  /** Waits for the lock. Resolves with what releases it; a rejection of that is logged. */
   take(name: string, signal: AbortSignal): Promise<() => Promise<void>>;
-  /** As `take`, or undefined when another process has it: does not wait for that. */
+  /** As `take`, or at once undefined when another process has it. */
   tryTake(name: string): Promise<(() => Promise<void>) | undefined>;
 }
 
 /** How tenants are locked. */
 export interface TenantLocksOptions {
-  /** For schedulers that share their tenants with others. Default: none. */
+  /** For schedulers that share their tenants. Default: none. */
   processLocks?: ProcessLocks | undefined;
   /** Default: silent. */
   log?: Log | undefined;
@@ -37,25 +36,29 @@ export const TENANT_LOCKS = {
   log: logOption('tenants'),
 } satisfies Table<TenantLocksOptions>;
 
-/** A lock that was not taken since the order of locks forbids it. */
+/**
+ * Taking a lock would break the order of locks.
+ *
+ * - `ERR_LOCK_ORDER`: a lock was asked for under another that must come later, or twice. Nothing was locked. Take the
+ *   system's lock first, then one tenant's.
+ */
 export class LockOrderError extends Error {
   override readonly name = 'LockOrderError';
   readonly code = 'ERR_LOCK_ORDER';
 }
 
-/** A lock that somebody has. */
 interface Hold {
   readonly locks: TenantLocks;
-  /** Undefined for the system's. */
+  /** Undefined for the system's lock. */
   readonly tenant: string | undefined;
-  /** False when it was given back; what was started meanwhile and goes on has it no more. */
+  /** False after its release, for work that was started meanwhile and goes on. */
   isHeld: boolean;
 }
 
-/** One for all TenantLocks: Node keeps each storage for good, and asks all of them at every promise. */
+/** One for all TenantLocks: Node keeps each storage for good, and visits all of them at every promise. */
 const holds = new AsyncLocalStorage<readonly Hold[]>();
 
-/** Fair; made when needed, and gone when nobody has or wants them. */
+/** Fair locks, made when needed. */
 export class TenantLocks {
   readonly #locks = new KeyedLock();
   readonly #processLocks: ProcessLocks | undefined;
@@ -68,43 +71,39 @@ export class TenantLocks {
     this.#log = log;
   }
 
-  /** How many locks somebody has or waits for. */
+  /** How many locks are held or waited for. */
   get size(): number {
     return this.#locks.size;
   }
 
-  /** Whether nobody in this process has the tenant's lock or waits for it. */
+  /** Whether the tenant's lock is neither held nor waited for in this process. */
   isFree(tenant: string): boolean {
     return this.#locks.isFree(lockName(tenant));
   }
 
   /**
-   * Does `work` with the lock of the system's configuration, and settles as it does.
+   * Does `work` under the lock of the list of tenants, and settles as it does.
    *
-   * Rejects with LockOrderError (`ERR_LOCK_ORDER`) inside of any other work under a lock; with the reason of `signal` when
-   * that is aborted while it waits; with what `processLocks` rejects with.
+   * Rejects with LockOrderError (`ERR_LOCK_ORDER`) inside other work under a lock; with the reason of `signal` while it
+   * waits; as `processLocks` does.
    */
   async withSystem<T>(work: () => T | Promise<T>, signal?: AbortSignal): Promise<T> {
     return this.#wait(undefined, work, signal);
   }
 
-  /** As `withSystem`, with the tenant's lock. Inside of work under the system's lock it is allowed. */
+  /** As `withSystem`, with the tenant's lock. Allowed under the system's lock. */
   async withTenant<T>(tenant: string, work: () => T | Promise<T>, signal?: AbortSignal): Promise<T> {
-    return this.#wait(checkTenantName(tenant), work, signal);
+    return this.#wait(checkText('tenant', tenant), work, signal);
   }
 
-  /**
-   * As `withTenant` when nobody has the tenant's lock or waits for it, here or in another process; gives true when `work`
-   * was done, and false at once when it was not begun. What `work` gives is dropped.
-   */
+  /** As `withTenant`, but resolves at once to false while the lock is held or waited for, here or in another process. */
   async tryWithTenant(tenant: string, work: () => unknown): Promise<boolean> {
-    this.#checkOrder(checkTenantName(tenant));
+    this.#checkOrder(checkText('tenant', tenant));
     refuseInSection(`the lock of the tenant '${tenant}'`);
-    const release = this.#locks.tryAcquire(lockName(tenant));
+    const name = lockName(tenant);
+    const release = this.#locks.tryAcquire(name);
     if (release === undefined) return false;
-    const giveBack = await orRelease(release, async () =>
-      this.#processLocks === undefined ? NOBODY : this.#processLocks.tryTake(lockName(tenant)),
-    );
+    const giveBack = await orRelease(release, async () => (this.#processLocks ?? NO_OTHERS).tryTake(name));
     if (giveBack === undefined) release();
     else await this.#work(tenant, work, release, giveBack);
     return giveBack !== undefined;
@@ -116,7 +115,7 @@ export class TenantLocks {
     refuseInSection(`the ${name} lock`);
     const release = await this.#locks.acquire(name, signal);
     const giveBack = await orRelease(release, async () =>
-      this.#processLocks === undefined ? NOBODY : this.#processLocks.take(name, signal ?? new AbortController().signal),
+      (this.#processLocks ?? NO_OTHERS).take(name, signal ?? new AbortController().signal),
     );
     return this.#work(tenant, work, release, giveBack);
   }
@@ -135,7 +134,7 @@ export class TenantLocks {
       try {
         await giveBack();
       } catch (error) {
-        // What the work gave or threw is what its caller has to hear.
+        // Logged only: the caller gets the outcome of the work.
         this.#log.error(`the ${lockName(tenant)} lock could not be given back to other processes`, { error });
       }
       release();
@@ -151,17 +150,18 @@ export class TenantLocks {
   }
 }
 
-/** What the asynchronous caller has, of whichever TenantLocks. */
+/** The locks of this async context, of all TenantLocks. */
 function held(): Hold[] {
   return (holds.getStore() ?? []).filter(hold => hold.isHeld);
 }
 
 type GiveBack = () => Promise<void>;
 
-/** For who shares his tenants with nobody. */
-const NOBODY: GiveBack = async () => undefined;
+const nothing: GiveBack = async () => undefined;
+/** For tenants that are not shared. */
+const NO_OTHERS: ProcessLocks = { take: async () => nothing, tryTake: async () => nothing };
 
-/** This process's lock is of no use to who does not get that of the others. */
+/** Releases the lock of this process if that of the others cannot be had. */
 async function orRelease<T>(release: Release, take: () => Promise<T>): Promise<T> {
   try {
     return await take();
@@ -171,12 +171,7 @@ async function orRelease<T>(release: Release, take: () => Promise<T>): Promise<T
   }
 }
 
-/** What a lock is called in messages and for other processes. */
+/** A lock's name in messages and for other processes. */
 function lockName(tenant: string | undefined): string {
   return tenant === undefined ? 'system' : `tenant ${tenant}`;
-}
-
-function checkTenantName(tenant: unknown): string {
-  if (typeof tenant === 'string' && tenant !== '') return tenant;
-  throw invalidArgument('tenant', tenant, 'a non-empty string');
 }

@@ -1,9 +1,7 @@
 /**
- * All tenants, with their projects and layouts.
- *
- * There is one snapshot at a time. It is never changed: what is new is made aside and takes its place in one step, so
- * that a reader has either the old or the new. The configuration has an ltime that only grows; so has each layout. Branch
- * caches are kept for the branches that some tenant of the snapshot uses, and for no others.
+ * All tenants, with their projects and layouts, in one immutable snapshot that is replaced in one step, so that a reader
+ * sees either the old or the new. The ltimes of the list and of each layout only grow. Branch caches exist exactly for the
+ * branches that some tenant of the snapshot uses.
  */
 import { BranchCache } from './branch-cache.js';
 import { checkRoots, DEFAULT_ROOTS } from './config-path.js';
@@ -14,14 +12,14 @@ import { checkTenants, type CheckedTenant, type TenantConfig } from './tenant-co
 /** Ltimes by project, then by branch. */
 export type BranchLtimes = ReadonlyMap<string, ReadonlyMap<string, number>>;
 
-/** Names one state of a tenant's layout: enough for another scheduler to make the same, or a later one. */
+/** Identifies a state of a tenant's layout, so that another scheduler can make the same or a later one. */
 export interface LayoutState {
   readonly ltime: number;
-  /** How old the files of each branch may be at most. */
+  /** How old the files of each branch may be. */
   readonly minLtimes: BranchLtimes;
 }
 
-/** A tenant's layout, and what it was made from. */
+/** A tenant's layout and its sources. */
 export interface TenantLayout<L> extends LayoutState {
   readonly layout: L;
   readonly config: CheckedTenant;
@@ -34,7 +32,7 @@ export interface Tenant<L> {
   readonly layout: TenantLayout<L> | undefined;
 }
 
-/** What all tenants together use of a project. */
+/** What all tenants together use of one project. */
 export interface ProjectUse {
   readonly branches: ReadonlySet<string>;
   readonly extraPaths: ReadonlySet<string>;
@@ -42,43 +40,49 @@ export interface ProjectUse {
 
 /** All tenants at one moment. */
 export interface TenantSnapshot<L> {
-  /** Of the system's configuration; -1 before the first. */
+  /** Of the list of tenants; -1 before the first. */
   readonly ltime: number;
   readonly tenants: ReadonlyMap<string, Tenant<L>>;
   readonly projects: ReadonlyMap<string, ProjectUse>;
 }
 
-/** Every method but `cleanup` is one step. */
+/** Every method but `cleanup` is atomic. */
 export class TenantRegistry<L> {
   /** Where configuration is looked for in every branch. */
   readonly roots: readonly string[];
   #snapshot: TenantSnapshot<L> = { ltime: -1, tenants: new Map(), projects: new Map() };
   /** By project, then by branch. */
   readonly #caches = new Map<string, Map<string, BranchCache>>();
+  /** By project, then by branch or extra path: when it came into use, unless that was with the first list. */
+  #since: ReadonlyMap<string, Since> = new Map();
 
-  /** `roots`: default `DEFAULT_ROOTS`. Throws TypeError (`ERR_INVALID_ARG`) for what are no paths. */
+  /** `roots`: default `DEFAULT_ROOTS`. Throws TypeError (`ERR_INVALID_ARG`) for bad paths. */
   constructor(roots: readonly string[] = DEFAULT_ROOTS) {
     this.roots = checkRoots(roots);
   }
 
-  /** All tenants as they are now. It stays as it is: keep it for as long as you want one view of them. */
+  /** All tenants as they are now; the object never changes. */
   get snapshot(): TenantSnapshot<L> {
     return this.#snapshot;
   }
 
-  /** The tenant as it is now, if there is one of this name. */
+  /** The tenant as it is now. */
   tenant(name: string): Tenant<L> | undefined {
     return this.#snapshot.tenants.get(name);
   }
 
   /**
-   * Makes these all the tenants there are. Those that stay keep their layouts; of those that do not nothing is left, nor of
-   * the files that only they used. Gives false, and does nothing, when what is there is as new or newer.
+   * Replaces the list of tenants. Tenants that stay keep their layouts; others go, with the files that only they used.
+   * Returns false, and does nothing, unless `ltime` is newer than the list's.
+   *
+   * `now` is an ltime of the clock, which may be another one than the list's: what this list brings into use must be read at
+   * `now` or later, as its changes were not followed before. Left out: files of any age will do.
    *
    * Throws TypeError (`ERR_INVALID_ARG`) that names the tenant and the field, and changes nothing then.
    */
-  replace(tenants: readonly TenantConfig[], ltime: number): boolean {
+  replace(tenants: readonly TenantConfig[], ltime: number, now?: number): boolean {
     checkLtime('ltime', ltime);
+    if (now !== undefined) checkLtime('now', now);
     const checked = checkTenants(tenants, this.roots);
     const old = this.#snapshot;
     if (ltime <= old.ltime) return false;
@@ -87,14 +91,12 @@ export class TenantRegistry<L> {
       tenants: new Map(checked.map(config => [config.name, { config, layout: old.tenants.get(config.name)?.layout }])),
       projects: projectsOf(checked),
     };
+    this.#since = sinceOf(this.#snapshot.projects, old.projects, this.#since, now);
     this.#freeCaches();
     return true;
   }
 
-  /**
-   * Gives a tenant its layout. Gives false, and does nothing, when there is no such tenant (any more), or when it has one
-   * that is as new or newer.
-   */
+  /** Sets a tenant's layout. Returns false, and does nothing, if the tenant is gone or its layout is not older. */
   setLayout(name: string, layout: TenantLayout<L>): boolean {
     checkLtime('ltime', layout.ltime);
     const tenant = this.tenant(name);
@@ -104,7 +106,7 @@ export class TenantRegistry<L> {
     return true;
   }
 
-  /** The files of a branch, shared by all tenants that use it; undefined when none does. */
+  /** The files of a branch, shared by its tenants; undefined when no tenant uses it. */
   branchCache(project: string, branch: string): BranchCache | undefined {
     if (this.#snapshot.projects.get(project)?.branches.has(branch) !== true) return undefined;
     const branches = this.#caches.get(project) ?? new Map<string, BranchCache>();
@@ -114,14 +116,20 @@ export class TenantRegistry<L> {
     return cache;
   }
 
-  /** What any tenant wants searched in a project beside the roots. */
+  /** The extra paths of all tenants for a project. */
   extraPaths(project: string): string[] {
     return [...(this.#snapshot.projects.get(project)?.extraPaths ?? [])];
   }
 
+  /** The ltime at which the latest of these came into use; -1 if that is long ago. Files must not be older. */
+  usedSince(project: string, branch: string, extraPaths: readonly string[]): number {
+    const since = this.#since.get(project);
+    return Math.max(since?.branches.get(branch) ?? -1, ...extraPaths.map(path => since?.extraPaths.get(path) ?? -1));
+  }
+
   /**
-   * Drops from a shared cache the projects that no tenant uses, and gives their names. It takes no lock: what is used again
-   * by the time that its turn comes is left alone, and what is dropped too early is only read again.
+   * Drops from a shared cache the projects that no tenant uses, and returns their names. Without a lock: what is dropped too
+   * early is only read again.
    */
   async cleanup(cache: SharedFileCache): Promise<string[]> {
     const dropped: string[] = [];
@@ -151,4 +159,29 @@ function projectsOf(tenants: readonly CheckedTenant[]): Map<string, ProjectUse> 
     for (const path of extraPaths) use.extraPaths.add(path);
   }
   return projects;
+}
+
+interface Since {
+  readonly branches: ReadonlyMap<string, number>;
+  readonly extraPaths: ReadonlyMap<string, number>;
+}
+
+function sinceOf(
+  used: TenantSnapshot<unknown>['projects'],
+  before: TenantSnapshot<unknown>['projects'],
+  since: ReadonlyMap<string, Since>,
+  now: number | undefined,
+): ReadonlyMap<string, Since> {
+  const each = (project: string, kind: keyof ProjectUse): Map<string, number> => {
+    const known = (name: string): number | undefined =>
+      before.get(project)?.[kind].has(name) === true ? since.get(project)?.[kind].get(name) : now;
+    const ltimes = [...(used.get(project)?.[kind] ?? [])].map(name => [name, known(name)] as const);
+    return new Map(ltimes.filter((one): one is [string, number] => one[1] !== undefined));
+  };
+  return new Map(
+    [...used.keys()].map(project => [
+      project,
+      { branches: each(project, 'branches'), extraPaths: each(project, 'extraPaths') },
+    ]),
+  );
 }

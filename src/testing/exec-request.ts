@@ -1,4 +1,3 @@
-/** What an SSH server does with a command: runs it as sshd would, or lets a test play it. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { homedir, userInfo } from 'node:os';
@@ -6,19 +5,19 @@ import { delimiter, dirname } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { onAbort } from '../wait/abort.js';
 
-/** How long a command may take to end itself at the end of its stdin, when the server is closed. */
+/** How long a command may take to end after its stdin, when the server closes. */
 const FAREWELL_MS = 2000;
 
-/** A command that a client wants to be run. */
+/** A command that a client asks the server to run. */
 export interface ExecRequest {
   readonly command: string;
-  /** What the client sends. */
+  /** The client's data. */
   readonly stdin: Readable;
   readonly stdout: Writable;
   readonly stderr: Writable;
-  /** Aborted when the client is gone. */
+  /** Aborts when the client is gone. */
   readonly gone: AbortSignal;
-  /** Ends the command: a status, or a signal's name such as `SIGKILL`. What was written before still arrives. */
+  /** Ends the command with a status or a signal such as `SIGKILL`. Earlier output still arrives. */
   exit(statusOrSignal: number | string): void;
 }
 
@@ -26,13 +25,13 @@ export interface ExecRequest {
 export class Commands {
   readonly #children = new Set<ChildProcess>();
 
-  /** Gives a function that sends the command's process group a signal. */
+  /** Returns a function that sends a signal to the command's process group. */
   run(request: ExecRequest): (signal: NodeJS.Signals) => void {
     const { username, shell } = userInfo();
     const home = homedir();
     const child = spawn('/bin/sh', ['-c', request.command], {
       cwd: home,
-      // Of its own, as under sshd; and with the node that runs this, wherever that is.
+      // A process group of its own, as under sshd.
       detached: true,
       env: {
         HOME: home,
@@ -47,7 +46,7 @@ export class Commands {
     request.stdin.pipe(child.stdin);
     child.stdout.pipe(request.stdout, { end: false });
     child.stderr.pipe(request.stderr, { end: false });
-    // As with sshd, the command finds its pipes closed, and is not killed.
+    // As under sshd, a command whose client is gone finds its pipes closed and is not killed.
     onAbort(request.gone, () => {
       child.stdin.end();
       child.stdout.destroy();
@@ -58,23 +57,17 @@ export class Commands {
       request.exit(127);
     });
     child.once('exit', () => this.#children.delete(child));
-    child.once('close', (code, signal) => {
-      request.exit(signal ?? code ?? 255);
-    });
-    return signal => {
-      killGroup(child, signal);
-    };
+    child.once('close', (code, signal) => request.exit(signal ?? code ?? 255));
+    return signal => killGroup(child, signal);
   }
 
-  /** Resolves when none is left: each sees the end of its stdin, and is killed with its group if that is not enough. */
+  /** Ends each command's stdin, kills those with their group that go on, and resolves when none is left. */
   async end(): Promise<void> {
     await Promise.all(
       [...this.#children].map(async child => {
         const exited = once(child, 'exit');
         child.stdin?.end();
-        const force = setTimeout(() => {
-          killGroup(child, 'SIGKILL');
-        }, FAREWELL_MS);
+        const force = setTimeout(() => killGroup(child, 'SIGKILL'), FAREWELL_MS);
         await exited;
         clearTimeout(force);
       }),

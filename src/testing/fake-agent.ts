@@ -1,4 +1,6 @@
-/** Plays the agent of a FakeDrone, on the main thread: the same frames, the same order of calls, functions for methods. */
+/** The agent of a FakeDrone on the main thread: the same frames and order of calls, with functions for methods. */
+import { invalidArgument } from '../option/invalid-argument.js';
+import { suggestion } from '../option/near-name.js';
 import { AgentCore } from '../queue/agent/agent-core.js';
 import type { CallContext } from '../queue/agent/call-context.js';
 import { type Outcome, returned } from '../queue/agent/outcome.js';
@@ -10,87 +12,95 @@ import { type CallHead, decodeCall, FrameType } from '../queue/wire/messages.js'
 import { Printer } from './printer.js';
 import { BREAK_THREAD } from './fake-transport.js';
 
-/** A call as it reached a FakeDrone. */
+/** A call that reached a FakeDrone. */
 export interface FakeCall {
   readonly method: string;
   readonly args: readonly unknown[];
 }
 
 /**
- * What a FakeDrone can be told to do wrong:
+ * Faults that a FakeDrone simulates:
  *
- * - `refuse`, `refuse-login`, `refuse-host-key`, `refuse-agent`: no connection; kind `unreachable`, `auth`, `host-key`, `bootstrap`
+ * - `refuse`, `refuse-login`, `refuse-host-key`, `refuse-agent`: no connection; kind `unreachable` (`causeCode`
+ *   `ECONNREFUSED`), `auth`, `host-key` (`ERR_HOST_KEY_UNKNOWN`), `bootstrap`
  * - `hang`: a call never returns, but can be cancelled
- * - `freeze`: the agent answers nothing at all, cancels neither
- * - `die`: the connection is lost in mid-call
- * - `garbage`: the answer is no frame of ours; kind `protocol`
- * - `nonsense`: the answer is a frame of ours, with contents that are not; kind `protocol`
- * - `thread-exit`, `thread-out-of-memory`, `thread-loop`, `thread-throw`: the worker thread of the drone dies of it; only
- *   for ThreadedTaskQueue, as the thread of a DroneTaskQueue is your own
+ * - `freeze`: the agent answers nothing, cancels included
+ * - `die`: the connection is lost during the call
+ * - `garbage`: the answer is not a frame; kind `protocol`
+ * - `nonsense`: the answer is a frame with malformed contents; kind `protocol`
+ * - `thread-exit`, `thread-out-of-memory`, `thread-loop`, `thread-throw`: the drone's worker thread dies of it; only for
+ *   ThreadedTaskQueue, as a DroneTaskQueue runs on your own thread
  */
 export type FakeFault =
-  | 'refuse'
-  | 'refuse-login'
-  | 'refuse-host-key'
-  | 'refuse-agent'
-  | 'hang'
-  | 'freeze'
-  | 'die'
-  | 'garbage'
-  | 'nonsense'
-  | 'thread-exit'
-  | 'thread-out-of-memory'
-  | 'thread-loop'
-  | 'thread-throw';
+  | ('refuse' | 'refuse-login' | 'refuse-host-key' | 'refuse-agent')
+  | ('hang' | 'freeze' | 'die' | 'garbage' | 'nonsense')
+  | ('thread-exit' | 'thread-out-of-memory' | 'thread-loop' | 'thread-throw');
 
-const REFUSALS: Partial<Record<FakeFault, string>> = {
+type Refusal = Extract<FakeFault, `refuse${string}`>;
+
+/** Each fault with the kind of its refusal, if it is one. */
+const FAULTS: Record<Refusal, string> & Record<Exclude<FakeFault, Refusal>, undefined> = {
   refuse: 'unreachable',
   'refuse-login': 'auth',
   'refuse-host-key': 'host-key',
   'refuse-agent': 'bootstrap',
+  hang: undefined,
+  freeze: undefined,
+  die: undefined,
+  garbage: undefined,
+  nonsense: undefined,
+  'thread-exit': undefined,
+  'thread-out-of-memory': undefined,
+  'thread-loop': undefined,
+  'thread-throw': undefined,
 };
 
-/** An announced length of 4 GiB: what a liar would send. */
+/** Throws TypeError (`ERR_INVALID_ARG`). */
+export function checkFault(fault: unknown): void {
+  if (typeof fault === 'string' && Object.hasOwn(FAULTS, fault)) return;
+  const names = Object.keys(FAULTS);
+  const meant = suggestion(String(fault), names);
+  const expected = `one of ${names.join(', ')}${meant}; for a slow drone let its method await a Gate`;
+  throw invalidArgument('fault', fault, expected);
+}
+
+/** Announces a length of 4 GiB. */
 const GARBAGE = new Uint8Array(32).fill(0xff);
 
-/** What the agent needs of its drone. */
-export interface FakeAgentDrone {
+/** What a FakeDrone shares with its agents. */
+export interface FakeDroneState {
   readonly methods: Readonly<Record<string, unknown>>;
-  fault(): FakeFault | undefined;
-  /** Gives the list in which the calls of a new batch are recorded. */
-  newBatch(): FakeCall[];
-  gotKills(list: readonly ProcessId[]): void;
-  ended(): void;
+  readonly batches: FakeCall[][];
+  readonly kills: ProcessId[];
+  readonly agents: Set<FakeAgent>;
+  fault: FakeFault | undefined;
 }
 
 export class FakeAgent implements FarEnd {
   readonly #channel: RelayedChannel;
-  readonly #drone: FakeAgentDrone;
-  /** A batch comes whole, so only the last one can still grow. */
+  readonly #drone: FakeDroneState;
+  /** A batch arrives whole, so only the last one can grow. */
   #recorded: { readonly batch: number; readonly calls: FakeCall[] } = { batch: 0, calls: [] };
   readonly #core = new AgentCore({
     link: {
-      send: (type, batch, index, payload) => {
-        this.#channel.send(encodeFrame(type, batch, index, payload));
-      },
+      send: (type, batch, index, payload) => this.#channel.send(encodeFrame(type, batch, index, payload)),
     },
     execute: (call, context, batch, index) => this.#execute(call, context, batch, index),
     cancelWaitMs: () => 0,
     take: (type, batch, _index, payload) => {
       if (type === FrameType.Call) this.#note(batch, payload);
-      return this.#drone.fault() === 'freeze';
+      return this.#drone.fault === 'freeze';
     },
   });
-  /** Of the calls that run, in the order they started. */
+  /** Of the running calls, in the order they started. */
   readonly #printers = new Set<Printer>();
 
-  constructor(channel: RelayedChannel, drone: FakeAgentDrone) {
+  constructor(channel: RelayedChannel, drone: FakeDroneState) {
     this.#channel = channel;
     this.#drone = drone;
-    // Not before the caller has this agent in its books.
-    queueMicrotask(() => {
-      this.#start();
-    });
+    drone.agents.add(this);
+    // The caller has to know this agent before its first frame.
+    queueMicrotask(() => this.#start());
   }
 
   receive(bytes: Uint8Array): void {
@@ -98,23 +108,22 @@ export class FakeAgent implements FarEnd {
   }
 
   ended(): void {
-    this.#drone.ended();
+    this.#drone.agents.delete(this);
     void this.#core.stop();
   }
 
-  /** Of the call that started last of those that run. */
+  /** Of the running call that started last. */
   get printer(): Printer | undefined {
     return [...this.#printers].at(-1);
   }
 
-  /** Ends the connection, as a drone that goes away. */
   leave(): void {
     this.#end(undefined);
   }
 
   #start(): void {
-    const fault = this.#drone.fault();
-    const refusal = fault && REFUSALS[fault];
+    const { fault } = this.#drone;
+    const refusal = fault && FAULTS[fault];
     if (refusal !== undefined) {
       this.#end(Object.assign(new Error(`the fake drone refuses: ${refusal}`), { code: refusal }));
       return;
@@ -131,15 +140,19 @@ export class FakeAgent implements FarEnd {
   #note(batch: number, payload: Uint8Array): void {
     const { isKill, method, args } = decodeCall(payload);
     if (isKill) {
-      this.#drone.gotKills((decode(args) as [ProcessId[]])[0]);
+      this.#drone.kills.push(...(decode(args) as [ProcessId[]])[0]);
       return;
     }
-    if (batch !== this.#recorded.batch) this.#recorded = { batch, calls: this.#drone.newBatch() };
+    if (batch !== this.#recorded.batch) {
+      this.#recorded = { batch, calls: [] };
+      this.#drone.batches.push(this.#recorded.calls);
+    }
     this.#recorded.calls.push({ method, args: decode(args) as unknown[] });
   }
 
   async #execute(call: CallHead, context: CallContext, batch: number, index: number): Promise<Outcome> {
-    switch (this.#drone.fault()) {
+    const { fault } = this.#drone;
+    switch (fault) {
       case undefined:
         break;
       case 'die':
@@ -155,7 +168,7 @@ export class FakeAgent implements FarEnd {
       case 'thread-out-of-memory':
       case 'thread-loop':
       case 'thread-throw':
-        this.#end(Object.assign(new Error(this.#drone.fault()), { code: BREAK_THREAD }));
+        this.#end(Object.assign(new Error(fault), { code: BREAK_THREAD }));
         return NEVER;
       default:
         return NEVER;
@@ -174,18 +187,17 @@ export class FakeAgent implements FarEnd {
     try {
       const value: unknown = await Reflect.apply(method, this.#drone.methods, decode(call.args) as unknown[]);
       await printer.printed;
-      if (!context.signal.aborted) return returned(value);
+      return returned(value);
     } finally {
       this.#printers.delete(printer);
     }
-    return NEVER;
   }
 }
 
-/** The methods may be those of a class; but no object is asked for `toString`. */
+/** Also finds methods of a class, but not those of every object, such as `toString`. */
 function methodOf(methods: Readonly<Record<string, unknown>>, name: string): unknown {
   return name in Object.prototype && !Object.hasOwn(methods, name) ? undefined : methods[name];
 }
 
-/** The outcome of a call that gives none by itself. */
+/** The outcome of a call that never settles by itself. */
 const NEVER = new Promise<never>(() => undefined);

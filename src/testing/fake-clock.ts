@@ -1,4 +1,3 @@
-/** A clock that stands still until the test moves it. */
 import { setImmediate } from 'node:timers';
 import type { Clock, Timer } from '../wait/clock.js';
 import { invalidArgument } from '../option/invalid-argument.js';
@@ -8,17 +7,14 @@ interface FakeTimer {
   readonly fn: () => void;
 }
 
-/**
- * For tests of what waits: give it as the `clock` option and move it with `advance`. Its timers do not keep the process
- * alive.
- */
+/** A clock that stands still until `advance` moves it; pass it as a `clock` option. Its timers do not keep the process alive. */
 export class FakeClock implements Clock {
   #nowMs: number;
   #advancing = false;
-  /** In the order they were set, which is the order in which equal ones fire. */
+  /** In the order they were set, in which those due at the same time fire. */
   #timers: FakeTimer[] = [];
 
-  /** `startMs`: what the clock shows at first. Default 0. */
+  /** `startMs`: the time it starts at. Default 0. */
   constructor(startMs = 0) {
     if (!Number.isFinite(startMs)) throw invalidArgument('startMs', startMs, 'a finite number of milliseconds');
     this.#nowMs = startMs;
@@ -28,7 +24,7 @@ export class FakeClock implements Clock {
     return this.#nowMs;
   }
 
-  /** How many timers are set and have not fired. */
+  /** Timers that are set and have not fired. */
   get timers(): number {
     return this.#timers.length;
   }
@@ -46,12 +42,11 @@ export class FakeClock implements Clock {
   }
 
   /**
-   * Moves the clock by `ms`. Timers that fall due on the way fire one by one in order, each at its own time, those too
-   * that are set on the way. Promise jobs settle (a turn of the event loop passes) before the first, after each, and
-   * before `advance` resolves; `advance(0)` lets them settle and fires what is due now.
+   * Moves the clock by `ms` and fires the timers due, including new ones, in order, each at its own time. Promise jobs settle
+   * (a turn of the event loop passes) before the first, after each, and before `advance` resolves, also for `advance(0)`.
    *
-   * Rejects with what a timer throws, the clock then standing at that timer; with TypeError (`ERR_INVALID_ARG`) for a
-   * negative or endless move; and when another `advance` has not ended.
+   * Rejects with what a timer throws, and the clock stops there; with TypeError (`ERR_INVALID_ARG`) if `ms` is negative or
+   * infinite; and when another `advance` has not ended.
    */
   async advance(ms: number): Promise<void> {
     if (!(ms >= 0 && ms < Infinity)) throw invalidArgument('ms', ms, 'a finite number of milliseconds, 0 or more');
@@ -81,9 +76,7 @@ export class FakeClock implements Clock {
   }
 }
 
-/** One turn of the event loop: all promise jobs that can run have run. */
+/** One turn of the event loop, in which all pending promise jobs run. */
 function settle(): Promise<void> {
-  return new Promise(resolve => {
-    setImmediate(resolve);
-  });
+  return new Promise(resolve => setImmediate(resolve));
 }

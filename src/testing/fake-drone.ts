@@ -1,14 +1,39 @@
-/** A drone for the tests of those who use the package: its methods are functions of the test. */
+import { type CallDefaults, callDefaults } from '../queue/drone/call.js';
+import { packageFile } from '../option/package-file.js';
+import { invalidArgument } from '../option/invalid-argument.js';
+import { oneOf } from '../option/option-kinds.js';
 import { Drone, moveTo } from '../queue/drone/drone.js';
-import { Endpoint, type FarEnd, type RelayedChannel } from '../queue/drone/endpoint.js';
-import type { ProcessId } from '../queue/wire/methods.js';
-import { FakeAgent, type FakeCall, type FakeFault } from './fake-agent.js';
+import { readOptions, type Table } from '../option/option-table.js';
+import { Endpoint } from '../queue/drone/endpoint.js';
+import type { ProcessId, RunResult, UtilityMethods } from '../queue/wire/methods.js';
+import { checkFault, FakeAgent, type FakeCall, type FakeDroneState, type FakeFault } from './fake-agent.js';
 
 let lastFake = 0;
 
+/** Options of a FakeDrone. */
+export interface FakeDroneOptions {
+  /** What its calls carry unless `with` says otherwise. Default: none. */
+  defaults?: CallDefaults | undefined;
+}
+
+export const FAKE_DRONE = { defaults: callDefaults() } satisfies Table<FakeDroneOptions>;
+
+/** Functions for the methods of `M`: each may be async. */
+export type FakeImplementation<M> = {
+  readonly [K in keyof M]: M[K] extends (...args: infer A) => infer R ? (...args: A) => R | Promise<R> : M[K];
+};
+
 /**
- * A drone whose methods are functions, run on the caller's own thread, while its rounds take the real path: the batch
- * and each value cross the queue's worker thread and are encoded and decoded as for any other drone.
+ * The methods that a FakeDrone shows: as given, without promises. One with `run` is a `Drone`, so that it can replace one in
+ * code that takes drones; a call of a built-in method that was not given fails with `ERR_NO_METHOD`.
+ */
+export type FakeMethods<M> = {
+  [K in keyof M]: M[K] extends (...args: infer A) => infer R ? (...args: A) => Awaited<R> : M[K];
+} & (M extends { run: (command: string) => RunResult | Promise<RunResult> } ? Omit<UtilityMethods, keyof M> : unknown);
+
+/**
+ * A drone whose methods are functions on the caller's own thread. Its rounds take the real path: the queue's worker thread
+ * encodes and decodes the batch and each value as for any other drone.
  *
  * ```ts
  * const drone = new FakeDrone('web1', { add: (a: number, b: number) => a + b });
@@ -17,88 +42,77 @@ let lastFake = 0;
  * assert.equal(sum.valueIn(results), 3);
  * ```
  */
-export class FakeDrone<M extends object = object> extends Drone<M> {
-  readonly #methods: M;
-  readonly #batches: FakeCall[][] = [];
-  readonly #kills: ProcessId[] = [];
-  readonly #agents = new Set<FakeAgent>();
-  #fault: FakeFault | undefined;
+export class FakeDrone<M extends object = object> extends Drone<FakeMethods<M>> {
+  readonly #state: FakeDroneState;
 
-  /** `methods` may return promises. A FakeDrone has no built-in methods but those given here. */
-  constructor(hostname: string, methods: M) {
-    super(hostname, NOWHERE);
-    this.#methods = methods;
+  /**
+   * `methods` may return promises. A FakeDrone has no other methods, built-in ones included.
+   * Throws TypeError (`ERR_INVALID_ARG`).
+   */
+  constructor(hostname: string, methods: M, options?: FakeDroneOptions);
+  constructor(hostname: string, methods: FakeImplementation<M>, options?: FakeDroneOptions);
+  constructor(hostname: string, methods: M | FakeImplementation<M>, options: FakeDroneOptions = {}) {
+    super(hostname, NOWHERE, readOptions(FAKE_DRONE, options).defaults);
+    if (typeof methods !== 'object' || methods === null)
+      throw invalidArgument('methods', methods, 'an object of functions');
+    const functions = methods as Readonly<Record<string, unknown>>;
+    this.#state = { methods: functions, batches: [], kills: [], agents: new Set(), fault: undefined };
     this.#move();
   }
 
-  /** The batches it got, in order, with the calls as they arrived. */
+  /** The batches that arrived, in order, with their calls. */
   get batches(): readonly (readonly FakeCall[])[] {
-    return this.#batches;
+    return this.#state.batches;
   }
 
-  /** The processes it was told to kill. */
+  /** The processes that it was asked to kill. */
   get kills(): readonly ProcessId[] {
-    return this.#kills;
+    return this.#state.kills;
   }
 
-  /** Connections that are open to it. */
+  /** Its open connections. */
   get connections(): number {
-    return this.#agents.size;
+    return this.#state.agents.size;
   }
 
   /**
-   * Prints as the call that runs on it, or the last of them to have started: what a method of a real drone would print,
-   * for the call's `onOutput` or `output()`. Resolves when there is room for more, that is when most of it was consumed.
-   * Throws an Error with code `ERR_NO_CALL` when no call runs.
+   * Prints as the running call that started last, for the call's `onOutput` or `output()`. Resolves when there is room for
+   * more. Throws TypeError (`ERR_INVALID_ARG`) for another stream, and an Error:
+   *
+   * - `ERR_NO_CALL`: no call of the fake drone is running. Print from within a call, such as one that waits at a Gate.
    */
   print(stream: 'stdout' | 'stderr', contents: string | Uint8Array): Promise<void> {
-    const printer = [...this.#agents].findLast(agent => agent.printer !== undefined)?.printer;
+    STREAM.read(stream, 'stream');
+    const printer = [...this.#state.agents].findLast(agent => agent.printer !== undefined)?.printer;
     if (printer === undefined) {
       throw Object.assign(new Error(`${this.hostname}: no call runs that could print`), { code: 'ERR_NO_CALL' });
     }
     return printer.print(stream, typeof contents === 'string' ? Buffer.from(contents) : contents.slice());
   }
 
-  /** From now on, for new rounds, this goes wrong; see {@link FakeFault}. */
+  /** Simulates a {@link FakeFault} in new rounds, until `behave`. Throws TypeError (`ERR_INVALID_ARG`) for another fault. */
   misbehave(fault: FakeFault): void {
-    this.#fault = fault;
-    // Whoever refuses connections has none.
+    checkFault(fault);
+    this.#state.fault = fault;
+    // A drone that refuses connections must not have a warm one.
     if (fault.startsWith('refuse')) this.#move();
   }
 
-  /** From now on all is well again. */
+  /** Ends the simulated fault. */
   behave(): void {
-    this.#fault = undefined;
+    this.#state.fault = undefined;
   }
 
-  /** A new endpoint, to which no connection is warm. */
+  /** Moves to a new endpoint, which has no warm connection. */
   #move(): void {
     const key = `fake:${this.hostname}#${String(++lastFake)}`;
-    const spec = { transport: new URL('./fake-transport.js', import.meta.url).href, key, hostname: this.hostname };
-    moveTo(this, new Endpoint(spec, channel => this.#open(channel)));
-    for (const agent of this.#agents) agent.leave();
-  }
-
-  #open(channel: RelayedChannel): FarEnd {
-    const agent = new FakeAgent(channel, {
-      methods: this.#methods as Readonly<Record<string, unknown>>,
-      fault: () => this.#fault,
-      newBatch: () => {
-        const calls: FakeCall[] = [];
-        this.#batches.push(calls);
-        return calls;
-      },
-      gotKills: list => {
-        this.#kills.push(...list);
-      },
-      ended: () => {
-        this.#agents.delete(agent);
-      },
-    });
-    this.#agents.add(agent);
-    return agent;
+    const spec = { transport: packageFile('./fake-transport.js', import.meta.url).href, key, hostname: this.hostname };
+    moveTo(this, new Endpoint(spec, channel => new FakeAgent(channel, this.#state)));
+    for (const agent of this.#state.agents) agent.leave();
   }
 }
 
-/** Until the drone has an endpoint of its own. */
+const STREAM = oneOf('stdout', 'stderr').required;
+
+/** Placeholder until the drone has its own endpoint. */
 const NOWHERE = new Endpoint({ transport: 'none', key: 'none', hostname: 'none' });

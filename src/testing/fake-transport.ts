@@ -1,12 +1,12 @@
 /**
- * The worker thread's side of a FakeDrone: a channel to its far end on the main thread, where an agent would be. The
- * round takes the real path through thread, link and frames; only the drone is played.
+ * The worker thread's side of a FakeDrone: a channel to its agent on the main thread. The round takes the real path through
+ * thread, link and frames.
  */
 import { onAbort } from '../wait/abort.js';
 import { type Channel, type Transport, TransportError } from '../queue/transport/transport.js';
 import type { DownKind } from '../queue/wire/messages.js';
 
-/** Code of the error with which the far end asks for the thread's death; the message says how. */
+/** Code of the error with which the fake agent asks for the thread's death; the message names the way. */
 export const BREAK_THREAD = 'ERR_FAKE_BREAK_THREAD';
 
 export const transport: Transport = {
@@ -23,14 +23,12 @@ export const transport: Transport = {
           }
           events.data(chunk);
         },
-        diagnostics: chunk => {
-          events.diagnostics(chunk);
-        },
+        diagnostics: chunk => events.diagnostics(chunk),
         end: cause => {
           const { code } = (cause ?? {}) as { code?: unknown };
           if (code === BREAK_THREAD) breakThread(cause?.message ?? '');
           else if (open) events.end(cause);
-          else reject(new TransportError(code as DownKind, cause?.message ?? 'the fake drone ended'));
+          else reject(refused(code as DownKind, cause?.message ?? 'the fake drone ended'));
         },
       });
       const stopListening = onAbort(context.signal, reason => {
@@ -39,6 +37,16 @@ export const transport: Transport = {
       });
     });
   },
+};
+
+/** With the code that a real drone would give, for schedulers that look at `causeCode`. */
+function refused(kind: DownKind, message: string): TransportError {
+  return new TransportError(kind, message, { code: REFUSAL_CODES[kind] });
+}
+
+const REFUSAL_CODES: Partial<Record<DownKind, string>> = {
+  unreachable: 'ECONNREFUSED',
+  'host-key': 'ERR_HOST_KEY_UNKNOWN',
 };
 
 function breakThread(how: string): void {

@@ -1,9 +1,8 @@
-/** A place in a test's code where work stops until the test lets it go on. */
 import { invalidArgument } from '../option/invalid-argument.js';
 
 /**
- * Holds work at a known point, so that a test never has to sleep: the work awaits `wait()`, the test awaits
- * `arrived()`, looks around, and calls `open()`.
+ * Holds work at a known point, so that a test never sleeps: the work awaits `wait()`, the test awaits `arrived()`, makes its
+ * assertions and calls `open()`.
  *
  *     const atGate = new Gate();
  *     const drone = new FakeDrone('web1', { work: () => atGate.wait() });
@@ -24,12 +23,12 @@ export class Gate {
     });
   }
 
-  /** Whether it has been opened. It stays open. */
+  /** An opened gate stays open. */
   get isOpen(): boolean {
     return this.#isOpen;
   }
 
-  /** How many wait at it now; 0 once it is open. */
+  /** How many wait now; 0 once it is open. */
   get waiting(): number {
     return this.#isOpen ? 0 : this.#arrivals;
   }
@@ -43,21 +42,19 @@ export class Gate {
     return this.#opened;
   }
 
-  /** Lets go all who wait, and whoever comes later. */
+  /** Releases all current and later waiters. */
   open(): void {
     this.#isOpen = true;
     this.#letGo();
   }
 
   /**
-   * Resolves when `count` have arrived in all since the gate was made, through the open gate too. Default 1.
-   * Rejects with TypeError (`ERR_INVALID_ARG`) for a count that is not an integer of 1 or more.
+   * Resolves when `wait` was called `count` times in all, also while the gate was open. Default 1.
+   * Rejects with TypeError (`ERR_INVALID_ARG`) unless the count is an integer of 1 or more.
    */
   async arrived(count = 1): Promise<void> {
     if (!Number.isInteger(count) || count < 1) throw invalidArgument('count', count, 'an integer of 1 or more');
     if (this.#arrivals >= count) return;
-    await new Promise<void>(resolve => {
-      this.#watchers.push({ arrivals: count, resolve });
-    });
+    await new Promise<void>(resolve => this.#watchers.push({ arrivals: count, resolve }));
   }
 }

@@ -2,7 +2,8 @@
  * For the tests of those who use drone-task-queue: a drone made of functions (FakeDrone), real SSH without a host
  * (startSshServer), and time and order in the test's own hand (FakeClock, Gate).
  */
-export { FakeDrone } from './fake-drone.js';
+export { FakeDrone, type FakeDroneOptions, type FakeImplementation, type FakeMethods } from './fake-drone.js';
+export { runResult } from './run-result.js';
 export type { FakeCall, FakeFault } from './fake-agent.js';
 export type { ExecRequest } from './exec-request.js';
 export { startSshServer, type SshServer, type SshServerOptions } from './ssh-server.js';

@@ -1,4 +1,4 @@
-/** What a fake drone's method prints, as a command would: no faster than it is consumed. */
+/** Prints for a fake drone's method as a command would: no faster than the output is consumed. */
 import type { OutputSink } from '../queue/agent/call-context.js';
 import { OUTPUT_LIMITS } from '../queue/wire/credits.js';
 
@@ -8,17 +8,17 @@ export class Printer {
   readonly #sink: OutputSink | undefined;
   #printed = Promise.resolve();
 
-  /** Without a sink nobody wants to see it. */
+  /** Drops the output without a sink. */
   constructor(sink: OutputSink | undefined) {
     this.#sink = sink;
   }
 
-  /** Resolves when all that was printed so far is on its way. */
+  /** Resolves when all output so far is on its way. */
   get printed(): Promise<void> {
     return this.#printed;
   }
 
-  /** Resolves when it is on its way, and there is room for more. */
+  /** Resolves when the output is on its way and there is room for more. */
   print(stream: 'stdout' | 'stderr', bytes: Uint8Array): Promise<void> {
     this.#printed = this.#printed.then(() => this.#send(stream, bytes));
     return this.#printed;

@@ -1,4 +1,3 @@
-/** A real SSH server inside of the test's own process, for tests and demos: nothing to install, no root, any port. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { once, setMaxListeners } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -10,22 +9,23 @@ import { onAbort } from '../wait/abort.js';
 import { invalidArgument } from '../option/invalid-argument.js';
 import { checked, func, integer, secret, text } from '../option/option-kinds.js';
 import { readOptions, type Settings, type Table } from '../option/option-table.js';
+import { importUnbundled } from '../option/package-file.js';
 import type { SshDroneOptions } from '../queue/drone/ssh-drone.js';
 import { Commands, type ExecRequest } from './exec-request.js';
 
-/** Who an SSH server for tests lets in, where it listens, and what becomes of the commands. */
+/** Options of an SSH server for tests. */
 export interface SshServerOptions {
-  /** Default 0: any that is free. */
+  /** Default 0: any free port. */
   port?: number | undefined;
   /** Address to listen on. Default `127.0.0.1`. */
   host?: string | undefined;
-  /** Who may log in; the commands run as the user of this process all the same. Default `drone`. */
+  /** The login name. Commands still run as the user of this process. Default `drone`. */
   username?: string | undefined;
-  /** Accepted besides the keys. Default: none is. */
+  /** Accepted besides the keys. Default: no password. */
   password?: string | undefined;
-  /** Public keys, as in an authorized_keys file, that are accepted besides the server's own `identity`. */
+  /** Public keys in the format of an authorized_keys file, accepted besides the server's own `identity`. */
   authorizedKeys?: readonly string[] | undefined;
-  /** Plays the commands. Default: they are really run, by `/bin/sh -c`. */
+  /** Handles the commands. Default: `/bin/sh -c` runs them. */
   onExec?: ((request: ExecRequest) => void) | undefined;
 }
 
@@ -42,8 +42,8 @@ export const SSH_SERVER = {
 } satisfies Table<SshServerOptions>;
 
 /**
- * Starts an SSH server with an ed25519 host key of its own. It runs commands, forwards TCP connections (so that it can be
- * a hop), and lets in whoever has its client key, one of `authorizedKeys` or the password.
+ * Starts a real SSH server in this process, with an ed25519 host key of its own. It runs commands, forwards TCP connections
+ * (so it can be a hop) and accepts its client key, each of `authorizedKeys` and the password.
  *
  *     await using server = await startSshServer();
  *     const drone = new SshDrone('web1', server.droneOptions());
@@ -52,7 +52,7 @@ export const SSH_SERVER = {
  */
 export async function startSshServer(options: SshServerOptions = {}): Promise<SshServer> {
   const settings = readOptions(SSH_SERVER, options);
-  const { default: ssh2 } = await import('ssh2');
+  const { default: ssh2 } = await importUnbundled<{ default: typeof import('ssh2') }>('ssh2');
   const generate = (): { readonly public: string; readonly private: string } => {
     for (;;) {
       const pair = ssh2.utils.generateKeyPairSync('ed25519');
@@ -73,16 +73,9 @@ export async function startSshServer(options: SshServerOptions = {}): Promise<Ss
   const identity = join(folder, 'id_ed25519');
   await writeFile(identity, clientKey.private, { mode: 0o600 });
   const protocol = new ssh2.Server({ hostKeys: [hostKey.private] });
-  const server = new SshServer(
-    settings,
-    { folder, identity, hostKey: parse(hostKey.public).getPublicSSH(), authorizedKeys },
-    socket => {
-      protocol.injectSocket(socket);
-    },
-  );
-  protocol.on('connection', client => {
-    server[serve](client);
-  });
+  const keys = { folder, identity, hostKey: parse(hostKey.public).getPublicSSH(), authorizedKeys };
+  const server = new SshServer(settings, keys, socket => protocol.injectSocket(socket));
+  protocol.on('connection', client => server[serve](client));
   try {
     await server.resume();
   } catch (error) {
@@ -105,9 +98,9 @@ const serve = Symbol('serve');
 class SshServer {
   readonly host: string;
   readonly username: string;
-  /** Path of a private key that it accepts; removed by `close`. */
+  /** Path of a private key that it accepts; `close` removes the file. */
   readonly identity: string;
-  /** `SHA256:…`, as ssh-keygen -l prints it. */
+  /** `SHA256:…`, as `ssh-keygen -l` prints it. */
   readonly hostKeyFingerprint: string;
   readonly #options: Settings<typeof SSH_SERVER>;
   readonly #keys: Keys;
@@ -135,6 +128,7 @@ class SshServer {
     });
   }
 
+  /** Of the loopback address; the same after a restart. */
   get port(): number {
     return this.#port;
   }
@@ -155,7 +149,7 @@ class SshServer {
     return this.#connects;
   }
 
-  /** What an SshDrone needs to get in here. */
+  /** Options for an SshDrone that connects to this server. */
   droneOptions(): SshDroneOptions {
     return {
       host: this.host,
@@ -167,7 +161,7 @@ class SshServer {
     };
   }
 
-  /** Cuts all connections, as a crash or a pulled cable plug would; commands see the end of their stdin. */
+  /** Cuts all connections, as a crash would; commands see the end of their stdin. */
   dropConnections(): void {
     for (const socket of this.#sockets) socket.destroy();
   }
@@ -175,7 +169,7 @@ class SshServer {
   /** Refuses new connections; those that are open stay. */
   async pause(): Promise<void> {
     if (!this.#listener.listening) return;
-    // The callback of close() would wait for the open connections, too.
+    // The callback of close() would also wait for the open connections.
     this.#listener.close();
     await new Promise(setImmediate);
   }
@@ -196,6 +190,7 @@ class SshServer {
     await rm(this.#keys.folder, { recursive: true, force: true });
   }
 
+  /** `close()`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
@@ -204,17 +199,13 @@ class SshServer {
   [serve](client: Connection): void {
     const gone = new AbortController();
     setMaxListeners(0, gone.signal); // one for each channel
-    client.once('close', () => {
-      gone.abort();
-    });
+    client.once('close', () => gone.abort());
     client.on('authentication', context => {
       if (this.#accepts(context)) context.accept();
       else context.reject(this.#options.password === undefined ? ['publickey'] : ['publickey', 'password']);
     });
-    client.on('error', () => undefined); // a client that broke off, or no SSH client at all
-    client.on('session', accept => {
-      this.#serveSession(accept, gone.signal);
-    });
+    client.on('error', () => undefined); // a client that broke off, or does not speak SSH
+    client.on('session', accept => this.#serveSession(accept, gone.signal));
     client.on('tcpip', (accept, reject, { destIP, destPort }) => {
       const socket = connect({ host: destIP, port: destPort, noDelay: true });
       socket.once('error', reject);
@@ -238,9 +229,9 @@ class SshServer {
   #acceptsKey({ key, blob, signature, hashAlgo }: PublicKeyAuthContext): boolean {
     const known = this.#keys.authorizedKeys.find(candidate => candidate.getPublicSSH().equals(key.data));
     if (!known) return false;
-    // Without a signature the client only asks whether this key would do.
+    // Without a signature the client only asks whether this key is accepted.
     if (signature === undefined) return true;
-    // For a signature that is no signature at all ssh2 gives an Error, not declared, in place of false.
+    // For a malformed signature ssh2 returns an Error, which its types do not declare.
     const verdict: unknown = blob !== undefined && known.verify(blob, signature, hashAlgo);
     return verdict === true;
   }

@@ -1,9 +1,9 @@
-/** Waits that an AbortSignal ends. Not on `events.addAbortListener`: the agent runs on Node 18.0, which has none. */
+/** Waits that an AbortSignal ends. The agent runs on Node 18.0, which lacks `events.addAbortListener`. */
 import { setMaxListeners } from 'node:events';
 
 const stopNothing = (): void => undefined;
 
-/** Calls `fn` with the reason once `signal` aborts, at once if it has aborted. Returns what stops listening. */
+/** Calls `fn` with the reason once `signal` aborts, at once if it has aborted. Returns a function that stops listening. */
 export function onAbort(signal: AbortSignal | undefined, fn: (reason: unknown) => void): () => void {
   if (signal === undefined) return stopNothing;
   if (signal.aborted) {
@@ -11,16 +11,13 @@ export function onAbort(signal: AbortSignal | undefined, fn: (reason: unknown) =
     return stopNothing;
   }
   const listener = (): void => fn(signal.reason);
-  // Many may wait with one signal: each stops listening when it waits no more, so that many are no leak.
+  // Many may wait with one signal. Each removes its listener, so a large number is not a leak.
   setMaxListeners(0, signal);
   signal.addEventListener('abort', listener, { once: true });
   return () => signal.removeEventListener('abort', listener);
 }
 
-/**
- * Settles as `work` does, or rejects with the reason of `signal` as soon as that aborts. After that, the failure of `work`
- * is ignored, and `discard` gets its value.
- */
+/** Settles as `work` does, or rejects when `signal` aborts. After that it ignores a failure; `discard` gets a value. */
 export function raceAbort<T>(
   signal: AbortSignal | undefined,
   work: Promise<T>,

@@ -1,35 +1,31 @@
-/** Time, as everything here reads it: a clock that only goes forward, and timers on it. */
 import { having } from '../option/option-kinds.js';
 import type { Option } from '../option/option-table.js';
 
-/** A timer that was set; it fires at most once. */
+/** Fires at most once. */
 export interface Timer {
-  /** It will not fire. Harmless after it fired. */
+  /** Has no effect after it fired. */
   cancel(): void;
-  /** It keeps the process alive, which a new timer does. */
+  /** Keeps the process alive, as a new timer does. */
   ref(): void;
-  /** It no longer keeps the process alive. */
+  /** Lets the process end before it fires. */
   unref(): void;
 }
 
-/** A source of time. `systemClock` is the real one; tests may give a `FakeClock`. */
+/** A source of time: `systemClock`, or a `FakeClock` in tests. */
 export interface Clock {
-  /** Milliseconds since some fixed moment, with fractions. Never goes back, whatever happens to the date. */
+  /** Milliseconds since a fixed moment, with fractions. Never goes back, even when the date does. */
   nowMs(): number;
-  /**
-   * Calls `fn` once, `delayMs` from now and never in this turn of the event loop. What is not above 0 counts as 0,
-   * `Infinity` as never; a delay may be as long as you like.
-   */
+  /** Calls `fn` once after `delayMs`, never in this turn of the event loop. `Infinity` means never; no delay is too long. */
   setTimer(delayMs: number, fn: () => void): Timer;
 }
 
-/** Longest delay that Node's timers take, 24 days: they fire at once for a longer one. */
+/** The longest delay of Node's timers, 24 days: with a longer one they fire at once. */
 export const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** Longest limit of an option that others add margins to before they set a timer: 12 days, as good as for ever. */
+/** The longest limit of an option to which code adds a margin before it sets a timer: 12 days. */
 export const MAX_LIMIT_MS = 2 ** 30;
 
-/** Real time: `performance.now()`, which wall-clock jumps do not move, and `setTimeout`. */
+/** `performance.now()`, which wall-clock jumps do not move, and `setTimeout`. */
 export const systemClock: Clock = {
   nowMs: () => performance.now(),
   setTimer: (delayMs, fn) => (delayMs === Infinity ? NEVER : new SystemTimer(delayMs, fn)),
@@ -40,6 +36,15 @@ export const clockOption = (): Option<Clock, Clock> =>
 
 const NEVER: Timer = { cancel() {}, ref() {}, unref() {} };
 
+/** Whether `work` settles within the limit; rejects as `work` does. The process waits with it. */
+export function settlesWithin(limitMs: number, work: Promise<unknown>): Promise<boolean> {
+  let timer = NEVER;
+  const late = new Promise<boolean>(resolve => {
+    timer = systemClock.setTimer(limitMs, () => resolve(false));
+  });
+  return Promise.race([work.then(() => true), late]).finally(() => timer.cancel());
+}
+
 class SystemTimer implements Timer {
   readonly #fn: () => void;
   #timeout: NodeJS.Timeout;
@@ -49,7 +54,7 @@ class SystemTimer implements Timer {
     this.#timeout = this.#arm(delayMs > 0 ? delayMs : 0);
   }
 
-  /** Delays that setTimeout does not take are cut into some that it does. */
+  /** Splits delays that are too long for setTimeout. */
   #arm(leftMs: number): NodeJS.Timeout {
     if (leftMs <= MAX_TIMER_MS) return setTimeout(this.#fn, leftMs);
     return setTimeout(() => {

@@ -1,21 +1,17 @@
 /**
- * Fair locks by key, made when they are asked for and gone when nobody has or wants them.
+ * Fair locks by key. A claim queues in the line of each of its keys and holds its lock when it heads all of them.
  *
- * A claim stands in the line of each of its keys, and holds its lock when it is at the head of all of them. What always
- * holds: the lines are never empty; a claim enters all its lines in one step, so any two claims are in the same order
- * wherever they meet. So the oldest claim is at the head of all its lines, and claims never wait for each other in a ring,
- * whatever keys they name. Who holds a lock and waits for another can still do that: take both at once.
+ * Invariants: no line is empty; a claim enters all its lines in one step, so two claims are in the same order in every line
+ * that they share. So claims cannot deadlock. A caller that holds a lock and waits for another can: it takes both at once.
  */
 import { invalidArgument } from '../option/invalid-argument.js';
 import { onAbort } from './abort.js';
 
-/** Gives a lock back; a second time nothing happens. Never throws. */
+/** Releases a lock. Idempotent; never throws. */
 export type Release = () => void;
 
-/** A lock asked for. */
 interface Claim {
   readonly keys: ReadonlySet<string>;
-  /** Called once, when it holds its lock. */
   readonly onHeld: () => void;
 }
 
@@ -28,20 +24,17 @@ interface Claim {
 export class KeyedLock {
   readonly #lines = new Map<string, Set<Claim>>();
 
-  /** How many keys somebody has or waits for. */
+  /** How many keys are held or waited for. */
   get size(): number {
     return this.#lines.size;
   }
 
-  /** Whether nobody has it or waits for it, so that `tryAcquire` would get it. */
+  /** Whether `tryAcquire` would succeed. */
   isFree(key: string): boolean {
     return !this.#lines.has(key);
   }
 
-  /**
-   * Resolves with what gives the lock of all these keys back, when all who came before for any of them are done. Rejects
-   * with the reason of `signal` when that is aborted before, and takes its place in no line then.
-   */
+  /** Resolves once all earlier claims of these keys are released. Rejects with the reason of `signal` if that aborts before. */
   async acquire(keys: string | Iterable<string>, signal?: AbortSignal): Promise<Release> {
     const wanted = keySet(keys);
     signal?.throwIfAborted();
@@ -59,7 +52,7 @@ export class KeyedLock {
     });
   }
 
-  /** Takes the lock of all these keys if they are all free, else gives undefined. */
+  /** Returns undefined unless all these keys are free. */
   tryAcquire(keys: string | Iterable<string>): Release | undefined {
     const wanted = keySet(keys);
     for (const key of wanted) if (!this.isFree(key)) return undefined;
@@ -68,7 +61,6 @@ export class KeyedLock {
     return this.#releaseOf(claim);
   }
 
-  /** Does `work` with the lock of all these keys, and gives it back whatever becomes of that. */
   async run<T>(keys: string | Iterable<string>, work: () => T | Promise<T>, signal?: AbortSignal): Promise<T> {
     const release = await this.acquire(keys, signal);
     try {
@@ -96,7 +88,7 @@ export class KeyedLock {
       line.delete(claim);
       const head = headOf(line);
       if (head === undefined) this.#lines.delete(key);
-      // Who was at the head before is either held already or waits in another line.
+      // A claim that headed the line before is either held already or waits in another line.
       else if (wasFirst) next.add(head);
     }
     for (const head of next) if (this.#isFirst(head)) head.onHeld();

@@ -1,8 +1,8 @@
-/** Work that goes on whether or not who began it still waits for it. */
+/** Work that goes on even when its caller no longer waits for it. */
 export class PendingWork {
   readonly #all = new Set<Promise<unknown>>();
 
-  /** Gives back the promise that it was given: whoever asked for the work hears of its failure. */
+  /** Returns the same promise: its caller handles the failure. */
   add<T>(work: Promise<T>): Promise<T> {
     const forget = (): boolean => this.#all.delete(over);
     const over = work.then(forget, forget);
@@ -10,7 +10,7 @@ export class PendingWork {
     return work;
   }
 
-  /** Resolves when all that is there now is over, well or not. */
+  /** Resolves when all current work has settled. */
   async over(): Promise<void> {
     await Promise.all(this.#all);
   }

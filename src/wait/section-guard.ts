@@ -1,13 +1,12 @@
 /**
- * Sections: stretches of work on a database that belong to one logical thread of execution, and in which, while they
- * write, nothing may be waited for but the database. The store sets them; whatever waits for something else asks here
- * first. A logical thread is an async context (`AsyncLocalStorage`): what a section's callback calls and awaits is in it.
+ * A section is a stretch of database work in one logical thread: an async context (`AsyncLocalStorage`) with all that the
+ * section's callback calls and awaits. While it writes, code may wait for the database only. The store sets sections; code
+ * that waits for anything else asks here first.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 
-/** An open stretch of work, as those need to know it who may have to refuse to wait in it. */
 export interface GuardedSection {
-  /** False from the moment on that its callback has ended: work that it left behind is in no section. */
+  /** False once its callback has ended: work that it left behind is outside of the section. */
   readonly isOpen: boolean;
   readonly writes: boolean;
   /** For messages: `readWrite section 'why' (opened at file:line)`. */
@@ -16,17 +15,18 @@ export interface GuardedSection {
   readonly outer: GuardedSection | undefined;
 }
 
-/** Why a section refused something: see {@link ContextSwitchError}. */
+/** See {@link ContextSwitchError}. */
 export type ContextSwitchErrorCode = 'ERR_CONTEXT_SWITCH' | 'ERR_SECTION_ENDED' | 'ERR_OTHER_SECTION';
 
 /**
- * Something would have let other work in while a section is open, or a section's handle was used by other work.
+ * A call would have let other work in while a section is open, or other work used a section's handle.
  *
- * - `ERR_CONTEXT_SWITCH`: a wait for something other than the database, inside a section that writes. Refused before
- *   anything started. Wait first and write then, or write first and wait then.
- * - `ERR_SECTION_ENDED`: a section's handle, used after the section's end.
- * - `ERR_OTHER_SECTION`: a section's handle, used outside of that section's own flow of execution: by another logical
- *   thread, or by a section inside of it, which has a handle of its own.
+ * - `ERR_CONTEXT_SWITCH`: the call waits for something other than the database, inside a section that writes. Nothing
+ *   was started. Wait before the section or after it.
+ * - `ERR_SECTION_ENDED`: the handle was used after the section's end. The statement was not run. Await everything in
+ *   the section.
+ * - `ERR_OTHER_SECTION`: another logical thread used the handle, or an inner section did. The statement was not run. An
+ *   inner section has its own handle.
  */
 export class ContextSwitchError extends Error {
   override readonly name = 'ContextSwitchError';
@@ -41,20 +41,16 @@ export class ContextSwitchError extends Error {
 
 const sections = new AsyncLocalStorage<GuardedSection | undefined>();
 
-/** Runs `work`, and all that it calls and awaits, in `section`. */
 export function inSection<T>(section: GuardedSection, work: () => T): T {
   return sections.run(section, work);
 }
 
-/**
- * Runs `work`, and all that it calls and awaits, in no section: what it makes for long (threads, pools, timers) would
- * otherwise do its own work in the section that happened to be first to need it.
- */
+/** Long-lived things (threads, pools, timers) would otherwise work in the section that happened to create them. */
 export function inNoSection<T>(work: () => T): T {
   return sections.run(undefined, work);
 }
 
-/** The sections of this logical thread, the innermost first, those among them that have ended. */
+/** The sections of this logical thread, the innermost first, including those that have ended. */
 export function* sectionsAround(): Generator<GuardedSection, undefined> {
   for (let section = sections.getStore(); section !== undefined; section = section.outer) yield section;
 }
@@ -65,7 +61,7 @@ export function currentSection(): GuardedSection | undefined {
   return undefined;
 }
 
-/** As refuseInSection, by a rejection; gives the very promise of `work`, run in no section, where nothing is refused. */
+/** Rejects where `refuseInSection` throws; otherwise runs `work` outside of sections and returns the same promise. */
 export function outsideSections<T>(what: string, work: () => Promise<T>): Promise<T> {
   try {
     refuseInSection(what);
@@ -76,8 +72,8 @@ export function outsideSections<T>(what: string, work: () => Promise<T>): Promis
 }
 
 /**
- * Throws ContextSwitchError (`ERR_CONTEXT_SWITCH`) in a section that writes, or in one inside of it. `what` names what is
- * about to be waited for, as the subject of a sentence: "execute of the queue 'jobs'".
+ * Throws ContextSwitchError (`ERR_CONTEXT_SWITCH`) in a section that writes, or in one inside of it. `what` names the wait,
+ * as the subject of a sentence: "execute of the queue 'jobs'".
  */
 export function refuseInSection(what: string): void {
   for (const section of sectionsAround()) {

@@ -206,6 +206,7 @@ for (const make of queues) {
     const [unreachable, failed] = [failureOf(outcome, away), failureOf(outcome, drone)];
     assert.equal(unreachable.kind, 'unreachable');
     assert.match(unreachable.message, /the fake drone refuses/);
+    assert.equal(unreachable.causeCode, 'ECONNREFUSED');
     assert.deepEqual([failed.kind, (failed.cause as Error).message], ['call', thrown.message]);
   });
 

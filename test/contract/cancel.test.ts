@@ -111,7 +111,7 @@ for (const make of queues) {
     await exceptionOf(queue.execute([drone], { signal }), 'ERR_ROUND_CANCELLED');
   });
 
-  test(`${make.name}: with wait: false a cancelled round is told by waitOnDrones, and by getResults`, async () => {
+  test(`${make.name}: with wait: false waitOnDrones and getResults report a cancelled round`, async () => {
     for (const wait of ['waitOnDrones', 'getResults'] as const) {
       using finished = new Witness(events.workerFinish);
       await using queue = make();
@@ -134,7 +134,7 @@ for (const make of queues) {
     }
   });
 
-  test(`${make.name}: a round without work that is aborted is told as cancelled`, async () => {
+  test(`${make.name}: a round without work that is aborted is reported as cancelled`, async () => {
     await using queue = make();
     const signal = AbortSignal.abort('never mind');
     const exception = await exceptionOf(queue.execute([], { signal }), 'ERR_ROUND_CANCELLED');

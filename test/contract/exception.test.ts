@@ -54,7 +54,7 @@ for (const make of queues) {
     assert.deepEqual([...exception.results], [[held, ['waited for']]]);
   });
 
-  test(`${make.name}: a failure is told even of an argument and a reason that throw when they are shown`, async () => {
+  test(`${make.name}: a failure is reported even if its argument and reason throw when shown`, async () => {
     await using queue = make();
     const shown = (): never => assert.fail('it was shown');
     const drone = new FakeDrone('web1', METHODS);
@@ -118,7 +118,7 @@ for (const make of queues) {
     assert.deepEqual((await queue.execute([good, bad])).get(good), [2]);
   });
 
-  test(`${make.name}: of two getResults of a failed round the first is told and the second is empty`, async () => {
+  test(`${make.name}: of two getResults of a failed round the first throws and the second is empty`, async () => {
     await using queue = make();
     const good = new FakeDrone('good', METHODS);
     const bad = new FakeDrone('bad', METHODS);
@@ -203,6 +203,20 @@ for (const make of queues) {
     assert.equal(behind.valueIn(results), 'behind');
     assert.equal(notInIt.valueIn(results), 'not in it');
     assert.equal(noValue(done, results).code, 'ERR_NO_VALUE');
+  });
+
+  test(`${make.name}: valueIn refuses one drone's failure, and names what it takes`, async () => {
+    await using queue = make();
+    const drone = new FakeDrone('web1', METHODS);
+    const done = drone.queueCall('echo', 'done');
+    drone.queueCall('fail', 'as told');
+    const failure = failureOf(await exceptionOf(queue.execute([drone])), drone);
+    for (const wrong of [failure, undefined, 'web1']) {
+      assert.throws(() => Reflect.apply(done.valueIn, done, [wrong]), {
+        code: 'ERR_INVALID_ARG',
+        message: /^round is/,
+      });
+    }
   });
 
   test(`${make.name}: one drone's value is never another's, whatever the order they finish in`, async () => {

@@ -1,4 +1,4 @@
-/** Rules 7, 8, 9 and 12: what becomes of the calls of a batch that fails, and how its failure is told. */
+/** Rules 7, 8, 9 and 12: what becomes of the calls of a batch that fails, and how its failure is reported. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { inspect } from 'node:util';

@@ -80,24 +80,31 @@ for (const make of queues) {
       assert.equal((await stat(scratch.of('private'))).mode & 0o7777, 0o600);
     });
 
-    test(`${name}: a folder or a slash at the end takes the file in, a link is followed to a folder and otherwise replaced`, async () => {
+    test(`${name}: a slash at the end takes the file in under its own name, a folder is refused, a link replaced`, async () => {
       await using scratch = await Scratch.make();
       await using queue = make();
       const drone = new LocalDrone();
       const from = await scratch.file('name', 10);
       const other = await scratch.file('other', 20);
-      await scratch.folder('folder');
+      const folder = await scratch.folder('folder');
       await symlink('folder', scratch.of('to-folder'));
       await symlink(other, scratch.of('to-file'));
-      drone.queueCall(method, from, scratch.of('folder'));
+      drone.queueCall(method, from, `${folder}/`);
       drone.queueCall(method, from, `${scratch.of('new')}/`);
-      drone.queueCall(method, other, scratch.of('to-folder'));
+      drone.queueCall(method, other, `${scratch.of('to-folder')}/`);
       drone.queueCall(method, from, scratch.of('to-file'));
       await queue.execute([drone]);
-      assert.deepEqual((await readdir(scratch.of('folder'))).sort(), ['name', 'other']);
+      assert.deepEqual((await readdir(folder)).sort(), ['name', 'other']);
       assert.deepEqual(await readdir(scratch.of('new')), ['name']);
       assert.equal(await hashOf(scratch.of('to-file')), await hashOf(from));
       assert.equal((await stat(other)).size, 20);
+      for (const to of [folder, scratch.of('to-folder')]) {
+        drone.queueCall(method, from, to);
+        const { cause } = failureOf(await queue.settle([drone]), drone);
+        assert.equal((cause as NodeJS.ErrnoException).code, 'EISDIR');
+        assert.match(String(cause), /is a folder; to copy into it, end the path with a slash$/);
+      }
+      assert.deepEqual((await readdir(folder)).sort(), ['name', 'other']);
     });
 
     test(`${name}: a reader sees the old file or the new one, never a part`, async () => {
@@ -249,7 +256,7 @@ for (const make of queues) {
       assert.deepEqual(await readdir(scratch.path), []);
     });
 
-    test(`${name}: progress is told per MiB and at the end, with the size and the call`, async () => {
+    test(`${name}: progress is reported per MiB and at the end, with the size and the call`, async () => {
       using progress = new Witness(events.fileProgress);
       await using scratch = await Scratch.make();
       await using queue = make({ name: 'transfers' });

@@ -23,12 +23,28 @@ for (const make of queues) {
       const from = await makeTree(scratch, 'from');
       await chmod(from, 0o750);
       const drone = new LocalDrone();
-      const call = drone.queueCall(method, from, `${scratch.of('new', 'to')}/`);
+      const call = drone.queueCall(method, `${from}/`, scratch.of('new', 'to'));
       const { bytes, ...counts } = call.valueIn(await queue.execute([drone]));
       assert.deepEqual(await lookAt(scratch.of('new', 'to')), await lookAt(from));
       assert.equal((await stat(scratch.of('new', 'to'))).mode & 0o7777, 0o750);
       assert.deepEqual(counts, { files: 7, folders: 5, links: 3, leftOut: [] });
       assert.equal(bytes, 8 + 10 + 300_000 + 4 + 4 + 8);
+    });
+
+    test(`${name}: a slash at the end takes the folder in under its own name, each time the same one`, async () => {
+      await using scratch = await Scratch.make();
+      await using queue = make();
+      const from = await makeTree(scratch, 'from');
+      const drone = new LocalDrone();
+      drone.queueCall(method, from, `${scratch.of('new')}/`);
+      await queue.execute([drone]);
+      assert.deepEqual(await lookAt(scratch.of('new', 'from')), await lookAt(from));
+      drone.queueCall(method, `${from}/`, `${scratch.of('new')}/`);
+      await queue.execute([drone]);
+      assert.deepEqual(await readdir(scratch.of('new')), ['from']);
+      drone.queueCall(method, `${from}/.`, `${scratch.of('other')}/`);
+      const { cause } = failureOf(await queue.settle([drone]), drone);
+      assert.match(String(cause), /expected no slash at the end, as the source has no name to copy under/);
     });
 
     test(`${name}: what is in the destination stays, with its mode, and files of the same name are replaced`, async () => {
@@ -64,7 +80,7 @@ for (const make of queues) {
       drone.queueCall(method, from, to);
       const { kind, cause } = failureOf(await exceptionOf(queue.execute([drone])), drone);
       assert.deepEqual([kind, (cause as NodeJS.ErrnoException).code], ['call', 'ENOTDIR']);
-      assert.match(String(cause), /inner" is in the way: it is no folder/);
+      assert.match(String(cause), /inner" is in the way: it is not a directory/);
       assert.deepEqual(await readdir(outside), []);
     });
 
@@ -103,7 +119,7 @@ for (const make of queues) {
       }
     });
 
-    test(`${name}: a file is no folder, and mode no option`, async () => {
+    test(`${name}: a file is not a directory, and mode not an option`, async () => {
       await using scratch = await Scratch.make();
       await using queue = make();
       const file = await scratch.file('file', 1);

@@ -1,4 +1,4 @@
-/** Rule 14: an idle queue that nobody closed does not keep the process alive, a round in flight does. */
+/** Rule 14: an idle queue that is not closed does not keep the process alive, a round in flight does. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import test from 'node:test';
@@ -33,14 +33,14 @@ for (const queue of ['serial', 'threaded']) {
     });
   }
 
-  test(`${queue}: a process in mid-round stays until the round is told`, async () => {
+  test(`${queue}: a process in mid-round stays until the round has ended`, async () => {
     await using server = await startSshServer();
     const drones = ['--drone=fake', '--drone=local', '--drone=ssh', `--ssh=${JSON.stringify(server.droneOptions())}`];
     const printed = await output(`--queue=${queue}`, '--held', ...drones);
     assert.deepEqual(printed, ['true: 3', 'true: 3', 'sleep 0.5: 3', 'told', 'idle']);
   });
 
-  test(`${queue}: a process whose last round is done ends by itself though nobody waited for that round`, async () => {
+  test(`${queue}: a process whose last round is done ends by itself though that round was not awaited`, async () => {
     assert.deepEqual(await output(`--queue=${queue}`, '--drone=fake', '--unfetched'), ['true: 1', 'true: 1', 'idle']);
   });
 

@@ -1,4 +1,4 @@
-/** An idle queue that nobody closed does not keep the process alive for the sake of a drone that is kicked out. */
+/** An idle queue that is not closed does not keep the process alive for the sake of a drone that is kicked out. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import test from 'node:test';
@@ -28,7 +28,7 @@ for (const queue of ['serial', 'threaded']) {
     assert.deepEqual(await output(queue, 'timer'), ['unreachable', 'idle']);
   });
 
-  test(`${queue}: a process ends by itself though a probe is under way that nobody answers`, async () => {
+  test(`${queue}: a process ends by itself though a probe is under way that stays unanswered`, async () => {
     assert.deepEqual(await output(queue, 'probe'), ['unreachable', 'probed', 'idle']);
   });
 }

@@ -22,7 +22,7 @@ function echo(hostname: string): Echo {
   });
 }
 
-/** Nobody is probed while the test runs. */
+/** No drone is probed while the test runs. */
 const UNPROBED = { probeEveryMs: Infinity };
 const SOON = { probeEveryMs: 20 };
 
@@ -55,7 +55,7 @@ async function failuresUntilOut(queue: Queue, drone: Echo): Promise<number> {
 
 const PATIENCE_MS = 60_000;
 
-/** An idle queue does not keep the process, so that somebody else has to. */
+/** An idle queue does not keep the process, so that something else has to. */
 async function until(isSo: () => boolean): Promise<void> {
   for (const endMs = performance.now() + PATIENCE_MS; !isSo(); await delay(5)) {
     assert(performance.now() < endMs, `waited in vain for ${String(isSo)}`);
@@ -94,7 +94,28 @@ for (const make of queues) {
     assert.deepEqual(drone.kills, [{ hostname: drone.hostname, pid: 4711 }]);
   });
 
-  test(`${make.name}: without the option nobody is kicked out`, async () => {
+  test(`${make.name}: a drone that is out is an error in the log once, and then on level debug`, async () => {
+    const lines: string[] = [];
+    const at = (level: string) => (line: string) => {
+      if (/out-drone.* raised|is kicked out/.test(line)) lines.push(`${level} ${line}`);
+    };
+    const log = { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+    await using queue = make({ name: 'farm', kickOut: { afterFailures: 1, ...UNPROBED }, log });
+    const drone = echo('out-drone');
+    drone.misbehave('refuse');
+    for (let rounds = 0; rounds < 3; rounds++) await failRound(queue, drone);
+    const levels = lines.map(
+      line => /^\w+ farm: (?:drone|worker) (?:farm\.)?out-drone (?:is kicked out|raised)/.exec(line)?.[0],
+    );
+    assert.deepEqual(levels, [
+      'error farm: drone out-drone is kicked out',
+      'debug farm: worker farm.out-drone raised',
+      'debug farm: worker farm.out-drone raised',
+      'debug farm: worker farm.out-drone raised',
+    ]);
+  });
+
+  test(`${make.name}: without the option no drone is kicked out`, async () => {
     await using queue = make();
     const drone = misbehaving('refuse');
     for (let round = 0; round < 4; round++) assert.equal((await failRound(queue, drone)).kind, 'unreachable');

@@ -1,6 +1,7 @@
 /** Time-outs and cancels end processes: of agents that answer, and of those that do not. */
 import assert from 'node:assert/strict';
-import { chmod } from 'node:fs/promises';
+import { chmod, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import test, { after, before, type TestContext } from 'node:test';
 import { type Drone, events, LocalDrone, SshDrone, ThreadedTaskQueue } from 'drone-task-queue';
 import { FakeDrone } from 'drone-task-queue/testing';
@@ -92,7 +93,7 @@ for (const make of queues) {
     });
   }
 
-  test(`${make.name}: an agent that cannot be killed delays nobody for long, and a warning says so`, async () => {
+  test(`${make.name}: an agent that cannot be killed delays nothing for long, and a warning says so`, async () => {
     using warned = new Witness(events.droneWarning);
     await using queue = make({ killGraceMs: 50 });
     const drone = new SshDrone('web1', deaf.droneOptions());
@@ -192,7 +193,8 @@ for (const make of queues) {
   });
 }
 
-test('a cancelled call leaves its thread to the drones beside it', async () => {
+test('a cancelled call leaves its thread to the drones beside it', async t => {
+  const folder = await temporaryFolder(t);
   await using queue = new ThreadedTaskQueue({ threads: 1, killGraceMs: 100 });
   const [drone, sibling] = ['a', 'b'].map(DRONE => new LocalDrone({ env: { DRONE } })) as [LocalDrone, LocalDrone];
   const seen: (readonly (number | undefined)[])[] = [];
@@ -200,13 +202,14 @@ test('a cancelled call leaves its thread to the drones beside it', async () => {
     const [told, toldBeside] = [new Told(), new Told()];
     const stop = new AbortController();
     drone.with({ signal: stop.signal, onOutput: told.onOutput }).queueCall('run', STUBBORN);
-    const beside = sibling.with({ onOutput: toldBeside.onOutput }).queueCall('run', 'echo 1; sleep 0.2', {
-      maxOutputBytes: 100,
-    });
+    const gate = join(folder, String(time));
+    const waiting = `echo 1; until [ -e ${gate} ]; do sleep 0.05; done`;
+    const beside = sibling.with({ onOutput: toldBeside.onOutput }).queueCall('run', waiting, { maxOutputBytes: 100 });
     await queue.execute([drone, sibling], { wait: false });
     await Promise.all([told.numbers, toldBeside.numbers]);
     seen.push([drone, sibling].map(each => queue.droneThreads.get(each)?.threadId));
     stop.abort();
+    await writeFile(gate, '');
     const exception = await exceptionOf(queue.waitOnDrones());
     assert.deepEqual([...exception.failures.keys()], [drone]);
     assert.equal(beside.valueIn(exception).stdout, '1\n');

@@ -1,4 +1,4 @@
-/** Logins over SSH that need an answer of the caller's, and what is told of them: everything but the secrets. */
+/** Logins over SSH that need an answer of the caller's, and what is reported of them: everything but the secrets. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
@@ -85,7 +85,7 @@ for (const make of queues) {
       // On a busy machine the time may be over before the login has come so far as to ask.
       for (let again = 0; failure.kind === 'timeout' && again < 20; again++) failure = await attempt();
       assert.equal(failure.kind, 'auth');
-      assert.match(failure.message, /waits for the passphrase of \S+id_ed25519; no agent within 500 ms/);
+      assert.match(failure.message, /waits for the passphrase of \S+id_ed25519; no login within 500 ms/);
       assert.equal(failure.message.includes('via '), 'via' in way);
     }
   });

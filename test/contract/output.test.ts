@@ -1,4 +1,4 @@
-/** Live output: a command's output as it comes, at the pace of whoever takes it. */
+/** Live output: a command's output as it comes, at the pace of its reader. */
 import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -131,7 +131,7 @@ for (const make of queues) {
     gate.open();
   });
 
-  test(`${make.name}: a command whose output nobody consumes is held, whatever it wants to write, and ends by its signal`, async () => {
+  test(`${make.name}: a command whose output is not consumed is held, however much it writes, and ends by its signal`, async () => {
     await using queue = make();
     const progress = join(folder, `${make.name}-progress`);
     const stuck = new LocalDrone();
@@ -325,7 +325,7 @@ for (const make of queues) {
   test(`${make.name}: a fake drone prints at the pace of the reader, and only while a call runs`, async () => {
     await using queue = make();
     const drone = printer();
-    assert.throws(() => drone.print('stdout', 'to nobody'), { code: 'ERR_NO_CALL' });
+    assert.throws(() => drone.print('stdout', 'to no call'), { code: 'ERR_NO_CALL' });
     const big = 'x'.repeat(3 * WINDOW_BYTES);
     const call = drone.queueCall('print', big, 'end');
     const text = textOf(call.output());
@@ -333,6 +333,6 @@ for (const make of queues) {
     const results = await queue.execute([drone]);
     assert.equal(await text, `${big}end`);
     assert.deepEqual([call.valueIn(results), unheard.valueIn(results)], ['printed', 'printed']);
-    assert.throws(() => drone.print('stdout', 'to nobody'), { code: 'ERR_NO_CALL' });
+    assert.throws(() => drone.print('stdout', 'to no call'), { code: 'ERR_NO_CALL' });
   });
 }

@@ -113,7 +113,7 @@ for (const make of queues) {
     assert.equal((await queue.getResults()).size, 2);
   });
 
-  test(`${make.name}: a round in flight is told before a drone listed twice`, async () => {
+  test(`${make.name}: a round in flight is reported before a drone listed twice`, async () => {
     await using queue = make();
     const gate = new Gate();
     const held = new FakeDrone('held', { wait: () => gate.wait() });
@@ -127,7 +127,7 @@ for (const make of queues) {
     await queue.getResults();
   });
 
-  test(`${make.name}: a closed queue is told last of all`, async () => {
+  test(`${make.name}: a closed queue is reported last of all`, async () => {
     const queue = make({ name: 'shut' });
     const drone = new FakeDrone('web1', NEXT);
     drone.queueCall('echo', 'kept');
@@ -157,6 +157,8 @@ for (const make of queues) {
     const call = drone.queueCall('echo', 'kept');
     const wrong: readonly (readonly [message: RegExp, ask: () => Promise<unknown>])[] = [
       [/^drones\[1\] is undefined, expected a drone$/, () => queue.execute([drone, undefined as unknown as AnyDrone])],
+      [/^drones is FakeDrone.*, expected a list of drones$/, () => queue.execute(drone as never)],
+      [/^drones is undefined, expected a list of drones$/, () => queue.settle(undefined as never)],
       [/^drones\[1\] is 'web1'/, () => queue.settle([drone, 'web1' as unknown as AnyDrone])],
       [/^signal is \{\}, expected an AbortSignal$/, () => queue.execute([drone], { signal: {} as AbortSignal })],
       [/^drone is 5, expected a drone$/, () => queue.call(5 as unknown as FakeDrone<typeof NEXT>, 'echo', '')],
@@ -186,7 +188,7 @@ for (const make of queues) {
     assert.equal((await queue.execute(new Set([drone]))).size, 1);
   });
 
-  test(`${make.name}: a round without work that nobody waited for does not stand in the way of the next`, async () => {
+  test(`${make.name}: a round without work that was not awaited does not stand in the way of the next`, async () => {
     await using queue = make();
     const drone = new FakeDrone('web1', NEXT);
     await queue.execute([drone], { wait: false, signal: new AbortController().signal });

@@ -11,6 +11,7 @@ import { Witness } from './witness.js';
 leakCheck();
 
 const AT_ONCE: RetryOptions = { attempts: 3, backoffMs: 0 };
+const NEVER = new Promise<never>(() => undefined);
 const ECHO = { echo: (value: unknown): unknown => value };
 
 type Flaky = typeof ECHO & { flaky: () => unknown };
@@ -39,6 +40,28 @@ function fail(): never {
 }
 
 for (const make of queues) {
+  test(`${make.name}: the calls of a drone with idempotent as its default are retried, unless a call says otherwise`, async () => {
+    await using queue = make({ retry: AT_ONCE });
+    let runs = 0;
+    const methods = {
+      flaky: () => {
+        if (++runs === 1) fail();
+        return runs;
+      },
+    };
+    const drone = new FakeDrone('web1', methods, { defaults: { idempotent: true } });
+    assert.equal(await queue.call(drone, 'flaky'), 2);
+    runs = 0;
+    assert.equal(await queue.call(drone.with({ timeoutMs: 60_000 }), 'flaky'), 2);
+    runs = 0;
+    const call = drone.queueCall('flaky');
+    assert.equal(call.valueIn(await queue.execute([drone])), 2);
+    runs = 0;
+    await assert.rejects(queue.call(drone.with({ idempotent: false }), 'flaky'), { kind: 'call' });
+    const late = new FakeDrone('web2', { wait: () => NEVER }, { defaults: { timeoutMs: 5 } });
+    await assert.rejects(queue.call(late, 'wait'), { kind: 'timeout' });
+  });
+
   test(`${make.name}: a drone that cannot be reached is tried again as often as asked, and told of each time`, async () => {
     using retries = new Witness(events.droneRetry);
     await using queue = make({ name: 'again', retry: { attempts: 3, backoffMs: 1, jitter: 0 } });
@@ -206,7 +229,7 @@ for (const make of queues) {
       if (cancel) stop.abort(new Error('enough'));
       const failure = failureOf(await round, drone);
       if (!cancel) assert.equal((failure.cause as { cause?: DroneError }).cause?.kind, 'lost');
-      // It ran before, and nobody knows how far.
+      // It ran before, and it is unknown how far.
       assert.deepEqual([failure.kind, failure.mayHaveRun, failure.notStarted], [kind, [call], []]);
       assert.deepEqual(drone.getCalls(), [call]);
     }

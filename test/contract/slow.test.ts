@@ -1,4 +1,4 @@
-/** A drone that takes much longer than the others of its round is told of. */
+/** A drone that takes much longer than the others of its round is reported. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { events } from 'drone-task-queue';
@@ -10,7 +10,7 @@ import { Witness } from './witness.js';
 leakCheck();
 
 for (const make of queues) {
-  test(`${make.name}: a drone slower than the others of its round is told of once, with where it is`, async () => {
+  test(`${make.name}: a drone slower than the others of its round is reported once, with its phase`, async () => {
     using slow = new Witness(events.workerSlow);
     const lines: string[] = [];
     const ignore = (): void => undefined;
@@ -33,12 +33,16 @@ for (const make of queues) {
     assert.equal(lines.filter(line => line.includes('web4 is slow')).length, 1);
   });
 
-  test(`${make.name}: nobody is called slow in a round of one`, async () => {
+  test(`${make.name}: no drone is called slow in rounds of one, two and three`, async () => {
     using slow = new Witness(events.workerSlow);
     await using queue = make();
-    const drone = new FakeDrone('web1', { work: () => new Promise(resolve => setTimeout(resolve, 1500)) });
-    drone.queueCall('work');
-    await queue.execute([drone]);
+    const last = new FakeDrone('web1', { work: () => new Promise<void>(resolve => setTimeout(resolve, 1500)) });
+    const fast = ['web2', 'web3'].map(name => new FakeDrone(name, { work: () => Promise.resolve() }));
+    for (const others of [0, 1, 2]) {
+      const drones = [last, ...fast.slice(0, others)];
+      for (const drone of drones) drone.queueCall('work');
+      await queue.execute(drones);
+    }
     assert.deepEqual(slow.seen, []);
   });
 }

@@ -85,14 +85,14 @@ export function testThreadDeath(fault: FakeFault, cause: RegExp): void {
     assert.equal(lost.seen.length, 1);
   });
 
-  test(`a thread that dies of '${fault}' while it connects, runs calls, and the queue is closing, leaves nobody waiting`, async () => {
+  test(`a thread that dies of '${fault}' while it connects, runs calls, and the queue is closing, leaves no caller waiting`, async () => {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
     using lost = new Witness(events.threadLost);
     const queue = new ThreadedTaskQueue({ threads: 1, threadHeapMb: 32, connectTimeoutMs: Infinity });
     const gate = new Gate();
-    // Its connection is taken, and nobody there says a word.
+    // Its connection is accepted, and nothing answers.
     const silent = new SshDrone('silent', { host: '127.0.0.1', port });
     const busy = new FakeDrone('busy', { wait: () => gate.wait() });
     const killer = new FakeDrone('killer', { kill: () => undefined });

@@ -66,7 +66,7 @@ test('the thread map is filled before execute gives control back', async () => {
   assert.equal(queue.droneThreads.size, 0);
 });
 
-test('the thread map keeps its workers until somebody has waited, and is cleared before failures are told', async () => {
+test('the thread map keeps its workers until a wait, and is cleared before failures are reported', async () => {
   using finished = new Witness(events.workerException);
   await using queue = new ThreadedTaskQueue({ threads: 1 });
   const drone = new FakeDrone('web1', { fail: () => assert.fail('as told') });

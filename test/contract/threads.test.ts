@@ -5,10 +5,10 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import test from 'node:test';
 import { promisify } from 'node:util';
 import { threadId as mainThreadId } from 'node:worker_threads';
-import { type DroneError, DroneTaskQueue, events, ThreadedTaskQueue } from 'drone-task-queue';
+import { DroneTaskQueue, events, ThreadedTaskQueue } from 'drone-task-queue';
 import { FakeDrone, Gate } from 'drone-task-queue/testing';
 import { leakCheck } from '../support/leak-check.js';
-import { exceptionOf, failureOf, rejectionOf } from './rejections.js';
+import { exceptionOf, failureOf } from './rejections.js';
 import { spread } from './thread-death.js';
 import { Witness } from './witness.js';
 
@@ -63,17 +63,6 @@ test('a thread that hangs is ended after threadTimeoutMs', async () => {
   assert.equal(kind, 'worker-lost');
   assert.equal((cause as NodeJS.ErrnoException).code, 'ERR_THREAD_HUNG');
   assert.match(String(cause), /has not answered for 4000 ms/);
-});
-
-test('without a threadTimeoutMs a thread that hangs is still ended by close', async () => {
-  using opened = new Witness(events.linkOpen);
-  const queue = new ThreadedTaskQueue({ threads: 1, threadTimeoutMs: Infinity, killGraceMs: 10 });
-  const drone = new FakeDrone('web1', { echo });
-  drone.misbehave('thread-loop');
-  const call = rejectionOf(queue.call(drone, 'echo', 1));
-  await opened.first();
-  assert.deepEqual(await queue.close({ graceMs: 0 }), { abandoned: [] });
-  assert.equal(((await call) as DroneError).kind, 'cancelled');
 });
 
 test('a FakeDrone is served through the frames of a worker thread: what arrives are copies', async () => {

@@ -3,23 +3,28 @@ import {
   type AnyDrone,
   type Call,
   type CallOptions,
+  type CallValue,
   type CloseReport,
   compareLoad,
   type Drone,
   type DroneError,
+  type DroneErrorCauseCode,
   type DroneResults,
   type DroneTaskQueueException,
   type DroneTaskQueue,
   type DroneWorker,
+  entriesOf,
   getDrone,
   LocalDrone,
   type Phase,
   type RunResult,
   SshDrone,
+  type StartedRound,
   type TaskQueue,
   type ThreadedTaskQueue,
 } from 'drone-task-queue';
-import { FakeDrone } from 'drone-task-queue/testing';
+import type { ManagedDrone } from 'drone-task-queue/scheduler';
+import { FakeDrone, runResult } from 'drone-task-queue/testing';
 
 interface Own {
   flash(image: string, slot: number): Promise<{ ok: boolean }>;
@@ -46,11 +51,29 @@ export async function calls(queue: ThreadedTaskQueue, results: DroneResults): Pr
   exactly<number>()(fake.queueCall('add', 1, 2).valueIn(results));
   exactly<Call<number>>()(fake.with({ timeoutMs: 5, signal: undefined }).queueCall('add', 1, 2));
   exactly<number>()(await queue.call(fake, 'add', 1, 2));
+  exactly<number>()(await queue.call(fake.with({ timeoutMs: 5 }), 'add', 1, 2));
+  exactly<RunResult>()(await queue.call(new LocalDrone().with({ idempotent: true }), 'run', 'true', { check: true }));
   exactly<RunResult>()(await queue.call(new LocalDrone(), 'run', 'true'));
   exactly<RunResult>()(await queue.call(local, 'run', 'true', { cwd: undefined, env: { A: 'b' } }));
   exactly<{ pid: number; killed: boolean }[]>()(await queue.call(local, 'killProcesses', []));
-  exactly<LocalDrone | SshDrone>()(getDrone('localhost'));
+  exactly<LocalDrone>()(getDrone('localhost', { env: {} }));
+  exactly<SshDrone>()(getDrone('web1', { user: 'ci' }));
+  exactly<LocalDrone | SshDrone>()(getDrone(local.hostname, { user: 'ci' }));
 
+  // @ts-expect-error -- this machine is reached without SSH
+  getDrone('localhost', { port: 2222, user: 'ci' });
+  // @ts-expect-error -- a misspelt option
+  getDrone('web1', { usr: 'ci' });
+
+  const values = results.get(local);
+  // @ts-expect-error -- the first value may be that of an older call: valueIn finds a call's own
+  exactly<unknown>()(values?.[0]);
+  exactly<unknown[] | undefined>()(values && [...values]);
+  exactly<CallValue[]>()(entriesOf(values));
+  // @ts-expect-error -- options of a drone with options are checked, too
+  await queue.call(local.with({ timeout: 5 }), 'run', 'true');
+  // @ts-expect-error -- and its methods
+  await queue.call(fake.with({}), 'run', 'true');
   // @ts-expect-error -- an argument of the wrong type
   web.queueCall('flash', 1, 2);
   // @ts-expect-error -- an argument too few
@@ -59,7 +82,7 @@ export async function calls(queue: ThreadedTaskQueue, results: DroneResults): Pr
   web.queueCall('flash', 'image', 2, 3);
   // @ts-expect-error -- no such method
   web.queueCall('nope');
-  // @ts-expect-error -- a property is no method
+  // @ts-expect-error -- a property is not a method
   web.queueCall('version');
   // @ts-expect-error -- nor is a property of a fake
   fake.queueCall('label');
@@ -79,17 +102,46 @@ export function moduleTypes(results: DroneResults): void {
   const drone = new LocalDrone<typeof import('./own-methods.js')>({ utility: new URL('file:///own-methods.js') });
   exactly<number>()(drone.queueCall('flash', 1, 2).valueIn(results).sum);
   exactly<RunResult>()(drone.queueCall('run', 'true').valueIn(results));
-  // @ts-expect-error -- an export that is no function
+  // @ts-expect-error -- an export that is not a function
   drone.queueCall('version');
 }
 
 export function variance(fake: FakeDrone<{ add(): number }>, web: SshDrone<Own>): AnyDrone[] {
   const ordinary: Drone = web;
-  // @ts-expect-error -- a fake without `run` is no ordinary drone
+  // @ts-expect-error -- a fake without `run` is not an ordinary drone
   const wrong: Drone = fake;
   // @ts-expect-error -- and an ordinary drone has no methods of one's own
   const own: Drone<Own> = ordinary;
   return [ordinary, wrong, own, fake].sort(compareLoad);
+}
+
+export function fakes(results: DroneResults): AnyDrone[] {
+  const uname = new FakeDrone('a', { run: () => runResult({ stdout: 'Linux' }) });
+  const drone: Drone = uname;
+  exactly<RunResult>()(uname.queueCall('run').valueIn(results));
+  exactly<RunResult>()(drone.queueCall('run', 'uname', { cwd: '/' }).valueIn(results));
+
+  const later = new FakeDrone('b', { run: async (command: string) => Promise.resolve(runResult({ stdout: command })) });
+  const slow: Drone = later;
+  const managed: ManagedDrone = later;
+  exactly<Call<RunResult>>()(later.queueCall('run', 'uname'));
+
+  interface Build {
+    build(target: string): number;
+  }
+  const own: Drone<Build> = new FakeDrone('c', { build: async (target: string) => Promise.resolve(target.length) });
+  const named = new FakeDrone<Build>('d', { build: async target => Promise.resolve(target.length) });
+  exactly<Call<number>>()(named.queueCall('build', 'all'));
+
+  // @ts-expect-error -- a `run` with other arguments is not that of a drone
+  const wrong: Drone = new FakeDrone('e', { run: (times: number) => runResult({ durationMs: times }) });
+  // @ts-expect-error -- a method that M does not have
+  named.queueCall('run', 'true');
+  // @ts-expect-error -- a method that returns something else
+  const other = new FakeDrone<Build>('f', { build: async () => Promise.resolve('built') });
+  // @ts-expect-error -- a field that a result does not have
+  runResult({ output: '' });
+  return [drone, slow, managed, own, wrong, other];
 }
 
 export async function rounds(queue: TaskQueue, drones: AnyDrone[], flag: boolean): Promise<void> {
@@ -102,6 +154,9 @@ export async function rounds(queue: TaskQueue, drones: AnyDrone[], flag: boolean
   const either = await queue.execute(drones, { wait: flag });
   // @ts-expect-error -- with a wait that is not known there may be no results
   exactly<DroneResults>()(either);
+  exactly<StartedRound>()(queue.start(drones, { signal, leftovers: 'drop' }));
+  // @ts-expect-error -- leftovers have names
+  queue.start(drones, { leftovers: 'keep' });
   // @ts-expect-error -- settle always waits
   await queue.settle(drones, { wait: false });
   const { results, failures } = await queue.settle(drones, { signal });
@@ -126,6 +181,8 @@ export function state(threaded: ThreadedTaskQueue, serial: DroneTaskQueue, drone
 export function failures(exception: DroneTaskQueueException, error: DroneError): readonly Call[] {
   // @ts-expect-error -- what happened cannot be changed
   const map: Map<AnyDrone, DroneError> = exception.failures;
+  exactly<DroneErrorCauseCode | undefined>()(error.causeCode);
+  if (error.causeCode === 'ERR_HOST_KEY_CHANGED' || error.causeCode === 'ENOENT') return [];
   switch (error.kind) {
     case 'call':
     case 'lost':

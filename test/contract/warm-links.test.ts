@@ -1,4 +1,4 @@
-/** Warm connections that nobody uses: an idle limit, and a cap by use. */
+/** Unused warm connections: an idle limit, and a cap by use. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { events } from 'drone-task-queue';

@@ -27,7 +27,7 @@ export class Witness<K extends keyof Messages> implements Disposable {
 
   /** The first event, seen already or still to come, that it is true of. */
   async first(isIt: (message: Messages[K]) => boolean = () => true): Promise<Messages[K]> {
-    // An idle queue does not keep the process, and then nobody would.
+    // An idle queue does not keep the process, and then nothing would.
     const held = setInterval(() => undefined, 2 ** 30);
     try {
       for (;;) {

@@ -126,7 +126,7 @@ function belongsTo(pid: string, folder: string): boolean {
   try {
     return readFileSync(`/proc/${pid}/environ`, 'utf8').includes(`FARM_FOLDER=${folder}\0`);
   } catch {
-    // Gone since it was listed, or somebody else's.
+    // Gone since it was listed, or another program's.
     return false;
   }
 }
@@ -180,7 +180,7 @@ test('a scheduler that is killed at any moment, again and again, runs every job 
       t.diagnostic(`kill ${String(kills)}: ${JSON.stringify(killAt)} ${JSON.stringify(between)}`);
       if (certain !== undefined) assert.ok(between[certain] > 0, `${moment}: ${JSON.stringify(between)}`);
     }
-    if (await farm.live()) assert.fail('nobody was to kill it');
+    if (await farm.live()) assert.fail('it was not to be killed');
     await farm.judge();
   }
 });

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { type MergedBranch, Merger, type RepoCache } from 'drone-task-queue/executor';
 import { leakCheck } from '../support/leak-check.js';
+import { until } from './executors.js';
 import { git, type Remote, Workshop } from './repositories.js';
 
 leakCheck();
@@ -15,7 +16,7 @@ async function merged(cache: RepoCache, remote: Remote, name: string): Promise<M
   remote.commit({ 'main.txt': name });
   const ref = remote.change(name, { [`${name}.txt`]: `text of ${name}` }, 'main~1');
   const answer = await new Merger(cache).mergeChanges([{ ...NAME, branch: 'main', ref }]);
-  assert(answer.merged, answer.merged ? '' : answer.reason);
+  assert(answer.ok, answer.ok ? '' : answer.error.message);
   const [branch] = answer.branches;
   assert(branch);
   return branch;
@@ -54,11 +55,12 @@ test('an update succeeds though garbage cannot be collected, and no other comman
   await cache.update(NAME);
   await cache.update(NAME);
   await merged(cache, remote, 'b');
+  await until('a gc', () => lines.length > 0);
   assert.deepEqual(lines, ['repo_cache: a repository of the cache could not be tidied']);
   assert.equal(existsSync(log), true);
 });
 
-test('a merge result that nobody releases goes in time, and only then', async () => {
+test('a merge result that is not released goes in time, and only then', async () => {
   using workshop = new Workshop();
   const remote = workshop.remote(NAME.project);
   const branch = await merged(workshop.cache(), remote, 'a');
@@ -80,7 +82,8 @@ test('when a repository is made anew, a merge result that is damaged takes no ot
   const missing = git(gitDir, 'rev-parse', `${lost.commit}:a.txt`);
   const main = git(gitDir, 'rev-parse', 'refs/heads/main:README.md');
   for (const id of [missing, main]) rmSync(join(gitDir, 'objects', id.slice(0, 2), id.slice(2)));
-  git(gitDir, 'update-ref', '-d', 'refs/drone/change');
+  for (const ref of git(gitDir, 'for-each-ref', '--format=%(refname)', 'refs/drone/changes').split('\n'))
+    git(gitDir, 'update-ref', '-d', ref);
   const texts = await new Merger(cache).getFiles(NAME, 'main', ['README.md']);
   assert.deepEqual(texts, { 'README.md': 'first\n' });
   assert.equal(results(workshop), kept.ref);

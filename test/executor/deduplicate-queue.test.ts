@@ -1,4 +1,4 @@
-/** Which items are shared, and that nobody is left waiting. */
+/** Which items are shared, and that no caller is left waiting. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { DeduplicateQueue, type ItemLocks } from 'drone-task-queue/executor';
@@ -38,7 +38,7 @@ test('an equal item that still waits is shared, and its place is that of the fir
   );
 });
 
-test('an item whose work has begun is not shared: who comes then gets work that begins after him', async () => {
+test('an item whose work has begun is not shared: a later caller gets work that begins later', async () => {
   const queue = new DeduplicateQueue<string, number>(keyOf);
   const gate = new Gate();
   let begun = 0;
@@ -146,7 +146,7 @@ test('an item that was passed over has its lock before those who asked for that 
   assert.deepEqual(order, ['b', 'a', 'later merge', 'c']);
 });
 
-test('a worker that is told to stop ends when what is done besides it has ended', async () => {
+test('a worker that is stopped ends when the work beside it has ended', async () => {
   const lock = new KeyedLock();
   const queue = new DeduplicateQueue<string>(keyOf, locksOf(lock));
   const merge = await lock.acquire('a');
@@ -269,7 +269,7 @@ test('a stop token is not taken before an item that waits for its lock, and is w
   }
 });
 
-test('a lock that cannot be had is an error for who waits for the item, and for nobody else', async () => {
+test('a lock that cannot be had is an error for the waiters of its item only', async () => {
   const lock = new KeyedLock();
   const acquire = async (): Promise<Release> => Promise.reject(new Error('no lock'));
   const queue = new DeduplicateQueue<string>(keyOf, { ...locksOf(lock), acquire });
@@ -293,7 +293,7 @@ interface Waiting {
   readonly who: number[];
 }
 
-test('after whatever steps everybody hears of the first work on his item that began after his asking', async () => {
+test('after any steps each caller gets the first work on its item that began after its call', async () => {
   const step = fc.oneof(
     fc.record({ do: fc.constant('put' as const), item: fc.constantFrom('a', 'b', 'c') }),
     fc.record({ do: fc.constant('take' as const), fails: fc.boolean() }),
@@ -433,7 +433,7 @@ test('with locks, after whatever steps a free worker has the first item that can
         await settle();
         assert.equal(queue.size, line.length);
         const canRun = line.filter(item => lock.isFree(lockOf(item)) || ready.has(lockOf(item)));
-        assert(begun.length >= workers || canRun.length === 0, 'no worker is idle while there is work for him');
+        assert(begun.length >= workers || canRun.length === 0, 'no worker is idle while there is work for it');
       }
       while (begun.length + holders.length > 0) {
         steps++;

@@ -1,4 +1,4 @@
-/** What is told of an executor's jobs and updates. */
+/** Reports of an executor's jobs and updates. */
 import assert from 'node:assert/strict';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { events, type JobEnd, type UpdateEnd } from 'drone-task-queue/executor';
 import { leakCheck } from '../support/leak-check.js';
-import { bench, benchIn, until } from './executors.js';
+import { bench, benchIn, until, untyped } from './executors.js';
 import { Workshop } from './repositories.js';
 
 leakCheck();
@@ -37,7 +37,7 @@ test('jobs, merges, updates and failures by kind are metrics under the name of t
   web.commit({ 'README.md': 'ours\n' });
   await all.jobs.submit('merger:merge', { items: [{ ...WEB, ref }] });
   await all.jobs.submit('executor:execute', { projects: [WEB], commands: ['false'] });
-  await all.jobs.submit('executor:dance', null);
+  await untyped(all.jobs).submit('executor:dance', null);
   rmSync(web.folder, { recursive: true });
   await all.jobs.submit('merger:cat', { ...WEB, files: [] });
   const of = 'drone_task_queue.web1_example';
@@ -50,8 +50,9 @@ test('jobs, merges, updates and failures by kind are metrics under the name of t
     `${of}.job.execute`,
     `${of}.job_failures.no_such_job +1`,
     `${of}.job.dance`,
-    `${of}.update_failures.git_failed +1`,
+    `${of}.update_failures.no_repository +1`,
     `${of}.update`,
+    `${of}.job_failures.no_repository +1`,
     `${of}.job.cat`,
   ]);
   assert.deepEqual(gauges.get(`${of}.jobs_running`), [1, 0, 1, 0, 1, 0, 1, 0, 1, 0]);
@@ -83,7 +84,7 @@ test('the end of each job and of each update is an event', async () => {
     await using all = bench();
     all.workshop.remote('web');
     await all.jobs.submit('merger:cat', { ...WEB, files: [] }, 'one');
-    await all.jobs.submit('executor:execute', null, 'two');
+    await untyped(all.jobs).submit('executor:execute', null, 'two');
   } finally {
     for (const name of [events.jobEnd, events.updateEnd]) unsubscribe(name, listener);
   }

@@ -4,11 +4,13 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DroneTaskQueue, LocalDrone } from 'drone-task-queue';
 import {
+  type ExecuteReport,
   type JobAnswer,
   MemoryJobSource,
   RepoExecutor,
   type RepoCacheOptions,
   type RepoExecutorOptions,
+  type SubmitOptions,
 } from 'drone-task-queue/executor';
 import { Workshop } from './repositories.js';
 
@@ -48,10 +50,24 @@ export function benchIn(
   return { workshop, jobs, executor, workspaces, [Symbol.asyncDispose]: end };
 }
 
-// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- what a job answers with is known by its name
-export function valueOf<T>(answer: JobAnswer): T {
+/** A source that takes jobs of all names and with all arguments. */
+interface UntypedJobs {
+  submit(name: string, args: unknown, options?: string | SubmitOptions): Promise<JobAnswer>;
+}
+
+export function untyped(jobs: UntypedJobs): UntypedJobs {
+  return jobs;
+}
+
+export function valueOf<T>(answer: JobAnswer<T>): T {
   assert(answer.ok, answer.ok ? '' : `${answer.error.message} ${String(answer.error.stack)}`);
-  return answer.value as T;
+  return answer.value;
+}
+
+/** The report of a job of commands that failed. */
+export function failedReportOf(answer: JobAnswer): ExecuteReport {
+  assert(!answer.ok && answer.error.report !== undefined, 'a failure with a report');
+  return answer.error.report;
 }
 
 /** The code of a failure; undefined for a value. */

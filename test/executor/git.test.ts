@@ -5,20 +5,12 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { Git } from '../../src/executor/git.js';
 import { leakCheck } from '../support/leak-check.js';
+import { isRunning } from '../support/processes-left.js';
 import { until } from './executors.js';
 import { outOfFiles } from './process-out-of-files.js';
 import { Workshop } from './repositories.js';
 
 leakCheck();
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return !readFileSync(`/proc/${String(pid)}/stat`, 'utf8').includes(') Z ');
-  } catch {
-    return false;
-  }
-}
 
 /** Writes the pids of itself and a child, and hangs; neither heeds TERM. */
 const STUBBORN = (file: string): string =>
@@ -36,7 +28,22 @@ test('git that hangs is ended with its children when its time is over', async ()
   await assert.rejects(git.run(['fetch', 'x'], { isRemote: true }), { code: 'ERR_GIT_TIMEOUT', command: 'fetch' });
   // On a slow machine it may have been ended before it wrote them.
   const pids = existsSync(file) ? await pidsIn(file) : [];
-  for (const pid of pids) await until('the end of a process', () => !isAlive(pid));
+  for (const pid of pids) await until('the end of a process', () => !isRunning(pid));
+});
+
+test('a command may have a time limit of its own', async () => {
+  using workshop = new Workshop();
+  const git = new Git({ program: workshop.insteadOf('gc', 'sleep 0.3; echo done; exit'), timeoutMs: 20 });
+  const { text } = await git.run(['gc'], { timeoutMs: 600_000 });
+  assert.equal(text, 'done');
+});
+
+test('a failure names the command, whatever stands before it, and the repository', async () => {
+  const git = new Git({});
+  const repository = { connection: 'git', project: 'web' };
+  for (const args of [['-C', '/', 'log'], ['-c', 'a.b=log', '--git-dir=/nowhere', 'log'], ['log']]) {
+    await assert.rejects(git.run(args, { repository }), { command: 'log', repository, message: /^git log .*git:web/ });
+  }
 });
 
 test('an abort ends git with its children and rejects with the reason', async () => {
@@ -48,7 +55,7 @@ test('an abort ends git with its children and rejects with the reason', async ()
   const pids = await pidsIn(file);
   stop.abort(new Error('no more'));
   await assert.rejects(run, /no more/);
-  for (const pid of pids) await until('the end of a process', () => !isAlive(pid));
+  for (const pid of pids) await until('the end of a process', () => !isRunning(pid));
   await assert.rejects(git.run(['version'], { signal: stop.signal }), /no more/);
 });
 
@@ -68,7 +75,7 @@ test('a failure that may pass is tried again, so many times and no more', async 
   assert.equal(tries(), 2);
   writeFileSync(file, '');
   await assert.rejects(new Git({ program }).run(['fetch']), { code: 'ERR_GIT_FAILED' });
-  assert.equal(tries(), 1, 'what talks to nobody is not');
+  assert.equal(tries(), 1, 'what talks to no server is not');
 });
 
 test('a failure that stays is not tried again', async () => {
@@ -79,7 +86,7 @@ test('a failure that stays is not tried again', async () => {
   assert.equal(readFileSync(file, 'utf8'), 'x\n');
 });
 
-test('git asks nobody, and sees neither configuration nor variables of whoever runs it', async () => {
+test('git asks no questions, and sees neither configuration nor variables of its user', async () => {
   using workshop = new Workshop();
   const git = new Git({ program: workshop.insteadOf('show-env', 'env; exit 0'), env: { OWN: 'mine' } });
   process.env['GIT_DIR'] = '/nowhere';

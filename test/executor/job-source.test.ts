@@ -4,10 +4,10 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { DroneTaskQueue } from 'drone-task-queue';
-import { type Job, MemoryJobSource } from 'drone-task-queue/executor';
+import { type Job, type JobAnswer, MemoryJobSource } from 'drone-task-queue/executor';
 // The built one: the source's own has another async context than the package under test.
 import { inSection } from '../../dist/wait/section-guard.js';
-import { failureOf } from '../../src/executor/job-source.js';
+import { failureOf } from '../../src/executor/job-answer.js';
 import { leakCheck } from '../support/leak-check.js';
 import { bench, benchIn, codeOf, until, valueOf } from './executors.js';
 import { Workshop } from './repositories.js';
@@ -17,7 +17,7 @@ leakCheck();
 test('jobs of the same id, from different lanes, are all stopped, by their id and by the end', async () => {
   await using all = bench();
   const { workshop, jobs, executor } = all;
-  const twoJobs = async (name: string): Promise<ReturnType<typeof jobs.submit>[]> => {
+  const twoJobs = async (name: string): Promise<Promise<JobAnswer>[]> => {
     const files = ['a', 'b'].map(file => join(workshop.folder, `${name}-${file}`));
     const ends = files.map(async file =>
       jobs.submit('executor:execute', { projects: [], commands: [`touch ${file}; sleep 1000`] }, name),
@@ -35,7 +35,7 @@ test('jobs of the same id, from different lanes, are all stopped, by their id an
   for (const end of second) assert.equal(codeOf(await end), 'ERR_EXECUTOR_STOPPED');
 });
 
-test('a source that hands out what is no job is like one that fails, and the next job is done', async () => {
+test('a source that hands out an invalid job is like one that fails, and the next job is done', async () => {
   const jobs = new MemoryJobSource();
   const given: unknown[] = [null, undefined, { id: 1, answer() {} }];
   const take = async (...args: Parameters<typeof jobs.take>): Promise<Job> =>
@@ -58,7 +58,7 @@ test('an executor that is made in a section that writes does its jobs outside of
   valueOf(await jobs.submit('executor:execute', { projects: [], commands: [] }));
 });
 
-test('a failure is told whatever was thrown', async () => {
+test('a failure is reported whatever was thrown', async () => {
   const things: readonly (readonly [thing: unknown, message: string])[] = [
     [Object.create(null), '[Object: null prototype] {}'],
     ['text', 'text'],

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { makeWorkspace, removeLeftWorkspaces } from '../../src/executor/left-workspaces.js';
 import { silentLog } from '../../src/report/log.js';
 import { leakCheck } from '../support/leak-check.js';
+import { isRunning } from '../support/processes-left.js';
 import { benchIn, until } from './executors.js';
 import { Workshop } from './repositories.js';
 
@@ -31,13 +32,14 @@ async function otherExecutor(workshop: Workshop, name: string): Promise<OtherExe
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit'] });
   await until('the job', () => existsSync(place));
   const letGo = (): void => writeFileSync(goOn, '');
-  // The agent ends the command when nobody is there any more.
+  // The agent ends the command when its controller is gone.
   const end = (): void => void child.kill('SIGKILL');
   return { child, workspace: basename(readFileSync(place, 'utf8').trim()), letGo, [Symbol.dispose]: end };
 }
 
-function isZombie(pid: string): boolean {
-  return pid !== '' && readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ');
+/** It stays as a zombie: its parent does not reap it. */
+function hasEnded(pid: string): boolean {
+  return pid !== '' && !isRunning(Number(pid));
 }
 
 function workspacesOf(workshop: Workshop): string {
@@ -88,7 +90,7 @@ test('a process that is there is not taken for ended because its start is hidden
   assert.deepEqual(readdirSync(workspaces).sort(), [mine, theirs].sort());
 });
 
-test('a process that has ended has, though nobody has asked for its end yet', async () => {
+test('a process that has ended counts as ended before its end is asked for', async () => {
   using workshop = new Workshop();
   const workspaces = workspacesOf(workshop);
   const mine = basename(await makeWorkspace(workspaces));
@@ -98,7 +100,7 @@ test('a process that has ended has, though nobody has asked for its end yet', as
   const child = `sh -c 'until read -r comm <"/proc/$PPID/comm" && [ "$comm" = sleep ]; do :; done'`;
   const parent = spawn('sh', ['-c', `${child} & echo $! >${file}; exec sleep 1000`], { stdio: 'ignore' });
   try {
-    await until('the zombie', () => existsSync(file) && isZombie(readFileSync(file, 'utf8').trim()));
+    await until('the zombie', () => existsSync(file) && hasEnded(readFileSync(file, 'utf8').trim()));
     const theirs = [job, machine, readFileSync(file, 'utf8').trim(), start, id].join('_');
     mkdirSync(join(workspaces, theirs));
     await removeLeftWorkspaces(workspaces, silentLog, NEVER);
@@ -136,7 +138,7 @@ test('git that works in the workspace of a former process is ended before that i
   }
 });
 
-test('what another machine has made, and what is no workspace, stays', async () => {
+test('workspaces of another machine, and what is not a workspace, stay', async () => {
   using workshop = new Workshop();
   const workspaces = workspacesOf(workshop);
   const mine = basename(await makeWorkspace(workspaces));

@@ -2,12 +2,13 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { MemoryJobSource } from 'drone-task-queue/executor';
+import { untyped } from './executors.js';
 
 const never = new AbortController().signal;
 
 test('the size of a source is how many jobs wait to be taken', async () => {
   const jobs = new MemoryJobSource();
-  const answers = ['merger:cat', 'executor:execute'].map(async name => jobs.submit(name, null));
+  const answers = ['merger:cat', 'executor:execute'].map(async name => untyped(jobs).submit(name, null));
   assert.equal(jobs.size, 2);
   const job = await jobs.take('merger', 'a', never);
   assert.equal(jobs.size, 1);
@@ -35,7 +36,7 @@ test('of those who wait the one that does the fewest jobs gets the next one, and
     order.push(host);
     await job.answer({ ok: true, value: host });
   });
-  for (let at = 0; at < takers.length; at++) await jobs.submit('executor:execute', at);
+  for (let at = 0; at < takers.length; at++) await untyped(jobs).submit('executor:execute', at);
   await Promise.all(takers);
   assert.deepEqual(order, ['first', 'second', 'one', 'busy']);
 });

@@ -40,6 +40,7 @@ class Bench {
           signal.addEventListener('abort', () => reject(signal.reason));
           this.#look = () => {
             if (!this.isThere || signal.aborted) return;
+            this.#look = undefined; // this job source has handed out its job
             this.isThere = false;
             this.taken += 1;
             resolve();

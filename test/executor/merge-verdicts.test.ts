@@ -17,10 +17,10 @@ function item(ref: string, more: Partial<MergeItem> = {}): MergeItem {
 }
 
 function assertMerged(answer: Merged | NotMerged): asserts answer is Merged {
-  assert.equal(answer.merged, true, answer.merged ? '' : answer.reason);
+  assert.equal(answer.ok, true, answer.ok ? '' : answer.error.message);
 }
 
-test('an abort is no verdict on a change, whatever its reason', async () => {
+test('an abort is not a verdict on a change, whatever its reason', async () => {
   using workshop = new Workshop();
   const remote = workshop.remote(NAME.project);
   const cache = workshop.cache();
@@ -29,9 +29,11 @@ test('an abort is no verdict on a change, whatever its reason', async () => {
   const reason = await cache.update({ ...NAME, project: 'none' }).catch((error: unknown) => error);
   assert.equal((reason as Error).name, 'ExecutorError');
   const file = join(workshop.folder, 'begun');
-  const program = workshop.insteadOf('merge', `touch ${file}; exec sleep 1000`);
+  const program = workshop.insteadOf('merge-tree', `touch ${file}; exec sleep 1000`);
   const merger = new Merger(workshop.cache({ git: { program } }));
-  const merging = merger.mergeChanges([item(remote.change('a', { 'a.txt': 'a' }))], null, null, stop.signal);
+  const ref = remote.change('a', { 'a.txt': 'a' });
+  remote.commit({ 'main.txt': 'm' });
+  const merging = merger.mergeChanges([item(ref)], null, null, stop.signal);
   const rejected = assert.rejects(merging, error => error === reason);
   await until('the merge', () => existsSync(file));
   stop.abort(reason);
@@ -50,8 +52,9 @@ for (const mode of ['cherry-pick', 'rebase'] as const) {
     git(remote.folder, 'checkout', '--quiet', 'main');
     remote.commit({ 'README.md': 'ours\n' });
     const answer = await new Merger(workshop.cache({ log })).mergeChanges([item('refs/changes/a', { mode })]);
-    assert(!answer.merged);
-    assert.match(answer.reason, /broken link[^]*CONFLICT/);
+    assert(!answer.ok);
+    assert.deepEqual([answer.error.code, answer.error.paths], ['ERR_MERGE_CONFLICT', ['README.md']]);
+    assert.match(answer.error.message, /broken link[^]*CONFLICT/);
     assert.deepEqual(lines, []);
     assert.equal(git(workshop.gitDir(NAME.project), 'for-each-ref', 'refs/drone'), '');
   });
@@ -84,10 +87,10 @@ test('a merge whose result cannot be told leaves no ref, also when it is made a 
     item(other.change('o', { 'o.txt': 'o' }), { project: 'api' }),
   ];
   const servedAt = (_: string, project: string): string => {
-    if (project === 'api') throw new Error('nobody serves it');
+    if (project === 'api') throw new Error('no server has it');
     return 'git://here/web';
   };
-  await assert.rejects(new Merger(workshop.cache({ servedAt })).mergeChanges(items), /nobody serves it/);
+  await assert.rejects(new Merger(workshop.cache({ servedAt })).mergeChanges(items), /no server has it/);
   for (const { project } of items) assert.equal(git(workshop.gitDir(project), 'for-each-ref', 'refs/drone/merges'), '');
 
   const once = join(workshop.folder, 'once');
@@ -102,7 +105,7 @@ test('a merge whose result cannot be told leaves no ref, also when it is made a 
   }
 });
 
-test('a merge that fails is told as such, also when what it left cannot be removed', async () => {
+test('a failed merge is reported as such, even when its remains cannot be removed', async () => {
   using workshop = new Workshop();
   const remote = workshop.remote(NAME.project);
   const other = workshop.remote('api');
@@ -113,6 +116,7 @@ test('a merge that fails is told as such, also when what it left cannot be remov
   const full = `*api.git*refs/drone/merges* | *' -d refs/drone/merges'*) echo 'fatal: No space left on device' >&2; exit 128`;
   const git = { program: workshop.insteadOf('update-ref', `case "$*" in ${full};; esac`) };
   const answer = await new Merger(workshop.cache({ git })).mergeChanges(items);
-  assert(!answer.merged);
-  assert.deepEqual([answer.item, answer.isTransient, answer.reason], [1, true, 'fatal: No space left on device']);
+  assert(!answer.ok);
+  assert.deepEqual([answer.error.item, answer.error.isTransient, answer.error.code], [1, true, 'ERR_GIT_FAILED']);
+  assert.match(answer.error.message, /fatal: No space left on device$/);
 });

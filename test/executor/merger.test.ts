@@ -25,8 +25,13 @@ interface Bench {
   readonly merger: Merger;
 }
 
-function bench(workshop: Workshop): Bench {
-  const cache = workshop.cache();
+/** Before 2.38 git merges in a work tree only. */
+const OLD = `echo 'git version 2.37.9'; exit 0`;
+const WAYS = { 'without a work tree': undefined, 'in a work tree': OLD } as const;
+
+function bench(workshop: Workshop, version?: string): Bench {
+  const program = version === undefined ? 'git' : workshop.insteadOf('version', version);
+  const cache = workshop.cache({ git: { program } });
   return { workshop, remote: workshop.remote(NAME.project), cache, merger: new Merger(cache) };
 }
 
@@ -35,7 +40,7 @@ function item(ref: string, more: Partial<MergeItem> = {}): MergeItem {
 }
 
 function assertMerged(answer: Merged | NotMerged): asserts answer is Merged {
-  assert.equal(answer.merged, true, answer.merged ? '' : answer.reason);
+  assert.equal(answer.ok, true, answer.ok ? '' : answer.error.message);
 }
 
 /** No lock file, nothing unfinished, nothing changed in the work tree. */
@@ -51,15 +56,19 @@ function assertClean(workshop: Workshop, project = NAME.project): void {
 
 const SUBJECTS: Readonly<Record<MergeMode, readonly string[]>> = {
   merge: ['Merge refs/changes/two into main', 'main goes on', 'two', 'one', 'change'],
-  'squash-merge': ['Merge refs/changes/two into main', 'main goes on', 'change'],
+  'squash-merge': ['one', 'main goes on', 'change'],
   'cherry-pick': ['two', 'main goes on', 'change'],
   rebase: ['two', 'one', 'main goes on', 'change'],
 };
 
-for (const [mode, subjects] of Object.entries(SUBJECTS)) {
-  test(`a change of two commits is put on its branch by ${mode}`, async () => {
+const CASES = Object.entries(WAYS).flatMap(([how, version]) =>
+  Object.entries(SUBJECTS).map(([mode, subjects]) => ({ how, version, mode, subjects })),
+);
+
+for (const { how, version, mode, subjects } of CASES) {
+  test(`a change of two commits is put on its branch by ${mode} ${how}`, async () => {
     using workshop = new Workshop();
-    const { remote, merger } = bench(workshop);
+    const { remote, merger } = bench(workshop, version);
     remote.change('one', { 'one.txt': '1' });
     const ref = remote.change('two', { 'two.txt': '2' }, 'refs/changes/one');
     const base = remote.commit({ 'main.txt': 'm' }, 'main goes on');
@@ -73,6 +82,94 @@ for (const [mode, subjects] of Object.entries(SUBJECTS)) {
     assertClean(workshop);
   });
 }
+
+for (const [how, version] of Object.entries(WAYS)) {
+  test(`a squash commit has the author of the first commit and the messages of all ${how}`, async () => {
+    using workshop = new Workshop();
+    const { remote, merger } = bench(workshop, version);
+    const person = ['-c', 'user.name=Ann <b>, Jr', '-c', 'user.email=ann@example.org'];
+    git(remote.folder, 'checkout', '--quiet', '--detach', 'main');
+    const message = 'First: ü\n\nwith a body\n# and a number sign';
+    git(remote.folder, ...person, 'commit', '--quiet', '--allow-empty', '--date=1700000000 +0200', '-m', message);
+    git(remote.folder, 'commit', '--quiet', '--allow-empty', '-m', 'second');
+    git(remote.folder, 'update-ref', 'refs/changes/both', 'HEAD');
+    git(remote.folder, 'checkout', '--quiet', 'main');
+    remote.commit({ 'main.txt': 'm' }, 'main goes on');
+    const answer = await merger.mergeChanges([item('refs/changes/both', { mode: 'squash-merge' })]);
+    assertMerged(answer);
+    const shown = git(
+      workshop.gitDir(NAME.project),
+      'show',
+      '-s',
+      '--format=%an|%ae|%ad|%cn|%B',
+      '--date=raw',
+      answer.commit,
+    );
+    assert.equal(shown, `Ann b, Jr|ann@example.org|1700000000 +0200|drone-task-queue|${message}\n\nsecond`);
+    assert.match(git(workshop.gitDir(NAME.project), 'fsck', '--strict'), /^$/);
+  });
+
+  test(`an item says what author and message its squash commit has ${how}`, async () => {
+    using workshop = new Workshop();
+    const { remote, merger } = bench(workshop, version);
+    const ref = remote.change('one', { 'one.txt': '1' });
+    const author = { name: 'Ann Ö', email: 'ann@example.org' };
+    const squash = item(ref, { mode: 'squash-merge', author, message: 'Add one\n\nCloses #1' });
+    const answer = await merger.mergeChanges([squash], ['one.txt']);
+    assertMerged(answer);
+    const shown = git(workshop.gitDir(NAME.project), 'show', '-s', '--format=%an|%ae|%B', answer.commit);
+    assert.deepEqual([shown, answer.files], ['Ann Ö|ann@example.org|Add one\n\nCloses #1', [{ 'one.txt': '1' }]]);
+    assertClean(workshop);
+  });
+
+  test(`a change that its branch has already is squashed to an empty commit ${how}`, async () => {
+    using workshop = new Workshop();
+    const { merger } = bench(workshop, version);
+    const answer = await merger.mergeChanges([item('refs/heads/main', { mode: 'squash-merge' })]);
+    assertMerged(answer);
+    const shown = git(workshop.gitDir(NAME.project), 'show', '-s', '--format=%an|%B', answer.commit);
+    assert.equal(shown, 'drone-task-queue|Merge refs/heads/main into main');
+  });
+}
+
+test('of very many commits the messages of a hundred are kept', async () => {
+  using workshop = new Workshop();
+  const { remote, merger } = bench(workshop);
+  git(remote.folder, 'checkout', '--quiet', '--detach', 'main');
+  for (let at = 0; at < 102; at++)
+    git(remote.folder, 'commit', '--quiet', '--allow-empty', '-m', `commit ${String(at)}`);
+  git(remote.folder, 'update-ref', 'refs/changes/many', 'HEAD');
+  git(remote.folder, 'checkout', '--quiet', 'main');
+  const answer = await merger.mergeChanges([item('refs/changes/many', { mode: 'squash-merge' })]);
+  assertMerged(answer);
+  const lines = git(workshop.gitDir(NAME.project), 'show', '-s', '--format=%B', answer.commit).split('\n\n');
+  assert.deepEqual(
+    [lines.length, lines[0], lines[99], lines[100]],
+    [101, 'commit 0', 'commit 99', 'and 2 more commits'],
+  );
+});
+
+test('an item that cannot be is refused by its place in the list', async () => {
+  using workshop = new Workshop();
+  const { merger } = bench(workshop);
+  const good = item('refs/heads/topic');
+  const bad: readonly (readonly [item: object, message: RegExp])[] = [
+    [{ ref: 'topic' }, /^items\[1\]\.ref is 'topic'/],
+    [{ branch: 'HEAD' }, /^items\[1\]\.branch is 'HEAD'/],
+    [{ project: '..' }, /^items\[1\]\.project is '\.\.'/],
+    [{ mode: 'squash' }, /^items\[1\]\.mode is 'squash'/],
+    [{ message: 'x' }, /^items\[1\]\.message is 'x', expected none, as only mode 'squash-merge'/],
+    [{ mode: 'squash-merge', message: ' ' }, /^items\[1\]\.message is ' '/],
+    [{ mode: 'squash-merge', author: { name: 'a\nb', email: 'x' } }, /^items\[1\]\.author\.name is/],
+    [{ mode: 'squash-merge', author: { name: ' . ', email: 'x' } }, /^items\[1\]\.author\.name is/],
+    [{ mode: 'squash-merge', author: { name: 'a', email: 'a b' } }, /^items\[1\]\.author\.email is/],
+    [{ mode: 'squash-merge', author: { name: 'a' } }, /^items\[1\]\.author\.email is undefined/],
+  ];
+  for (const [more, message] of bad) {
+    const refused = merger.mergeChanges([good, { ...good, ...more }]);
+    await assert.rejects(refused, { code: 'ERR_INVALID_ARG', message });
+  }
+});
 
 test('a merge commit is merged where commits are picked, and a change that is there already changes nothing', async () => {
   using workshop = new Workshop();
@@ -166,45 +263,47 @@ test('saved state gives the same bases later, also those that were forced away',
   assert.deepEqual(fresh.files, [{ 'old.txt': null, 'new.txt': 'new' }]);
 });
 
-for (const mode of Object.keys(SUBJECTS)) {
-  test(`a conflict by ${mode} makes the whole answer "not merged", with git's words, and leaves nothing`, async () => {
+for (const { how, version, mode } of CASES) {
+  test(`a conflict by ${mode} ${how} makes the whole answer "not merged", and leaves nothing`, async () => {
     using workshop = new Workshop();
-    const { remote, merger } = bench(workshop);
+    const { remote, merger } = bench(workshop, version);
     const good = remote.change('good', { 'good.txt': 'g' });
     const bad = remote.change('bad', { 'README.md': 'theirs\n' });
     remote.commit({ 'README.md': 'ours\n' });
     const items = [item(good), item(bad, { mode: mode as MergeMode }), item(good)];
     const answer = await merger.mergeChanges(items, ['good.txt']);
-    assert(!answer.merged);
-    assert.deepEqual([answer.commit, answer.files, answer.repoState, answer.item], [null, null, null, 1]);
-    assert.match(answer.reason, /CONFLICT.*README\.md/);
+    assert(!answer.ok);
+    const { code, paths, item: at, isTransient } = answer.error;
+    assert.deepEqual([code, paths, at, isTransient], ['ERR_MERGE_CONFLICT', ['README.md'], 1, false]);
+    assert.match(answer.error.message, /CONFLICT.*README\.md/);
     assertClean(workshop);
     assert.equal(git(workshop.gitDir(NAME.project), 'for-each-ref', 'refs/drone/merges'), '');
     assertMerged(await merger.mergeChanges([item(good)]));
   });
 }
 
-const REFUSALS: readonly (readonly [what: string, item: Partial<MergeItem>, reason: RegExp])[] = [
-  ['a branch that is not there', { branch: 'none' }, /git:web has no branch none/],
-  ['a change that is not there', { ref: 'refs/changes/none' }, /couldn't find remote ref refs\/changes\/none/],
-  ['a repository that nobody knows', { project: 'none' }, /git:none has no URL/],
+const REFUSALS: readonly (readonly [what: string, item: Partial<MergeItem>, code: string, reason: RegExp])[] = [
+  ['a branch that is not there', { branch: 'none' }, 'ERR_NO_REF', /git:web has no branch none/],
+  ['a change that is not there', { ref: 'refs/changes/none' }, 'ERR_NO_REF', /find remote ref refs\/changes\/none/],
+  ['a commit that is not there', { ref: '1'.repeat(40) }, 'ERR_NO_REF', /not our ref 1{40}/],
+  ['a repository without a URL', { project: 'none' }, 'ERR_NO_REPOSITORY', /git:none has no URL/],
 ];
 
-for (const [what, wrong, reason] of REFUSALS) {
+for (const [what, wrong, code, reason] of REFUSALS) {
   test(`${what} makes the answer "not merged"`, async () => {
     using workshop = new Workshop();
     const { remote, merger } = bench(workshop);
     const ref = remote.change('a', { 'a.txt': 'a' });
     const answer = await merger.mergeChanges([item(ref), item(ref, wrong), item(ref)]);
-    assert(!answer.merged);
-    assert.equal(answer.item, 1);
-    assert.match(answer.reason, reason);
+    assert(!answer.ok);
+    assert.deepEqual([answer.error.item, answer.error.code, answer.error.isTransient], [1, code, false]);
+    assert.match(answer.error.message, reason);
   });
 }
 
-test('an index that is locked or damaged does not stop a merge', async () => {
+test('an index that is locked or damaged does not stop a merge in a work tree', async () => {
   using workshop = new Workshop();
-  const { remote, merger } = bench(workshop);
+  const { remote, merger } = bench(workshop, OLD);
   assertMerged(await merger.mergeChanges([item(remote.change('a', { 'a.txt': 'a' }))]));
   const index = join(workshop.gitDir(NAME.project), 'index');
   writeFileSync(`${index}.lock`, '');
@@ -237,13 +336,13 @@ test('git that is killed in mid-merge is "not merged", and the next merge finds 
   remote.commit({ 'main.txt': 'm' });
   const once = join(workshop.folder, 'once');
   const program = workshop.insteadOf(
-    'merge',
+    'merge-tree',
     `if mkdir ${once} 2>/dev/null; then touch ${workshop.gitDir('web')}/index.lock; kill -KILL $$; fi`,
   );
   const killed = new Merger(workshop.cache({ git: { program } }));
   const answer = await killed.mergeChanges([item(ref)]);
-  assert(!answer.merged);
-  assert.match(answer.reason, /git merge was killed/);
+  assert(!answer.ok);
+  assert.match(answer.error.message, /git merge-tree was killed/);
   assertClean(workshop);
   assertMerged(await killed.mergeChanges([item(ref)]));
 });
@@ -253,10 +352,11 @@ test('git that hangs in mid-merge is ended in time, and the answer is "not merge
   const { remote, merger } = bench(workshop);
   const ref = remote.change('a', { 'a.txt': 'a' });
   assertMerged(await merger.mergeChanges([item(ref)]));
-  const program = workshop.insteadOf('merge', 'exec sleep 1000');
+  remote.commit({ 'main.txt': 'm' });
+  const program = workshop.insteadOf('merge-tree', 'exec sleep 1000');
   const answer = await new Merger(workshop.cache({ git: { program, timeoutMs: 5000 } })).mergeChanges([item(ref)]);
-  assert(!answer.merged);
-  assert.match(answer.reason, /took longer than 5000 ms/);
+  assert(!answer.ok);
+  assert.match(answer.error.message, /took longer than 5000 ms/);
   assertClean(workshop);
 });
 
@@ -266,9 +366,10 @@ test('a merge that is aborted rejects with the reason and leaves nothing', async
   await cache.update(NAME);
   const stop = new AbortController();
   const file = join(workshop.folder, 'begun');
-  const program = workshop.insteadOf('merge', `touch ${file}; exec sleep 1000`);
+  const program = workshop.insteadOf('merge-tree', `touch ${file}; exec sleep 1000`);
   const slow = workshop.cache({ git: { program } });
   const ref = remote.change('a', { 'a.txt': 'a' });
+  remote.commit({ 'main.txt': 'm' });
   const merging = new Merger(slow).mergeChanges([item(ref)], null, null, stop.signal);
   const watch = async (): Promise<void> => {
     while (!existsSync(file)) await new Promise(resolve => setTimeout(resolve, 10));
@@ -283,10 +384,15 @@ test('a full disk is "not merged", in the words of git', async () => {
   using workshop = new Workshop();
   const { remote, cache } = bench(workshop);
   await cache.update(NAME);
-  const program = workshop.insteadOf('merge', "echo 'error: file write error: No space left on device' >&2; exit 128");
-  const answer = await new Merger(workshop.cache({ git: { program } })).mergeChanges([item(remote.change('a', {}))]);
-  assert(!answer.merged);
-  assert.equal(answer.reason, 'error: file write error: No space left on device');
+  const program = workshop.insteadOf(
+    'merge-tree',
+    "echo 'error: file write error: No space left on device' >&2; exit 128",
+  );
+  const ref = remote.change('a', {});
+  remote.commit({ 'main.txt': 'm' });
+  const answer = await new Merger(workshop.cache({ git: { program } })).mergeChanges([item(ref)]);
+  assert(!answer.ok);
+  assert.match(answer.error.message, /: error: file write error: No space left on device$/);
   assertClean(workshop);
 });
 

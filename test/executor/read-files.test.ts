@@ -1,6 +1,6 @@
 /** Files are told as they are, or not at all. */
 import assert from 'node:assert/strict';
-import { rmSync } from 'node:fs';
+import { rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { Merger } from 'drone-task-queue/executor';
@@ -11,7 +11,7 @@ leakCheck();
 
 const NAME = { connection: 'git', project: 'web' };
 
-test('a file whose contents are lost is no empty one, and hides no other: the repository is made anew', async () => {
+test('a file whose contents are lost is not an empty one, and hides no other: the repository is made anew', async () => {
   using workshop = new Workshop();
   const remote = workshop.remote(NAME.project);
   remote.commit({ 'a.txt': 'the text', 'b.txt': 'another' });
@@ -32,4 +32,52 @@ test('a path with a tab in it is a file of its own', async () => {
   await cache.update(NAME);
   const texts = await new Merger(cache).getFiles(NAME, 'main', ['ci/']);
   assert.deepEqual(texts, { 'ci/a.yaml': 'true', 'ci/a.yaml\tx': 'false' });
+});
+
+test('a symbolic link is read as the file that it leads to in its repository', async () => {
+  using workshop = new Workshop();
+  const remote = workshop.remote(NAME.project);
+  remote.commit({ 'ci/drones.yaml': 'all', 'ci/jobs/a.yaml': 'a' });
+  const link = (target: string, path: string): void => symlinkSync(target, join(remote.folder, path));
+  link('ci/drones.yaml', 'drones.yaml');
+  link('ci/jobs', 'drones.d');
+  link('../drones.yaml', 'ci/again.yaml');
+  remote.commit({});
+  const cache = workshop.cache();
+  await cache.update(NAME);
+  const merger = new Merger(cache);
+  assert.deepEqual(
+    await merger.getFiles(NAME, 'main', ['drones.yaml', 'drones.d/', 'ci/', 'drones.d/a.yaml', 'none']),
+    {
+      'drones.yaml': 'all',
+      'drones.d/a.yaml': 'a',
+      'ci/drones.yaml': 'all',
+      'ci/again.yaml': 'all',
+      'ci/jobs/a.yaml': 'a',
+      none: null,
+    },
+  );
+});
+
+const NOWHERE: readonly (readonly [target: string, why: RegExp])[] = [
+  ['../outside', /drones\.yaml of git:web is a symbolic link that leads out of the repository/],
+  ['/etc/passwd', /out of the repository/],
+  ['missing', /to nothing/],
+  ['drones.yaml', /in a circle/],
+  ['README.md/x', /through a file/],
+  ['ci', /to a directory/],
+];
+
+test('a symbolic link that leads to no file of its repository is named', async () => {
+  for (const [target, message] of NOWHERE) {
+    using workshop = new Workshop();
+    const remote = workshop.remote(NAME.project);
+    remote.commit({ 'ci/a.yaml': 'a' });
+    symlinkSync(target, join(remote.folder, 'drones.yaml'));
+    remote.commit({});
+    const cache = workshop.cache();
+    await cache.update(NAME);
+    const read = new Merger(cache).getFiles(NAME, 'main', ['drones.yaml']);
+    await assert.rejects(read, { name: 'ExecutorError', code: 'ERR_LINK', message }, target);
+  }
 });

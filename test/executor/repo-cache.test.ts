@@ -104,14 +104,14 @@ test('a remote that is gone is an error, and what was there stays', async () => 
   const cache = workshop.cache();
   await cache.update(NAME);
   rmSync(remote.folder, { recursive: true });
-  await assert.rejects(cache.update(NAME), { name: 'GitError', code: 'ERR_GIT_FAILED' });
+  await assert.rejects(cache.update(NAME), { name: 'ExecutorError', code: 'ERR_NO_REPOSITORY' });
   assert.deepEqual(await new Merger(cache).getFiles(NAME, 'main', ['a.txt']), { 'a.txt': 'the text' });
 });
 
 test('what cannot be cloned leaves nothing, and the next attempt is a new one', async () => {
   using workshop = new Workshop();
   const cache = workshop.cache({ urlOf: () => join(workshop.folder, 'remotes', NAME.project) });
-  await assert.rejects(cache.update(NAME), { name: 'GitError' });
+  await assert.rejects(cache.update(NAME), { code: 'ERR_NO_REPOSITORY' });
   assert.deepEqual(readdirSync(join(workshop.cacheFolder, 'git')), []);
   workshop.remote(NAME.project);
   await cache.update(NAME);
@@ -157,7 +157,7 @@ for (const singleLock of [false, true]) {
     while (!existsSync(begun)) await delay(10);
     const other = update('b');
     if (!singleLock) await other;
-    // As long as it takes where nobody holds it up.
+    // As long as it takes where nothing holds it up.
     await workshop.cache({ folder: join(workshop.folder, 'elsewhere') }).update({ connection: 'git', project: 'b' });
     const during = [...ends];
     writeFileSync(goOn, '');
@@ -179,8 +179,8 @@ test('a nested repository and a folder of a submodule do not keep a branch from 
     ref: remote.change(name, { [`${name}.txt`]: name }, from),
   });
   const one = await merger.mergeChanges([change('one', 'main') as never]);
-  assert(one.merged);
-  // A placeholder by now; and somebody put a repository into it.
+  assert(one.ok);
+  // A placeholder by now; and a repository was put into it.
   const tree = workshop.gitDir(NAME.project).replace(/git$/, 'tree');
   mkdirSync(join(tree, 'sub/.git'), { recursive: true });
   writeFileSync(join(tree, 'sub/.git/config'), '');
@@ -188,7 +188,7 @@ test('a nested repository and a folder of a submodule do not keep a branch from 
   rmSync(join(remote.folder, 'sub'), { recursive: true, force: true });
   remote.commit({ sub: 'a file now\n' });
   const two = await merger.mergeChanges([change('two', 'main') as never], ['sub']);
-  assert(two.merged);
+  assert(two.ok);
   assert.deepEqual(two.files, [{ sub: 'a file now\n' }]);
 });
 

@@ -4,10 +4,10 @@ import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import test from 'node:test';
 import type { Drone } from 'drone-task-queue';
-import type { CatReply, ExecuteReport, Job, JobAnswer, MergeReply } from 'drone-task-queue/executor';
+import type { CatReply, Job, JobAnswer } from 'drone-task-queue/executor';
 import { FakeDrone } from 'drone-task-queue/testing';
 import { leakCheck } from '../support/leak-check.js';
-import { bench, benchIn, until, valueOf } from './executors.js';
+import { bench, benchIn, codeOf, failedReportOf, untyped, until, valueOf } from './executors.js';
 import { git, Workshop } from './repositories.js';
 
 leakCheck();
@@ -27,9 +27,7 @@ test('a job runs its commands in clones of its projects as they are now, and lea
     'cat git/web/new.txt; cd git/org/api && git branch --show-current && git remote get-url origin',
     'echo $OWN',
   ];
-  const report = valueOf<ExecuteReport>(
-    await jobs.submit('executor:execute', { projects, commands, env: { OWN: 'mine' } }),
-  );
+  const report = valueOf(await jobs.submit('executor:execute', { projects, commands, env: { OWN: 'mine' } }));
   assert.deepEqual(
     report.commands.map(({ command, result }) => [command, result.exitCode, result.stdout]),
     [
@@ -37,7 +35,7 @@ test('a job runs its commands in clones of its projects as they are now, and lea
       [commands[1], 0, 'mine\n'],
     ],
   );
-  assert.deepEqual([report.succeeded, report.failure, report.hostname], [true, null, 'localhost']);
+  assert.deepEqual([report.failure, report.hostname], [null, 'localhost']);
   assert.deepEqual(
     report.projects.map(({ path, commit }) => [path, commit]),
     [
@@ -55,54 +53,52 @@ test('what was merged is what the job of it sees, and the state from then', asyn
   workshop.remote('org/api');
   const ref = web.change('a', { 'a.txt': 'merged\n' });
   const items = [{ ...WEB, branch: 'main', ref }];
-  const merge = valueOf<MergeReply>(await jobs.submit('merger:merge', { items, files: ['a.txt'] }));
-  assert(merge.merged);
+  const merge = valueOf(await jobs.submit('merger:merge', { items, files: ['a.txt'] }));
   assert.deepEqual([merge.files, merge.host], [[{ 'a.txt': 'merged\n' }], 'here']);
   assert.equal(git(workshop.folder, 'ls-remote', merge.url, merge.branches[0]?.ref ?? '').slice(0, 40), merge.commit);
   web.commit({ 'later.txt': 'later' });
   const commands = ['cat git/web/a.txt && ! ls git/web/later.txt'];
   const job = { projects: merge.branches, commands, repoState: merge.repoState };
-  const merged = valueOf<ExecuteReport>(await jobs.submit('executor:execute', job));
-  assert.deepEqual([merged.succeeded, merged.commands[0]?.result.stdout], [true, 'merged\n']);
+  const merged = valueOf(await jobs.submit('executor:execute', job));
+  assert.equal(merged.commands[0]?.result.stdout, 'merged\n');
   const old = {
     ...job,
     projects: [{ ...WEB, branch: 'main' }],
     commands: ['! ls git/web/later.txt && ! ls git/web/a.txt'],
   };
-  assert.equal(valueOf<ExecuteReport>(await jobs.submit('executor:execute', old)).succeeded, true);
+  valueOf(await jobs.submit('executor:execute', old));
   const { branches } = merge;
   valueOf(await jobs.submit('executor:release:here', { branches }));
   assert.equal(git(workshop.folder, 'ls-remote', merge.url, branches[0]?.ref ?? ''), '');
 });
 
-test('a merge that fails is an answer, with the URL of the repository', async () => {
+test('a merge that conflicts is a failure with its code and paths', async () => {
   await using all = bench();
   const web = all.workshop.remote('web');
   const ref = web.change('a', { 'README.md': 'theirs\n' });
   web.commit({ 'README.md': 'ours\n' });
-  const reply = valueOf<MergeReply>(
-    await all.jobs.submit('merger:merge', { items: [{ ...WEB, branch: 'main', ref }] }),
-  );
-  assert(!reply.merged);
-  assert.match(reply.reason, /CONFLICT/);
-  assert(reply.url.endsWith('/git/web.git'));
+  const answer = await all.jobs.submit('merger:merge', { items: [{ ...WEB, branch: 'main', ref }] });
+  assert(!answer.ok);
+  const { code, paths, item, isTransient, message } = answer.error;
+  assert.deepEqual([code, paths, item, isTransient], ['ERR_MERGE_CONFLICT', ['README.md'], 0, false]);
+  assert.match(message, /CONFLICT/);
 });
 
-test('cat gives files as they are now, null for what is missing, and says when it could not update', async () => {
+test('cat gives files as they are now, null for what is missing, and fails when the repository is gone', async () => {
   await using all = bench();
   const { workshop, jobs } = all;
   const web = workshop.remote('web');
   const cat = async (): Promise<CatReply> =>
-    valueOf<CatReply>(await jobs.submit('merger:cat', { ...WEB, branch: 'main', files: ['README.md', 'none'] }));
+    valueOf(await jobs.submit('merger:cat', { ...WEB, branch: 'main', files: ['README.md', 'none'] }));
   const first = await cat();
-  assert.deepEqual([first.updated, first.files], [true, { 'README.md': 'first\n', none: null }]);
+  assert.deepEqual(first.files, { 'README.md': 'first\n', none: null });
   web.commit({ 'README.md': 'second\n' });
   assert.deepEqual((await cat()).files, { 'README.md': 'second\n', none: null });
   rmSync(web.folder, { recursive: true });
-  const gone = await cat();
-  assert(!gone.updated);
-  assert.deepEqual([gone.files, gone.url], [null, first.url]);
-  assert.match(gone.reason, /git fetch failed/);
+  const gone = await jobs.submit('merger:cat', { ...WEB, branch: 'main', files: [] });
+  assert(!gone.ok);
+  assert.deepEqual([gone.error.code, gone.error.isTransient], ['ERR_NO_REPOSITORY', false]);
+  assert.match(gone.error.message, /git fetch failed/);
 });
 
 const BAD_JOBS: readonly (readonly [name: string, args: unknown, code: string])[] = [
@@ -125,7 +121,7 @@ test('unknown jobs, bad arguments and exceptions are answered, and the next job 
   await using all = bench();
   const { workshop, jobs } = all;
   for (const [name, args, code] of BAD_JOBS) {
-    const answer = await jobs.submit(name, args);
+    const answer = await untyped(jobs).submit(name, args);
     assert(!answer.ok, name);
     assert.equal(answer.error.code, code, `${name}: ${answer.error.message}`);
   }
@@ -134,23 +130,27 @@ test('unknown jobs, bad arguments and exceptions are answered, and the next job 
   const answer = await jobs.submit('executor:execute', { projects, commands: ['true'] });
   assert(!answer.ok);
   assert.equal(answer.error.code, 'ERR_NO_REF');
-  assert.equal(valueOf<CatReply>(await jobs.submit('merger:cat', { ...WEB, branch: 'main', files: [] })).updated, true);
+  valueOf(await jobs.submit('merger:cat', { ...WEB, branch: 'main', files: [] }));
 });
 
 test('a command that fails is the last one, and its result is in the report', async () => {
   await using all = bench();
-  const report = valueOf<ExecuteReport>(
-    await all.jobs.submit('executor:execute', { projects: [], commands: ['true', 'exit 3', 'touch never'] }),
+  const commands = ['true', 'exit 3', 'touch never'];
+  const answer = await all.jobs.submit('executor:execute', { projects: [], commands });
+  assert.equal(codeOf(answer), 'ERR_COMMAND_FAILED');
+  assert.deepEqual(
+    failedReportOf(answer).commands.map(({ result }) => result.exitCode),
+    [0, 3],
   );
-  assert.deepEqual([report.succeeded, report.commands.map(({ result }) => result.exitCode)], [false, [0, 3]]);
 });
 
 test('a command that runs out of time is a failure in the report', async () => {
   await using all = bench();
   const job = { projects: [], commands: ['sleep 1000'], timeoutMs: 200 };
-  const report = valueOf<ExecuteReport>(await all.jobs.submit('executor:execute', job));
-  assert.deepEqual([report.succeeded, report.commands], [false, []]);
-  assert.deepEqual([report.failure?.kind, report.failure?.mayHaveRun], ['timeout', true]);
+  const answer = await all.jobs.submit('executor:execute', job);
+  assert.equal(codeOf(answer), 'ERR_DRONE_FAILED');
+  const { commands, failure } = failedReportOf(answer);
+  assert.deepEqual([commands, failure?.kind, failure?.mayHaveRun], [[], 'timeout', true]);
 });
 
 test('for another machine the workspace is copied there and removed in the end', async () => {
@@ -168,7 +168,7 @@ test('for another machine the workspace is copied there and removed in the end',
   await using all = bench({ droneFor: () => drone as unknown as Drone, droneFolder: 'work' });
   all.workshop.remote('web');
   const job = { projects: [{ ...WEB, branch: 'main' }], commands: ['make -C git/web'] };
-  assert.equal(valueOf<ExecuteReport>(await all.jobs.submit('executor:execute', job)).succeeded, true);
+  valueOf(await all.jobs.submit('executor:execute', job));
   assert.deepEqual(calls, ['put true work/', 'make -C git/', 'rm -rf -- work/']);
 });
 
@@ -219,12 +219,12 @@ test('jobs of commands and stops are not held up by a merge that waits for updat
   const ref = web.change('a', { 'a.txt': 'a' });
   const merge = jobs.submit('merger:merge', { items: [{ ...WEB, branch: 'main', ref }] });
   const job = { projects: [{ ...WEB, branch: 'main' }], commands: ['true'] };
-  assert.equal(valueOf<ExecuteReport>(await jobs.submit('executor:execute', job)).succeeded, true);
+  valueOf(await jobs.submit('executor:execute', job));
   assert.deepEqual(valueOf(await jobs.submit('executor:stop:here', { id: 'none' })), { stopped: false });
   assert.equal(jobs.size, 1, 'the merge was not taken');
   writeFileSync(goOn, '');
   await update;
-  assert.equal(valueOf<MergeReply>(await merge).merged, true);
+  valueOf(await merge);
 });
 
 test('workspaces are cloned, and changes merged, while nothing else is done in the repository', async () => {
@@ -261,7 +261,7 @@ test('workspaces are cloned, and changes merged, while nothing else is done in t
   assert.equal(lines.filter(line => line === 'clone').length, 3);
 });
 
-test('a paused executor takes nothing, finishes what runs, and goes on when it is resumed', async () => {
+test('a paused executor takes only stops, finishes what runs, and goes on when it is resumed', async () => {
   await using all = bench();
   const { workshop, jobs, executor } = all;
   const [begun, goOn] = ['begun', 'go-on'].map(name => join(workshop.folder, name)) as [string, string];
@@ -270,17 +270,63 @@ test('a paused executor takes nothing, finishes what runs, and goes on when it i
   await until('the command', () => existsSync(begun));
   executor.pause();
   executor.pause();
-  const waiting = ['executor:execute', 'merger:dance', 'executor:stop:here'].map(async name =>
-    jobs.submit(name, { projects: [], commands: [`touch ${goOn}`], id: '' }),
+  const waiting = ['executor:execute', 'merger:dance'].map(async name =>
+    untyped(jobs).submit(name, { projects: [], commands: [`touch ${goOn}`] }),
   );
-  assert.deepEqual([jobs.size, executor.isPaused], [3, true]);
+  assert.deepEqual([jobs.size, executor.isPaused], [2, true]);
+  // A stop is not work.
+  assert.deepEqual(valueOf(await jobs.submit('executor:stop:here', { id: 'none' })), { stopped: false });
   writeFileSync(goOn, '');
-  assert.equal(valueOf<ExecuteReport>(await running).commands[0]?.result.stdout, 'done\n');
-  assert.equal(jobs.size, 3);
+  assert.equal(valueOf(await running).commands[0]?.result.stdout, 'done\n');
+  assert.equal(jobs.size, 2);
   executor.resume();
   executor.resume();
   await Promise.all(waiting);
   assert.deepEqual([jobs.size, executor.isPaused], [0, false]);
+});
+
+test('an executor of some lanes leaves other jobs alone, and does those for its host', async () => {
+  await using all = bench({ lanes: ['merger'] });
+  const { jobs } = all;
+  const run = jobs.submit('executor:execute', { projects: [], commands: [] }, 'run');
+  assert.equal(codeOf(await untyped(jobs).submit('merger:dance', null)), 'ERR_NO_SUCH_JOB');
+  assert.equal(jobs.size, 1);
+  // It waits for any executor, and a stop takes it away.
+  assert.deepEqual(valueOf(await jobs.submit('executor:stop:here', { id: 'run' })), { stopped: true });
+  assert.equal(codeOf(await run), 'ERR_JOB_WITHDRAWN');
+  for (const lanes of [[], ['host'], 'merger']) {
+    assert.throws(() => bench({ lanes: lanes as ['merger'] }), { code: 'ERR_INVALID_ARG' });
+  }
+});
+
+test('a running job is stopped by its submitter, who knows the executor', async () => {
+  await using all = bench();
+  const { workshop, jobs } = all;
+  const begun = join(workshop.folder, 'begun');
+  const stop = new AbortController();
+  const hosts: string[] = [];
+  const onTaken = (host: string): void => void hosts.push(host);
+  const options = { signal: stop.signal, onTaken };
+  const run = jobs.submit('executor:execute', { projects: [], commands: [`touch ${begun}; sleep 1000`] }, options);
+  await until('the command', () => existsSync(begun));
+  stop.abort(new Error('enough'));
+  const answer = await run;
+  assert.equal(codeOf(answer), 'ERR_EXECUTOR_STOPPED');
+  assert.match(answer.ok ? '' : answer.error.message, /stopped: enough/);
+  assert.deepEqual(hosts, ['here']);
+});
+
+test('a stop ends a running job although its source cannot withdraw jobs that wait', async () => {
+  await using all = bench();
+  const { workshop, jobs } = all;
+  const begun = join(workshop.folder, 'begun');
+  const run = jobs.submit('executor:execute', { projects: [], commands: [`touch ${begun}; sleep 1000`] }, 'run');
+  await until('the command', () => existsSync(begun));
+  const withdraw = async (): Promise<boolean> => Promise.reject(new Error('no Redis'));
+  Object.assign(jobs, { withdraw });
+  const stop = await jobs.submit('executor:stop:here', { id: 'run' });
+  assert.match(stop.ok ? '' : stop.error.message, /no Redis/);
+  assert.equal(codeOf(await run), 'ERR_EXECUTOR_STOPPED');
 });
 
 test('no more than maxJobs run at once', async () => {

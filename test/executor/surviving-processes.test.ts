@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { leakCheck } from '../support/leak-check.js';
+import { isRunning } from '../support/processes-left.js';
 import { until } from './executors.js';
 import { git, Workshop } from './repositories.js';
 
@@ -31,18 +32,9 @@ async function hangIn(workshop: Workshop): Promise<Hanging> {
   const pid = Number(readFileSync(file, 'utf8'));
   const end = (): void => {
     other.kill('SIGKILL');
-    if (isAlive(pid)) process.kill(-pid, 'SIGKILL');
+    if (isRunning(pid)) process.kill(-pid, 'SIGKILL');
   };
   return { other, pid, [Symbol.dispose]: end };
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    // Where nobody reaps orphans they stay as zombies.
-    return !/\) [ZX] /.test(readFileSync(`/proc/${String(pid)}/stat`, 'utf8'));
-  } catch {
-    return false;
-  }
 }
 
 test('git is ended with the process that started it, when that exits in mid-update', async () => {
@@ -51,7 +43,7 @@ test('git is ended with the process that started it, when that exits in mid-upda
   const { other, pid } = hanging;
   other.stdin?.write('x');
   await once(other, 'exit');
-  await until('the end of git', () => !isAlive(pid));
+  await until('the end of git', () => !isRunning(pid));
 });
 
 test('git of a process that was killed is ended before the next one touches its repository', async () => {
@@ -60,12 +52,12 @@ test('git of a process that was killed is ended before the next one touches its 
   const { other, pid } = hanging;
   other.kill('SIGKILL');
   await once(other, 'exit');
-  assert.equal(isAlive(pid), true);
+  assert.equal(isRunning(pid), true);
   const gitDir = workshop.gitDir('web');
   mkdirSync(gitDir, { recursive: true });
   writeFileSync(join(gitDir, 'packed-refs.lock'), '');
   await workshop.cache().update(NAME);
-  assert.equal(isAlive(pid), false);
+  assert.equal(isRunning(pid), false);
   assert.match(git(gitDir, 'for-each-ref'), /refs\/heads\/main/);
 });
 
@@ -75,7 +67,7 @@ test('a cache in which another process is at work is refused, and can be used wh
   const { other, pid } = hanging;
   const cache = workshop.cache();
   await assert.rejects(cache.update(NAME), { code: 'ERR_CACHE_IN_USE' });
-  assert.equal(isAlive(pid), true);
+  assert.equal(isRunning(pid), true);
   other.kill('SIGKILL');
   await once(other, 'exit');
   await cache.update(NAME);

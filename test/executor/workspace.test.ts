@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
-import type { ExecuteReport, JobAnswer, JobProject, MergeReply } from 'drone-task-queue/executor';
+import type { JobAnswer, JobProject } from 'drone-task-queue/executor';
 import { leakCheck } from '../support/leak-check.js';
 import { bench, benchIn, codeOf, valueOf } from './executors.js';
 import { git, Workshop } from './repositories.js';
@@ -44,8 +44,38 @@ test('a project inside of another one is cloned into its folder', async () => {
   for (const { project } of [WEB, LIB]) workshop.remote(project);
   const projects = [LIB, WEB].map(name => ({ ...name, branch: 'main' }));
   const commands = ['cat git/web/README.md git/web/sub/lib/README.md'];
-  const report = valueOf<ExecuteReport>(await jobs.submit('executor:execute', { projects, commands }));
+  const report = valueOf(await jobs.submit('executor:execute', { projects, commands }));
   assert.equal(report.commands[0]?.result.stdout, 'first\nfirst\n');
+});
+
+test('without a branch a job sees what HEAD of the remote is at, also when that is detached', async () => {
+  await using all = bench();
+  const { workshop, jobs } = all;
+  const web = workshop.remote('web');
+  const see = async (): Promise<readonly (string | null | undefined)[]> => {
+    const commands = ['git -C git/web symbolic-ref --short -q HEAD; cat git/web/a.txt'];
+    const report = valueOf(await jobs.submit('executor:execute', { projects: [WEB], commands }));
+    return [report.projects[0]?.branch, report.commands[0]?.result.stdout];
+  };
+  git(web.folder, 'checkout', '--quiet', '-b', 'topic');
+  web.commit({ 'a.txt': 'topic' });
+  assert.deepEqual(await see(), ['topic', 'topic\ntopic']);
+  git(web.folder, 'checkout', '--quiet', '--detach');
+  web.commit({ 'a.txt': 'detached' });
+  assert.deepEqual(await see(), [null, 'detached']);
+  git(web.folder, 'branch', '--quiet', '-D', 'main', 'topic');
+  assert.deepEqual(await see(), [null, 'detached'], 'a remote without any branch');
+});
+
+test('a remote without a commit at its HEAD is named, where no branch is', async () => {
+  await using all = bench();
+  const web = all.workshop.remote('web');
+  git(web.folder, 'symbolic-ref', 'HEAD', 'refs/heads/unborn');
+  const answer = await all.jobs.submit('executor:execute', { projects: [WEB], commands: [] });
+  assert.deepEqual(
+    [codeOf(answer), !answer.ok && answer.error.message],
+    ['ERR_NO_REF', 'git:web has no commit at its HEAD; name a branch of it'],
+  );
 });
 
 const REFUSED: readonly (readonly [what: string, projects: readonly JobProject[]])[] = [
@@ -85,10 +115,9 @@ test('a project is fetched from elsewhere only where that is allowed', async () 
   const { jobs } = all;
   const web = workshop.remote('web');
   const ref = web.change('a', { 'a.txt': 'a' });
-  const merge = valueOf<MergeReply>(await jobs.submit('merger:merge', { items: [{ ...WEB, branch: 'main', ref }] }));
-  assert(merge.merged);
+  const merge = valueOf(await jobs.submit('merger:merge', { items: [{ ...WEB, branch: 'main', ref }] }));
   const own = { projects: merge.branches, commands: ['ls git/web/a.txt'] };
-  assert.equal(valueOf<ExecuteReport>(await jobs.submit('executor:execute', own)).succeeded, true);
+  valueOf(await jobs.submit('executor:execute', own));
   assert.deepEqual(asked, []);
   const secret = workshop.remote('secret').commit({ 'secret.txt': 's' });
   git(workshop.folder, 'clone', '--quiet', '--bare', join(workshop.folder, 'remotes/secret'), 'allowed');
@@ -97,5 +126,30 @@ test('a project is fetched from elsewhere only where that is allowed', async () 
     return jobs.submit('executor:execute', { projects: [project], commands: ['ls git/web/secret.txt'] });
   };
   assert.equal(codeOf(await from(join(workshop.folder, 'remotes/secret'))), 'ERR_URL_REFUSED');
-  assert.equal(valueOf<ExecuteReport>(await from(join(workshop.folder, 'allowed'))).succeeded, true);
+  valueOf(await from(join(workshop.folder, 'allowed')));
+});
+
+test('a job that overwrites its workspace in place, objects included, reaches neither cache nor merges', async () => {
+  await using all = bench();
+  const { workshop, jobs } = all;
+  const web = workshop.remote('web');
+  for (const name of ['b', 'c']) web.commit({ [`${name}.txt`]: name });
+  const ref = web.change('a', { 'a.txt': 'a' });
+  const merge = valueOf(await jobs.submit('merger:merge', { items: [{ ...WEB, branch: 'main', ref }] }));
+  const commands = [
+    '! grep -r "$CACHE" git/web',
+    'test -z "$(find . -type f -links +1)"',
+    'find . -type f -exec chmod u+w {} +',
+    'for file in $(find . -type f); do echo overwritten > "$file"; done',
+    'find . -type f -exec chmod 000 {} +',
+  ];
+  const env = { CACHE: workshop.cacheFolder };
+  for (const project of [{ ...WEB, branch: 'main' }, ...merge.branches]) {
+    valueOf(await jobs.submit('executor:execute', { projects: [project], commands, env }));
+  }
+  // Nothing of it is made anew: the merge is in the cache only.
+  assert.match(git(workshop.gitDir('web'), 'fsck', '--full', '--strict'), /^$/);
+  const again = { projects: merge.branches, commands: ['cat git/web/a.txt git/web/b.txt'] };
+  const report = valueOf(await jobs.submit('executor:execute', again));
+  assert.equal(report.commands[0]?.result.stdout, 'ab');
 });

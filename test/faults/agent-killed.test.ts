@@ -1,4 +1,4 @@
-/** Fault 12: the agent is killed in mid-call. */
+/** Fault 12: the agent is killed during a call. */
 import assert from 'node:assert/strict';
 import { LocalDrone, SshDrone } from 'drone-task-queue';
 import { leakCheck } from '../support/leak-check.js';
@@ -18,9 +18,9 @@ for (const [where, makeDrone] of DRONES) {
   fault(
     {
       row: 12,
-      fault: `the agent is killed in mid-call, ${where}`,
+      fault: `the agent is killed during a call, ${where}`,
       injected: 'SIGKILL to its pid',
-      sees: '`lost`, phase `call`; all unanswered `mayHaveRun`, back only what is idempotent; the command may live on; the next round has a new agent',
+      sees: '`lost`, phase `call`; all unanswered calls `mayHaveRun`, only idempotent calls are back; the command may live on; the next round has a new agent',
       within: 'at once',
       withinMs: 2000,
     },
@@ -35,7 +35,7 @@ for (const [where, makeDrone] of DRONES) {
         await pid;
         process.kill(agent, 'SIGKILL');
       });
-      // Nobody was left to end it.
+      // Nothing was left to end it.
       process.kill(await pid, 'SIGKILL');
       assertFailure(drone, failure, {
         kind: 'lost',

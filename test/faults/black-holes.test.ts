@@ -56,9 +56,9 @@ function play(command: string): RunResult {
 fault(
   {
     row: 32,
-    fault: 'of 1,000 drones 1 % are black holes',
+    fault: '1 % of 1,000 drones are black holes',
     injected:
-      'ten SSH drones at a port that takes connections and says nothing; 980 played drones, nine over SSH and localhost',
+      'ten SSH drones at a port that accepts connections and sends nothing; 980 fake drones, nine over SSH, and localhost',
     sees: '990 results, and ten `timeout` in a phase before `call`, with the calls in `notStarted` and back',
     within: 'round deadline + kill grace',
     withinMs: ROUND_DEADLINE_MS + KILL_GRACE_MS,

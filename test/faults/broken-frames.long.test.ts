@@ -14,8 +14,8 @@ leakCheck();
 
 const ROW = { row: 16, within: 'at once', withinMs: 2000 };
 const INJECTED = {
-  ssh: 'a program in place of the agent, which is believed until it has a call',
-  local: "an own method that writes to the agent's stdout",
+  ssh: 'a program that plays the agent until it gets a call',
+  local: "a utility method that writes to the agent's stdout",
 };
 
 const FOUR_GIB = 0xffff_ffff;
@@ -23,7 +23,7 @@ const FOUR_GIB = 0xffff_ffff;
 const TOO_LONG = /a frame announces 1347703880 bytes, more than the 67108864 allowed/;
 
 const LIES: readonly (Told & { readonly fault: string; readonly vice: string })[] = [
-  { fault: 'an answer that is no frame', vice: 'garbage', kind: 'protocol', says: TOO_LONG },
+  { fault: 'an answer that is not a frame', vice: 'garbage', kind: 'protocol', says: TOO_LONG },
   { fault: 'a frame of an unknown type', vice: 'unknown', kind: 'protocol', says: /a frame of unknown type 99/ },
   {
     fault: 'a frame that is cut short, with another behind it',
@@ -48,7 +48,7 @@ for (const { fault: name, vice, ...told } of LIES) {
 fault(
   {
     ...ROW,
-    fault: 'an answer that is no frame, on this machine',
+    fault: 'an answer that is not a frame, on this machine',
     injected: INJECTED.local,
     sees: `\`protocol\`, ${SEES_LIE}`,
   },
@@ -62,7 +62,7 @@ fault(
     ...ROW,
     fault: 'a frame that announces 4 GiB',
     injected: INJECTED.ssh,
-    sees: `\`protocol\`, ${SEES_LIE}; no memory is taken for it`,
+    sees: `\`protocol\`, ${SEES_LIE}; no memory is allocated for it`,
   },
   async watch => {
     await takesNoMemory(() => lieOverSsh('huge', watch, HUGE));
@@ -74,7 +74,7 @@ fault(
     ...ROW,
     fault: 'a frame that announces 4 GiB, on this machine',
     injected: INJECTED.local,
-    sees: `\`protocol\`, ${SEES_LIE}; no memory is taken for it`,
+    sees: `\`protocol\`, ${SEES_LIE}; no memory is allocated for it`,
   },
   async watch => {
     await takesNoMemory(() => lieOnThisMachine(answer(1, 0, Buffer.alloc(1000), FOUR_GIB), watch, HUGE));
@@ -84,9 +84,9 @@ fault(
 fault(
   {
     ...ROW,
-    fault: 'a program that has the marker right, and then speaks something else',
-    injected: 'an `agentCommand` that goes on in HTTP',
-    sees: '`protocol`, phase `bootstrap`; all `notStarted`, back',
+    fault: 'a program that sends the right marker, then another protocol',
+    injected: 'an `agentCommand` that continues in HTTP',
+    sees: '`protocol`, phase `bootstrap`; all calls `notStarted` and back',
   },
   async watch => {
     await using fleet = await Fleet.start();

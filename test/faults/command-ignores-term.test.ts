@@ -18,7 +18,7 @@ fault(
     row: 19,
     fault: 'a command that ignores TERM, as does its child',
     injected: '`trap` in a shell that starts another, over SSH and on localhost',
-    sees: '`timeout` in phase `call`, `killed: true`: nobody of the group is left; the later call is in `notStarted`',
+    sees: '`timeout` in phase `call`, `killed: true`: no process of the group is left; the later call is in `notStarted`',
     within: 'call timeout + kill grace',
     withinMs: CALL_TIMEOUT_MS + KILL_GRACE_MS,
   },

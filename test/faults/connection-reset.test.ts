@@ -1,7 +1,7 @@
-/** Fault 8: the connection is reset in mid-call. */
+/** Fault 8: the connection is reset during a call. */
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
-import { type RunResult, SshDrone } from 'drone-task-queue';
+import { entriesOf, type RunResult, SshDrone } from 'drone-task-queue';
 import { Scratch } from '../contract/trees.js';
 import { leakCheck } from '../support/leak-check.js';
 import { assertFailure } from './expected.js';
@@ -20,8 +20,8 @@ const ROW = {
 fault(
   {
     ...ROW,
-    fault: 'the connection is reset in mid-call',
-    sees: '`lost`, phase `call`; answered calls `completed`, all others `mayHaveRun`; back only what is idempotent',
+    fault: 'the connection is reset during a call',
+    sees: '`lost`, phase `call`; answered calls `completed`, all others `mayHaveRun`; only idempotent calls are back',
     withinMs: 1000,
   },
   async watch => {
@@ -45,7 +45,7 @@ fault(
       mayHaveRun: [running, idempotent, last],
       back: [idempotent],
     });
-    assert.equal((failure.completed[0] as RunResult).stdout, 'answered\n');
+    assert.equal((entriesOf(failure.completed)[0]?.value as RunResult).stdout, 'answered\n');
     assert.equal(idempotent.valueIn(await fleet.recovers(drone)).stdout, 'again\n');
     assert.equal(await readFile(scratch.of('runs'), 'utf8'), 'ran\n');
   },
@@ -54,9 +54,9 @@ fault(
 fault(
   {
     ...ROW,
-    fault: 'the connection is reset in mid-call, and all that has no answer is idempotent',
-    sees: 'its results: what has no answer is sent once more, over a new connection',
-    within: 'at once + connect time-out',
+    fault: 'the connection is reset during a call, and all unanswered calls are idempotent',
+    sees: 'its results: unanswered calls are sent again over a new connection',
+    within: 'at once + connect timeout',
     withinMs: CONNECT_MS,
   },
   async ({ inTime }) => {

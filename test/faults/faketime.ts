@@ -12,7 +12,7 @@ const PACKAGE = 'libfaketime';
 const LIBRARIES = '/usr/lib';
 
 export interface WallClock {
-  /** For whoever is to have this clock. */
+  /** For the processes with this clock. */
   readonly env: Readonly<Record<string, string>>;
   /** From now on it is so many seconds ahead. */
   jump(aheadS: number): Promise<void>;
@@ -23,7 +23,7 @@ export async function makeWallClock(folder: string): Promise<WallClock> {
   const library = (await findLibrary()) ?? (await install());
   const path = join(folder, 'clock');
   const jump = async (aheadS: number): Promise<void> => {
-    // Read anew each time somebody looks at the clock: it must be whole.
+    // Read anew at each look at the clock: it must be whole.
     await writeFile(`${path}.new`, `${aheadS < 0 ? '' : '+'}${String(aheadS)}`, { mode: 0o644 });
     await rename(`${path}.new`, path);
   };

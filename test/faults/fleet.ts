@@ -78,8 +78,8 @@ export class Fleet implements AsyncDisposable {
   }
 
   /**
-   * A round in which only this drone fails. `inject` makes the fault happen in mid-round; the caller waits from then on,
-   * until the drone's failure is told.
+   * A round in which only this drone fails. `inject` makes the fault happen during a round; the caller waits from then on,
+   * until the drone's failure is reported.
    */
   async fails(drone: AnyDrone, { inTime }: FaultWatch, inject?: () => unknown): Promise<DroneError> {
     this.others.queueCalls();
@@ -134,7 +134,7 @@ export function optionsAt(sshd: Sshd, at: number): SshDroneOptions {
   return { ...sshd.droneOptions(sshd.addresses[at]), connectTimeoutMs: CONNECT_MS };
 }
 
-/** Resolves when a drone's failure is told. */
+/** Resolves when a drone's failure is reported. */
 function firstException(): Promise<void> {
   return new Promise(resolve => {
     const tell = (): void => {

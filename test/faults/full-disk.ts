@@ -21,7 +21,7 @@ export function fullDisk(home: string, temporary: string): FullDisk {
   const mounted = ['unshare', '--mount', 'sh', '-c', MOUNT, 'sh', home, temporary];
   const [program = '', ...args] = mounted;
   if (spawnSync(program, [...args, 'true']).status === 0) {
-    return { injected: 'a full tmpfs as home, and a read-only, `noexec` temporary folder', launcher: mounted };
+    return { injected: 'a full tmpfs as home, and a read-only, `noexec` temporary directory', launcher: mounted };
   }
   return { injected: '`RLIMIT_FSIZE` 0: no file takes a byte', launcher: ['sh', '-c', 'ulimit -f 0; exec "$@"', 'sh'] };
 }

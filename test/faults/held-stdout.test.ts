@@ -13,7 +13,7 @@ fault(
     row: 20,
     fault: 'a command exits and leaves a child that holds its stdout open',
     injected: 'a shell that ends with a `sleep` in the background, over SSH and on localhost',
-    sees: 'the result, with all that was written by then; it does not tell that the stream is open, and the child lives on',
+    sees: 'the result, with all output up to then; it does not show that the stream is open, and the child lives on',
     within: 'exit + 200 ms',
     withinMs: 2000,
   },

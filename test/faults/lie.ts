@@ -8,7 +8,7 @@ import { Fleet } from './fleet.js';
 import { LYING_UTILITY, type LyingMethods } from './lying-utility.js';
 import { StandIn } from './stand-in.js';
 
-/** How the lie is told of; all else is the same for all lies. */
+/** How the lie is reported; all else is the same for all lies. */
 export type Told = Pick<Expected, 'kind' | 'says' | 'code'> & {
   /** How many answers were believed before. */
   readonly believed?: number;
@@ -16,7 +16,7 @@ export type Told = Pick<Expected, 'kind' | 'says' | 'code'> & {
 
 /** What the caller sees of it. */
 export const SEES_LIE =
-  'phase `call`; all unanswered `mayHaveRun`, back only what is idempotent; the connection is closed';
+  'phase `call`; all unanswered calls `mayHaveRun`, only idempotent calls are back; the connection is closed';
 
 /** See lying-agent.mjs for the vices. */
 export async function lieOverSsh(vice: string, watch: FaultWatch, told: Told): Promise<void> {

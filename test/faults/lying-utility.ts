@@ -1,4 +1,4 @@
-/** A utility module whose method writes what it is told into the stream of its agent, between the agent's own frames. */
+/** A utility module whose method writes its argument into the stream of its agent, between the agent's own frames. */
 import { encodeFrame } from '../../src/queue/wire/frames.js';
 import { FrameType } from '../../src/queue/wire/messages.js';
 

@@ -11,8 +11,8 @@ leakCheck();
 const CONNECT_MS = 1000;
 const ROW = {
   row: 1,
-  sees: '`unreachable`, phase `connect`, with the code of the system; all `notStarted`, back',
-  within: 'connect time-out',
+  sees: '`unreachable`, phase `connect`, with the code of the system; all calls `notStarted` and back',
+  within: 'connect timeout',
   withinMs: CONNECT_MS,
 };
 
@@ -49,8 +49,8 @@ const NOWHERE = [
     says: /\(ENETUNREACH\)/,
   },
   {
-    fault: 'the name is not found',
-    injected: 'a name with a part of 64 letters, which DNS cannot hold',
+    fault: 'the name does not resolve',
+    injected: 'a name with a label of 64 letters, which DNS does not allow',
     host: `${'d'.repeat(64)}.test`,
     says: /\(ENOTFOUND\)/,
   },

@@ -18,7 +18,7 @@ const MAX_GROWTH_BYTES = 192 * MIB;
 /** What is written too much of, by the name of the fault; 1 GiB once, and then enough to fill a memory if it were kept. */
 const FLOODS = [
   { fault: 'a command writes 1 GiB', command: 'yes', bytes: 1024 * MIB, text: 'y\n' },
-  { fault: 'a command writes and never a newline', command: "tr '\\0' x < /dev/zero", bytes: 128 * MIB, text: 'x' },
+  { fault: 'a command writes without a newline', command: "tr '\\0' x < /dev/zero", bytes: 128 * MIB, text: 'x' },
   {
     fault: 'a command writes invalid UTF-8',
     command: "tr '\\0' '\\377' < /dev/zero",
@@ -38,7 +38,7 @@ for (const { fault: name, command, bytes, text } of FLOODS) {
       row: 21,
       fault: name,
       injected: `\`${command.split(' ')[0] ?? ''}\` into a pipe, over SSH and on localhost`,
-      sees: '`truncated`, head and tail, the exact `totalBytes`; memory of controller and agent stays bounded. What is streamed is bytes',
+      sees: '`truncated`, head and tail, the exact `totalBytes`; memory of controller and agent stays bounded. Streamed output is bytes',
       within: 'as fast as it writes',
       withinMs: 20_000,
     },

@@ -13,7 +13,7 @@ fault(
     row: 29,
     fault: '`execute` while a round is in flight',
     injected: 'a second `execute`, and a `settle`, over drones in that round and others',
-    sees: 'a refusal, `ERR_ROUND_IN_FLIGHT`; what was queued for it stays queued, and the round in flight gives all of its results',
+    sees: 'a refusal, `ERR_ROUND_IN_FLIGHT`; its calls stay queued, and the round in flight returns all of its results',
     within: 'at once',
     withinMs: 200,
   },

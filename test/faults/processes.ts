@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { randomInt } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { isRunning } from '../support/processes-left.js';
+import { isRunning, readGone } from '../support/processes-left.js';
 
 const POLL_MS = 10;
 /** For the end of what was told to end, on a busy machine. */
@@ -29,23 +29,16 @@ export async function until(isIt: () => boolean, what: string): Promise<void> {
   }
 }
 
-/** Resolves once nobody runs with the mark. */
+/** Resolves once no process with the mark runs. */
 export async function noneLeft(mark: string): Promise<void> {
   await until(() => processesWith(mark).length === 0, `no process with ${mark}`);
 }
 
 /** Ends those that are meant to live on. */
 export function endAll(mark: string): void {
-  for (const pid of processesWith(mark)) process.kill(pid, 'SIGKILL');
+  for (const pid of processesWith(mark)) readGone(() => process.kill(pid, 'SIGKILL'));
 }
 
 function commandLine(pid: string): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
-  } catch (error) {
-    // Gone since it was listed: the file, or in mid-read the process.
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ESRCH') return '';
-    throw error;
-  }
+  return readGone(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8')) ?? '';
 }

@@ -15,9 +15,9 @@ fault(
   {
     row: 10,
     fault: 'the drone reboots between two rounds',
-    injected: 'sshd and all of its sessions are ended, and it is started again',
-    sees: 'its results, of calls that ran once; the connection is a new one (event `linkOpen`)',
-    within: 'connect time-out',
+    injected: 'sshd and all its sessions are ended, then sshd is started again',
+    sees: 'its results, each call run once, over a new connection (event `linkOpen`)',
+    within: 'connect timeout',
     withinMs: CONNECT_MS,
   },
   async ({ inTime }) => {

@@ -17,9 +17,10 @@ const KILL_GRACE_MS = 2000;
 fault(
   {
     row: 28,
-    fault: 'the scheduler gets SIGKILL in mid-round',
-    injected: 'to a process whose drones run commands that ignore TERM, and detached ones, over SSH and on localhost',
-    sees: 'the agents end their commands and themselves: nothing is left on the drones but what `executeCommand` started. Another scheduler does not notice',
+    fault: 'the scheduler gets SIGKILL during a round',
+    injected:
+      'the signal, sent to a process whose drones run commands that ignore TERM, and detached ones, over SSH and on localhost',
+    sees: 'the agents end their commands and themselves: only what `executeCommand` started is left on the drones. Another scheduler is not affected',
     within: 'kill grace',
     withinMs: 2000 + KILL_GRACE_MS,
   },

@@ -18,10 +18,10 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   fault(
     {
       row: 27,
-      fault: `the scheduler gets ${signal} in mid-round`,
+      fault: `the scheduler gets ${signal} during a round`,
       injected:
-        'to a process that aborts its round at the first signal (examples/stop-on-signal.ts), with commands that ignore TERM, over SSH and on localhost',
-      sees: '`ERR_ROUND_CANCELLED` with all that finished; `cancelled`, `killed: true`; nothing is left on the drones, and the process ends by itself',
+        'the signal, sent to a process that aborts its round at the first signal (examples/stop-on-signal.ts), with commands that ignore TERM, over SSH and on localhost',
+      sees: '`ERR_ROUND_CANCELLED` with all finished results; `cancelled`, `killed: true`; nothing is left on the drones, and the process ends by itself',
       within: 'kill grace',
       withinMs: 3000 + KILL_GRACE_MS,
     },
@@ -56,8 +56,8 @@ fault(
   {
     row: 27,
     fault: 'the scheduler gets a second signal while its round is being cancelled',
-    injected: 'to a process that then exits, with commands that take long to end',
-    sees: 'the process ends at once with the status of the signal; the agents end what they run, then themselves',
+    injected: 'a process that exits at the second signal, with commands that take long to end',
+    sees: "the process ends at once with the signal's status; the agents end their commands, then themselves",
     within: 'at once',
     withinMs: 1000,
   },

@@ -12,7 +12,7 @@ const PROGRAM = fileURLToPath(new URL('./programs/scheduler-program.js', import.
 export interface Orders {
   readonly drone: SshDroneOptions;
   readonly other: SshDroneOptions;
-  /** Run by both drones, after an `echo first`; what they print is told as it comes. */
+  /** Run by both drones, after an `echo first`; what they print is sent as it comes. */
   readonly commands: readonly { readonly command: string; readonly timeoutMs?: number }[];
   /** Started in front of the commands, to live on. */
   readonly detached?: { readonly command: readonly string[]; readonly folder: string };

@@ -1,4 +1,4 @@
-/** A folder of this machine that whoever drones log in as can read and write. */
+/** A directory of this machine that the login user of drones can read and write. */
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

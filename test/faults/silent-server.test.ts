@@ -8,15 +8,15 @@ import { Fleet, optionsAt } from './fleet.js';
 
 leakCheck();
 
-const CONNECT_MS = 1000;
+const CONNECT_MS = 4000;
 
 fault(
   {
     row: 2,
-    fault: 'the server takes the connection, and its banner never comes',
+    fault: 'the server accepts the connection and never sends its banner',
     injected: 'SIGSTOP to sshd',
-    sees: '`timeout`, phase `handshake`; all `notStarted`, back',
-    within: 'connect time-out',
+    sees: '`timeout`, phase `handshake`; all calls `notStarted` and back',
+    within: 'connect timeout',
     withinMs: CONNECT_MS,
   },
   async watch => {
@@ -30,7 +30,7 @@ fault(
       assertFailure(drone, failure, {
         kind: 'timeout',
         phase: 'handshake',
-        says: /no agent within 1000 ms/,
+        says: /no agent within 4000 ms/,
         notStarted: calls,
         back: calls,
       });

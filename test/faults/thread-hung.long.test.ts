@@ -22,7 +22,7 @@ const THREAD_TIMEOUT_MS = 5000;
 /** How long a thread may take to end, as the README says. */
 const END_MS = 5000;
 
-/** A named pipe: whoever opens it to read waits until somebody opens it to write. */
+/** A named pipe: opening it to read waits until it is opened to write. */
 class Fifo implements AsyncDisposable {
   readonly path: string;
   readonly #folder: string;
@@ -37,7 +37,7 @@ class Fifo implements AsyncDisposable {
     return new Fifo(await mkdtemp(join(tmpdir(), 'drone-fifo-')));
   }
 
-  /** Resolves when somebody waits at it, and lets him go. */
+  /** Resolves when a reader waits at it, and releases the reader. */
   async letGo(): Promise<void> {
     for (;;) {
       try {
@@ -87,9 +87,9 @@ fault(
   {
     row: 26,
     fault: 'a worker thread hangs in a system call and cannot be ended',
-    injected: "its transport opens a named pipe that nobody writes to, in a call that blocks the thread's loop",
-    sees: '`cancelled` in phase `waiting`, all notStarted; `close` resolves, the thread is in `abandoned`',
-    within: 'close grace + threadTimeoutMs + 5 s',
+    injected: "its transport opens a named pipe without a writer, in a call that blocks the thread's loop",
+    sees: '`cancelled` in phase `waiting`, all calls `notStarted`; `close` resolves, the thread is in `abandoned`',
+    within: 'close grace + `threadTimeoutMs` + 5 s',
     withinMs: GRACE_MS + 1.25 * THREAD_TIMEOUT_MS + END_MS,
   },
   async watch => {
@@ -124,9 +124,9 @@ fault(
 fault(
   {
     row: 26,
-    fault: 'a worker thread has a file being read that never comes, and cannot be ended',
-    injected: 'the utility module of a drone is a named pipe that nobody writes to',
-    sees: '`cancelled` in phase `waiting`, all notStarted; `close` resolves, the thread is in `abandoned`',
+    fault: 'a worker thread reads a file that never comes, and cannot be ended',
+    injected: 'the utility module of a drone is a named pipe without a writer',
+    sees: '`cancelled` in phase `waiting`, all calls `notStarted`; `close` resolves, the thread is in `abandoned`',
     within: 'close grace + 5 s',
     withinMs: GRACE_MS + END_MS,
   },

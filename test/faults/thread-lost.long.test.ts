@@ -50,7 +50,7 @@ const DEATHS: readonly Death[] = [
   },
   {
     row: 24,
-    fault: 'a worker thread throws what nobody catches',
+    fault: 'a worker thread throws an uncaught error',
     vice: 'thread-throw',
     cause: /thrown in the worker thread/,
     within: 'at once',
@@ -58,7 +58,7 @@ const DEATHS: readonly Death[] = [
   },
   {
     row: 25,
-    fault: 'a worker thread loops for ever',
+    fault: 'a worker thread loops forever',
     vice: 'thread-loop',
     cause: /has not answered for 6000 ms/,
     within: 'thread watchdog',
@@ -87,7 +87,7 @@ for (const { vice, cause, ...row } of DEATHS) {
     {
       ...row,
       injected: 'in a thread that carries drones over SSH and localhost, while their commands run',
-      sees: '`worker-lost` for the drones of that thread, with the cause; unanswered calls in `mayHaveRun`, back only what is idempotent. The next round has a new thread, and of the commands nothing is left',
+      sees: '`worker-lost` for the drones of that thread, with the cause; unanswered calls in `mayHaveRun`, only idempotent calls are back. The next round has a new thread, and no command is left',
     },
     async ({ inTime }) => {
       await using sshd = await startSshd();

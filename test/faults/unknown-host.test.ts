@@ -1,4 +1,4 @@
-/** Fault 6: a host that nobody knows. */
+/** Fault 6: an unknown host. */
 import assert from 'node:assert/strict';
 import { copyFile } from 'node:fs/promises';
 import { SshDrone } from 'drone-task-queue';
@@ -22,7 +22,7 @@ fault(
     injected: 'no known_hosts file',
     sees:
       '`host-key`, `cause.code` `ERR_HOST_KEY_UNKNOWN`, with the fingerprint, before any credential is sent; ' +
-      'all `notStarted`, back',
+      'all calls `notStarted` and back',
     within: 'at once',
     withinMs: 2000,
   },
@@ -44,7 +44,7 @@ fault(
     });
     const isLogin = (line: string): boolean => line.includes(LOGIN);
     await until(() => sshd.log.some(line => /Connection (closed|reset)|Received disconnect/.test(line)));
-    assert.ok(!sshd.log.some(isLogin), 'somebody has tried to log in');
+    assert.ok(!sshd.log.some(isLogin), 'a login was tried');
 
     await copyFile(sshd.knownHosts, knownHosts);
     await fleet.recovers(drone);

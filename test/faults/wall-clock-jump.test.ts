@@ -18,10 +18,9 @@ const LONG_MS = 120_000;
 fault(
   {
     row: 31,
-    fault:
-      'the wall clock jumps an hour ahead in mid-call, then two hours back in the next call, which runs out of time',
-    injected: 'libfaketime in scheduler and agents, over SSH and on localhost; the monotonic clock goes on as ever',
-    sees: 'no deadline comes early by the first jump (the call gives its result) or late by the second (`timeout` in its time)',
+    fault: 'the wall clock jumps an hour ahead during a call, then two hours back during the next, which times out',
+    injected: 'libfaketime in scheduler and agents, over SSH and on localhost; the monotonic clock is not affected',
+    sees: 'no deadline passes early at the first jump (the call returns its result) or late at the second (`timeout` in time)',
     within: 'call timeout + kill grace',
     withinMs: CALL_TIMEOUT_MS + 2000,
   },
@@ -48,7 +47,7 @@ fault(
       await scheduler.said('printed', 2);
       await clock.jump(HOUR_S);
       await writeFile(go, '');
-      // The time, twice again; and the next call of whoever is first.
+      // The time, twice again; and the next call of the first.
       await scheduler.said('printed', 5);
       await clock.jump(-HOUR_S);
       const [ending] = await inTime(scheduler.said('code'));

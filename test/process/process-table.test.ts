@@ -44,7 +44,7 @@ test('/proc and ps tell the same of a process', async () => {
   }
 });
 
-test('a process is told from another one that has its number by when it began', async () => {
+test('the start time distinguishes a process from another one with its number', async () => {
   const sleeper = await startSleeper();
   for (const startOfOne of [startOf, startFromPs]) {
     const start = await startOfOne(sleeper.pid);

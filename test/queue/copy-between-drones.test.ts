@@ -25,7 +25,7 @@ for (const make of queues) {
     const result = await copyBetweenDrones(
       queue,
       { drone: one, path: from },
-      { drone: other, path: to },
+      { drone: other, path: `${to}/` },
       { temporaryFolder },
     );
     assert.deepEqual(result, { bytes: 3_000_000, files: 1, folders: 0, links: 0, leftOut: [] });
@@ -44,6 +44,12 @@ for (const make of queues) {
       await copyBetweenDrones(queue, { drone: one, path }, to, { temporaryFolder });
       assert.deepEqual(await lookAt(to.path), await lookAt(from));
     }
+    const into = { drone: other, path: `${scratch.of('into')}/` };
+    await copyBetweenDrones(queue, { drone: one, path: from }, into, { temporaryFolder });
+    assert.deepEqual(await lookAt(scratch.of('into', 'from')), await lookAt(from));
+    await assert.rejects(copyBetweenDrones(queue, { drone: one, path: `${from}/.` }, into, { temporaryFolder }), {
+      code: 'ERR_INVALID_ARG',
+    });
     assert.deepEqual(await readdir(temporaryFolder), []);
   });
 

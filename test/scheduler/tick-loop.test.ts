@@ -98,6 +98,17 @@ test('a pause of its own length for each tick is asked for when that has ended',
   );
 });
 
+test('a loop that is stopped by the function of its pause does not pause', async () => {
+  const { loop } = startedTicks({
+    pauseMs: () => {
+      void loop.stop();
+      return 3_600_000;
+    },
+  });
+  await loop.run();
+  assert.equal(loop.ticks, 1);
+});
+
 test('a pause that cannot be ends the run with what is wrong with it', async () => {
   const given: readonly [pauseMs: () => number, error: object][] = [
     [
@@ -127,6 +138,44 @@ test('the first tick starts at once, each other one a pause after the end of the
   await loop.stop();
   await run;
   assert.equal(clock.timers, 0);
+});
+
+test('with everyMs ticks start in a fixed period, and after a late end at once without making up', async () => {
+  const clock = new FakeClock();
+  const startsMs: number[] = [];
+  const tookMs = [300, 2_500, 300, 300];
+  const loop = new TickLoop(
+    () => {
+      startsMs.push(clock.nowMs());
+      return new Promise<void>(resolve => clock.setTimer(tookMs[startsMs.length - 1] ?? 0, resolve));
+    },
+    { clock, everyMs: 1000, maxTicks: 4 },
+  );
+  const run = loop.run();
+  await clock.advance(10_000);
+  await run;
+  assert.deepEqual(startsMs, [0, 1000, 3500, 4500]);
+});
+
+test('jitter moves each start of a period, and the next ones are not moved with it', async () => {
+  const parts = [1, 0, 0.5];
+  const { loop, clock, startsMs } = startedTicks({
+    everyMs: 1000,
+    jitter: 0.1,
+    random: () => parts.shift() ?? 0.5,
+    maxTicks: 4,
+  });
+  const run = loop.run();
+  await clock.advance(10_000);
+  await run;
+  assert.deepEqual(startsMs, [0, 1100, 1900, 3000]);
+});
+
+test('a period and a pause together are refused', () => {
+  assert.throws(() => new TickLoop(() => undefined, { everyMs: 1000, pauseMs: 0 }), {
+    code: 'ERR_INVALID_ARG',
+    message: 'pauseMs is 0, expected nothing beside everyMs, which takes its place',
+  });
 });
 
 test('the pause is a second by default', async () => {
@@ -504,6 +553,60 @@ test('the second process signal ends run at once and aborts the signal of the ti
   await assert.rejects(loop.run(), /left behind/, 'it can run again now');
 });
 
+for (const how of ['stop', 'signal', 'process signal'] as const) {
+  test(`a tick that hangs is stopped stopGraceMs after one ${how}`, async () => {
+    const clock = new FakeClock();
+    const log = new LineLog();
+    const controller = new AbortController();
+    let tickSignal: AbortSignal | undefined;
+    const loop = new TickLoop(
+      ({ signal }) => {
+        tickSignal = signal;
+        return new Promise(() => undefined);
+      },
+      { clock, log, signal: controller.signal, signals: [TEST_SIGNAL] },
+    );
+    const run = loop.run();
+    if (how === 'stop') void loop.stop();
+    else if (how === 'signal') controller.abort();
+    else {
+      process.kill(process.pid, TEST_SIGNAL);
+      await log.line(1);
+    }
+    await clock.advance(29_999);
+    assert.equal(tickSignal?.aborted, false);
+    await clock.advance(1);
+    await run;
+    const reason: unknown = tickSignal?.reason;
+    assert.ok(reason instanceof TickLoopError);
+    assert.equal(reason.code, 'ERR_TICK_LOOP_ABANDONED');
+    assert.match(log.lines.at(-1)?.message ?? '', /^tick_loop: stopping at once: its tick went on for 30000 ms/);
+    assert.equal(clock.timers, 0);
+  });
+}
+
+test('a tick that ends within stopGraceMs is not aborted, and with Infinity none is', async () => {
+  for (const stopGraceMs of [5000, Infinity]) {
+    const clock = new FakeClock();
+    const inTick = new Gate();
+    let tickSignal: AbortSignal | undefined;
+    const loop = new TickLoop(
+      ({ signal }) => {
+        tickSignal = signal;
+        return inTick.wait();
+      },
+      { clock, stopGraceMs },
+    );
+    const run = loop.run();
+    const stop = loop.stop();
+    await clock.advance(stopGraceMs === Infinity ? 10_000_000 : 4999);
+    inTick.open();
+    await Promise.all([run, stop]);
+    assert.equal(tickSignal?.aborted, false);
+    assert.equal(clock.timers, 0);
+  }
+});
+
 test('without signals the process is not listened to', async () => {
   const inTick = new Gate();
   const loop = new TickLoop(() => inTick.wait(), { maxTicks: 1, signals: false });
@@ -582,7 +685,7 @@ for (const { field, options } of badOptions) {
   });
 }
 
-test('a tick loop refuses a tick that is no function, and takes undefined for every option', () => {
+test('a tick loop refuses a tick that is not a function, and takes undefined for every option', () => {
   assert.throws(() => new TickLoop('tick' as unknown as Tick), { code: 'ERR_INVALID_ARG', message: /^tick is 'tick'/ });
   const loop = new TickLoop(() => undefined, {
     pauseMs: undefined,

@@ -48,7 +48,7 @@ export const CREATED_ON = '2026-01-31T12:00:00.000Z';
 export const FINISHED_ON = '2026-01-31T13:00:00.000Z';
 
 export function job(id: number, rest: Partial<JobRow> = {}): JobRow {
-  const text = { name: `job${String(id)}`, owner: 'somebody', command: 'true', created_on: CREATED_ON };
+  const text = { name: `job${String(id)}`, owner: 'someone', command: 'true', created_on: CREATED_ON };
   return { id, ...text, priority: 0, parent_job_id: null, shard_id: null, ...rest };
 }
 

@@ -29,7 +29,10 @@ for (const database of databases.shared) {
     await using farm = await openFarm(await database.place());
     await addRows(farm, {
       farm_shard: [SHARD],
+      farm_label: [{ id: 7, name: 'rack-4' }],
+      farm_shard_label: [{ shard_id: 4, label_id: 7 }],
       farm_host: [host(11, { shard_id: 4 })],
+      farm_host_label: [{ host_id: 11, label_id: 7 }],
       farm_job: [job(20, { shard_id: 4 }), job(21, { shard_id: 4 })],
       farm_queue_entry: [entry(30, 20, { host_id: 11 }), entry(31, 20, { host_id: 11 }), entry(32, 21)],
     });
@@ -50,6 +53,7 @@ for (const database of databases.shared) {
   test(`${database.name}: a reply of version 1 is taken over by the shard of today, and so is one of a master with more to say`, async () => {
     const reply = recorded('reply-v1') as HeartbeatReply;
     assert.ok(Value.Check(HeartbeatReplySchema, reply));
+    const { owner } = reply.jobs[0] as { readonly owner: string };
     const withMore = overTheWire(reply, (_field, value) =>
       typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value, later: ['news'] } : value,
     );
@@ -70,7 +74,9 @@ for (const database of databases.shared) {
       ]);
       assert.deepEqual(await rowsOf(farm, 'farm_user'), [{ id: 3, login: 'ann', access_level: 1 }]);
       assert.deepEqual(await rowsOf(farm, 'farm_acl_group_user'), [{ acl_group_id: 5, user_id: 3 }]);
-      assert.deepEqual(await rowsOf(farm, 'farm_job'), [job(20, { parent_job_id: 19, shard_id: 4, priority: 5 })]);
+      assert.deepEqual(await rowsOf(farm, 'farm_job'), [
+        job(20, { owner, parent_job_id: 19, shard_id: 4, priority: 5 }),
+      ]);
       assert.deepEqual(await rowsOf(farm, 'farm_queue_entry'), [
         entry(30, 20, { host_id: 11 }),
         entry(31, 20, { meta_host: 7, aborted: 1 }),

@@ -164,10 +164,25 @@ const BAD_ANSWERS: readonly (readonly [
     'ERR_REPLY_MALFORMED',
     /no application/,
   ],
-  ['sends half of a JSON', socket => socket.write(withLength('{"version":1,')), 'ERR_REPLY_MALFORMED', /is no JSON/],
-  ['sends no UTF-8', socket => socket.write(withLength(Buffer.from([0xff]))), 'ERR_REPLY_MALFORMED', /is no JSON/],
-  ['sends nothing', socket => socket.write(withLength('')), 'ERR_REPLY_MALFORMED', /is no JSON, in 0 bytes/],
-  ['sends JSON that is no reply', socket => socket.write(withLength('{"version":1}')), 'ERR_REPLY_SCHEMA', /required/],
+  [
+    'sends half of a JSON',
+    socket => socket.write(withLength('{"version":1,')),
+    'ERR_REPLY_MALFORMED',
+    /is not valid JSON/,
+  ],
+  [
+    'sends no UTF-8',
+    socket => socket.write(withLength(Buffer.from([0xff]))),
+    'ERR_REPLY_MALFORMED',
+    /is not valid JSON/,
+  ],
+  ['sends nothing', socket => socket.write(withLength('')), 'ERR_REPLY_MALFORMED', /is not valid JSON, in 0 bytes/],
+  [
+    'sends JSON that is not a reply',
+    socket => socket.write(withLength('{"version":1}')),
+    'ERR_REPLY_SCHEMA',
+    /required/,
+  ],
   [
     'sends a reply with a text for a number',
     socket => socket.write(withLength(JSON.stringify({ ...emptyReply, acknowledgedJobIds: ['token-1'] }))),
@@ -197,7 +212,7 @@ const BAD_ANSWERS: readonly (readonly [
     'sends a gzip that is cut off',
     socket => socket.write(withLength(gzipSync(REPLY).subarray(0, -9), `${JSON_TYPE}content-encoding: gzip\r\n`)),
     'ERR_REPLY_MALFORMED',
-    /is no gzip/,
+    /is not valid gzip/,
   ],
   [
     'sends in an encoding of its own',
@@ -249,7 +264,7 @@ for (const [name, answer] of HANGS) {
   });
 }
 
-test('a heartbeat that is aborted before it begins connects to nobody', async () => {
+test('a heartbeat that is aborted before it begins does not connect', async () => {
   await using server = await listen(() => undefined);
   await using link = new HttpMasterLink({ url: server.url, token: TOKEN });
   const reason = new Error('shutdown');
@@ -257,7 +272,7 @@ test('a heartbeat that is aborted before it begins connects to nobody', async ()
   assert.equal(server.connections, 0);
 });
 
-test('nobody who listens, or no such host, is ERR_MASTER_UNREACHABLE', async () => {
+test('no listener, or no such host, is ERR_MASTER_UNREACHABLE', async () => {
   const server = await listen(() => undefined);
   await server[Symbol.asyncDispose]();
   const refused = await failureOf(server.url);
@@ -289,7 +304,7 @@ for (const [status, headers, expected] of STATUSES) {
   });
 }
 
-test('what a master says of a refusal is told on one line, without the token, and a page is not', async () => {
+test('the words of a master on a refusal are reported on one line, without the token, and a page is not', async () => {
   const said = { error: { code: 'ERR_OTHER_SHARD', message: `no:\n${TOKEN}`, requestId: 'r-1' } };
   for (const [body, expected] of [
     [JSON.stringify(said), /answered 403: no: \(token\) \(ERR_OTHER_SHARD, request r-1\)$/],
@@ -315,7 +330,7 @@ test('a redirect is refused, so that no token goes elsewhere', async () => {
   assert.equal(elsewhere.connections, 0);
 });
 
-test('a kept connection that the master has closed meanwhile is no failure', async () => {
+test('a kept connection that the master has closed meanwhile is not a failure', async () => {
   let answered = 0;
   await using server = await listen((socket, connection) => {
     answered += 1;
@@ -419,7 +434,7 @@ test('a link that is closed ends its heartbeat over a kept connection, and sends
   assert.deepEqual([requests, server.connections], [2, 1]);
 });
 
-test('a link that is closed while a packet is made smaller connects to nobody', async () => {
+test('a link that is closed while a packet is made smaller does not connect', async () => {
   await using server = await listen(socket => socket.write(withLength(REPLY)));
   await using link = new HttpMasterLink({ url: server.url, token: TOKEN });
   const packet = { ...emptyPacket, knownJobIds: Array.from({ length: 10_000 }, (_, at) => at + 1) };
@@ -429,7 +444,7 @@ test('a link that is closed while a packet is made smaller connects to nobody', 
   assert.equal(server.connections, 0);
 });
 
-test('a packet that is too large is told so by a real master, and sent once', async () => {
+test('a real master refuses a packet that is too large, and it is sent once', async () => {
   const ports: (number | undefined)[] = [];
   await using app = Fastify();
   app.addHook('onRequest', async request => {
@@ -445,7 +460,7 @@ test('a packet that is too large is told so by a real master, and sent once', as
   assert.equal(ports[1], ports[0], 'it went over the connection that was kept');
 });
 
-test('an answer that is no HTTP leaves nothing of what was received in the error', async () => {
+test('an answer that is not HTTP leaves nothing of what was received in the error', async () => {
   await using server = await listen(socket => socket.end(`220 you said ${TOKEN}\r\n`));
   const { cause } = await failureOf(server.url);
   assert.match((cause as NodeJS.ErrnoException).code ?? '', /^HPE_/);
@@ -455,10 +470,10 @@ test('an answer that is no HTTP leaves nothing of what was received in the error
   );
 });
 
-test('a reply that is no JSON is quoted nowhere in the error', async () => {
+test('a reply that is not JSON is quoted nowhere in the error', async () => {
   await using server = await listen(socket => socket.write(withLength('private matters')));
   const error = await failureOf(server.url);
-  assert.equal(error.message.replace(/^.* (?=is no JSON)/, ''), 'is no JSON, in 15 bytes');
+  assert.equal(error.message.replace(/^.* (?=is not valid JSON)/, ''), 'is not valid JSON, in 15 bytes');
   assert.doesNotMatch(inspect(error, { depth: 9 }), /private/);
 });
 

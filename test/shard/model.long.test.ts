@@ -51,7 +51,7 @@ async function clear(store: Store<FarmTables>): Promise<void> {
   });
 }
 
-/** How many histories each has where nobody says: as many as take some seconds. */
+/** How many histories each has by default: as many as take some seconds. */
 const HISTORIES: readonly (readonly [database: TestDatabase, histories: number])[] = [
   [databases.sqliteMemory, 40],
   [databases.postgres, 5],

@@ -1,4 +1,5 @@
 /** `drone-shard` as its users run it: the built program, in a process of its own. */
+import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -67,4 +68,11 @@ export class Program {
 export async function runProgram(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ended> {
   await using program = new Program(args, env);
   return await program.ended();
+}
+
+/** Resolves with its stdout, when it succeeds. */
+export async function done(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<string> {
+  const { status, stdout, stderr } = await runProgram(args, env);
+  assert.equal(status, 0, stderr);
+  return stdout;
 }

@@ -53,7 +53,7 @@ async function pauseAfter({ retryAfter, random, options }: Asked, expectedMs: nu
   await looping;
 }
 
-test('a client that is told when to come again comes no sooner, whatever its own pause and its jitter', async () => {
+test('a client comes again no sooner than the master says, whatever its own pause and its jitter', async () => {
   await pauseAfter({ retryAfter: '30', random: 0 }, 30_000);
 });
 

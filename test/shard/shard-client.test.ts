@@ -52,6 +52,7 @@ for (const database of databases.shared) {
         { id: 1, status: 'Running' },
         { id: 3, status: 'Ready' },
       ],
+      busyHostIds: [],
       jobs: [job(11), job(14)],
       entries: [entry(110, 11, COMPLETED), entry(111, 11, { status: 'Running', active: 1 }), entry(140, 14, COMPLETED)],
     });
@@ -176,7 +177,7 @@ for (const database of databases.shared) {
     assert.deepEqual(told.lines, [], 'nothing that anybody had to be told of');
   });
 
-  test(`${database.name}: an abort that comes for what is left of a job is no reason to upload what has ended`, async () => {
+  test(`${database.name}: an abort that comes for what is left of a job is not a reason to upload what has ended`, async () => {
     await using farm = await openFarm(await database.place());
     const running = { status: 'Running', active: 1 } as const;
     await addRows(farm, {
@@ -193,7 +194,7 @@ for (const database of databases.shared) {
     assert.deepEqual([link.packet.jobs, told.lines], [[], []]);
     await completeEntry(farm, 101, { ...OUTCOME, status: 'Aborted' });
     await shard.doHeartbeat();
-    assert.deepEqual(idsOf(link.packet.entries), [100, 101], 'all of it is told when it ends');
+    assert.deepEqual(idsOf(link.packet.entries), [100, 101], 'all of it is reported when it ends');
   });
 
   test(`${database.name}: finished jobs that are not acknowledged take no new job's place`, async () => {
@@ -323,7 +324,7 @@ for (const database of databases.shared) {
     assert.deepEqual(idsOf(link.packet.jobs), ids.slice(0, -1));
   });
 
-  test(`${database.name}: a master and its shard: a job goes there, is completed, and is told of once`, async () => {
+  test(`${database.name}: a master and its shard: a job goes there, is completed, and is reported once`, async () => {
     await using farm = await openFarm(await database.place());
     await using above = await openFarm(await database.place());
     const master = new ShardMaster(above);
@@ -349,5 +350,5 @@ for (const database of databases.shared) {
   });
 }
 
-/** As whoever was killed between the first and the last step of completeEntry leaves it. */
+/** As a process leaves it that was killed between the first and the last step of completeEntry. */
 const OUTCOME_WRITTEN = { status: 'Completed', finished_on: FINISHED_ON } as const;

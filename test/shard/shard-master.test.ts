@@ -1,4 +1,4 @@
-/** What a master is told by its methods, and what it refuses. */
+/** What a master's methods do, and what it refuses. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import {
@@ -269,7 +269,7 @@ for (const database of databases.shared) {
       { ...part, name: 'one', labels: ['rack-a'], keyvals: { build: '7', note: '' }, priority: 3 },
       { ...part, name: 'two', owner: 'bob' },
     ]);
-    const nobody: Promise<unknown>[] = [
+    const calls: Promise<unknown>[] = [
       master.createJobs([
         { ...part, name: 'x' },
         { ...part, name: 'y', labels: ['rack-z'] },
@@ -280,7 +280,7 @@ for (const database of databases.shared) {
       master.listEntries(one).then(() => master.abortJob(4711)),
       master.setJobKeyval(4711, 'build', '7'),
     ];
-    for (const wrong of await Promise.allSettled(nobody)) {
+    for (const wrong of await Promise.allSettled(calls)) {
       assert.equal(wrong.status, 'rejected');
       assert.equal((wrong.reason as MasterError).code, 'ERR_NOT_FOUND');
     }
@@ -308,7 +308,7 @@ for (const database of databases.shared) {
     assert.deepEqual(idsOf(await master.listJobs()), [parentJobId, two]);
   });
 
-  test(`${database.name}: ids are given once, whoever asks at the same time, in blocks of any size`, async () => {
+  test(`${database.name}: ids are given once, whatever calls come at the same time, in blocks of any size`, async () => {
     await using farm = await openMaster(await database.place());
     const { master } = farm;
     await master.createLabel('rack-a');
@@ -337,7 +337,7 @@ const WRONG: readonly (readonly [what: string, run: (master: ShardMaster<FarmTab
       /labels is 'x', expected a list/,
     ],
     [
-      'an attribute that is no text',
+      'an attribute that is not text',
       m => m.createHost({ hostname: 'a', attributes: { n: 1 } } as unknown as NewHost),
       /attributes\.n is 1/,
     ],
@@ -367,7 +367,7 @@ const WRONG: readonly (readonly [what: string, run: (master: ShardMaster<FarmTab
       /no labels/,
     ],
     [
-      'a priority that is no integer',
+      'a priority that is not an integer',
       m => m.createJob({ ...work, name: 'x', priority: 0.5, entries: [{}] }),
       /priority is 0\.5/,
     ],
@@ -394,7 +394,7 @@ for (const [what, run, message] of WRONG) {
   });
 }
 
-test('a master is not made of what is no store, nor with options that are none', async () => {
+test('a master needs a store, and takes no unknown options', async () => {
   await using farm = await openMaster({ memory: true });
   const noStore: unknown = {};
   assert.throws(() => new ShardMaster(noStore as Store<FarmTables>), /store is \{\}, expected a Store/);
@@ -427,7 +427,7 @@ test('a master tells its log which records it has refused, once a minute at the 
   assert.equal(lines.length, 2, 'and when it is so again');
 });
 
-test('what is refused is told shortly, whatever its fields are called', async () => {
+test('what is refused is reported briefly, whatever its fields are called', async () => {
   await using farm = await openMaster({ memory: true });
   await addShards(farm.master, { 'shard-a': 'rack-a' });
   const { refused } = await heartbeat(farm, 'shard-a', { jobs: [{ [`\n${'x'.repeat(1_000_000)}`]: {} }] });

@@ -74,7 +74,7 @@ test('a packet goes to the master as it was sent, and its reply comes back', asy
   assert.deepEqual(serving.master.heard, [{ shardHostname: 'shard-1', packet }]);
 });
 
-test('the health of a master is told without a token', async () => {
+test('the health of a master is served without a token', async () => {
   await using serving = await serve();
   const answer = await ask(`${serving.url}/v1/health`);
   assert.deepEqual([answer.status, answer.json()], [200, { status: 'ok', version: 1 }]);
@@ -83,11 +83,11 @@ test('the health of a master is told without a token', async () => {
 const REFUSED: readonly (readonly [name: string, sent: Sent, status: number, code: string])[] = [
   ['without a token', { token: '' }, 401, 'ERR_TOKEN_MISSING'],
   ['with a token of another scheme', { token: '', headers: { authorization: 'Basic abc' } }, 401, 'ERR_TOKEN_MISSING'],
-  ["with nobody's token", { token: 'guessed' }, 401, 'ERR_TOKEN_UNKNOWN'],
+  ['with an unknown token', { token: 'guessed' }, 401, 'ERR_TOKEN_UNKNOWN'],
   ["with another shard's token", { token: 'token-2' }, 403, 'ERR_OTHER_SHARD'],
-  ['that is no JSON', { body: '{"version":' }, 400, 'ERR_PACKET_MALFORMED'],
+  ['that is not JSON', { body: '{"version":' }, 400, 'ERR_PACKET_MALFORMED'],
   ['of no bytes', { body: '' }, 400, 'ERR_PACKET_MALFORMED'],
-  ['that is no UTF-8', { body: Buffer.from([0x22, 0xff, 0x22]) }, 400, 'ERR_PACKET_MALFORMED'],
+  ['that is not UTF-8', { body: Buffer.from([0x22, 0xff, 0x22]) }, 400, 'ERR_PACKET_MALFORMED'],
   ['that says it is gzip and is not', { headers: { 'content-encoding': 'gzip' } }, 400, 'ERR_PACKET_MALFORMED'],
   [
     'whose gzip is cut off',
@@ -178,7 +178,7 @@ test('a request id is taken over when it is fit for a log, and made otherwise', 
   for (const bad of ['two words', 'a"quote', 'x'.repeat(65)]) assert.match(await idOf(bad), /^[0-9a-f-]{36}$/);
 });
 
-test('what fails in the master is told by its request id, and by no more', async () => {
+test('a failure in the master is reported by its request id, and by no more', async () => {
   await using serving = await serve();
   serving.master.reply = () => {
     throw new Error('the disk at /var/lib/farm is full');
@@ -202,7 +202,7 @@ test('a reply that no shard would take is a failure of the master', async () => 
   assert.match(serving.lines[0]?.message ?? '', /acknowledgedJobIds\/0/);
 });
 
-test('a shard that comes too often is told when to come again, and others are not', async () => {
+test('a shard that comes too often gets a time to come again, and others do not', async () => {
   const clock = new FakeClock();
   await using serving = await serve({ heartbeatsPerMinute: 6, clock });
   const other = JSON.stringify({ ...emptyPacket, shardHostname: 'shard-2' });
@@ -328,10 +328,10 @@ test('a packet of the default size is refused for the one bad id of many without
   assert.match(refusalIn(await heartbeat(serving, sent)).message, /knownJobIds\/499999 must be >= 1$/);
 });
 
-test('a packet that is no JSON is quoted neither in the answer nor in the log', async () => {
+test('a packet that is not JSON is quoted neither in the answer nor in the log', async () => {
   await using serving = await serve();
   const { message } = refusalIn(await heartbeat(serving, { body: 'private' }));
-  assert.equal(message, 'the packet is no JSON, in 7 bytes');
+  assert.equal(message, 'the packet is not valid JSON, in 7 bytes');
   assert.doesNotMatch(JSON.stringify(serving.lines), /private/);
 });
 
@@ -496,7 +496,7 @@ test('strangers get only so many looks at tokens, and shut out no shard that was
   assert.equal((await heartbeat(serving, { token: 'guessed' })).status, 401);
 });
 
-test('a shard that comes too often is refused without a look at its token, and a token that is void counts for nobody', async () => {
+test('a shard that comes too often is refused without a look at its token, and a void token counts for no shard', async () => {
   const clock = new FakeClock();
   await using serving = await serve({ heartbeatsPerMinute: 2, clock });
   const { master } = serving;
@@ -511,7 +511,7 @@ test('a shard that comes too often is refused without a look at its token, and a
   master.hostnameOfToken = async () => undefined;
   await clock.advance(30_000);
   const refused = [await heartbeat(serving), await heartbeat(serving)].map(({ status }) => status);
-  assert.deepEqual(refused, [401, 401], 'the second one is nobody’s, whose limit it is not');
+  assert.deepEqual(refused, [401, 401], 'the second one is of no shard, and counts for none');
 });
 
 test('looks that find a shard, or fail, do not count as those of a stranger', async () => {

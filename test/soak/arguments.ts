@@ -1,4 +1,4 @@
-/** What the soak is told on the command line. */
+/** The soak's arguments. */
 
 export interface SoakArguments {
   readonly minutes: number;

@@ -170,7 +170,7 @@ export class Calls {
 
   of(call: Call): SoakCall {
     const known = this.#known.get(call);
-    if (known === undefined) throw new Error(`nobody has queued ${call.toString()}, or its story was over`);
+    if (known === undefined) throw new Error(`${call.toString()} was not queued, or its story was over`);
     return known;
   }
 

@@ -29,7 +29,7 @@ export async function compare(farm: Farm, timeline: Timeline, tally: Tally): Pro
         continue;
       }
       const story = stories.get(id);
-      if (!story) say(id, `started on ${drone.hostname}, and nobody was told of it`);
+      if (!story) say(id, `started on ${drone.hostname}, and was not reported`);
       else if (story.isWhole && ends !== starts)
         say(id, `started ${String(starts)} times, ended ${String(ends)} times`);
     }

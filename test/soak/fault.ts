@@ -13,6 +13,6 @@ export interface Injected {
 export interface Fault {
   readonly name: string;
   readonly weight: number;
-  /** Undefined when there is nobody to meet now. */
+  /** Undefined when there is nothing to meet now. */
   inject(dice: Dice): Promise<Injected | undefined> | Injected | undefined;
 }

@@ -111,7 +111,7 @@ function agentFaults(agents: AgentPids): Fault[] {
       end: goOn(pid),
       lastsMs: dice.between(200, 6000),
     })),
-    // Left to whoever kills it; one that nobody did goes on at the storm's end.
+    // Left to what kills it; one that was not killed goes on at the storm's end.
     onAgent('agent stopped', 1, 'SIGSTOP', pid => ({ end: goOn(pid) })),
   ];
 }

@@ -6,7 +6,7 @@ import type { Farm } from './farm.js';
 import { childrenOf, commandLineOf, pidsWith } from './processes.js';
 import { LINK_SILENCE_MS } from './settings.js';
 
-/** The longest command, the longest silence of an agent that nobody cut off, and a slow machine. */
+/** The longest command, the longest silence of an agent that was not cut off, and a slow machine. */
 const PATIENCE_MS = 2 * LINK_SILENCE_MS + 30_000;
 const POLL_MS = 200;
 const BYTES_PER_MB = 2 ** 20;

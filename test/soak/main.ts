@@ -23,7 +23,7 @@ import { Timeline } from './timeline.js';
 const MS_PER_MINUTE = 60_000;
 /** What memory was at most until then is what a farm in a storm takes: a third of the time, and a minute at least. */
 const WARM_SHARE = 1 / 3;
-/** Memory may have grown by so much, MB: the threads' own garbage, which nobody collects on demand, comes and goes by 40. */
+/** Memory may have grown by so much, MB: the threads' own garbage, which is not collected on demand, comes and goes by 40. */
 const MEMORY_MARGIN_MB = 64;
 /** After a storm, until all that it broke has been found out, and threads and drones that were given up are taken again. */
 const CLEARING_MS = 90_000;

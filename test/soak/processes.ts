@@ -2,6 +2,7 @@
 import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
+import { isRunning } from '../support/processes-left.js';
 
 const run = promisify(execFile);
 
@@ -14,12 +15,6 @@ export function pidsWith(marker: string): number[] {
 /** Whether it is, or was started by, something of the soak's. */
 export function isMarked(pid: number, marker: string): boolean {
   return ['cmdline', 'environ'].some(file => readOf(pid, file).includes(marker));
-}
-
-/** One that has ended but was not yet reaped does not run. */
-export function isRunning(pid: number): boolean {
-  const stat = readOf(pid, 'stat');
-  return stat !== '' && !/^[ZX]/.test(stat.slice(stat.lastIndexOf(')') + 2));
 }
 
 /** For people. */

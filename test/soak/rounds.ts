@@ -6,7 +6,8 @@ import type { Dice } from './dice.js';
 import { marked } from './drone-ledger.js';
 import type { Farm, Member } from './farm.js';
 import { checkNotStarted, judge, type Judgement } from './judge.js';
-import { isMarked, isRunning } from './processes.js';
+import { isRunning } from '../support/processes-left.js';
+import { isMarked } from './processes.js';
 import { HANGS_AFTER_MS } from './settings.js';
 import type { Tally } from './tally.js';
 import type { Timeline } from './timeline.js';
@@ -76,12 +77,12 @@ export class Rounds {
         continue;
       }
       tally.count('batches', failure?.kind ?? 'well');
-      const judgement = judge(member, this.#parts.calls, { batch, values, failure });
+      const judgement = judge(member, this.#parts.calls, { batch, values: values && [...values], failure });
       const untrue = await checkNotStarted(member, judgement);
       for (const { what, id } of [...judgement.breaches, ...untrue]) {
         tally.breaches.push({ what: `round ${String(round)}, ${what}`, id });
       }
-      this.#book(member, round, judgement, values ?? failure?.completed ?? []);
+      this.#book(member, round, judgement, [...(values ?? failure?.completed ?? [])]);
       if (values) this.#checkKills(member, kills);
     }
     for (const drone of [...results.keys(), ...failures.keys()]) this.#checkKnown(drone);

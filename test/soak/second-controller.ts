@@ -11,7 +11,7 @@ const DRONES = 6;
 /** What the ids of its calls begin with. */
 export const SECOND_PREFIX = 'second-';
 
-/** What the second controller is told as it starts. */
+/** What the second controller gets as it starts. */
 export interface SecondOrder {
   readonly prefix: string;
   readonly drones: readonly { readonly hostname: string; readonly ledger: string; readonly options: SshDroneOptions }[];

@@ -29,7 +29,7 @@ test('comments end where the database at hand ends them', () => {
   assert.equal(firstWords('-- a\r/*\ncommit', 'flat'), 'COMMIT');
 });
 
-test('a text of several SQLite statements is told from one whose quotes, comments or triggers hold semicolons', () => {
+test('several SQLite statements differ from one whose quotes, comments or triggers hold semicolons', () => {
   for (const sql of ['select 1; select 2', "select 'a';;delete from b", 'select 1; -- c\n delete from b', '; ; a; b']) {
     assert.equal(holdsSeveral(sql), true, sql);
   }

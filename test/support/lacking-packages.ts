@@ -1,4 +1,4 @@
-/** A project of somebody who has installed this package, and few others. */
+/** A project of a user who has installed this package, and few others. */
 import { execFile } from 'node:child_process';
 import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -8,6 +8,7 @@ import { createHook } from 'node:async_hooks';
 import { existsSync, readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import { afterEach, beforeEach } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { readGone } from './processes-left.js';
 
 /** Long enough for a child's exit, a closing handshake and a few garbage collections on a busy machine. */
 const PATIENCE_MS = 10_000;
@@ -64,24 +65,13 @@ function numbered(kinds: readonly string[]): string[] {
   });
 }
 
-/** Undefined when the process or descriptor has gone since it was listed. */
-function readGone<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ESRCH') return undefined;
-    throw error;
-  }
-}
-
 export function childNames(): string[] {
   const names: string[] = [];
   for (const pid of readdirSync('/proc').filter(name => /^\d+$/.test(name))) {
     const stat = readGone(() => readFileSync(`/proc/${pid}/stat`, 'utf8'));
     // The fields follow the executable's name, which is in brackets and may itself hold any character.
     const [state, parent] = stat?.slice(stat.lastIndexOf(')') + 2).split(' ') ?? [];
-    // A zombie has ended; when the thread that started it has too, nobody reaps it before this process ends.
+    // A zombie has ended; when the thread that started it has too, nothing reaps it before this process ends.
     if (parent !== String(process.pid) || state === 'Z') continue;
     const args = readGone(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8')) ?? '';
     names.push(`child process ${pid}: ${args.replaceAll('\0', ' ').slice(0, 120).trim()}`);

@@ -12,11 +12,17 @@ const PATIENCE_MS = 60_000;
 
 /** Whether a process runs. One that has ended but was not yet reaped does not. */
 export function isRunning(pid: number): boolean {
+  const stat = readGone(() => readFileSync(`/proc/${String(pid)}/stat`, 'utf8'));
+  return stat !== undefined && !/^[ZX]/.test(stat.slice(stat.lastIndexOf(')') + 2));
+}
+
+/** Undefined when the process or descriptor has gone: before its file was opened, or between that and the read. */
+export function readGone<T>(read: () => T): T | undefined {
   try {
-    const stat = readFileSync(`/proc/${String(pid)}/stat`, 'utf8');
-    return !/^[ZX]/.test(stat.slice(stat.lastIndexOf(')') + 2));
+    return read();
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ESRCH') return undefined;
     throw error;
   }
 }

@@ -19,18 +19,21 @@ export interface Redis extends AsyncDisposable {
   readonly url: string;
   /** A signal to the server. After a SIGKILL it is gone; `restart` brings it back. */
   signal(signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): Promise<void>;
-  /** Starts it anew, on the same port: with what it had, if it keeps that. */
-  restart(): Promise<void>;
+  /** Starts it anew, on the same port: with what it had, if it keeps that. `until`: a line of its log, by default its last. */
+  restart(settings?: Readonly<Record<string, string>>, until?: string): Promise<void>;
   /** Ends it and removes everything. Idempotent. */
   stop(): Promise<void>;
 }
 
 /** Starts Redis, which it installs where it may. `keeps`: what it knows outlives it. */
-export async function startRedis({ keeps = false } = {}): Promise<Redis> {
+export async function startRedis({
+  keeps = false,
+  settings = {},
+}: { keeps?: boolean; settings?: Readonly<Record<string, string>> } = {}): Promise<Redis> {
   await installPackage('redis-server', { program: PROGRAM });
   const server = new Server(await mkdtemp(join(tmpdir(), 'drone-redis-')), keeps);
   try {
-    await server.restart();
+    await server.restart(settings);
   } catch (error) {
     await server.stop();
     throw error;
@@ -53,10 +56,10 @@ class Server implements Redis {
     return `redis://:${PASSWORD}@127.0.0.1:${String(this.#port)}`;
   }
 
-  async restart(): Promise<void> {
+  async restart(more: Readonly<Record<string, string>> = {}, until = READY): Promise<void> {
     for (;;) {
       const port = this.#port ?? PORTS.first + Math.floor(Math.random() * PORTS.count);
-      const said = await this.#listen(port);
+      const said = await this.#listen(port, more, until);
       if (said === undefined) {
         this.#port = port;
         return;
@@ -86,7 +89,7 @@ class Server implements Redis {
   }
 
   /** Resolves with what it said when it has ended instead. */
-  async #listen(port: number): Promise<string | undefined> {
+  async #listen(port: number, more: Readonly<Record<string, string>>, until: string): Promise<string | undefined> {
     const settings = {
       bind: '127.0.0.1',
       port: String(port),
@@ -96,6 +99,7 @@ class Server implements Redis {
       appendonly: this.#keeps ? 'yes' : 'no',
       appendfsync: 'always',
       daemonize: 'no',
+      ...more,
     };
     const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
     const server = spawn(PROGRAM, args, { cwd: this.#folder, stdio: ['ignore', 'pipe', 'ignore'] });
@@ -104,7 +108,7 @@ class Server implements Redis {
     const isReady = await new Promise<boolean>((resolve, reject) => {
       lines.on('line', line => {
         said.push(line);
-        if (line.includes(READY)) resolve(true);
+        if (line.includes(until)) resolve(true);
       });
       lines.once('close', () => resolve(false));
       server.once('error', reject);

@@ -1,6 +1,8 @@
 /** A real OpenSSH server for tests: on loopback addresses only, with keys and a configuration of its own. */
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { chmod, copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
@@ -59,7 +61,7 @@ export async function startSshd(
   launcher: readonly string[] = [],
 ): Promise<Sshd> {
   const allAddresses = Array.from({ length: count }, (_, at) => `127.0.1.${String(at + 1)}`);
-  await install();
+  await installSshd();
   const folder = await mkdtemp(join(tmpdir(), 'drone-sshd-'));
   // sshd reads the authorized keys as the user who logs in.
   await chmod(folder, 0o755);
@@ -95,7 +97,7 @@ export async function startSshd(
     const names = allAddresses.map(address => `[${address}]:${String(port)}`).join(',');
     const publicKeys = await Promise.all(hostKeys.map(path => readFile(`${path}.pub`, 'utf8')));
     await writeFile(knownHosts, publicKeys.map(line => `${names} ${line}`).join(''));
-    const user = isRoot ? TEST_USER : userInfo().username;
+    const user = loginUser();
     const own = { port, user, identity, agentSocket: false, knownHosts } as const;
     const agentCommand = await findNode(user);
     return {
@@ -123,7 +125,8 @@ export async function startSshd(
   }
 }
 
-async function install(): Promise<void> {
+/** Installs sshd, and adds the user who logs in where the tests are run by root. */
+export async function installSshd(): Promise<void> {
   await installPackage(PACKAGE, {
     program: SSHD,
     afterwards: isRoot
@@ -136,12 +139,17 @@ async function install(): Promise<void> {
   });
 }
 
-async function generateKey(type: string, path: string): Promise<void> {
+/** Who logs in. */
+export function loginUser(): string {
+  return isRoot ? TEST_USER : userInfo().username;
+}
+
+export async function generateKey(type: string, path: string): Promise<void> {
   await run('ssh-keygen', ['-q', '-t', type, '-N', '', '-C', '', '-f', path]);
 }
 
 /** Free on the first address, and so most likely on the others. */
-async function freePort(address: string): Promise<number> {
+export async function freePort(address: string): Promise<number> {
   const probe = createServer().listen(0, address);
   await once(probe, 'listening');
   const { port } = probe.address() as AddressInfo;
@@ -230,11 +238,18 @@ async function endTree(listener: ChildProcess): Promise<void> {
 }
 
 /** The command for a Node on the far side: `node`, when the user's shell finds one that will do there, else ours. */
-async function findNode(user: string): Promise<string> {
+export async function findNode(user: string): Promise<string> {
   const { stdout: entry } = await run('getent', ['passwd', user]);
   const [, , uid, gid, , home = '/', shell = '/bin/sh'] = entry.trim().split(':');
   const env = { HOME: home, PATH: SSHD_PATH };
   const identity = isRoot ? { uid: Number(uid), gid: Number(gid) } : {};
   const { stdout } = await run(shell, ['-c', 'node --version || true'], { cwd: '/', env, ...identity });
   return Number(/^v(\d+)/m.exec(stdout)?.[1]) >= OLDEST_NODE ? 'node' : process.execPath;
+}
+
+/** The keys of a server, under whatever name it is reached. */
+export function pinnedKeys(server: Sshd): { fingerprints: string[] } {
+  const lines = readFileSync(server.knownHosts, 'utf8').trim().split('\n');
+  const keys = lines.map(line => Buffer.from(line.split(' ')[2] ?? '', 'base64'));
+  return { fingerprints: keys.map(key => `SHA256:${createHash('sha256').update(key).digest('base64')}`) };
 }

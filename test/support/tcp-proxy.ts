@@ -1,9 +1,9 @@
-/** A network that misbehaves when it is told to: a TCP proxy on 127.0.0.1 in front of a server. */
+/** A network that misbehaves on request: a TCP proxy on 127.0.0.1 in front of a server. */
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 
-/** Ports that no system gives out by itself, so that nobody else gets ours while it refuses. */
+/** Ports that no system gives out by itself, so that no other program gets ours while it refuses. */
 const PORTS = { first: 20_000, count: 12_000 } as const;
 /** Held per direction; then the sender has to wait, as with any network. */
 const MAX_HELD_BYTES = 64 * 1024;
@@ -13,6 +13,8 @@ export interface TcpProxy extends AsyncDisposable {
   readonly port: number;
   /** Taken so far, those that are over included. */
   readonly connections: number;
+  /** Passed on so far, in both directions. */
+  readonly bytes: number;
   /** What arrives from now on goes on so much later, in either direction. */
   delay(ms: number): void;
   /** Resets all connections, at both ends. New ones are taken. */
@@ -31,10 +33,12 @@ export interface TcpProxy extends AsyncDisposable {
 interface Pace {
   delayMs: number;
   bytesPerSecond: number;
+  /** Passed on so far. */
+  bytes: number;
 }
 
 export async function startTcpProxy(target: { readonly host: string; readonly port: number }): Promise<TcpProxy> {
-  const pace: Pace = { delayMs: 0, bytesPerSecond: Infinity };
+  const pace: Pace = { delayMs: 0, bytesPerSecond: Infinity, bytes: 0 };
   const open = new Set<Connection>();
   let connections = 0;
   const take = (client: Socket): void => {
@@ -57,6 +61,9 @@ export async function startTcpProxy(target: { readonly host: string; readonly po
     port,
     get connections() {
       return connections;
+    },
+    get bytes() {
+      return pace.bytes;
     },
     delay: ms => {
       pace.delayMs = ms;
@@ -181,6 +188,7 @@ class Connection {
       this.#over.signal.throwIfAborted();
       if (!to.write(piece)) await once(to, 'drain', { signal: this.#over.signal });
       at += piece.byteLength;
+      this.#pace.bytes += piece.byteLength;
     }
   }
 

@@ -45,7 +45,7 @@ function fixed<E extends Error>(error: E, fields: Record<string, unknown> = {}):
   return Object.assign(error, fields);
 }
 
-/** As an error arrives whose name is no built-in one. */
+/** As an error arrives whose name is not a built-in one. */
 function named<E extends Error>(error: E, name: string, fields: Record<string, unknown> = {}): E {
   Object.defineProperty(error, 'name', { value: name, writable: true, configurable: true });
   return fixed(error, fields);
@@ -182,7 +182,7 @@ const ERRORS: ValueCase[] = [
   },
   { name: 'undefined as cause', make: () => fixed(new Error('a', { cause: undefined })) },
   {
-    name: 'cause that is no error',
+    name: 'cause that is not an error',
     make: () => fixed(new Error('a', { cause: { why: new Map([[1, [Uint8Array.of(1)]]]) } })),
   },
   {

@@ -86,7 +86,7 @@ test('the first root with files is used, then single files as configured, then f
   assert.deepEqual(pathsIn(cache, ['z.yaml', 'q/', 'm.yaml', 'a.yaml', 'p/']), order);
 });
 
-test('empty files, null and files that nobody searched for are not there', () => {
+test('empty files, null and files that were not searched for are not there', () => {
   const cache = cacheOf(load(5, [], { 'drones.yaml': '', '.drones.yaml': null, 'else.yaml': 'x', 'drones.d/a': 'y' }));
   assert.deepEqual(pathsIn(cache), ['drones.d/a']);
   assert.deepEqual(cache.stateOf('drones.yaml'), { state: 'absent', ltime: 5 });

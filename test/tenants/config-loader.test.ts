@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,134 +9,16 @@ import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import {
-  ConfigLoader,
   events,
   LayoutError,
   MemoryFileCache,
   MemoryLogicalClock,
-  TenantLocks,
-  TenantRegistry,
-  type BranchName,
-  type ConfigLoaderOptions,
-  type FileSource,
   type LayoutEnd,
   type SharedFileCache,
-  type TenantListSource,
-  type TenantConfig,
 } from 'drone-task-queue/tenants';
 import { Gate } from 'drone-task-queue/testing';
+import { setup, tenant } from './loader-setup.js';
 import { PublishedConfig } from './published-config.js';
-
-/** Repositories in memory: their files by path, what is asked of them, and where they are slow or broken. */
-class Repositories implements FileSource {
-  readonly branches = new Map<string, Record<string, string>>();
-  readonly asked: string[] = [];
-  readonly askedPaths: (readonly string[])[] = [];
-  readonly gates = new Map<string, Gate>();
-  readonly broken = new Set<string>();
-
-  async files(
-    { project, branch }: BranchName,
-    paths: readonly string[],
-    signal: AbortSignal,
-  ): Promise<Map<string, string>> {
-    const name = `${project} ${branch}`;
-    this.asked.push(name);
-    this.askedPaths.push(paths);
-    const found = { ...this.branches.get(name) };
-    const gate = this.gates.get(name);
-    if (gate !== undefined) await Promise.race([gate.wait(), once(signal, 'abort')]);
-    signal.throwIfAborted();
-    if (this.broken.has(name)) throw new Error('remote gone');
-    const isWanted = (path: string): boolean =>
-      paths.some(one => (one.endsWith('/') ? path.startsWith(one) : path === one));
-    return new Map(Object.entries(found).filter(([path]) => isWanted(path)));
-  }
-
-  /** What was asked since the last time. */
-  askedSince(): string[] {
-    this.askedPaths.length = 0;
-    return this.asked.splice(0).sort();
-  }
-}
-
-class Published implements TenantListSource {
-  #ltime = 0;
-  #tenants: readonly TenantConfig[] = [];
-  reads = 0;
-
-  publish(...tenants: readonly TenantConfig[]): void {
-    this.#ltime += 1;
-    this.#tenants = tenants;
-  }
-
-  async ltime(): Promise<number> {
-    return this.#ltime;
-  }
-
-  async read(): Promise<{ ltime: number; tenants: readonly TenantConfig[] }> {
-    this.reads += 1;
-    return { ltime: this.#ltime, tenants: this.#tenants };
-  }
-}
-
-interface Setup {
-  readonly repositories: Repositories;
-  readonly published: Published;
-  readonly registry: TenantRegistry<string>;
-  readonly locks: TenantLocks;
-  readonly loader: ConfigLoader<string>;
-  /** Warnings and errors. */
-  readonly lines: string[];
-  layoutOf(tenant: string): string | undefined;
-}
-
-/** Tenants `a` and `b` share a project and have one of their own each; a layout is the text of all files. */
-function setup(options: Partial<ConfigLoaderOptions<string>> = {}): Setup {
-  const repositories = new Repositories();
-  for (const project of ['shared', 'pa', 'pb'])
-    repositories.branches.set(`${project} main`, { 'drones.yaml': `${project}1` });
-  const published = new Published();
-  const registry = new TenantRegistry<string>();
-  const locks = new TenantLocks();
-  const lines: string[] = [];
-  const log = {
-    debug() {},
-    info() {},
-    warn: (line: string) => lines.push(line),
-    error: (line: string) => lines.push(line),
-  };
-  const loader = new ConfigLoader<string>({
-    registry,
-    locks,
-    clock: new MemoryLogicalClock(),
-    system: published,
-    files: repositories,
-    makeLayout: files => {
-      const faults = files
-        .filter(({ text }) => text.startsWith('broken'))
-        .map(({ project, branch, path }) => ({ project, branch, path, line: 3, reason: 'no such pipeline' }));
-      if (faults.length > 0) throw new LayoutError(faults);
-      return files.map(({ text }) => text).join(' ');
-    },
-    log,
-    ...options,
-  });
-  published.publish(tenant('a', 'pa'), tenant('b', 'pb'));
-  return {
-    repositories,
-    published,
-    registry,
-    locks,
-    loader,
-    lines,
-    layoutOf: name => registry.tenant(name)?.layout?.layout,
-  };
-}
-
-function tenant(name: string, own: string, extraPaths: readonly string[] = []): TenantConfig {
-  return { name, projects: [{ project: 'shared', extraPaths }, { project: own }] };
-}
 
 test('each tenant gets a layout of its files, and a branch of several tenants is read once', async () => {
   const { loader, repositories, layoutOf } = setup();
@@ -155,7 +36,7 @@ test('each tenant gets a layout of its files, and a branch of several tenants is
   assert.deepEqual(repositories.askedSince(), ['pa main', 'pb main', 'shared main'], 'and every time anew');
 });
 
-test('a search is for what all tenants want, whoever asks, and each sees his own', async () => {
+test('a search is for what all tenants want, whichever asks, and each sees its own', async () => {
   const { loader, repositories, published, layoutOf } = setup();
   published.publish(tenant('a', 'pa', ['ci-a/']), tenant('b', 'pb', ['ci-b.yaml']));
   const files = { 'drones.yaml': 'root', 'ci-a/1.yaml': 'for-a', 'ci-b.yaml': 'for-b' };
@@ -320,7 +201,7 @@ test('a layout tells how old the files of each branch are at least, also when th
   const ofB = registry.tenant('b')?.layout?.minLtimes;
   const shared = ofA?.get('shared')?.get('main');
   assert(shared !== undefined && shared > 0);
-  assert.equal(ofB?.get('shared')?.get('main'), shared, 'it was not read again, and is no newer than it was');
+  assert.equal(ofB?.get('shared')?.get('main'), shared, 'it was not read again, and is not newer than it was');
   assert((ofB.get('pb')?.get('main') ?? NaN) > shared);
   await loader.reconfigureTenant('b', [{ project: 'shared' }]);
   assert((registry.tenant('b')?.layout?.minLtimes.get('shared')?.get('main') ?? NaN) > shared);
@@ -354,23 +235,6 @@ test('a change of a project without a branch is one of all its branches, and one
   assert.deepEqual(repositories.askedSince(), ['pa main', 'pa next']);
   await loader.reconfigureTenant('a', [{ project: 'pa', branch: 'next' }]);
   assert.deepEqual(repositories.askedSince(), ['pa next']);
-});
-
-test('all tenants are reconfigured one after the other, and no lock is held for those to come', async () => {
-  const { loader, repositories, locks } = setup();
-  await loader.updateSystem();
-  const gate = new Gate();
-  repositories.gates.set('pa main', gate);
-  const all = loader.reconfigureAll();
-  await gate.arrived();
-  assert.deepEqual(
-    [repositories.askedSince(), locks.isFree('a'), locks.isFree('b')],
-    [['pa main', 'shared main'], false, true],
-  );
-  assert.equal(await locks.withSystem(() => 'free'), 'free');
-  gate.open();
-  await all;
-  assert.deepEqual(repositories.askedSince(), ['pb main'], 'and what was read for one is not read again for another');
 });
 
 test('the background does not believe files that are older than those of the layout that it is to make', async () => {
@@ -407,7 +271,7 @@ test('a tenant that the background cannot load is passed over, and comes up agai
   assert.equal(layoutOf('a'), 'shared1 pa1');
 });
 
-test('of a branch whose age nobody tells, memory is not believed, but what is shared is', async () => {
+test('of a branch of unknown age, memory is not believed, but what is shared is', async () => {
   const cache = new MemoryFileCache();
   const clock = new MemoryLogicalClock();
   const [first, second] = [setup({ cache, clock }), setup({ cache, clock })];
@@ -514,7 +378,7 @@ test('each layout that was made, or was not, is an event', async () => {
   } finally {
     unsubscribe(events.layoutEnd, listen);
   }
-  const facts = seen.map(({ tenant: name, outcome, problems }) => [name, outcome, problems]);
+  const facts = seen.map(({ tenant: name, outcome, problems }) => [name, outcome, problems]).sort();
   assert.deepEqual(facts, [
     ['a', 'loaded', 0],
     ['b', 'failed', 1],
@@ -527,6 +391,8 @@ test('what a loader cannot work with is refused by name', () => {
     [{ registry: {} }, /registry is \{\}, expected an object with the methods tenant/],
     [{ cache: null }, /cache is null/],
     [{ makeLayout: 'x' }, /makeLayout is 'x'/],
+    [{ parallelTenants: 0 }, /parallelTenants is 0, expected an integer of 1 or more/],
+    [{ parallelReadsPerProject: 0 }, /parallelReadsPerProject is 0/],
     [{ parallelReads: 0 }, /parallelReads is 0, expected an integer of 1 or more/],
     [{ paralelReads: 1 }, /unknown option 'paralelReads'/],
   ];

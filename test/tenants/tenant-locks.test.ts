@@ -48,7 +48,7 @@ test('those who wait for one tenant get its lock in their order', async () => {
   assert.deepEqual(order, [0, 1, 2]);
 });
 
-test('whoever only tries does not wait, and does not get past those who do', async () => {
+test('trying only does not wait, and does not get past those who do', async () => {
   const locks = new TenantLocks();
   const gate = new Gate();
   const slow = locks.withTenant('a', () => gate.wait());
@@ -119,7 +119,7 @@ test('what was begun under a lock and outlives it has the lock no more', async (
   assert.equal(await later, 'free');
 });
 
-test('what one TenantLocks has given out is no matter of another one', async () => {
+test('what one TenantLocks has given out does not concern another one', async () => {
   const [one, other] = [new TenantLocks(), new TenantLocks()];
   const both = one.withTenant('a', async () =>
     other.withSystem(async () => {
@@ -157,7 +157,7 @@ async function doJobs(locks: TenantLocks, jobs: readonly Job[]): Promise<Promise
   return Promise.allSettled(jobs.map(doJob));
 }
 
-test('whoever keeps to the order never waits for ever, whatever is taken when', async () => {
+test('callers that keep to the order never wait for ever, whatever is taken when', async () => {
   const job = fc.record({
     system: fc.boolean(),
     tenant: fc.option(fc.constantFrom('a', 'b', 'c')),
@@ -187,7 +187,7 @@ function endOf(nest: Nest): string {
   return isBreach ? 'ERR_LOCK_ORDER' : 'well';
 }
 
-test('whatever locks are asked for in whatever order, nobody waits for ever, and only breaches are refused', async () => {
+test('whatever locks are taken in whatever order, no call waits for ever, and only breaches are refused', async () => {
   const hold = fc.record({ lock: fc.constantFrom('system', 'a', 'b', 'c'), isTry: fc.boolean() });
   const nests = fc.array(fc.array(hold, { maxLength: 4 }), { minLength: 2, maxLength: 8 });
   const check = async (seed: number, all: readonly Nest[]): Promise<void> => {

@@ -64,7 +64,7 @@ test('a bad list of tenants changes nothing', () => {
   assert.equal(registry.snapshot, before);
 });
 
-test('asking for what nobody has configured makes nothing', () => {
+test('asking for what is not configured makes nothing', () => {
   const registry = registryOf(A);
   const before = registry.snapshot;
   assert.equal(registry.tenant('b'), undefined);

@@ -130,7 +130,7 @@ function checkMade(op: Op, { tenant, files }: Made, before: Versions): void {
   for (const project of new Set(files.map(file => file.project as Project))) {
     const ofProject = files.filter(file => file.project === project);
     const versions = ofProject.map(({ text }) => Number(text));
-    // Extra paths may be from another search: of somebody whose list of tenants does not have this one.
+    // Extra paths may be from another search: with a list of tenants that does not have this one.
     const atRoots = ofProject.filter(({ path }) => path.startsWith('drones.d/')).map(({ text }) => text);
     assert.equal(new Set(atRoots).size, 1, `${tenant} has got half of a change of ${project}`);
     const isAsked = op.do === 'all' || (op.do === 'tenant' && op.changed.includes(project));

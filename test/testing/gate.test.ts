@@ -51,7 +51,7 @@ test('arrived resolves for each count as soon as so many have come', async () =>
   assert.deepEqual(seen, [1, 2, 3]);
 });
 
-test('arrived refuses a count that nobody can reach', async () => {
+test('arrived refuses a count that cannot be reached', async () => {
   for (const count of [0, -1, 1.5, NaN, Infinity]) {
     await assert.rejects(new Gate().arrived(count), {
       code: 'ERR_INVALID_ARG',

@@ -50,7 +50,7 @@ test('commands run with stdin, both outputs and their exit status', async () => 
   assert.deepEqual(answer, { code: 7, signal: null, stdout: 'hello', stderr: 'oops\n' });
 });
 
-test('a command ended by a signal is told so', async () => {
+test('a command ended by a signal gets its name', async () => {
   await using server = await startSshServer();
   assert.equal((await ssh(server, 'kill -9 $$')).code, 255);
 });

@@ -49,7 +49,7 @@ test('a lock is given back once, however often it is released', async () => {
   assert.equal(lock.size, 0);
 });
 
-test('whoever only tries gets a free lock, and never one that somebody has or waits for', async () => {
+test('tryAcquire gets a free lock, never one that is held or awaited', async () => {
   const lock = new KeyedLock();
   const release = lock.tryAcquire(['a', 'b']);
   assert(release);
@@ -57,7 +57,7 @@ test('whoever only tries gets a free lock, and never one that somebody has or wa
   assert.equal(lock.tryAcquire(['c', 'b']), undefined);
   assert.equal(lock.isFree('c'), true, 'what was not taken is not kept');
   const waiting = lock.acquire(['b', 'c']);
-  assert.equal(lock.tryAcquire('c'), undefined, 'c is not held, but somebody came before');
+  assert.equal(lock.tryAcquire('c'), undefined, 'c is not held, but a claim came before');
   release();
   (await waiting)();
   lock.tryAcquire('c')?.();
@@ -149,13 +149,13 @@ interface Claim {
   release: () => void;
 }
 
-/** The rule in one line: who waits may hold when nobody who came before and is not over wants any of his keys. */
+/** The rule in one line: a waiter may hold when no earlier one that is not over wants any of its keys. */
 function mayHold(claims: readonly Claim[], claim: Claim): boolean {
   const before = claims.filter(({ at, state }) => at < claim.at && state !== 'over');
   return !before.some(({ keys }) => keys.some(key => claim.keys.includes(key)));
 }
 
-test('after whatever steps, those hold their locks who may, and in the end nobody is stuck', async () => {
+test('after any steps, exactly the entitled hold their locks, and none is stuck in the end', async () => {
   const keys = fc.uniqueArray(fc.constantFrom('a', 'b', 'c', 'd'), { minLength: 1, maxLength: 3 });
   const step = fc.oneof(
     fc.record({ do: fc.constant('acquire' as const), keys }),

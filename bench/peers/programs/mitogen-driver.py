@@ -67,6 +67,6 @@ broker.shutdown()
 broker.join()
 try:
     while True:
-        os.wait()  # its ssh processes: whoever measures this one sees only what was waited for
+        os.wait()  # its ssh processes: a measurement of this one sees only what was waited for
 except ChildProcessError:
     pass

@@ -1,21 +1,46 @@
-/** What a job carries in Redis. */
+import { createHash, randomUUID } from 'node:crypto';
 import type { Job } from 'bullmq';
-import type { JobAnswer, JobLane } from '../job-source.js';
+import type { JobAnswer } from '../job-answer.js';
+import type { JobLane } from '../job-source.js';
 
+/** What a job carries in Redis. */
 export interface JobData {
-  /** By which it is stopped; BullMQ's own id is another, which the same jobs of two submitters do not share. */
+  /** For `executor:stop`. BullMQ's own id is another, as two submitters may use the same id. */
   readonly id: string;
   readonly args: unknown;
+  /** The submitter looks for the answer in an AnswerStore; others expect it from BullMQ. */
+  readonly isAnsweredApart?: boolean;
+  /** By Redis's clock, ms: not to be run after that, even if its submitter has died. */
+  readonly untilMs?: number;
 }
 
-/** Who puts something else into Redis has a job without arguments. */
+/** A job's id in BullMQ: unique, and showing the submitter's own id to those who read only the list of jobs. */
+export function newJobId(id: string): string {
+  return `${randomUUID()}_${tagOf(id)}`;
+}
+
+/** Whether a job of BullMQ has the submitter's id, as far as its own tells. */
+export function hasId(jobId: string, id: string): boolean {
+  return jobId === id || jobId.endsWith(`_${tagOf(id)}`);
+}
+
+function tagOf(id: string): string {
+  return createHash('sha256').update(id).digest('hex').slice(0, 32);
+}
+
+/** The queue may hold jobs of other programs, with other data. */
 export function idIn({ id = '', data }: Pick<Job<JobData>, 'id' | 'data'>): string {
   return typeof data?.id === 'string' ? data.id : id;
 }
 
-/** Name of the lane's queue: those of hosts are each for themselves. */
+/** Name of the lane's queue; each host has its own. */
 export function queueName(lane: JobLane, host: string | undefined): string {
   return lane === 'host' && host !== undefined ? `host-${encodeURIComponent(host)}` : lane;
+}
+
+/** There while an executor of the host takes jobs. */
+export function presenceKey(prefix: string, host: string): string {
+  return `${prefix}:present:${encodeURIComponent(host)}`;
 }
 
 export function isAnswer(value: unknown): value is JobAnswer {

@@ -1,77 +1,102 @@
 /**
- * Puts jobs into one lane and waits for their answers.
- *
- * BullMQ tells of answers as they come; what was not told (the connection was gone, or Redis itself) is found by looking at
- * the jobs, every few seconds while somebody waits. A job that is not in Redis any more is lost, with all others of a
- * Redis that has forgotten them.
+ * Puts jobs into one lane and waits for their answers. BullMQ sends an event when an answer is there; for events lost with a
+ * connection it looks at the jobs every few seconds while callers wait. BullMQ removes a job when it ends, so one that Redis
+ * has neither as a job nor as an answer is lost.
  */
-import { randomUUID } from 'node:crypto';
-import type { Queue } from 'bullmq';
+import { onAbort } from '../../wait/abort.js';
 import type { Timer } from '../../wait/clock.js';
-import { ExecutorError } from '../executor-error.js';
-import { failureOf, type JobAnswer } from '../job-source.js';
-import { isAnswer, type JobData } from './job-data.js';
-import { LaneEvents } from './lane-events.js';
+import { failureOf, type JobAnswer } from '../job-answer.js';
+import { HOST_MS, noExecutor } from '../job-source.js';
+import { AnswerStore } from './answer-store.js';
+import { isAnswer, type JobData, newJobId, presenceKey } from './job-data.js';
+import { givenUp, type Submission, tell, withdrawn } from '../submit-options.js';
+import { LaneEvents, UNWANTED } from './lane-events.js';
+import { type LaneQueue, laneQueue, MAX_EVENTS } from './lane-queue.js';
 import type { RedisLink } from './redis-link.js';
+import { isRefusal } from './refusal.js';
+import type { SharedStates } from './shared-states.js';
+import { lost, refused } from './verdicts.js';
 
 const LOOK_MS = 5000;
-/** Answers stay so long for those who were cut off from Redis. */
-const KEEP_S = 3600;
 
 interface Waiting {
   readonly resolve: (answer: JobAnswer) => void;
+  readonly sinceMs: number;
+  /** The job is for this one alone. */
+  readonly host: string | undefined;
+  /** Until it was called. */
+  onTaken: Submission['onTaken'];
   /** Redis has it. */
   isIn: boolean;
+  /** It may have it, although it answered with an error. */
+  isInDoubt: boolean;
+  /** Names of shared states in its arguments. */
+  states: readonly string[];
+  /** No executor of its host was there. */
+  isForNoOne?: boolean;
+  /** Until Redis knows that it is not wanted. */
+  patience?: Timer;
+  /** Its submitter has given it up: why. */
+  unwanted: { readonly reason: unknown } | undefined;
+}
+
+/** Of a submitter. */
+export interface Wish extends Pick<Submission, 'timeoutMs' | 'onTaken'> {
+  /** Aborts when the submitter gives the job up. */
+  readonly signal: AbortSignal;
 }
 
 export class LaneAsker {
   readonly #link: RedisLink;
-  readonly #queue: Queue<JobData, JobAnswer>;
+  readonly #states: SharedStates;
+  readonly #answers: AnswerStore;
+  readonly #queue: LaneQueue;
   readonly #events: LaneEvents;
   readonly #forget: () => void;
   readonly #onIdle: () => void;
   readonly #waiting = new Map<string, Waiting>();
+  /** Resolves when all jobs submitted so far are sent, or were refused: they come to Redis in their order. */
+  #sent: Promise<void> = Promise.resolve();
   #look: Timer | undefined;
 
-  /** `onIdle` is called whenever nobody waits any more. */
-  constructor(link: RedisLink, queue: string, onIdle: () => void) {
-    const { bullmq, client: connection, settings, onProblem } = link;
-    const { prefix } = settings;
+  /** Calls `onIdle` when no submitter waits any more. */
+  constructor(link: RedisLink, states: SharedStates, queue: string, onIdle: () => void) {
     this.#link = link;
+    this.#states = states;
+    this.#answers = new AnswerStore(link, states, queue);
     this.#onIdle = onIdle;
-    const removal = { age: KEEP_S };
-    this.#queue = new bullmq.Queue(queue, {
-      connection,
-      prefix,
-      defaultJobOptions: { attempts: 1, removeOnComplete: removal, removeOnFail: removal },
-    });
-    this.#queue.on('error', onProblem);
+    this.#queue = laneQueue(link, queue);
     this.#events = new LaneEvents(link, queue, events => {
-      events.on('completed', ({ jobId, returnvalue }) => this.#answer(jobId, returnvalue));
+      events.on('completed', ({ jobId, returnvalue }) => this.#completed(jobId, returnvalue));
+      events.on('active', ({ jobId }) => void this.#taken(jobId).catch(link.onProblem));
+      events.on('removed', ({ jobId }) => this.#removed(jobId));
       events.on('failed', ({ jobId, failedReason }) => this.#settle(jobId, lost(failedReason)));
     });
-    this.#forget = link.onLost(() => this.#settleAll(OUT_OF_REACH));
+    this.#forget = link.onLost(() => this.#settleAll(lost('Redis is out of reach')));
   }
 
   /** Never rejects. */
-  async submit(name: string, data: JobData): Promise<JobAnswer> {
-    if (this.#link.isLost) return OUT_OF_REACH;
-    // Given by us: should the connection break, the same job may be sent again, and is one.
-    const jobId = randomUUID();
-    return new Promise(resolve => {
-      const waiting: Waiting = { resolve, isIn: false };
+  async submit(name: string, data: JobData, wish: Wish, host: string | undefined): Promise<JobAnswer> {
+    if (this.#link.isLost) return refused('Redis is out of reach');
+    if (wish.signal.aborted) return withdrawn(wish.signal.reason);
+    // Our own id, so that a job that is sent again after a broken connection stays one job.
+    const jobId = newJobId(data.id);
+    return new Promise<JobAnswer>(resolve => {
+      const sinceMs = this.#link.settings.clock.nowMs();
+      const { onTaken } = wish;
+      const state = { isIn: false, isInDoubt: false, states: [], unwanted: undefined };
+      const waiting: Waiting = { resolve, sinceMs, host, onTaken, ...state };
       this.#waiting.set(jobId, waiting);
       this.#lookLater();
-      this.#add(name, data, jobId).then(
-        () => {
-          waiting.isIn = true;
-        },
-        (error: unknown) => this.#settle(jobId, lost(`it could not be handed over: ${failureOf(error).message}`)),
+      const added = this.#add(name, data, jobId, waiting, wish).then(
+        () => void (waiting.isIn = true),
+        async (error: unknown) => this.#notAdded(jobId, waiting, error),
       );
+      onAbort(wish.signal, reason => void this.#giveUp(jobId, waiting, reason, added));
     });
   }
 
-  /** All who wait get this answer. */
+  /** All submitters that wait get this answer. */
   async close(answer: JobAnswer): Promise<void> {
     this.#forget();
     this.#settleAll(answer);
@@ -79,9 +104,48 @@ export class LaneAsker {
     await Promise.all([this.#queue.close(), this.#events.close()]);
   }
 
-  async #add(name: string, data: JobData, jobId: string): Promise<void> {
-    await this.#events.listening;
-    await this.#queue.add(name, data, { jobId });
+  async #add(name: string, data: JobData, jobId: string, waiting: Waiting, wish: Wish): Promise<void> {
+    const before = this.#sent;
+    const turn = new Turn();
+    this.#sent = turn.over;
+    const add = async (): Promise<void> => {
+      await this.#events.listening();
+      const queue = await this.#queue.ready();
+      const { packed: args, names } = await this.#states.pack(data.args);
+      waiting.states = names;
+      const until = wish.timeoutMs === undefined ? {} : { untilMs: (await this.#link.timeMs()) + wish.timeoutMs };
+      await before;
+      if (waiting.unwanted !== undefined) this.#settle(jobId, withdrawn(waiting.unwanted.reason));
+      // It was answered meanwhile.
+      if (!this.#waiting.has(jobId)) return;
+      const { closes } = this.#link;
+      try {
+        const adding = queue.add(name, { ...data, args, isAnsweredApart: true, ...until }, { jobId });
+        turn.end();
+        await adding;
+      } catch (error) {
+        waiting.isInDoubt ||= !isRefusal(error) || closes !== this.#link.closes;
+        throw error;
+      }
+    };
+    try {
+      const bytes = JSON.stringify(data).length;
+      await this.#link.patiently(async () => this.#link.room.use(bytes, add).finally(() => turn.end()));
+    } finally {
+      turn.end();
+    }
+  }
+
+  /** Never rejects. */
+  async #notAdded(jobId: string, waiting: Waiting, error: unknown): Promise<void> {
+    const why = failureOf(error).message;
+    try {
+      if (waiting.isInDoubt && (await (await this.#queue.ready()).getJob(jobId)) !== undefined) waiting.isIn = true;
+      else this.#settle(jobId, refused(why));
+    } catch (again) {
+      this.#link.onProblem(again);
+      this.#settle(jobId, lost(`it could not be handed over: ${why}`));
+    }
   }
 
   #lookLater(): void {
@@ -96,18 +160,87 @@ export class LaneAsker {
 
   async #lookAtAll(): Promise<void> {
     const all = [...this.#waiting].filter(([, { isIn }]) => isIn);
-    await Promise.all(all.map(async ([jobId]) => this.#lookAt(jobId).catch(this.#link.onProblem)));
+    const states = new Set(all.flatMap(([, waiting]) => waiting.states));
+    await Promise.all([
+      this.#states.renew(states).catch(this.#link.onProblem),
+      ...all.map(async ([jobId, waiting]) => this.#lookAt(jobId, waiting).catch(this.#link.onProblem)),
+    ]);
   }
 
-  async #lookAt(jobId: string): Promise<void> {
-    const job = await this.#queue.getJob(jobId);
-    if (job === undefined) this.#settle(jobId, lost('Redis does not have it any more'));
-    else if (job.failedReason) this.#settle(jobId, lost(job.failedReason));
-    else if (job.finishedOn !== undefined) this.#answer(jobId, job.returnvalue);
+  async #lookAt(jobId: string, { unwanted, host, sinceMs }: Waiting): Promise<void> {
+    const queue = await this.#queue.ready();
+    const { client, settings } = this.#link;
+    if ((await client.exists(queue.toKey(jobId))) === 0) await this.#fetch(jobId);
+    else if (unwanted !== undefined) await this.#withdraw(jobId, unwanted.reason);
+    else if (host !== undefined && settings.clock.nowMs() - sinceMs >= HOST_MS) await this.#lookForHost(jobId, host);
+    await this.#taken(jobId);
   }
 
-  #answer(jobId: string, value: unknown): void {
-    this.#settle(jobId, isAnswer(value) ? value : lost('its answer is none'));
+  /** Withdraws a job for a host where no executor is. */
+  async #lookForHost(jobId: string, host: string): Promise<void> {
+    const { client, settings } = this.#link;
+    if ((await client.exists(presenceKey(settings.prefix, host))) === 1) return;
+    const waiting = this.#waiting.get(jobId);
+    if (waiting !== undefined) waiting.isForNoOne = true;
+    await (await this.#queue.ready()).remove(jobId);
+  }
+
+  /** Calls `onTaken` once the job is. */
+  async #taken(jobId: string): Promise<void> {
+    const waiting = this.#waiting.get(jobId);
+    if (waiting?.onTaken === undefined) return;
+    const queue = await this.#queue.ready();
+    const host = await this.#link.client.hget(queue.toKey(jobId), 'pb');
+    if (host !== null) callOnTaken(waiting, decodeURIComponent(host));
+  }
+
+  /** Never rejects. What fails, the next look does again. */
+  async #giveUp(jobId: string, waiting: Waiting, reason: unknown, added: Promise<void>): Promise<void> {
+    waiting.unwanted = { reason };
+    // Redis may be away; a job that comes to it later is withdrawn then.
+    waiting.patience = this.#link.settings.clock.setTimer(LOOK_MS, () => {
+      this.#settle(jobId, lost('it was to be withdrawn, but Redis does not answer'));
+    });
+    try {
+      await added;
+      if (waiting.isIn) await this.#withdraw(jobId, reason);
+      waiting.patience.cancel();
+    } catch (error) {
+      this.#link.onProblem(error);
+    }
+  }
+
+  /** Removes it where it waits, or has its executor stop it. */
+  async #withdraw(jobId: string, reason: unknown): Promise<void> {
+    const queue = await this.#queue.ready();
+    // 1 also for a job that has ended: the event 'removed' is what tells.
+    const isRemoved = (await this.#link.patiently(async () => queue.remove(jobId))) === 1;
+    if (isRemoved) return;
+    const fields = ['event', UNWANTED, 'jobId', jobId, 'reason', givenUp(reason).message];
+    await this.#link.client.xadd(queue.toKey('events'), 'MAXLEN', '~', MAX_EVENTS, '*', ...fields);
+  }
+
+  /** While it waited. */
+  #removed(jobId: string): void {
+    const { unwanted, isForNoOne = false, host = '' } = this.#waiting.get(jobId) ?? {};
+    this.#settle(jobId, isForNoOne ? noExecutor(host) : withdrawn(unwanted?.reason ?? 'by its id'));
+  }
+
+  #completed(jobId: string, value: unknown): void {
+    if (!this.#waiting.has(jobId)) return;
+    // Of an executor that does not know yet that answers are kept apart.
+    if (isAnswer(value)) this.#settle(jobId, value);
+    // After an error of Redis the next look fetches it.
+    else this.#fetch(jobId).catch(this.#link.onProblem);
+  }
+
+  /** Of a job that has ended. */
+  async #fetch(jobId: string): Promise<void> {
+    const kept = await this.#link.patiently(async () => this.#answers.get(jobId));
+    const waiting = this.#waiting.get(jobId);
+    if (kept !== undefined && waiting !== undefined) callOnTaken(waiting, kept.host);
+    this.#settle(jobId, kept?.answer ?? lost('its executor has died, or Redis has forgotten it'));
+    await this.#answers.remove(jobId);
   }
 
   #settleAll(answer: JobAnswer): void {
@@ -118,6 +251,7 @@ export class LaneAsker {
     const waiting = this.#waiting.get(jobId);
     if (waiting === undefined) return;
     this.#waiting.delete(jobId);
+    waiting.patience?.cancel();
     waiting.resolve(answer);
     if (this.#waiting.size === 0) {
       this.#look?.cancel();
@@ -127,9 +261,16 @@ export class LaneAsker {
   }
 }
 
-function lost(why: string): JobAnswer {
-  const error = new ExecutorError('ERR_JOB_LOST', `what became of the job is not known: ${why}`);
-  return { ok: false, error: failureOf(error) };
+function callOnTaken(waiting: Waiting, host: string): void {
+  tell(waiting.onTaken, host);
+  waiting.onTaken = undefined;
 }
 
-const OUT_OF_REACH = lost('Redis is out of reach');
+class Turn {
+  readonly over: Promise<void>;
+  end: () => void = () => undefined;
+
+  constructor() {
+    this.over = new Promise(resolve => (this.end = resolve));
+  }
+}

@@ -1,51 +1,50 @@
 /** Jobs of many processes and machines, kept in Redis by BullMQ. */
-import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { outsideSections } from '../../wait/section-guard.js';
-import {
-  closedAnswer,
-  closedError,
-  type Job,
-  type JobAnswer,
-  type JobLane,
-  type JobSource,
-  laneOf,
-} from '../job-source.js';
+import type { JobAnswer } from '../job-answer.js';
+import { closedAnswer, closedError, type Job, type JobLane, type JobSource, laneOf } from '../job-source.js';
+import type { JobName, Jobs } from '../jobs.js';
+import { limitOf, readSubmitOptions, type SubmitOptions } from '../submit-options.js';
 import { queueName } from './job-data.js';
 import { LaneAsker } from './lane-asker.js';
+import { removeWaiting } from './lane-queue.js';
 import { LaneTaker } from './lane-taker.js';
 import { RedisLink } from './redis-link.js';
+import { SharedStates } from './shared-states.js';
 import { readOptions } from '../../option/option-table.js';
 import { REDIS_JOB_SOURCE, type RedisJobSourceOptions } from './redis-options.js';
 
-/** For connections of which Redis does not take leave. */
+/** For connections that Redis does not close. */
 const CLOSE_MS = 2000;
 
 /**
- * A queue in Redis, first come first served in each lane, for any number of executors and of those who ask for jobs.
+ * A queue in Redis, first come first served in each lane, for any number of executors and submitters. Needs the packages
+ * `bullmq` and `ioredis`.
  *
- * A job runs once at most. When its executor dies, is cut off from Redis for too long, or Redis forgets it, its answer is
- * the failure `ERR_JOB_LOST`: it may have been done in part or in full. It needs the packages `bullmq` and `ioredis`.
+ * A job runs at most once. When its executor dies, loses Redis for too long, or Redis forgets the job, the answer is the
+ * failure `ERR_JOB_LOST`: the job may have run in part or in full. An answer that is never taken is kept for an hour.
  *
  *     const jobs = await RedisJobSource.open({ url: 'redis://10.0.0.7' });
  *     const answer = await jobs.submit('merger:cat', { connection, project, branch: 'main', files: ['README.md'] });
  */
 export class RedisJobSource implements JobSource {
   readonly #link: RedisLink;
+  readonly #states: SharedStates;
   readonly #takers = new Map<string, LaneTaker>();
   readonly #askers = new Map<string, LaneAsker>();
-  /** Ends of connections that nobody needs any more. */
+  /** Connections that are being closed. */
   readonly #ending = new Set<Promise<void>>();
   #isClosed = false;
   #closed: Promise<void> | undefined;
 
   private constructor(link: RedisLink) {
     this.#link = link;
+    this.#states = new SharedStates(link);
   }
 
   /**
    * Rejects with TypeError (`ERR_INVALID_ARG`) that names the option at fault, and with ExecutorError:
-   * `ERR_PACKAGE_MISSING`; `ERR_NO_REDIS` when it cannot be reached within 10 s. Later on it is waited for.
+   * `ERR_PACKAGE_MISSING`; `ERR_NO_REDIS` after 10 s without Redis. Later outages are waited out.
    */
   static async open(options: RedisJobSourceOptions): Promise<RedisJobSource> {
     return outsideSections('open of a RedisJobSource', async () => {
@@ -54,22 +53,49 @@ export class RedisJobSource implements JobSource {
   }
 
   /**
-   * Resolves with the answer; a job that fails is answered, too. Jobs of the lane `host` are stopped by their `id`, which
-   * is a new one by default. What is not JSON in `args` and in answers gets lost on the way.
+   * Resolves with the answer: `value` and `args` are those of the name in `Jobs`, and failures are answers (`ok: false`).
+   * `args` and answers travel as JSON. A job for one host where no executor takes jobs is answered with `ERR_NO_EXECUTOR`,
+   * within `lockMs` and some seconds. `options`: a string is the `id`. With `timeoutMs` a job is not run later even if this
+   * process has died by then.
    *
-   * Rejects with TypeError (`ERR_INVALID_ARG`) for a name that does not begin with `executor:` or `merger:`.
+   * Rejects with TypeError (`ERR_INVALID_ARG`) for a name that does not begin with `executor:` or `merger:`, and that names
+   * the option at fault.
    */
-  async submit(name: string, args: unknown, id: string = randomUUID()): Promise<JobAnswer> {
+  async submit<Name extends JobName>(
+    name: Name,
+    args: Jobs[Name]['args'],
+    options?: string | SubmitOptions,
+  ): Promise<JobAnswer<Jobs[Name]['value']>> {
     return outsideSections(`the job ${name}`, async () => {
       const { lane, host } = laneOf(name);
+      const { id, ...submission } = readSubmitOptions(options);
       if (this.#isClosed) return closedAnswer();
       const queue = queueName(lane, host);
       let asker = this.#askers.get(queue);
       if (asker === undefined) {
-        asker = new LaneAsker(this.#link, queue, () => this.#onIdle(lane, queue));
+        asker = new LaneAsker(this.#link, this.#states, queue, () => this.#onIdle(lane, queue));
         this.#askers.set(queue, asker);
       }
-      return asker.submit(name, { id, args });
+      const limit = limitOf({ id, ...submission }, this.#link.settings.clock);
+      try {
+        const wish = { ...submission, signal: limit.signal };
+        return (await asker.submit(name, { id, args }, wish, host)) as JobAnswer<Jobs[Name]['value']>;
+      } finally {
+        limit.release();
+      }
+    });
+  }
+
+  /**
+   * Removes waiting jobs of this id, also those of other submitters, and answers them with `ERR_JOB_WITHDRAWN`. Returns whether
+   * there were any. Rejects with an error of Redis.
+   */
+  async withdraw(id: string): Promise<boolean> {
+    return outsideSections(`the withdrawal of the job ${id}`, async () => {
+      if (this.#isClosed) throw closedError();
+      const lanes = ['execute', 'merger'] as const;
+      const found = lanes.map(async lane => removeWaiting(this.#link, queueName(lane, undefined), id));
+      return (await Promise.all(found)).includes(true);
     });
   }
 
@@ -77,23 +103,26 @@ export class RedisJobSource implements JobSource {
     signal.throwIfAborted();
     if (this.#isClosed) throw closedError();
     const queue = queueName(lane, host);
-    let taker = this.#takers.get(queue);
+    // Submitters learn the host.
+    const key = `${queue} ${host}`;
+    let taker = this.#takers.get(key);
     if (taker === undefined) {
-      taker = new LaneTaker(this.#link, queue);
-      this.#takers.set(queue, taker);
+      taker = new LaneTaker(this.#link, this.#states, queue, lane, host);
+      this.#takers.set(key, taker);
     }
-    // Nobody else takes those of a host.
+    // Other takers do not take the jobs of a host.
     return taker.take(signal, lane === 'host' ? 0 : running);
   }
 
   /**
-   * Ends all connections. Who waits for an answer is answered with the failure `ERR_EXECUTOR_STOPPED`; his jobs stay where
-   * they are. Stop an executor before its source: what it has taken could not be answered any more. Idempotent.
+   * Ends all connections. Waiting `submit` calls get the failure `ERR_EXECUTOR_STOPPED`; their jobs stay in Redis. Close an
+   * executor before its source, or it cannot answer its jobs any more. Idempotent.
    */
   async close(): Promise<void> {
     return outsideSections('close of a RedisJobSource', async () => (this.#closed ??= this.#close()));
   }
 
+  /** `close()`, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
@@ -102,16 +131,14 @@ export class RedisJobSource implements JobSource {
     this.#isClosed = true;
     for (const asker of this.#askers.values()) this.#endLater(asker.close(closedAnswer()));
     const takers = [...this.#takers.values()];
-    await within(
-      CLOSE_MS,
-      takers.map(async taker => taker.stop()),
-    );
+    const stopped = takers.map(async taker => taker.stop());
+    await within(CLOSE_MS, stopped);
     this.#link.close();
     for (const taker of takers) this.#endLater(taker.close());
     await within(CLOSE_MS, this.#ending);
   }
 
-  /** A lane of one host is asked for something once in a while, and hosts come and go. */
+  /** Lanes of hosts are used rarely, and hosts come and go. */
   #onIdle(lane: JobLane, queue: string): void {
     const asker = this.#askers.get(queue);
     if (lane !== 'host' || asker === undefined || this.#isClosed) return;
@@ -125,7 +152,7 @@ export class RedisJobSource implements JobSource {
   }
 }
 
-/** When all of it is over, or the time is. */
+/** Resolves when all is over, or the time is. */
 async function within(ms: number, all: Iterable<Promise<void>>): Promise<void> {
   const over = new AbortController();
   await Promise.race([Promise.all(all), delay(ms, undefined, { signal: over.signal })]);

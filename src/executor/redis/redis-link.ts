@@ -1,4 +1,4 @@
-/** The packages, loaded, and the connection to Redis that all lanes of a source share. */
+/** The loaded packages, and the connection to Redis that all lanes of a source share. */
 import { once } from 'node:events';
 import type * as BullMq from 'bullmq';
 import type { Redis } from 'ioredis';
@@ -6,31 +6,38 @@ import type { Timer } from '../../wait/clock.js';
 import { loadPackage } from '../../option/optional-package.js';
 import { ExecutorError } from '../executor-error.js';
 import type { RedisSettings } from './redis-options.js';
+import { isForNow } from './refusal.js';
+import { Room } from './room.js';
 
 const NEEDED_FOR = 'a source of jobs in Redis';
 const CONNECT_MS = 10_000;
 const MAX_RECONNECT_MS = 1000;
+const FIRST_RETRY_MS = 50;
 
-/** A connection that is made again whenever it is lost; what is sent meanwhile waits. */
+/** Reconnects whenever the connection is lost; commands wait meanwhile. */
 export class RedisLink {
   readonly bullmq: typeof BullMq;
   readonly settings: RedisSettings;
   readonly client: Redis;
+  readonly room: Room;
   readonly #end: () => void;
-  /** Of each, what it does when Redis was out of reach for too long. */
+  /** Called when Redis was out of reach for too long. */
   readonly #watchers = new Set<() => void>();
   #outage: Timer | undefined;
   #isLost = false;
+  #closes = 0;
+  #isRefused = false;
   #isClosed = false;
 
   private constructor(bullmq: typeof BullMq, settings: RedisSettings, client: Redis, end: () => void) {
     this.bullmq = bullmq;
     this.settings = settings;
     this.client = client;
+    this.room = new Room(client);
     this.#end = end;
     client.on('close', () => this.#onClose());
     client.on('ready', () => this.#onReady());
-    // 'close' follows, which tells the same.
+    // 'close' follows and is handled.
     client.on('error', () => undefined);
   }
 
@@ -40,9 +47,11 @@ export class RedisLink {
     const ioredis = await loadPackage('ioredis', NEEDED_FOR, () => import('ioredis'), ExecutorError);
     let isOver = false;
     const client = new ioredis.Redis(settings.url, {
-      // BullMQ copies it for connections of its own: they end with it.
+      // BullMQ copies it for its own connections, which end with it.
       retryStrategy: times => (isOver ? null : Math.min(times * 50, MAX_RECONNECT_MS)),
       maxRetriesPerRequest: null,
+      // It rejects the command: behind the address there may be another server by now.
+      reconnectOnError: reconnector(),
       connectTimeout: CONNECT_MS,
     });
     const end = (): void => {
@@ -57,7 +66,9 @@ export class RedisLink {
       end();
       client.on('error', () => undefined);
       const { message, code } = error as NodeJS.ErrnoException;
-      throw new ExecutorError('ERR_NO_REDIS', `Redis cannot be used: ${message || String(code)}`, { cause: error });
+      const late = `it was not ready within ${String(CONNECT_MS)} ms: it does not answer, or still loads its data`;
+      const why = tooLate.signal.aborted ? late : message || String(code);
+      throw new ExecutorError('ERR_NO_REDIS', `Redis cannot be used: ${why}`, { cause: error });
     } finally {
       timer.cancel();
     }
@@ -69,19 +80,48 @@ export class RedisLink {
     return this.#isLost;
   }
 
-  /** What BullMQ tells of an object of its own while Redis is there; that it is not is told once, and not by each of them. */
+  /** By its clock, ms. */
+  async timeMs(): Promise<number> {
+    const [seconds, micros] = await this.client.time();
+    return Number(seconds) * 1000 + Number(micros) / 1000;
+  }
+
+  /** Counts ends of the connection: a command that was under way is sent again, and may have been done twice. */
+  get closes(): number {
+    return this.#closes;
+  }
+
+  /** Does `work`, again while Redis refuses it for now (`passes`), for up to `maxOutageMs`. */
+  async patiently<T>(work: () => Promise<T>, passes: (error: unknown) => boolean = isForNow): Promise<T> {
+    const { clock, maxOutageMs, log } = this.settings;
+    const startMs = clock.nowMs();
+    for (let waitMs = FIRST_RETRY_MS; ; waitMs = Math.min(2 * waitMs, MAX_RECONNECT_MS)) {
+      try {
+        const value = await work();
+        this.#isRefused = false;
+        return value;
+      } catch (error) {
+        if (!passes(error) || this.#isClosed || clock.nowMs() - startMs >= maxOutageMs) throw error;
+        if (!this.#isRefused) log.warn('Redis refuses commands for now', { error });
+        this.#isRefused = true;
+      }
+      await new Promise<void>(resolve => clock.setTimer(waitMs, resolve));
+    }
+  }
+
+  /** Logs errors of BullMQ's own objects. During an outage, which is logged once, they are dropped. */
   readonly onProblem = (error: unknown): void => {
     if (this.#isClosed || this.#outage !== undefined) return;
     this.settings.log.warn('a source of jobs has a problem with Redis', { error });
   };
 
-  /** Calls it when Redis has been out of reach for `maxOutageMs`. Gives what ends that. */
+  /** Calls `watcher` when Redis has been out of reach for `maxOutageMs`. Returns what ends that. */
   onLost(watcher: () => void): () => void {
     this.#watchers.add(watcher);
     return () => this.#watchers.delete(watcher);
   }
 
-  /** No connection is made again from now on; BullMQ's own have to be closed besides. */
+  /** Ends reconnecting. BullMQ's own connections have to be closed besides. */
   close(): void {
     this.#isClosed = true;
     this.#outage?.cancel();
@@ -89,6 +129,7 @@ export class RedisLink {
   }
 
   #onClose(): void {
+    this.#closes += 1;
     if (this.#isClosed || this.#outage !== undefined) return;
     const { clock, log, maxOutageMs } = this.settings;
     log.warn('the connection to Redis is lost');
@@ -104,4 +145,15 @@ export class RedisLink {
     this.#isLost = false;
     this.settings.log.info('the connection to Redis is back');
   }
+}
+
+/** Not at each of many errors, as the next server may be no better. */
+function reconnector(): (error: Error) => boolean {
+  let lastMs = -Infinity;
+  return error => {
+    const nowMs = performance.now();
+    if (!isForNow(error) || nowMs - lastMs < MAX_RECONNECT_MS) return false;
+    lastMs = nowMs;
+    return true;
+  };
 }

@@ -1,6 +1,6 @@
 /**
- * What every agent does, wherever it lives: takes frames, runs the calls of each batch in their order, and sends answers,
- * warnings, output and files. How a call runs, and what its frames travel on, is its host's.
+ * What every agent does, wherever it lives: it takes frames, runs the calls of each batch in order, and sends answers,
+ * warnings, output and files. Its host decides how a call runs and what the frames travel on.
  */
 import { decode, encode } from '../wire/codec/codec.js';
 import { FrameReader } from '../wire/frames.js';
@@ -17,11 +17,11 @@ const NO_BATCH = 0;
 
 export interface AgentHost {
   readonly link: AgentLink;
-  /** Runs a call; what it throws is how the call failed, a Cancelled that it was ended. */
+  /** Runs a call. A throw is the call's failure, or a Cancelled when a cancel ended it. */
   execute(call: CallHead, context: CallContext, batch: number, index: number): Promise<Outcome>;
-  /** How long a cancelled call may take to end before it is answered without knowing its end, ms. */
+  /** How long a cancelled call may take to end, ms; then it is answered with its end unknown. */
   cancelWaitMs(config: AgentConfig): number;
-  /** Looks at each frame first; true when it has dealt with it. */
+  /** Sees each frame first; returns true when it has handled it. */
   take?(type: number, batch: number, index: number, payload: Uint8Array): boolean;
   configured?(config: AgentConfig): void;
 }
@@ -30,7 +30,6 @@ export class AgentCore {
   readonly #host: AgentHost;
   readonly #link: AgentLink;
   readonly #batches: Batches;
-  /** By batch, which runs one call at a time. */
   readonly #streams = new Map<number, AgentStream>();
   readonly #reader = new FrameReader((type, batch, index, payload) => {
     if (this.#host.take?.(type, batch, index, payload) !== true) this.#take(type, batch, index, payload);
@@ -45,7 +44,7 @@ export class AgentCore {
       execute: (batch, index, call, running) => this.#execute(batch, index, call, running),
       answer: (batch, index, outcome) => {
         link.send(outcome.type, batch, outcome.index ?? index, outcome.payload);
-        // Out before the next call starts: that one may be the end of the agent, or of its machine.
+        // Flushed before the next call starts: that call may end the agent, or its machine.
         link.flush?.();
         return link.drained?.() ?? Promise.resolve();
       },
@@ -57,13 +56,12 @@ export class AgentCore {
     return this.#config;
   }
 
-  /** Takes calls from now on. */
   ready(process?: { readonly pid: number; readonly version: string }): void {
     const report: ReadyReport = { protocol: PROTOCOL_VERSION, pid: process?.pid, nodeVersion: process?.version };
     this.#link.send(FrameType.Ready, NO_BATCH, 0, encode(report));
   }
 
-  /** Takes bytes from the controller. Throws for what makes no sense; the stream is then of no more use. */
+  /** Takes bytes from the controller. Throws for bytes that are not frames; the stream is then unusable. */
   receive(bytes: Uint8Array): void {
     this.#reader.push(bytes);
   }
@@ -72,7 +70,7 @@ export class AgentCore {
     this.#link.send(FrameType.Warning, batch, index, encode(message));
   }
 
-  /** Starts nothing more and ends what runs; resolves when it has ended, or the wait for it is over. */
+  /** Starts nothing more and ends what runs. Resolves when that has ended or its time is over. */
   stop(): Promise<void> {
     for (const stream of this.#streams.values()) stream.close();
     return this.#batches.stop();
@@ -94,7 +92,7 @@ export class AgentCore {
       case FrameType.Data:
       case FrameType.DataEnd: {
         const stream = this.#streams.get(batch);
-        // What is for a call that is over was on its way when it ended.
+        // A frame for an earlier call was under way when that call ended.
         if (stream?.index === index) stream.take(type, payload);
         return;
       }
@@ -107,17 +105,16 @@ export class AgentCore {
   }
 
   async #execute(batch: number, index: number, call: CallHead, running: RunningCall): Promise<Outcome | Cancelled> {
-    const context: CallContext = {
-      get signal() {
-        return running.signal;
-      },
+    const context = new ServedCall(running, {
       killGraceMs: this.#config.killGraceMs,
       output: call.streams ? this.#open(batch, new OutputStream(this.#link, batch, index, running.signal)) : undefined,
-      warn: message => {
-        this.warn(message, batch, index);
-      },
-      openTransfer: order => this.#open(batch, new TransferStream(this.#link, batch, index, order)),
-    };
+      warn: message => this.warn(message, batch, index),
+      openTransfer: (request, files) =>
+        this.#open(
+          batch,
+          new TransferStream(this.#link, batch, index, { ...request, wantsTotal: call.wantsTotal }, files),
+        ),
+    });
     try {
       return await this.#host.execute(call, context, batch, index);
     } catch (error) {
@@ -134,5 +131,26 @@ export class AgentCore {
   #open<T extends AgentStream>(batch: number, stream: T): T {
     this.#streams.set(batch, stream);
     return stream;
+  }
+}
+
+/** A class, since V8 makes an object literal with a getter slowly: it would cost more than the rest of a short call. */
+class ServedCall implements CallContext {
+  readonly killGraceMs: number;
+  readonly output: CallContext['output'];
+  readonly warn: CallContext['warn'];
+  readonly openTransfer: CallContext['openTransfer'];
+  readonly #running: RunningCall;
+
+  constructor(running: RunningCall, { killGraceMs, output, warn, openTransfer }: Omit<CallContext, 'signal'>) {
+    this.#running = running;
+    this.killGraceMs = killGraceMs;
+    this.output = output;
+    this.warn = warn;
+    this.openTransfer = openTransfer;
+  }
+
+  get signal(): AbortSignal {
+    return this.#running.signal;
   }
 }

@@ -1,20 +1,17 @@
 import type { FrameType } from '../wire/messages.js';
 
-/** The way to the controller. One without `congested`, `drained` and `flush` takes all that it is given at once. */
+/** The way to the controller. Without `congested`, `drained` and `flush` it takes everything at once. */
 export interface AgentLink {
-  /** Copies the payload. */
   send(type: FrameType, batch: number, index: number, payload?: Uint8Array): void;
   readonly congested?: boolean;
-  /** Resolves when it takes more. */
   drained?(): Promise<void>;
   flush?(): void;
 }
 
-/** Output or files of the call that a batch is at. */
+/** The output or files of a batch's running call. */
 export interface AgentStream {
   readonly index: number;
-  /** Takes a Credit, Data or DataEnd frame. Throws ProtocolError when it makes no sense. */
+  /** Takes a Credit, Data or DataEnd frame. Throws ProtocolError for an invalid one. */
   take(type: number, payload: Uint8Array): void;
-  /** The call is over, or the link gone. */
   close(): void;
 }

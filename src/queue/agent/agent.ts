@@ -1,11 +1,12 @@
 /**
- * The agent: resident on the drone for as long as its link stands, never longer. Frames come in on stdin; answers,
- * warnings and output go out on stdout. Calls run here (built-in methods) or in the thread of a user's own module.
+ * The agent: resident on the drone for as long as its link stands. Frames come in on stdin; answers, warnings and
+ * output go out on stdout. Calls run here (built-in methods) or in the thread of a user's module.
  */
 import { KILL_WAIT_MS, killGroupsNow } from '../../process/process-group.js';
 import { decode } from '../wire/codec/codec.js';
 import { type CallHead, FrameType, type UtilityModule } from '../wire/messages.js';
 import { AgentCore } from './agent-core.js';
+import { decodeArguments } from './arguments.js';
 import { builtIns, isBuiltIn } from './built-ins.js';
 import type { CallContext } from './call-context.js';
 import { describe, messageOf, type Outcome, returned } from './outcome.js';
@@ -13,22 +14,16 @@ import { Silence } from './silence.js';
 import { Stdio } from './stdio.js';
 import { UtilityHost } from './utility-host.js';
 
-/** A method ends its own processes within grace and KILL_WAIT_MS; then it is given so much to say so. */
+/** A method ends its processes within the grace and KILL_WAIT_MS; then it has this long to answer. */
 const SETTLE_MS = 200;
 
 export class Agent {
   readonly #bundle: string;
   readonly #stdio = new Stdio({
-    data: chunk => {
-      this.#receive(chunk);
-    },
-    end: () => {
-      this.#end(0);
-    },
+    data: chunk => this.#receive(chunk),
+    end: () => this.#end(0),
   });
-  readonly #silence = new Silence(() => {
-    this.#end(0);
-  });
+  readonly #silence = new Silence(() => this.#end(0));
   readonly #core = new AgentCore({
     link: this.#stdio,
     execute: (call, context, batch) => this.#execute(call, context, batch),
@@ -52,16 +47,11 @@ export class Agent {
   }
 
   start(): void {
-    process.on('uncaughtException', error => {
-      this.#crash(error);
-    });
-    // A terminal sends these to all that run in it, the local agent too; whether to stop is the controller's decision,
-    // and the end of stdin tells.
+    process.on('uncaughtException', error => this.#crash(error));
+    // A terminal sends these to all processes in it. The controller decides whether to stop, and ends stdin then.
     process.on('SIGINT', () => undefined);
     process.on('SIGHUP', () => undefined);
-    process.on('SIGTERM', () => {
-      this.#end(0);
-    });
+    process.on('SIGTERM', () => this.#end(0));
     this.#silence.start(this.#core.config.linkSilenceMs);
     this.#stdio.open();
     this.#core.ready(process);
@@ -79,23 +69,22 @@ export class Agent {
   }
 
   async #execute({ method, utility, args }: CallHead, context: CallContext, batch: number): Promise<Outcome> {
-    if (isBuiltIn(method)) return returned(await builtIns[method](context, ...listOf(method, decode(args))));
+    if (isBuiltIn(method)) return returned(await builtIns[method](context, ...decodeArguments(method, args)));
     const host = this.#utilities.get(utility);
-    // Where no thread can be had, at the limit of a user's processes, it is the call that fails, as with a command.
+    // When the user's process limit leaves no thread, this call fails, as a command would.
     if (host !== undefined) return host.call(batch, method, args, context.signal);
     const why = utility === '' ? 'the drone has no utility module of its own' : `${utility} was never sent`;
-    throw withCode(`there is no built-in method ${describe(method)}, and ${why}`, 'ERR_NO_METHOD');
+    const message = `there is no built-in method ${describe(method)}, and ${why}`;
+    throw Object.assign(new Error(message), { code: 'ERR_NO_METHOD' });
   }
 
-  readonly #warnOf = (batch: number, message: string): void => {
-    this.#core.warn(message, batch);
-  };
+  readonly #warnOf = (batch: number, message: string): void => this.#core.warn(message, batch);
 
-  /** Takes no more calls, ends what runs, and exits: nothing that an agent does is to outlive its link. */
+  /** Takes no more calls, ends what runs, and exits: nothing of an agent may outlive its link. */
   #end(exitCode: number): void {
     if (this.#ending) return;
     this.#ending = true;
-    // A link that is jammed for good must not keep anything waiting.
+    // A jammed link must not keep anything waiting.
     this.#stdio.close();
     const ended = this.#core.stop().then(() => Promise.all([...this.#utilities.values()].map(host => host.retire())));
     void ended.then(ends => {
@@ -106,22 +95,13 @@ export class Agent {
     });
   }
 
-  /** A fault of the agent itself. There is no telling what still works, so nothing is waited for. */
+  /** A fault of the agent itself: nothing is certain to work, so it waits for nothing. */
   #crash(error: unknown): void {
     killGroupsNow();
     this.#core.warn(`the agent crashed: ${describe(error)}`);
     this.#stdio.flush();
-    // As above; whether a thread would let it exit is among what cannot be told.
+    // As above: a thread could keep exit() from returning.
     if (this.#utilities.size > 0) process.kill(process.pid, 'SIGKILL');
     process.exit(1);
   }
-}
-
-function listOf(method: string, args: unknown): unknown[] {
-  if (Array.isArray(args)) return args;
-  throw new TypeError(`${method}: the arguments must be a list, got ${describe(args)}`);
-}
-
-function withCode(message: string, code: string): Error {
-  return Object.assign(new Error(message), { code });
 }

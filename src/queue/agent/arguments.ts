@@ -1,10 +1,19 @@
-/** Checks of arguments: callers need not be typed, and a drone should not have to guess. */
+/** Checks of arguments, as callers may be untyped. */
 import { invalidArgument as invalid, refuseUnknown } from '../../option/invalid-argument.js';
+import { decode } from '../wire/codec/codec.js';
+import { describe } from './outcome.js';
 
-/** A string with something in it. In `where`, here and below: method and argument, `run: options.cwd`. */
+/** A non-empty string. `where`, here and below, names method and argument: `run: options.cwd`. */
 export function textArg(where: string, value: unknown): string {
   if (typeof value !== 'string' || value === '') throw invalid(where, value, 'a non-empty string');
   return value;
+}
+
+/** A text that the system takes as a path or an argument. */
+export function pathArg(where: string, value: unknown): string {
+  const text = textArg(where, value);
+  if (text.includes('\0')) throw invalid(where, value, 'a string without a zero byte');
+  return text;
 }
 
 export function optionalTextArg(where: string, value: unknown): string | undefined {
@@ -17,12 +26,18 @@ export function contentsArg(where: string, value: unknown): string | Uint8Array 
   return value;
 }
 
+export function decodeArguments(method: string, args: Uint8Array): unknown[] {
+  const list = decode(args);
+  if (Array.isArray(list)) return list;
+  throw new TypeError(`${method}: the arguments must be a list, got ${describe(list)}`);
+}
+
 export function listArg(where: string, value: unknown): unknown[] {
   if (!Array.isArray(value)) throw invalid(where, value, 'a list');
   return value;
 }
 
-/** An object with none but the `known` fields: a misspelt option is better refused than left out of account. */
+/** An object with `known` fields only. */
 export function fieldsArg<Field extends string>(
   where: string,
   value: unknown,
@@ -33,12 +48,7 @@ export function fieldsArg<Field extends string>(
   return value;
 }
 
-/** The agent's environment with these variables added. */
-export function envArg(where: string, value: unknown): NodeJS.ProcessEnv {
-  return { ...process.env, ...variablesArg(where, value) };
-}
-
-/** Variables of an environment, none when undefined. Their values are never shown: they may be secrets. */
+/** Variables of an environment, none when undefined. Messages never show their values, which may be secrets. */
 export function variablesArg(where: string, value: unknown): Readonly<Record<string, string>> {
   if (value === undefined) return {};
   if (typeof value !== 'object' || value === null) throw invalid(where, value, 'an object');
@@ -52,7 +62,6 @@ export function variablesArg(where: string, value: unknown): Readonly<Record<str
   return value as Record<string, string>;
 }
 
-/** Pids of a list of ProcessIds. */
 export function pidsArg(where: string, value: unknown): number[] {
   return listArg(where, value).map((item, at) => {
     if (typeof item !== 'object' || item === null)
@@ -62,4 +71,8 @@ export function pidsArg(where: string, value: unknown): number[] {
       throw invalid(`${where}[${String(at)}].pid`, pid, 'an integer');
     return pid;
   });
+}
+
+export function pidfilesArg(where: string, value: unknown): string[] {
+  return listArg(where, value).map((path, at) => pathArg(`${where}[${String(at)}]`, path));
 }

@@ -1,17 +1,16 @@
 /**
  * Which call runs when.
  *
- * Calls of one batch run one after the other, in the order they came, which is that of their indexes; batches run side
- * by side. Every call of a batch is answered once, up to and including the first that fails: that one ends its batch,
- * and what is queued or still to come of it is dropped without a word. A cancelled call is always answered as
- * cancelled, also when it happened to finish while it was being ended: whoever cancels counts on the batch being over.
+ * Calls of one batch run in the order of their indexes; batches run side by side. Every call is answered once, up to
+ * and including the first that fails: that ends its batch, and the rest of it is dropped silently. A cancelled call is
+ * always answered as cancelled, even if it finished meanwhile: the canceller counts on the batch being over.
  */
 import { decodeCall, EVERY_CALL, FrameType, type CallHead } from '../wire/messages.js';
 import { Cancelled } from './call-context.js';
 import { failed, type Outcome } from './outcome.js';
 import { RunningCall } from './running-call.js';
 
-/** Runs one call; resolves whatever happens, with a Cancelled when a cancel ended it. */
+/** Runs one call. Always resolves, with a Cancelled when a cancel ended it. */
 export type Execute = (
   batch: number,
   index: number,
@@ -21,15 +20,15 @@ export type Execute = (
 
 export interface BatchesOptions {
   readonly execute: Execute;
-  /** Takes an answer on its way. Resolves when the next call may start. */
+  /** Sends an answer. Resolves when the next call may start. */
   readonly answer: (batch: number, index: number, outcome: Outcome) => Promise<void>;
-  /** How long a cancelled call may take to end before it is answered without knowing its end, ms. */
+  /** How long a cancelled call may take to end, ms; then it is answered with its end unknown. */
   readonly cancelWaitMs: () => number;
 }
 
 interface Batch {
   readonly queue: { readonly index: number; readonly call: CallHead }[];
-  /** Cancelled before their turn came; may hold EVERY_CALL. */
+  /** Cancelled before their turn; may hold EVERY_CALL. */
   readonly cancelled: Set<number>;
   busy: boolean;
   running: { readonly index: number; cancel(): void } | undefined;
@@ -37,7 +36,7 @@ interface Batch {
   over: boolean;
 }
 
-/** Idle batches remembered, so that a late frame for one of them is known as such. The oldest are forgotten first. */
+/** Idle batches remembered, oldest forgotten first, so that a late frame for one is recognised. */
 const REMEMBERED = 1000;
 
 export class Batches {
@@ -50,7 +49,7 @@ export class Batches {
     this.#options = options;
   }
 
-  /** `payload` is a Call frame's; it is copied. */
+  /** Copies `payload`, which is a Call frame's. */
   add(number: number, index: number, payload: Uint8Array): void {
     const batch = this.#batch(number);
     if (this.#stopped || batch.over) return;
@@ -64,7 +63,7 @@ export class Batches {
     this.#loops.add(loop);
   }
 
-  /** Ends one call, or with EVERY_CALL the batch at whatever call it is. */
+  /** Ends one call, or with EVERY_CALL the whole batch. */
   cancel(number: number, index: number): void {
     const batch = this.#batch(number);
     if (this.#stopped || batch.over || index <= batch.answered) return;
@@ -73,7 +72,7 @@ export class Batches {
     else batch.cancelled.add(index);
   }
 
-  /** Starts nothing more and ends what runs; resolves when it has ended, or the wait for it is over. */
+  /** Starts nothing more and ends what runs. Resolves when that has ended or its time is over. */
   async stop(): Promise<void> {
     this.#stopped = true;
     for (const batch of this.#batches.values()) {

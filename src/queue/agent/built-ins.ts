@@ -1,28 +1,21 @@
 /** The methods that every agent has, by name. */
-import type { UtilityMethods } from '../wire/methods.js';
+import type { MethodTable, UtilityMethods } from '../wire/methods.js';
 import type { CallContext } from './call-context.js';
-import { copyFileOrDirectory, initialize, writeToFile } from './files.js';
+import { appendToFile, copyFileOrDirectory, initialize, writeFile } from './files.js';
 import { executeCommand } from './execute-command.js';
 import { killProcesses } from './kill-processes.js';
 import { refresh } from './refresh.js';
 import { run } from './run.js';
 import { transferBy } from './transfer.js';
 
-/** Arguments are as they came over the wire: each method checks its own. */
-type BuiltIns = {
-  readonly [K in keyof UtilityMethods]: (
-    context: CallContext,
-    ...args: unknown[]
-  ) => Promise<ReturnType<UtilityMethods[K]>>;
-};
-
-export const builtIns: BuiltIns = {
+export const builtIns: MethodTable<CallContext> = {
   run,
   initialize,
   executeCommand,
   refresh,
   killProcesses,
-  writeToFile,
+  writeFile,
+  appendToFile,
   copyFileOrDirectory,
   putFile: transferBy('putFile'),
   getFile: transferBy('getFile'),

@@ -1,28 +1,28 @@
 /** What a method may know and do about the call it serves. */
-import type { TransferOrder } from '../transfer/order.js';
+import type { FileSystem } from '../transfer/file-system.js';
+import type { TransferRequest } from '../transfer/request.js';
 import type { TransferStream } from './transfer-stream.js';
 
 export interface CallContext {
-  /** Aborted when the call is cancelled or the link is gone: end what you started, then settle, one way or another. */
+  /** Aborted when the call is cancelled or the link gone: the method ends what it started, then settles. */
   readonly signal: AbortSignal;
-  /** From TERM to KILL, ms. */
   readonly killGraceMs: number;
-  /** Where a command's output goes while it runs; absent when nobody asked for it. */
+  /** Receives a command's output while it runs; absent unless the caller streams it. */
   readonly output: OutputSink | undefined;
   warn(message: string): void;
-  /** Starts to exchange files with the controller. */
-  openTransfer(order: TransferOrder): TransferStream;
+  /** `files` are the drone's, where they are not of this machine. */
+  openTransfer(request: TransferRequest, files?: FileSystem): TransferStream;
 }
 
 export interface OutputSink {
-  /** Sends at once. False: the link or the consumer is behind, and the caller must wait for `drained` before it reads on. */
+  /** Sends at once. False: link or consumer are behind, so await `drained` before reading on. */
   write(stream: 'stdout' | 'stderr', bytes: Uint8Array): boolean;
   drained(): Promise<void>;
 }
 
-/** Thrown by a method that was ended by its signal and has more to say about it than that it is over. */
+/** Thrown by a method that its signal ended, to report how it ended. */
 export class Cancelled extends Error {
-  /** Whether all that the call had started is known to be gone. */
+  /** Whether everything that the call started is known to be gone. */
   readonly killed: boolean;
   readonly output: { readonly stdout: string; readonly stderr: string } | undefined;
   constructor(killed: boolean, output?: { readonly stdout: string; readonly stderr: string }) {

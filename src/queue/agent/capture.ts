@@ -1,13 +1,10 @@
-/**
- * What is kept of a stream: all of it up to a limit, beyond that its head and its tail. Memory stays below the limit
- * plus one chunk, however much is written and in however small pieces.
- */
+/** Keeps a stream up to a limit, beyond that its head and tail. Memory stays below the limit plus one chunk. */
 export class Capture {
   readonly #headBytes: number;
   readonly #tailBytes: number;
   #head: Buffer = Buffer.alloc(0);
   #headUsed = 0;
-  /** A ring, made when the head is full; the next byte goes to `#tailAt`. */
+  /** A ring, allocated when the head is full; the next byte goes to `#tailAt`. */
   #tail: Buffer = Buffer.alloc(0);
   #tailAt = 0;
   #tailUsed = 0;
@@ -34,7 +31,7 @@ export class Capture {
     if (forHead < chunk.byteLength && this.#tailBytes > 0) this.#pushTail(chunk.subarray(forHead));
   }
 
-  /** As UTF-8; what is not becomes U+FFFD. A character that the limit cuts in two counts among the bytes left out. */
+  /** As UTF-8, invalid bytes as U+FFFD. A character that the limit cuts in two counts as left out. */
   toString(): string {
     const head = this.#head.subarray(0, this.#headUsed);
     const oldestAt = this.#tailUsed < this.#tailBytes ? 0 : this.#tailAt;
@@ -71,7 +68,7 @@ export class Capture {
 
 const isContinuation = (byte: number): boolean => (byte & 0xc0) === 0x80;
 
-/** Where to cut so that no UTF-8 character is left half. */
+/** Where to cut so that no UTF-8 character is split. */
 function endOfLastCharacter(bytes: Uint8Array): number {
   const end = bytes.byteLength;
   for (let back = 1; back <= Math.min(3, end); back++) {

@@ -1,51 +1,82 @@
-/** The methods that work on files. */
-import { appendFile, lstat, mkdir, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
-import { contentsArg, textArg } from './arguments.js';
+import { appendFile, lstat, rm, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { localFiles } from '../transfer/file-system.js';
+import { makeDirectory } from '../transfer/make-directory.js';
+import { PartialFile } from '../transfer/partial-file.js';
+import { copyPath } from '../transfer/paths.js';
+import { PERMISSIONS } from '../transfer/request.js';
 import type { CallContext } from './call-context.js';
+import {
+  appendArguments,
+  copyArguments,
+  copyFailed,
+  copyOverFolder,
+  scratchArgument,
+  writeArguments,
+} from './file-arguments.js';
 import { runProgram } from './run.js';
 
 export async function initialize(_context: CallContext, resultsDir: unknown): Promise<void> {
-  const scratch = join(textArg('initialize: resultsDir', resultsDir), 'drone_tmp');
+  const scratch = scratchArgument(resultsDir);
   await rm(scratch, { recursive: true, force: true });
-  await mkdir(scratch, { recursive: true });
+  await makeDirectory(scratch);
 }
 
-export async function writeToFile(_context: CallContext, path: unknown, contents: unknown): Promise<void> {
-  const file = textArg('writeToFile: path', path);
-  const bytes = contentsArg('writeToFile: contents', contents);
-  await mkdir(dirname(file), { recursive: true });
+export async function appendToFile(_context: CallContext, path: unknown, contents: unknown): Promise<void> {
+  const { file, bytes } = appendArguments(path, contents);
+  await makeDirectory(dirname(file));
   await appendFile(file, bytes);
 }
 
-/**
- * By `cp -a`, which keeps links, modes, times, owners and holes as no function of Node does, and can be ended. As with
- * it, an existing folder as destination is copied into.
- */
-export async function copyFileOrDirectory(context: CallContext, source: unknown, destination: unknown): Promise<void> {
-  const from = textArg('copyFileOrDirectory: source', source);
-  const to = textArg('copyFileOrDirectory: destination', destination);
-  if (from.endsWith('/')) {
-    await stat(from);
-    if (await isSame(from, to)) return;
-    await mkdir(to, { recursive: true });
-    return copy(context, `${resolve(from)}/.`, resolve(to));
+export async function writeFile(_context: CallContext, path: unknown, contents: unknown): Promise<void> {
+  const { given, bytes } = writeArguments(path, contents);
+  const file = resolve(given);
+  await makeDirectory(dirname(file));
+  const found = await statOf(file);
+  // A new file gets what the umask leaves.
+  const size = Buffer.byteLength(bytes);
+  const partial = await PartialFile.create(
+    localFiles,
+    Buffer.from(file),
+    size,
+    found === undefined ? 0o666 : undefined,
+  );
+  try {
+    await partial.write(typeof bytes === 'string' ? Buffer.from(bytes) : bytes);
+    await partial.commit(found && Number(found.mode) & PERMISSIONS, Date.now());
+  } catch (error) {
+    await partial.discard();
+    throw error;
   }
-  await lstat(from);
-  const into = to.endsWith('/') || ((await statOf(to))?.isDirectory() ?? false);
-  if (await isSame(from, into ? join(to, basename(resolve(from))) : to)) return;
-  await mkdir(into ? to : dirname(to), { recursive: true });
-  return copy(context, resolve(from), resolve(to));
 }
 
-/** Both paths absolute: a name that starts with a dash is no option then. */
+/**
+ * By `cp -a`, which keeps links, modes, times, owners and holes as no function of Node does, and can be killed. Where the
+ * copy goes is for us to say: cp would look at what is there.
+ */
+export async function copyFileOrDirectory(context: CallContext, source: unknown, destination: unknown): Promise<void> {
+  const { given, into } = copyArguments(source, destination);
+  // With a slash, a link is followed, and a file is an error.
+  const found = await (given.endsWith('/') ? stat(given) : lstat(given));
+  const from = resolve(given);
+  const to = resolve(await copyPath(localFiles, { source: from, destination: into }));
+  if (await isSame(from, to)) return;
+  if (found.isDirectory()) {
+    await makeDirectory(to);
+    return copy(context, `${from}/.`, to);
+  }
+  if ((await statOf(to))?.isDirectory() === true) {
+    throw copyOverFolder(to);
+  }
+  await makeDirectory(dirname(to));
+  return copy(context, from, to);
+}
+
+/** Both paths are absolute, so that a leading dash is not an option. */
 async function copy(context: CallContext, from: string, to: string): Promise<void> {
   const { exitCode, signal, stderr } = await runProgram(context, 'cp', ['-a', from, to], {});
   if (exitCode === 0) return;
-  const how = exitCode === null ? `ended by ${String(signal)}` : `status ${String(exitCode)}`;
-  throw Object.assign(new Error(`copyFileOrDirectory: cannot copy ${from} to ${to} (cp: ${how}): ${stderr.trim()}`), {
-    code: 'ERR_COPY_FAILED',
-  });
+  throw copyFailed(from, to, exitCode === null ? `ended by ${String(signal)}` : `status ${String(exitCode)}`, stderr);
 }
 
 async function isSame(one: string, other: string): Promise<boolean> {

@@ -1,15 +1,15 @@
 /**
  * What starts the agent: `node -e '<LOADER>' <marker>`. The loader answers at once with the marker and the Node version
- * (all that an old Node is good for), then reads the agent's bundle from stdin and runs it. Nothing touches the disk.
+ * (all that an old Node can do), then reads the agent's bundle from stdin and runs it, without touching the disk.
  */
 import { gzipSync } from 'node:zlib';
 
 /**
- * ES5, so that every Node parses it far enough to tell its version; and free of single quote, backslash, exclamation
- * mark, percent, backtick and newline, so that every login shell, csh included, takes it in single quotes.
+ * ES5, so that every Node parses it and reports its version; without single quote, backslash, exclamation mark,
+ * percent, backtick and newline, so that every login shell, csh included, takes it in single quotes.
  *
- * It reads exactly the announced bytes: what follows the bundle are frames, and belongs to the agent. The bundle runs as
- * a function body with `require` and `bundle`, its own text, which it needs to start the thread of a utility module.
+ * It reads exactly the announced bytes; the frames behind them are the agent's. The bundle runs as a function body with
+ * `require` and `bundle`, its own text, from which it starts the thread of a utility module.
  */
 export const LOADER = [
   '(function(){',
@@ -21,15 +21,15 @@ export const LOADER = [
   // The other end of an inherited stdin may have made it non-blocking.
   'catch(e){if(e.code==="EAGAIN"){k=0;Atomics.wait(new Int32Array(new SharedArrayBuffer(4)),0,0,5);continue}throw e}',
   'if(k===0)process.exit(1)}return b}',
-  // The name stands in stacks, instead of a description of how the text came to be evaluated.
+  // Names the text in stacks.
   'var s=require("zlib").gunzipSync(r(Buffer.alloc(r(Buffer.alloc(4)).readUInt32LE(0)))).toString()+n+"//# sourceURL=drone-agent";',
   'new Function("require","bundle",s)(require,s)',
   '})()',
 ].join('');
 
 /**
- * The first bytes for the loader's stdin: the bundle, compressed, the length of that (u32le) in front. Compressed it is a
- * third as long, which each connection has to encrypt and hold.
+ * The first bytes for the loader's stdin: a u32le length and the gzipped bundle, a third of its size, which every
+ * connection has to encrypt and hold.
  */
 export function bundleInput(bundle: Uint8Array | string): Uint8Array {
   const packed = gzipSync(bundle, { level: 9 });
@@ -39,7 +39,6 @@ export function bundleInput(bundle: Uint8Array | string): Uint8Array {
   return input;
 }
 
-/** What follows the bundle in an agent's first input. */
 export function framesBehindBundle(input: Uint8Array): Uint8Array {
   return input.subarray(4 + new DataView(input.buffer, input.byteOffset).getUint32(0, true));
 }

@@ -1,12 +1,11 @@
 /**
- * The agent's entry: bundled to one file that the loader runs on the drone. The same text also runs in the worker
- * threads that the agent starts for users' own methods, so that it stays a single file.
+ * The agent's entry, bundled to one file that the loader runs on the drone. The same text runs in the worker threads of
+ * users' modules, so that it stays one file.
  */
 import { workerData } from 'node:worker_threads';
 import { Agent } from './agent.js';
 import { runUtilityThread, type UtilityThreadData } from './utility-thread.js';
 
-/** The text of this very program, handed in by the loader. */
 declare const bundle: string;
 
 const threadData = workerData as UtilityThreadData | null;

@@ -1,13 +1,13 @@
-/** How a call ended, as the frame that says so. */
 import { inspect } from 'node:util';
 import { encode } from '../wire/codec/codec.js';
 import { MAX_PAYLOAD_BYTES } from '../wire/frames.js';
 import { FrameType, type FailedReport } from '../wire/messages.js';
+import { ExitError } from './exit-error.js';
 
 export interface Outcome {
   readonly type: typeof FrameType.Value | typeof FrameType.Failed;
   readonly payload: Uint8Array;
-  /** Of the call that it answers, where that is a later one of its batch: those before it then do not run. */
+  /** Of the call that it answers, if that is a later one of the batch: those before it do not run. */
   readonly index?: number;
 }
 
@@ -25,23 +25,23 @@ export function returned(value: unknown): Outcome {
   return failed('not-cloneable', Object.assign(new RangeError(`the result takes ${size}`), { code: 'ERR_TOO_LARGE' }));
 }
 
-/** The thrown value travels as it is; only where it cannot, an Error that describes it goes in its place. */
+/** The thrown value travels as it is, or as an Error that describes it where it cannot be encoded. */
 export function failed(
   kind: FailedReport['kind'],
   error: unknown,
   ended: Pick<FailedReport, 'killed' | 'output'> = {},
 ): Outcome {
-  const report: FailedReport = { kind, error, ...ended };
+  const result = error instanceof ExitError ? error.result : undefined;
+  const report: FailedReport = { kind, error, ...ended, ...(result && { result }) };
   try {
     const payload = encode(report);
     if (payload.byteLength <= MAX_PAYLOAD_BYTES) return { type: FrameType.Failed, payload };
   } catch {
-    // What was thrown cannot be encoded; what was thrown matters more than why it cannot.
+    // The error itself matters more than why it cannot be encoded.
   }
-  return { type: FrameType.Failed, payload: encode({ ...report, error: new Error(describe(error)) }) };
+  return { type: FrameType.Failed, payload: encode({ kind, ...ended, error: new Error(describe(error)) }) };
 }
 
-/** In a few words, for a sentence. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : describe(error);
 }

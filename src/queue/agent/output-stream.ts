@@ -1,4 +1,4 @@
-/** What a running call writes, on its way to the caller that asked for it, and never further ahead than a window. */
+/** A running call's output on its way to the caller, at most a window ahead. */
 import { onAbort } from '../../wait/abort.js';
 import { decodeCredit, OUTPUT_LIMITS, SendWindow } from '../wire/credits.js';
 import { FrameType } from '../wire/messages.js';
@@ -13,14 +13,12 @@ export class OutputStream implements AgentStream, OutputSink {
   readonly #batch: number;
   readonly #window = new SendWindow(OUTPUT_LIMITS);
 
-  /** Once `signal` aborts, nothing more is sent and nothing waits for the consumer. */
+  /** Once `signal` aborts, it sends nothing more and waits for nothing. */
   constructor(link: AgentLink, batch: number, index: number, signal: AbortSignal) {
     this.index = index;
     this.#link = link;
     this.#batch = batch;
-    onAbort(signal, () => {
-      this.close();
-    });
+    onAbort(signal, () => this.close());
   }
 
   write(stream: 'stdout' | 'stderr', bytes: Uint8Array): boolean {

@@ -1,4 +1,4 @@
-/** What a user's method prints, as whole lines: so many per batch and so long, for it must not flood the link. */
+/** The output of a user's method as whole lines, limited per batch so that it cannot flood the link. */
 
 const LINES_PER_BATCH = 100;
 const LINE_CHARS = 2000;
@@ -23,7 +23,6 @@ export class PrintedLines {
     if (state.unfinished.length > LINE_CHARS) this.endLine(batch);
   }
 
-  /** The line begun is one, though no line end has come. */
   endLine(batch: number): void {
     const state = this.#batches.get(batch);
     if (state === undefined || state.unfinished === '') return;

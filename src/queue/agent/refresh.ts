@@ -1,24 +1,17 @@
-/** `refresh`: what a scheduler must know of the detached commands on a drone. */
+/** `refresh`: what a scheduler must know of a drone's detached commands. */
 import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import type { RefreshResult } from '../wire/methods.js';
-import { listArg, textArg } from './arguments.js';
+import { pidfilesArg } from './arguments.js';
 import type { CallContext } from './call-context.js';
+import { MAX_PIDFILE_BYTES, MISSING } from './pidfiles.js';
 import { readProcesses } from '../../process/process-table.js';
 
-/** Files open at once: enough for a slow file system, few enough for any limit on open files. */
+/** Files open at once: enough for a slow file system, below any limit on open files. */
 const READERS = 32;
 
-/** More than any pidfile has; of a longer file one byte more, so that it is known for what it is. */
-const MAX_PIDFILE_BYTES = 4096;
-
-/** There is certainly no such file. */
-const MISSING: ReadonlySet<string | undefined> = new Set(['ENOENT', 'ENOTDIR']);
-
 export async function refresh(_context: CallContext, pidfilePaths: unknown): Promise<RefreshResult> {
-  const paths = listArg('refresh: pidfilePaths', pidfilePaths).map((path, at) =>
-    textArg(`refresh: pidfilePaths[${String(at)}]`, path),
-  );
+  const paths = pidfilesArg('refresh: pidfilePaths', pidfilePaths);
   const unreadable = new Map<string, string>();
   const pidfiles = await readAll(paths, unreadable);
   const processes = await readProcesses();
@@ -44,7 +37,7 @@ async function readAll(paths: readonly string[], unreadable: Map<string, string>
   return Object.fromEntries(contents);
 }
 
-/** Undefined for a folder, and for a pipe or device, which might never end. */
+/** Undefined for a directory, pipe or device: the last two might never end. */
 async function readPlainFile(path: string): Promise<string | undefined> {
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {

@@ -1,28 +1,29 @@
-/** What `run` is asked for, checked: the same with an agent and without one. */
+/** The checked arguments of `run`, with an agent and without one. */
 import { invalidArgument } from '../../option/invalid-argument.js';
 import { contentsArg, fieldsArg, optionalTextArg, textArg, variablesArg } from './arguments.js';
 
-/** Both streams, at worst four bytes for each byte kept, must fit in one reply. */
+/** Both streams must fit in one reply, at worst four bytes for each byte kept. */
 const LARGEST_OUTPUT_BYTES = 16_000_000;
 
 export interface RunArguments {
   readonly script: string;
   readonly cwd: string | undefined;
-  /** Those of the call alone. */
   readonly env: Readonly<Record<string, string>>;
   readonly stdin: string | Uint8Array | undefined;
-  /** Undefined when the caller did not say. */
   readonly maxOutputBytes: number | undefined;
+  readonly check: boolean;
 }
 
 /** Throws TypeError (`ERR_INVALID_ARG`) that names the argument. */
 export function runArguments(command: unknown, options: unknown = {}): RunArguments {
   const script = withoutZero('run: command', textArg('run: command', command));
-  const fields = fieldsArg('run: options', options, ['cwd', 'env', 'stdin', 'maxOutputBytes']);
-  const { stdin, maxOutputBytes } = fields;
+  const fields = fieldsArg('run: options', options, ['cwd', 'env', 'stdin', 'maxOutputBytes', 'check']);
+  const { stdin, maxOutputBytes, check = false } = fields;
   const cwd = optionalTextArg('run: options.cwd', fields.cwd);
+  if (typeof check !== 'boolean') throw invalidArgument('run: options.check', check, 'a boolean');
   return {
     script,
+    check,
     cwd: cwd === undefined ? undefined : withoutZero('run: options.cwd', cwd),
     env: variablesArg('run: options.env', fields.env),
     stdin: stdin === undefined ? undefined : contentsArg('run: options.stdin', stdin),

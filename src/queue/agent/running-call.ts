@@ -1,4 +1,4 @@
-/** A call on its way: cancelled, or not. Its signal is made only for those who want it: most calls end by themselves. */
+/** A running call. Its AbortSignal is made on first use: most calls never need one. */
 export class RunningCall {
   #controller: AbortController | undefined;
   #isCancelled = false;
@@ -7,7 +7,6 @@ export class RunningCall {
     return this.#isCancelled;
   }
 
-  /** Aborted when the call is cancelled. */
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();
     if (this.#isCancelled) this.#controller.abort();

@@ -1,4 +1,4 @@
-/** Notices that a link has gone quiet: a dropped one does not always end. */
+/** Notices a silent link: a dropped connection does not always end. */
 import { systemClock, type Timer } from '../../wait/clock.js';
 
 export class Silence {
@@ -11,7 +11,7 @@ export class Silence {
     this.#onSilence = onSilence;
   }
 
-  /** From now on, `limitMs` without a byte is too long; Infinity never is. */
+  /** From now on, `limitMs` without a byte is too long. */
   start(limitMs: number): void {
     this.#limitMs = limitMs;
     this.heard();
@@ -29,7 +29,7 @@ export class Silence {
   #arm(): void {
     this.#timer?.cancel();
     this.#timer = systemClock.setTimer(this.#leftMs(), () => {
-      // The whole process may have been asleep: what came meanwhile is read before this is judged.
+      // The process may have been suspended: what arrived meanwhile is read first.
       setImmediate(() => {
         if (this.#leftMs() <= 0) this.#onSilence();
         else this.#arm();

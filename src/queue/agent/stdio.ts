@@ -1,6 +1,6 @@
 /**
- * The agent's two ends of the link. Reading uses one buffer over and over, and writing goes straight to the file
- * descriptor: half the CPU time of process.stdin and process.stdout.
+ * The agent's ends of the link. One reused read buffer and direct writes to the file descriptor take half the CPU time
+ * of process.stdin and process.stdout.
  */
 import { writeSync } from 'node:fs';
 import { Socket, type ConnectOpts, type SocketConstructorOpts } from 'node:net';
@@ -10,9 +10,9 @@ import { type FrameType } from '../wire/messages.js';
 const STDIN = 0;
 const STDOUT = 1;
 const READ_BYTES = 64 * 1024;
-/** Payloads up to here are joined with what else is sent in this turn, to save system calls; larger ones go by themselves. */
+/** Payloads up to this size are joined per turn, to save system calls; larger ones go by themselves. */
 const JOIN_BYTES = 32 * 1024;
-/** So much unsent, and whoever can wait should. */
+/** With this much unsent, callers that can wait should. */
 const CONGESTED_BYTES = 1024 * 1024;
 
 const NOTHING = new Uint8Array(0);
@@ -26,7 +26,7 @@ export interface StdioEvents {
 
 export class Stdio {
   readonly #events: StdioEvents;
-  // Opened as a socket only to become non-blocking, and for what does not go out at once.
+  // A socket only to become non-blocking, and for bytes that the system does not take at once.
   readonly #output = new Socket({ fd: STDOUT, readable: false, writable: true });
   readonly #unsent = new FrameWriter();
   #unsentBytes = 0;
@@ -35,15 +35,10 @@ export class Stdio {
 
   constructor(events: StdioEvents) {
     this.#events = events;
-    this.#output.on('drain', () => {
-      this.#wake();
-    });
-    this.#output.on('error', () => {
-      this.#break();
-    });
+    this.#output.on('drain', () => this.#wake());
+    this.#output.on('error', () => this.#break());
   }
 
-  /** Starts reading. */
   open(): void {
     const options: SocketConstructorOpts & ConnectOpts = {
       fd: STDIN,
@@ -58,12 +53,8 @@ export class Stdio {
       },
     };
     const input = new Socket(options);
-    input.on('end', () => {
-      this.#events.end();
-    });
-    input.on('error', () => {
-      this.#events.end();
-    });
+    input.on('end', () => this.#events.end());
+    input.on('error', () => this.#events.end());
   }
 
   get congested(): boolean {
@@ -85,15 +76,11 @@ export class Stdio {
     this.#unsent.frame(type, batch, index, payload);
     this.#unsentBytes += payload.byteLength;
     if (!isFirst) return;
-    // A tick asked for in a microtask comes after all microtasks: frames that one event gives rise to leave together.
-    queueMicrotask(() => {
-      process.nextTick(() => {
-        this.flush();
-      });
-    });
+    // A tick asked for in a microtask comes after all microtasks, so that the frames of one event leave together.
+    queueMicrotask(() => process.nextTick(() => this.flush()));
   }
 
-  /** Hands all frames to the system, or where it takes no more, to the socket; their order is kept. */
+  /** Hands all frames to the system, the rest to the socket; their order is kept. */
   flush(): void {
     if (this.#unsent.empty) return;
     this.#unsentBytes = 0;
@@ -101,7 +88,7 @@ export class Stdio {
     this.#wake();
   }
 
-  /** Sends what there is, as far as the system takes it at once, and no more from then on. Nobody has to wait. */
+  /** Sends what the system takes at once, and nothing from then on. Nothing waits any more. */
   close(): void {
     this.flush();
     this.#broken = true;
@@ -120,7 +107,7 @@ export class Stdio {
     if (!this.#broken && at < bytes.byteLength) this.#output.write(bytes.subarray(at));
   }
 
-  /** Nobody reads any more (EPIPE): what is left to say is dropped, and the agent has lost its link. */
+  /** EPIPE: the agent has lost its link, and the rest is dropped. */
   #break(): void {
     if (this.#broken) return;
     this.#broken = true;

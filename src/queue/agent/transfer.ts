@@ -1,40 +1,46 @@
-/** The methods that carry files to and from the drone. */
 import { onAbort } from '../../wait/abort.js';
 import type { FileTransferResult } from '../wire/methods.js';
-import { readOrder, type TransferMethod } from '../transfer/order.js';
+import type { FileSystem } from '../transfer/file-system.js';
+import { readRequest, type TransferMethod, type TransferRequest } from '../transfer/request.js';
 import type { TransferReport } from '../wire/messages.js';
 import { Cancelled, type CallContext } from './call-context.js';
 
-/** Named in the warning; the result has more. */
+/** Named in the warning; the result lists more. */
 const MAX_SHOWN = 10;
 const NOTHING = { bytes: 0, files: 0, folders: 0, links: 0 };
 
 export function transferBy(
   method: TransferMethod,
 ): (context: CallContext, ...args: unknown[]) => Promise<FileTransferResult> {
-  return async (context, ...args) => {
-    const order = readOrder(method, args);
-    const transfer = context.openTransfer(order);
-    const { side } = transfer;
-    onAbort(context.signal, () => side.cancel());
-    const own = await side.run();
-    if (side.far === undefined) transfer.report(own);
-    // The worker thread's side is over, too, when the call is answered: nothing partial is left there either.
-    const far = await side.farReport;
-    if (context.signal.aborted) throw new Cancelled(true);
-    return resultOf(context, order.tolerateFailure, own, far);
-  };
+  return (context, ...args) => transfer(context, readRequest(method, args));
+}
+
+/** Plays the drone's side; `files` are the drone's, where they are not of this machine. */
+export async function transfer(
+  context: CallContext,
+  request: TransferRequest,
+  files?: FileSystem,
+): Promise<FileTransferResult> {
+  const stream = context.openTransfer(request, files);
+  const { peer } = stream;
+  onAbort(context.signal, () => peer.cancel());
+  const own = await peer.run();
+  if (peer.remote === undefined) stream.report(own);
+  // The call is answered when both peers are over: nothing partial is left on either side.
+  const remote = await peer.remoteReport;
+  if (context.signal.aborted) throw new Cancelled(true);
+  return resultOf(context, request.tolerateFailure, own, remote);
 }
 
 function resultOf(
   context: CallContext,
   tolerateFailure: boolean,
   own: TransferReport,
-  far: TransferReport,
+  remote: TransferReport,
 ): FileTransferResult {
-  const { counts = far.counts ?? NOTHING, leftOut = far.leftOut ?? [], error = far.error } = own;
+  const { counts = remote.counts ?? NOTHING, leftOut = remote.leftOut ?? [], error = remote.error } = own;
   if (error !== undefined && !tolerateFailure) throw error as Error;
-  for (const { warning } of [own, far]) if (warning !== undefined) context.warn(warning);
+  for (const { warning } of [own, remote]) if (warning !== undefined) context.warn(warning);
   if (leftOut.length > 0) {
     const more = leftOut.length > MAX_SHOWN ? ` and ${String(leftOut.length - MAX_SHOWN)} more` : '';
     context.warn(`left out, as neither file nor folder nor link: ${leftOut.slice(0, MAX_SHOWN).join(', ')}${more}`);

@@ -1,12 +1,11 @@
 /**
- * A user's own module and the thread that runs its methods. The thread starts at the first call; once it has ended, for
- * whatever reason, the next call starts another. What ends it costs one call its life, and all others in it too: those
- * are `lost`.
+ * A user's module and the thread that runs its methods. The first call starts the thread; when it has ended, the next
+ * call starts another. Its end fails one call, and with `lost` all others in it.
  */
 import { basename } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { onAbort } from '../../wait/abort.js';
+import { settlesWithin } from '../../wait/clock.js';
 import { decode } from '../wire/codec/codec.js';
 import type { UtilityModule } from '../wire/messages.js';
 import { Cancelled } from './call-context.js';
@@ -16,16 +15,11 @@ import { movable, type ThreadCall, type ThreadMessage, type UtilityThreadData } 
 /** A terminated thread ends at once unless a system call holds it, ms. */
 const TERMINATE_WAIT_MS = 500;
 
-interface Pending {
-  settle(outcome: Outcome | Cancelled): void;
-}
-
 interface Thread {
   readonly worker: Worker;
-  readonly pending: Map<number, Pending>;
-  /** Resolves when the thread has ended. */
+  readonly pending: Map<number, (outcome: Outcome | Cancelled) => void>;
   readonly ended: Promise<void>;
-  /** Why it ends, as far as is known, and which call's fault it is. */
+  /** Why it ends, and the call to blame, as far as known. */
   death: { id: number | undefined; error: unknown } | undefined;
 }
 
@@ -34,7 +28,7 @@ export class UtilityHost {
   readonly #label: string;
   readonly #bundle: string;
   readonly #warn: (batch: number, message: string) => void;
-  /** Those not known to have ended; the last is the one in use. */
+  /** Not known to have ended; the last one is in use. */
   readonly #threads = new Set<Thread>();
   #current: Thread | undefined;
   #lastId = 0;
@@ -47,14 +41,14 @@ export class UtilityHost {
     this.#warn = warn;
   }
 
-  /** Throws Cancelled when the signal ended the call, and what kept the thread from starting. */
+  /** Throws Cancelled when the signal ended the call, or what kept the thread from starting. */
   async call(batch: number, method: string, args: Uint8Array, signal: AbortSignal): Promise<Outcome> {
     const thread = (this.#current ??= this.#start());
     const id = ++this.#lastId;
-    const settled = new Promise<Outcome | Cancelled>(resolve => thread.pending.set(id, { settle: resolve }));
+    const settled = new Promise<Outcome | Cancelled>(resolve => thread.pending.set(id, resolve));
     const stopListening = onAbort(signal, () => void this.#cancel(thread, id, method));
     try {
-      // A copy, for a view would take the whole frame along.
+      // A copy: a view would take the whole frame along.
       const own = args.slice();
       thread.worker.postMessage({ id, batch, method, args: own } satisfies ThreadCall, movable(own));
       const outcome = await settled;
@@ -67,7 +61,7 @@ export class UtilityHost {
     }
   }
 
-  /** No more calls will come: ends the thread once no call runs in it. Resolves to whether all threads have ended. */
+  /** Ends the thread once no call runs in it. Resolves to whether all threads have ended. */
   async retire(): Promise<boolean> {
     this.#retired = true;
     const threads = [...this.#threads];
@@ -83,23 +77,15 @@ export class UtilityHost {
       workerData,
       argv: [],
       execArgv: [],
-      // Read by nobody: the thread turns what is printed into messages. But never the agent's stdout, which is the link.
+      // Discarded, as the thread turns output into messages; the agent's own stdout is the link.
       stdout: true,
       stderr: true,
     });
-    const ended = new Promise<void>(resolve => {
-      worker.once('exit', () => {
-        resolve();
-      });
-    });
+    const ended = new Promise<void>(resolve => worker.once('exit', () => resolve()));
     const thread: Thread = { worker, pending: new Map(), ended, death: undefined };
     this.#threads.add(thread);
-    worker.on('message', (message: ThreadMessage) => {
-      this.#take(thread, message);
-    });
-    worker.on('error', error => {
-      this.#doom(thread, undefined, error);
-    });
+    worker.on('message', (message: ThreadMessage) => this.#take(thread, message));
+    worker.on('error', error => this.#doom(thread, undefined, error));
     worker.once('exit', code => {
       this.#doom(thread, undefined, new Error(`the thread of ${this.#label} ended with code ${String(code)}`));
       this.#threads.delete(thread);
@@ -111,7 +97,7 @@ export class UtilityHost {
   #take(thread: Thread, message: ThreadMessage): void {
     switch (message.kind) {
       case 'outcome':
-        thread.pending.get(message.id)?.settle(message.outcome);
+        thread.pending.get(message.id)?.(message.outcome);
         return;
       case 'line':
         this.#warn(message.batch, message.text);
@@ -124,7 +110,7 @@ export class UtilityHost {
     }
   }
 
-  /** The first cause counts. From here on calls go to another thread. */
+  /** The first cause counts. Later calls go to another thread. */
   #doom(thread: Thread, id: number | undefined, error: unknown): void {
     thread.death ??= { id, error };
     if (this.#current === thread) this.#current = undefined;
@@ -134,7 +120,7 @@ export class UtilityHost {
     const error = death?.error;
     const only = pending.size === 1 ? [...pending.keys()][0] : undefined;
     const culprit = death?.id ?? only;
-    for (const [id, { settle }] of pending) settle(id === culprit ? failed('call', error) : this.#lost(error));
+    for (const [id, settle] of pending) settle(id === culprit ? failed('call', error) : this.#lost(error));
   }
 
   #lost(cause: unknown): Outcome {
@@ -143,11 +129,11 @@ export class UtilityHost {
 
   async #cancel(thread: Thread, id: number, method: string): Promise<void> {
     this.#doom(thread, id, new Error(`${method} was cancelled`));
-    const cancelled = thread.pending.get(id);
+    const settle = thread.pending.get(id);
     thread.pending.delete(id);
     void thread.worker.terminate();
-    cancelled?.settle(new Cancelled(await endsSoon(thread)));
-    // Should it hang in a system call, nothing in it will answer any more all the same.
+    settle?.(new Cancelled(await endsSoon(thread)));
+    // Even if it hangs in a system call, nothing in it answers any more.
     this.#bury(thread);
   }
 
@@ -156,15 +142,11 @@ export class UtilityHost {
   }
 }
 
-async function endsSoon({ ended }: Thread): Promise<boolean> {
-  const stop = new AbortController();
-  const waited = delay(TERMINATE_WAIT_MS, false, { signal: stop.signal }).catch(() => false); // aborted: no longer needed
-  const isEnded = await Promise.race([ended.then(() => true), waited]);
-  stop.abort();
-  return isEnded;
+function endsSoon({ ended }: Thread): Promise<boolean> {
+  return settlesWithin(TERMINATE_WAIT_MS, ended);
 }
 
-/** Short, for it stands in every line of a stack. */
+/** Short, as it appears in every line of a stack. */
 function labelOf(id: string): string {
   const path = id.startsWith('data:') ? 'module' : id.replace(/[?#].*$/s, '');
   return `utility:${basename(path)}`;

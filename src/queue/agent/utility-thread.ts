@@ -1,10 +1,11 @@
 /**
- * The inside of the thread that runs a user's own methods: loads the module, runs its functions. Values are decoded and
- * encoded here, so that the agent's main thread only passes bytes on.
+ * Runs inside the thread of a user's module: loads it, runs its functions, and decodes and encodes values, so that the
+ * agent's main thread only passes bytes on.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { isMainThread, parentPort, type MessagePort } from 'node:worker_threads';
-import { decode, encode } from '../wire/codec/codec.js';
+import { encode } from '../wire/codec/codec.js';
+import { decodeArguments } from './arguments.js';
 import { isBuiltIn } from './built-ins.js';
 import { describe, failed, returned, type Outcome } from './outcome.js';
 import { PrintedLines } from './printed-lines.js';
@@ -16,7 +17,6 @@ export interface UtilityThreadData {
   readonly label: string;
 }
 
-/** To the thread. */
 export interface ThreadCall {
   readonly id: number;
   readonly batch: number;
@@ -24,17 +24,17 @@ export interface ThreadCall {
   readonly args: Uint8Array;
 }
 
-/** From the thread. `dying`: it is about to end, because of call `id` if that is known. */
+/** `dying`: the thread is about to end, because of call `id` if known. */
 export type ThreadMessage =
   | { readonly kind: 'outcome'; readonly id: number; readonly outcome: Outcome }
   | { readonly kind: 'line'; readonly batch: number; readonly text: string }
   | { readonly kind: 'dying'; readonly id: number | undefined; readonly error: Uint8Array };
 
 const NO_BATCH = 0;
-/** Fewer bytes are copied as fast as they are moved; and an empty payload may be one that is used again. */
+/** Smaller buffers are copied as fast; and an empty payload may be a shared one. */
 const MOVE_BYTES = 64 * 1024;
 
-/** What to move along with a message that holds `bytes`, which are then gone here. */
+/** The buffer to move along with a message of `bytes`, which are then gone here. */
 export function movable({ buffer, byteLength }: Uint8Array): ArrayBuffer[] {
   const isWhole = buffer instanceof ArrayBuffer && buffer.byteLength === byteLength;
   return isWhole && byteLength >= MOVE_BYTES ? [buffer] : [];
@@ -48,17 +48,18 @@ export function runUtilityThread({ source, label }: UtilityThreadData): void {
 class UtilityThread {
   readonly #port: MessagePort;
   readonly #label: string;
-  /** Which call it is that prints, exits or throws, also from its callbacks. */
+  /** The call that prints, exits or throws, also from its callbacks. */
   readonly #current = new AsyncLocalStorage<ThreadCall>();
   readonly #printed: PrintedLines;
+  #url = '';
   #module: Promise<Readonly<Record<string, unknown>>> = Promise.resolve({});
 
   constructor(port: MessagePort, label: string) {
     this.#port = port;
     this.#label = label;
-    this.#printed = new PrintedLines((batch, line) => {
-      this.#post({ kind: 'line', batch, text: `${label} printed: ${line}` });
-    });
+    this.#printed = new PrintedLines((batch, line) =>
+      this.#post({ kind: 'line', batch, text: `${label} printed: ${line}` }),
+    );
   }
 
   start(source: string): void {
@@ -66,7 +67,7 @@ class UtilityThread {
     this.#captureOutput(process.stderr);
     const exit = process.exit.bind(process);
     process.exit = (code = process.exitCode): never => {
-      this.#die(new Error(`${exitText(code)} in ${this.#label}`));
+      this.#die(new Error(`process.exit(${String(code ?? '')}) in ${this.#label}`));
       return exit(code);
     };
     process.on('uncaughtException', error => {
@@ -75,8 +76,8 @@ class UtilityThread {
     });
     // Without the sourceURL each line of a stack would hold the whole module.
     const text = `${source}\n//# sourceURL=${this.#label}`;
-    const url = `data:text/javascript;base64,${Buffer.from(text).toString('base64')}`;
-    this.#module = import(url) as Promise<Record<string, unknown>>;
+    this.#url = `data:text/javascript;base64,${Buffer.from(text).toString('base64')}`;
+    this.#module = import(this.#url) as Promise<Record<string, unknown>>;
     this.#module.catch(() => undefined); // each call tells
     this.#port.on('message', (call: ThreadCall) => {
       void this.#current.run(call, () => this.#answer(call));
@@ -91,16 +92,25 @@ class UtilityThread {
 
   async #run({ method, args }: ThreadCall): Promise<Outcome> {
     try {
-      const list = decode(args);
-      if (!Array.isArray(list)) throw new TypeError(`${method}: the arguments must be a list, got ${describe(list)}`);
+      const list = decodeArguments(method, args);
       const run = methodOf(await this.#module, method, this.#label);
-      return returned(await run(...(list as unknown[])));
+      return returned(await run(...list));
     } catch (error) {
-      return failed('call', error);
+      return failed('call', this.#named(error));
     }
   }
 
-  /** Stdout is the link; and lines that a thread prints by itself would arrive after the answer they belong before. */
+  /** An import that fails names the URL that it stands in, which here is the whole module. */
+  #named(error: unknown): unknown {
+    if (error instanceof Error && error.message.includes(this.#url)) {
+      for (const field of ['message', 'stack'] as const) {
+        Reflect.set(error, field, error[field]?.replaceAll(this.#url, this.#label));
+      }
+    }
+    return error;
+  }
+
+  /** Stdout is the link; and Node would deliver a thread's printed lines after the answer that they precede. */
   #captureOutput(stream: NodeJS.WriteStream): void {
     stream.write = (chunk: Uint8Array | string, encoding?: unknown, callback?: unknown): boolean => {
       const text = typeof chunk === 'string' ? chunk : Buffer.from(chunk).toString();
@@ -136,10 +146,6 @@ function methodOf(
   throw Object.assign(new Error(`there is no method ${describe(method)}: ${label} exports no such function`), {
     code: 'ERR_NO_METHOD',
   });
-}
-
-function exitText(code: string | number | null | undefined): string {
-  return `process.exit(${String(code ?? '')})`;
 }
 
 function encodeError(error: unknown): Uint8Array {

@@ -1,10 +1,10 @@
-/** A call's output as it comes, for a reading loop. */
+/** A call's output, live, for a reading loop. */
 import { outsideSections } from '../../wait/section-guard.js';
 
 /** A piece of what a running command has written. */
 export interface OutputChunk {
   readonly stream: 'stdout' | 'stderr';
-  /** The receiver's own. A character of several bytes may be cut at its borders: see TextDecoderStream. */
+  /** Belongs to the receiver. May end within a character of several bytes: see TextDecoderStream. */
   readonly chunk: Uint8Array;
 }
 
@@ -14,12 +14,12 @@ interface Held {
 }
 
 /**
- * Open until the call is over; what had come by then is still given. A chunk is consumed when the next one is asked for,
- * and all chunks are, when the reader has left.
+ * Open until the call is over; chunks received by then are still delivered. A chunk is consumed when the reader asks for the
+ * next one, and all are when the reader leaves.
  */
 export class CallOutput implements AsyncIterableIterator<OutputChunk, undefined> {
   readonly #held: Held[] = [];
-  /** Of the chunk that was given last. */
+  /** Of the last delivered chunk. */
   #consumed: (() => void) | undefined;
   #waiting: ((result: IteratorResult<OutputChunk, undefined>) => void)[] = [];
   #isOpen = true;
@@ -35,14 +35,13 @@ export class CallOutput implements AsyncIterableIterator<OutputChunk, undefined>
     if (waiting === undefined) {
       this.#held.push({ item, consumed });
     } else {
-      // Of a reader that asks for several at once, without a look at the last.
+      // The reader has asked for several at once.
       this.#consumed?.();
       this.#consumed = consumed;
       waiting({ done: false, value: item });
     }
   }
 
-  /** No more will come. */
   end(): void {
     this.#isOpen = false;
     const waiting = this.#waiting;
@@ -63,7 +62,7 @@ export class CallOutput implements AsyncIterableIterator<OutputChunk, undefined>
       "a call's output",
       () => new Promise<IteratorResult<OutputChunk, undefined>>(resolve => this.#waiting.push(resolve)),
     );
-    // A loop that ends by a rejection does not say that it leaves, and the command would wait for it.
+    // A loop that ends by a rejection does not call return(), and the command would wait for it.
     waited.catch(() => this.return());
     return waited;
   }

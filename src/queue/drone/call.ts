@@ -1,43 +1,58 @@
-/** One method call on one drone: what was asked, and where its value is found. */
+/** One method call on one drone, and the way to its value. */
 import { inspect } from 'node:util';
 import { encode } from '../wire/codec/codec.js';
 import { CallOutput, type OutputChunk } from './call-output.js';
 import { show } from './show.js';
 import { invalidArgument } from '../../option/invalid-argument.js';
 import { abortSignal, flag, func, timeLimit } from '../../option/option-kinds.js';
-import type { Table } from '../../option/option-table.js';
+import { group, type Option, type Table } from '../../option/option-table.js';
 import { MAX_PAYLOAD_BYTES } from '../wire/frames.js';
 import type { ProcessId } from '../wire/methods.js';
 
-/** A queued call. It finds its own value in a round's results, whatever else was queued before or after it. */
+/**
+ * The values of one drone in a round, in the order of its calls. It has no index, as after an outage the first value is
+ * that of an older call: `call.valueIn(results)` finds a call's value, and `entriesOf(values)` names the call of each.
+ */
+export interface DroneValues extends Iterable<unknown> {
+  readonly length: number;
+}
+
+/** A value with the call that returned it. */
+export interface CallValue {
+  readonly call: Call;
+  readonly value: unknown;
+}
+
+/** A queued call. It finds its own value in a round's results, whatever else was queued. */
 export interface Call<R = unknown> {
   readonly method: string;
-  /** As given. What is sent is the copy made when the call was queued. */
+  /** As given. The drone gets a copy, made when the call was queued. */
   readonly args: readonly unknown[];
   /**
-   * The value this call returned, from the results of its round (`DroneResults`) or from the exception that it ended
-   * with (`DroneTaskQueueException`).
-   * Throws an Error with code `ERR_NO_VALUE` when it has none there; its `cause` is the drone's failure, if it has one.
+   * The value this call returned, from the results of its round (`DroneResults`) or from its `DroneTaskQueueException`.
+   * Throws TypeError (`ERR_INVALID_ARG`) for anything but a round's results, such as one drone's failure, and an Error:
+   *
+   * - `ERR_NO_VALUE`: the call has no value in this round. `cause` is the drone's failure, if any.
    */
   valueIn(
     round:
-      | ReadonlyMap<{ readonly hostname: string }, readonly unknown[]>
+      | ReadonlyMap<{ readonly hostname: string }, DroneValues>
       | {
-          readonly results: ReadonlyMap<{ readonly hostname: string }, readonly unknown[]>;
-          readonly failures: ReadonlyMap<{ readonly hostname: string }, { readonly completed: readonly unknown[] }>;
+          readonly results: ReadonlyMap<{ readonly hostname: string }, DroneValues>;
+          readonly failures: ReadonlyMap<{ readonly hostname: string }, { readonly completed: DroneValues }>;
         },
   ): R;
   /**
-   * A running command's output as it comes, for a `for await` loop; to be asked for before the call's round starts. A
-   * call that prints nothing, such as any but `run`, gives none.
+   * A running command's output, live, for a `for await` loop; call it before the round starts. Only `run` has output.
    *
-   * The command waits for the loop: no more than 256 KiB of its output are ever ahead of it. Who leaves the loop early
-   * leaves the rest, and the command runs on. It ends when the call has returned or failed, or its outcome is unknown,
-   * without an error: that is the round's to tell. When the call goes back to the drone's queue, it goes on with the
-   * round that runs the call; should there be none, `drone.clearCallQueue()` ends it.
+   * The command waits for the loop: at most 256 KiB of its output are ever ahead of it. Leaving the loop early drops the
+   * rest; the command runs on. The loop ends without an error when the call ends, well or not: the round reports that.
+   * When the call returns to the drone's queue, the loop goes on with the next round; `drone.clearCallQueue()` ends it.
    *
-   * Throws an Error with code `ERR_OUTPUT_TAKEN` when the call has an `onOutput` or was asked for its output before, and
-   * `ERR_OUTPUT_TOO_LATE` when the call is not in its drone's queue any more.
+   * Throws an Error:
+   *
+   * - `ERR_OUTPUT_TAKEN`: the call has an `onOutput`, or `output()` was called before. Use one of them, once.
+   * - `ERR_OUTPUT_TOO_LATE`: the call is no longer in its drone's queue. Call `output()` before the round starts.
    */
   output(): AsyncIterable<OutputChunk>;
   /** `method(1, 'x')`, shortened. */
@@ -46,24 +61,41 @@ export interface Call<R = unknown> {
 
 /** What `drone.with(options)` sets for the calls queued through it. */
 export interface CallOptions {
-  /** Replaces the queue's `callTimeoutMs` for these calls, ms. The clock starts when the call may start on the drone. */
+  /** Replaces the queue's `callTimeoutMs`, ms. The clock starts when the call may start on the drone. */
   timeoutMs?: number | undefined;
   /**
-   * May run more than once: may be tried again within the round (see RetryOptions), and goes back to the drone's queue when
-   * its outcome is unknown. Default false.
+   * May run more than once: may be retried within the round (see RetryOptions), and returns to the drone's queue when its
+   * outcome is unknown. Default false.
    */
   idempotent?: boolean | undefined;
-  /** Ends the call when aborted: kind `cancelled`, and with it the rest of its batch. */
+  /**
+   * Ends the call when aborted: kind `cancelled`, and with it the rest of its batch. A call that has not started by then
+   * never starts. It returns to the drone's queue only if its batch failed before its turn.
+   */
   signal?: AbortSignal | undefined;
   /**
-   * Gets a running command's output as it comes, on the scheduler's thread. Where it returns a promise, the next chunk
-   * comes once that has resolved, and the command waits: no more than 256 KiB of its output are ever ahead. A throw or a
-   * rejection ends the call: kind `callback`. The round does not end before it is done with all that was written; but
-   * one that is ended (deadline, signal, a lost connection) does not wait for it, and calls it no more.
+   * Gets a running command's output, live, on the scheduler's thread. It may return a promise: the next chunk comes
+   * once that has resolved, and the command waits, at most 256 KiB ahead. A throw or rejection ends the call: kind
+   * `callback`. The round waits until it has taken all output, unless the round is ended (deadline, signal, lost
+   * connection).
    *
-   * A chunk is the receiver's own. A character of several bytes may be cut at its borders: see TextDecoder's `stream`.
+   * A chunk is the receiver's to keep. It may end within a multi-byte character: see TextDecoder's `stream`.
    */
   onOutput?: ((stream: 'stdout' | 'stderr', chunk: Uint8Array) => void | Promise<void>) | undefined;
+  /**
+   * Follows a transfer (`putFile`, `getFile`, `putDirectory`, `getDirectory`), on the scheduler's thread: once per MiB
+   * and at the end of one that succeeds. A throw or a rejection ends the call: kind `callback`. For the total of a
+   * directory its files are added up before the first is sent. Starts again when the call is retried.
+   */
+  onProgress?: ((progress: TransferProgress) => void) | undefined;
+}
+
+/** How far a transfer has come. */
+export interface TransferProgress {
+  /** Contents of files, sent or received so far. What is sent may be 2 MiB ahead of what has arrived. */
+  readonly bytes: number;
+  /** Of the file, or of all files of the directory as they were at the start; undefined before that is known. */
+  readonly totalBytes: number | undefined;
 }
 
 export const CALL = {
@@ -71,23 +103,44 @@ export const CALL = {
   idempotent: flag(),
   signal: abortSignal(),
   onOutput: func<NonNullable<CallOptions['onOutput']>>('(stream, chunk)'),
+  onProgress: func<NonNullable<CallOptions['onProgress']>>('(progress)'),
 } satisfies Table<CallOptions>;
 
-/** The calls whose values a results list holds, index by index. Keyed by the list, so a copied map still works. */
-const callsOfValues = new WeakMap<readonly unknown[], readonly Call[]>();
+/** What all calls of a drone carry: its option `defaults`. `with` goes before. */
+export type CallDefaults = Pick<CallOptions, 'timeoutMs' | 'idempotent'>;
 
-/** Notes which calls `values` answers. */
+const CALL_DEFAULTS = { timeoutMs: CALL.timeoutMs, idempotent: CALL.idempotent } satisfies Table<CallDefaults>;
+
+export const callDefaults = (): Option<CallDefaults, CallDefaults | undefined> => group(CALL_DEFAULTS);
+
+/** The calls whose values a results list holds, index by index. Keyed by the list, so a copied map still works. */
+const callsOfValues = new WeakMap<DroneValues, readonly Call[]>();
+
 export function nameValues(values: readonly unknown[], calls: readonly Call[]): void {
   callsOfValues.set(values, calls);
 }
 
-/** The drone that a call was queued on, as far as the call knows it. */
+/**
+ * Each value of a drone in a round with its call, in order: `entriesOf(results.get(drone))`, or `entriesOf(failure.completed)`.
+ * Empty for undefined. Throws TypeError (`ERR_INVALID_ARG`) for a list that no round has made, such as a copy.
+ */
+export function entriesOf(values: DroneValues | undefined): CallValue[] {
+  if (values === undefined) return [];
+  const calls = callsOfValues.get(values);
+  if (calls === undefined) throw invalidArgument('values', values, 'the values of a drone in a round');
+  const entries: CallValue[] = [];
+  for (const value of values) {
+    const call = calls[entries.length];
+    if (call !== undefined) entries.push({ call, value });
+  }
+  return entries;
+}
+
 interface CalledDrone {
   readonly hostname: string;
   getCalls(): readonly Call[];
 }
 
-/** A call as the core sees it. */
 export class QueuedCall<R = unknown> implements Call<R> {
   readonly method: string;
   readonly args: readonly unknown[];
@@ -95,10 +148,11 @@ export class QueuedCall<R = unknown> implements Call<R> {
   readonly #encodedArgs: Uint8Array;
   readonly #drone: CalledDrone;
   #reader: CallOutput | undefined;
+  #isInFlight = false;
 
   /**
-   * Throws TypeError (`ERR_INVALID_ARG`) for what is no method name, NotCloneableError (`ERR_NOT_CLONEABLE`) when an
-   * argument cannot travel, and RangeError (`ERR_TOO_LARGE`) when they take more than a frame.
+   * Throws TypeError (`ERR_INVALID_ARG`) for a bad method name, NotCloneableError (`ERR_NOT_CLONEABLE`) for an argument
+   * that cannot be copied, and RangeError (`ERR_TOO_LARGE`) when the arguments do not fit in a frame.
    */
   constructor(drone: CalledDrone, method: string, args: readonly unknown[], options: CallOptions) {
     if (typeof method !== 'string' || method === '' || method.length > MAX_METHOD_CHARS) {
@@ -119,17 +173,36 @@ export class QueuedCall<R = unknown> implements Call<R> {
     return this.#options;
   }
 
-  /** The arguments as they were when the call was queued, encoded. */
+  /** The arguments as of the queueing. */
   get encodedArgs(): Uint8Array {
     return this.#encodedArgs;
   }
 
-  /** Who reads its output. */
   get reader(): CallOutput | undefined {
     return this.#reader;
   }
 
-  /** Whether somebody wants its output while it runs. */
+  /** Whether a round, or `queue.call`, has taken it and not settled it. */
+  get isInFlight(): boolean {
+    return this.#isInFlight;
+  }
+
+  set isInFlight(isInFlight: boolean) {
+    this.#isInFlight = isInFlight;
+  }
+
+  /** Whether it was queued on this drone. */
+  isOf(drone: object): boolean {
+    return this.#drone === drone;
+  }
+
+  /** Ends its reading loop; `output()` may be called anew. */
+  renewOutput(): void {
+    this.#reader?.end();
+    this.#reader = undefined;
+  }
+
+  /** Whether its output is wanted while it runs. */
   get streams(): boolean {
     return this.#options.onOutput !== undefined || this.#reader !== undefined;
   }
@@ -144,6 +217,7 @@ export class QueuedCall<R = unknown> implements Call<R> {
   }
 
   valueIn(round: Parameters<Call['valueIn']>[0]): R {
+    checkRound(round);
     const failure = 'failures' in round ? round.failures.get(this.#drone) : undefined;
     const values = failure?.completed ?? ('failures' in round ? round.results : round).get(this.#drone);
     const index = values === undefined ? -1 : (callsOfValues.get(values)?.indexOf(this) ?? -1);
@@ -153,17 +227,23 @@ export class QueuedCall<R = unknown> implements Call<R> {
       });
       throw Object.assign(error, { code: 'ERR_NO_VALUE' });
     }
-    return values[index] as R;
+    return (values as readonly unknown[])[index] as R;
   }
 
-  /** A printed failure shows calls as people write them. */
   [inspect.custom](): string {
     return this.toString();
   }
 
   toString(): string {
-    return `${this.method}(${this.args.map(arg => show(arg, ARG_STYLE).slice(0, MAX_ARG_CHARS)).join(', ')})`;
+    return `${this.method}(${this.args.map(arg => shortened(show(arg, ARG_STYLE))).join(', ')})`;
   }
+}
+
+/** A program without types easily gives the failure of the drone. */
+function checkRound(round: unknown): void {
+  if (typeof round === 'object' && round !== null && ('failures' in round || 'get' in round)) return;
+  const given = round instanceof Error ? round.message : round; // without its stack
+  throw invalidArgument('round', given, "a round's results, its outcome, or the exception that it ended with");
 }
 
 /** The kills queued on a drone: one call, in front of its batch and without a value in the results. */
@@ -178,7 +258,9 @@ export class KillCall extends QueuedCall {
 
 const NO_ARGS = encode([]);
 const MAX_METHOD_CHARS = 1000;
-/** A frame holds the names of method and utility module, too. */
+/** A frame also holds the names of method and utility module. */
 const MAX_ARGS_BYTES = MAX_PAYLOAD_BYTES - 256 * 1024;
 const MAX_ARG_CHARS = 80;
+const shortened = (shown: string): string =>
+  shown.length > MAX_ARG_CHARS ? `${shown.slice(0, MAX_ARG_CHARS)}…` : shown;
 const ARG_STYLE = { depth: 1, breakLength: Infinity, maxStringLength: 60, maxArrayLength: 5 };

@@ -1,13 +1,95 @@
-/** What a round can end with instead of results: a failure per drone, and the one exception that holds them all. */
+/** The failures of a round: one per drone, and the exception that holds them all. */
 import { inspect } from 'node:util';
-import type { Call } from './call.js';
+import type { Call, DroneValues } from './call.js';
+import type { RunResult } from '../wire/methods.js';
 import type { AnyDrone } from './drone.js';
 import type { DroneErrorKind } from './error-kinds.js';
 import { show } from './show.js';
 import type { Phase } from '../wire/messages.js';
 
-/** What a round gives: per drone that had work, one value per queued call, in order. */
-export type DroneResults = Map<AnyDrone, unknown[]>;
+/**
+ * `code` of a failure's cause. The codes named here are this package's own. Others come from the system (`ENOENT`,
+ * `ECONNREFUSED`) or from the errors of your own methods.
+ *
+ * - `ERR_HOST_KEY_UNKNOWN`: no known_hosts file has a key of this host. Compare the fingerprint in the message with the
+ *   server's, then record or pin the key.
+ * - `ERR_HOST_KEY_CHANGED`: the host shows another key than the recorded one. Find out why before you replace the
+ *   record: an attack looks the same.
+ * - `ERR_HOST_KEY_REVOKED`: the host key is revoked, in a known_hosts file or by `revokedHostKeys`. Give the host a new
+ *   key.
+ * - `ERR_HOST_KEY_NOT_PINNED`: the host key matches none of the fingerprints in `hostKeys`. Compare before you change
+ *   them.
+ * - `ERR_HOST_KEY_NOT_RECORDED`: `accept-new` failed to write the new key to the known_hosts file. Make that file
+ *   writable.
+ * - `ERR_NO_AGENT`: the method needs an agent and the drone has none. Nothing of its batch ran. Install Node on the
+ *   drone, or use `run`.
+ * - `ERR_NO_METHOD`: the method is neither built in nor exported by the drone's utility module. Check its name, and the
+ *   drone's `utility`.
+ * - `ERR_UTILITY_NAME`: the utility module exports the name of a built-in method. Rename the export.
+ * - `ERR_UTILITY_MODULE`: the utility module does not parse, cannot be bundled, or imports what is not sent along. The
+ *   message has the line. Make it one self-contained file.
+ * - `ERR_PACKAGE_MISSING`: the utility module is TypeScript and esbuild is not installed. Install it, or give a
+ *   bundle's URL.
+ * - `ERR_COPY_FAILED`: `cp` failed on the drone. The message has its stderr.
+ * - `ERR_NOT_A_FILE`: a path of a transfer is neither a file nor a directory. Devices, pipes and sockets are not
+ *   transferred.
+ * - `ERR_FILE_CHANGED`: a file became shorter while it was read. Transfer it again.
+ * - `ERR_NO_SIZE`: a file reports no size, as files of `/proc` do. Read it with `run`.
+ * - `ERR_FILE`: a transfer failed without a code of the system. The message has the reason.
+ * - `ERR_NOT_CLONEABLE`: a value holds what cannot be sent, such as a function. The message has its path; use plain
+ *   data. `queueCall` throws it for arguments, as a NotCloneableError.
+ * - `ERR_TOO_LARGE`: arguments or a result exceed what one frame holds (64 MiB). Send bulk as files. `queueCall` throws
+ *   it for arguments, as a RangeError.
+ * - `ERR_INVALID_ARG`: an argument of a built-in method is invalid. The message names it.
+ * - `ERR_CALL_TIMEOUT`: the call got no answer within its `timeoutMs`, or the queue's `callTimeoutMs`. It ran in part.
+ * - `ERR_CALL_CANCELLED`: the agent ended the call and no reason of the caller is known. It may have run in part.
+ * - `ERR_EXIT_STATUS`: a `run` with `check` did not exit with status 0. `DroneError.result` has its result.
+ * - `ERR_ROUND_DEADLINE`: the round did not end within `roundDeadlineMs`. Calls that had not started are in
+ *   `notStarted`.
+ * - `ERR_ROUND_STOPPED`: `stopOn` stopped the round before anything was sent to this drone. Look at the other failures.
+ * - `ERR_THREAD_HUNG`: the drone's worker thread did not answer within `threadTimeoutMs` and was ended. Calls that were
+ *   sent may have run. Look for what blocks the thread, or raise the limit.
+ * - `ERR_THREAD_CRASH_LOOP`: five threads of the drone's slot died within a minute, so none is started. Nothing ran.
+ *   `cause` is the last death; the next thread starts once the oldest death is a minute old.
+ * - `ERR_PROTOCOL`: the agent sent bytes that are not valid frames, or a frame out of turn. Calls that were sent may
+ *   have run.
+ * - `ERR_UNREADABLE_VALUE`: a value that the agent sent cannot be decoded. Calls that were sent may have run.
+ * - `ERR_AGENT_ABANDONED`: the connection was cut because the agent did not end. It may still run until it has heard
+ *   nothing for `linkSilenceMs`. Also the code of the error in the event `linkClose`.
+ */
+export type DroneErrorCauseCode =
+  | 'ERR_HOST_KEY_UNKNOWN'
+  | 'ERR_HOST_KEY_CHANGED'
+  | 'ERR_HOST_KEY_REVOKED'
+  | 'ERR_HOST_KEY_NOT_PINNED'
+  | 'ERR_HOST_KEY_NOT_RECORDED'
+  | 'ERR_NO_AGENT'
+  | 'ERR_NO_METHOD'
+  | 'ERR_UTILITY_NAME'
+  | 'ERR_UTILITY_MODULE'
+  | 'ERR_PACKAGE_MISSING'
+  | 'ERR_COPY_FAILED'
+  | 'ERR_NOT_A_FILE'
+  | 'ERR_FILE_CHANGED'
+  | 'ERR_NO_SIZE'
+  | 'ERR_FILE'
+  | 'ERR_NOT_CLONEABLE'
+  | 'ERR_TOO_LARGE'
+  | 'ERR_INVALID_ARG'
+  | 'ERR_CALL_TIMEOUT'
+  | 'ERR_CALL_CANCELLED'
+  | 'ERR_EXIT_STATUS'
+  | 'ERR_ROUND_DEADLINE'
+  | 'ERR_ROUND_STOPPED'
+  | 'ERR_THREAD_HUNG'
+  | 'ERR_THREAD_CRASH_LOOP'
+  | 'ERR_PROTOCOL'
+  | 'ERR_UNREADABLE_VALUE'
+  | 'ERR_AGENT_ABANDONED'
+  | (string & Record<never, never>);
+
+/** What a round gives, per drone that had work. A call finds its own value: `call.valueIn(results)`. */
+export type DroneResults = Map<AnyDrone, DroneValues>;
 
 /** The facts of a failure, as DroneError's fields hold them. */
 export interface DroneErrorFacts {
@@ -16,15 +98,21 @@ export interface DroneErrorFacts {
   readonly phase: Phase;
   readonly attempts: number;
   readonly cause: unknown;
-  readonly completed: readonly unknown[];
+  readonly completed: DroneValues;
   readonly call?: Call | undefined;
   readonly mayHaveRun: readonly Call[];
   readonly notStarted: readonly Call[];
   readonly killed?: boolean | undefined;
   readonly output?: { readonly stdout: string; readonly stderr: string } | undefined;
+  readonly result?: RunResult | undefined;
 }
 
-/** One drone's failure in a round. `cause` is the error as it was thrown, on the drone or on the way to it. */
+/**
+ * One drone's failure in a round. `cause` is the error as thrown, on the drone or on the way to it.
+ *
+ * - `ERR_DRONE`: the drone's batch did not finish. `kind`, `phase` and `causeCode` say why; `completed`, `call`,
+ *   `mayHaveRun` and `notStarted` hold its calls.
+ */
 export class DroneError extends Error {
   override readonly name = 'DroneError';
   readonly code = 'ERR_DRONE';
@@ -32,24 +120,29 @@ export class DroneError extends Error {
   readonly hostname: string;
   /** Where the batch stood when it failed. */
   readonly phase: Phase;
-  /** Connections tried; 0 when a warm one was used or none was tried. */
+  /** Connections that were tried. 0 if none was needed (a warm connection) or none was made. */
   readonly attempts: number;
-  /** Values of the calls that finished, in order. */
-  readonly completed: readonly unknown[];
+  /** Values of the calls that finished, in order. `call.valueIn` and `entriesOf` match values to calls. */
+  readonly completed: DroneValues;
   /** The call that failed, timed out or was cancelled. */
   declare readonly call?: Call;
-  /** Sent and never answered, in this attempt or one before it: outcome unknown. Back in the drone's queue only where marked idempotent. */
+  /**
+   * Calls that were sent, in any attempt, and have no answer: their outcome is unknown. Idempotent ones return to the
+   * drone's queue, unless `leftovers` is `drop`.
+   */
   readonly mayHaveRun: readonly Call[];
-  /** Certainly not run; back at the front of the drone's queue. */
+  /** Calls that certainly did not run. They return to the front of the drone's queue, unless `leftovers` is `drop`. */
   readonly notStarted: readonly Call[];
-  /** With a call that was ended: whether its processes are known to be gone. */
+  /** Whether the processes of an ended call are known to be gone. Absent if no call was ended. */
   declare readonly killed?: boolean;
-  /** With a `run` that was ended: what it had written so far, and was kept as in its result. */
+  /** Output of a `run` up to its end by a deadline or signal, cut as in its result. */
   declare readonly output?: { readonly stdout: string; readonly stderr: string };
+  /** Result of a `run` with `check` that did not exit with status 0. */
+  declare readonly result?: RunResult;
 
   constructor(facts: DroneErrorFacts) {
     super(describe(facts), { cause: facts.cause });
-    // Where in our books the failure was entered tells nobody anything; the cause has the stack that does.
+    // The place where the queue records the failure says nothing; the cause has the useful stack.
     this.stack = `${this.name}: ${this.message}`;
     this.kind = facts.kind;
     this.hostname = facts.hostname;
@@ -61,6 +154,22 @@ export class DroneError extends Error {
     if (facts.call !== undefined) this.call = facts.call;
     if (facts.killed !== undefined) this.killed = facts.killed;
     if (facts.output !== undefined) this.output = facts.output;
+    if (facts.result !== undefined) this.result = facts.result;
+  }
+
+  /** `code` of the cause, if it is an error that has one; of `kicked-out` that of the last failure's cause. */
+  get causeCode(): DroneErrorCauseCode | undefined {
+    return this.cause instanceof DroneError ? this.cause.causeCode : codeOf(this.cause);
+  }
+}
+
+/** Undefined also for an error that throws when it is read. */
+function codeOf(thrown: unknown): string | undefined {
+  try {
+    const { code } = (thrown ?? {}) as { code?: unknown };
+    return typeof code === 'string' ? code : undefined;
+  } catch {
+    return undefined;
   }
 }
 
@@ -68,19 +177,18 @@ export class DroneError extends Error {
 function describe(facts: DroneErrorFacts): string {
   const { call, kind, phase, cause } = facts;
   if (kind === 'call' && call !== undefined) return `${call.toString()}: ${summarize(cause)}`;
-  // Our own errors, whose class tells nothing that the kind does not.
-  const why = tellsAs(cause, error => error.message) ?? summarize(cause);
+  const why = readError(cause, error => error.message) ?? summarize(cause);
   return `${kind} in ${call === undefined ? `phase ${phase}` : call.toString()}: ${why}`;
 }
 
-/** First line of an error, or of a value that was thrown in its place. */
+/** First line of an error, or of another thrown value. */
 export function summarize(thrown: unknown): string {
-  const text = tellsAs(thrown, error => `${error.name}: ${error.message}`) ?? show(thrown, { depth: 1 });
+  const text = readError(thrown, error => `${error.name}: ${error.message}`) ?? show(thrown, { depth: 1 });
   return text.split('\n', 1)[0] ?? '';
 }
 
-/** Undefined for what is no Error, and for one that throws when it is read. */
-function tellsAs(thrown: unknown, text: (error: Error) => string): string | undefined {
+/** Undefined for a non-Error, and for an Error whose fields throw. */
+function readError(thrown: unknown, text: (error: Error) => string): string | undefined {
   try {
     return thrown instanceof Error ? text(thrown) : undefined;
   } catch {
@@ -88,11 +196,26 @@ function tellsAs(thrown: unknown, text: (error: Error) => string): string | unde
   }
 }
 
-/** Why a round was refused or ended without all results. */
+/**
+ * Why a round was refused, or ended without all results. A refusal starts nothing and leaves every call where it was.
+ *
+ * - `ERR_DRONES_FAILED`: at least one drone failed. `failures` has a DroneError for each, `results` the values of the
+ *   others.
+ * - `ERR_ROUND_CANCELLED`: the round's `signal` ended it; `cause` is its reason. `failures` and `results` hold what had
+ *   ended.
+ * - `ERR_RESULTS_TAKEN`: `getResults` of other code fetched the results of a started round. Use one of the two ways only.
+ * - `ERR_RESULTS_NOT_FETCHED`: an earlier round has results that were not fetched. Await `getResults` first.
+ * - `ERR_ROUND_IN_FLIGHT`: a round of this queue is still running. Await it first, or use a second queue.
+ * - `ERR_DRONE_TWICE`: a drone is listed twice. Remove the duplicate.
+ * - `ERR_QUEUE_CLOSED`: `close` was called. Create a new queue.
+ * - `ERR_OPEN_FILES`: the round needs more open files than this process may have. Raise `ulimit -n`, or split the
+ *   round.
+ */
 export type DroneTaskQueueExceptionCode =
   | 'ERR_DRONES_FAILED'
   | 'ERR_ROUND_CANCELLED'
   | 'ERR_RESULTS_NOT_FETCHED'
+  | 'ERR_RESULTS_TAKEN'
   | 'ERR_ROUND_IN_FLIGHT'
   | 'ERR_DRONE_TWICE'
   | 'ERR_QUEUE_CLOSED'
@@ -102,10 +225,10 @@ export type DroneTaskQueueExceptionCode =
 const MAX_LINES = 20;
 
 /**
- * Everything that went wrong in a round, and everything that did not. `errors` holds the failures' DroneErrors.
+ * The failures of a round and the results of its other drones. `errors` holds the DroneErrors.
  *
- * `code` is `ERR_DRONES_FAILED` or `ERR_ROUND_CANCELLED` when a round ended with failures, else it names the refusal;
- * a refusal starts nothing, and both maps are empty.
+ * `code` is `ERR_DRONES_FAILED` or `ERR_ROUND_CANCELLED` when a round ended with failures. Other codes are refusals, which
+ * start nothing; both maps are then empty.
  */
 export class DroneTaskQueueException extends AggregateError {
   override readonly name = 'DroneTaskQueueException';
@@ -125,12 +248,12 @@ export class DroneTaskQueueException extends AggregateError {
   ) {
     super([...outcome.failures.values()], message, options);
     this.code = code;
-    // Not enumerable, as `errors` is not: an uncaught exception of a large fleet must not print every result.
+    // Not enumerable, like `errors`: an uncaught exception must not print every result of a fleet.
     Object.defineProperty(this, 'failures', { value: outcome.failures });
     Object.defineProperty(this, 'results', { value: outcome.results });
   }
 
-  /** What console.log shows: the lines of the message, and how many drones did answer. */
+  /** For console.log: the message, and how many drones answered. */
   [inspect.custom](): string {
     return `${this.stack ?? this.message}\n{ code: '${this.code}', failures: ${String(this.failures.size)}, results: ${String(this.results.size)} }`;
   }

@@ -1,10 +1,10 @@
-/** Where a drone is reached: the same for every drone object that names the same place in the same way. */
+/** Where and how a drone is reached. Drone objects that name the same place in the same way share it. */
 import { inspect } from 'node:util';
 import { encode } from '../wire/codec/codec.js';
 import { utilityIdOf } from '../wire/utility-id.js';
 import { encodeBatchHead, type EndpointSpec } from '../wire/messages.js';
 
-/** What a drone's far end on the main thread may do with the channel that a worker thread opened to it. */
+/** The channel that a worker thread opened to a drone on the main thread. */
 export interface RelayedChannel {
   /** The start marker that the thread waits for. */
   readonly marker: string;
@@ -14,9 +14,9 @@ export interface RelayedChannel {
   end(cause: Error | undefined): void;
 }
 
-/** A drone's far end on the main thread: plays the agent. */
+/** A drone on the main thread that plays the agent. */
 export interface FarEnd {
-  /** Bytes that the thread wrote to the agent's stdin; they hold only during the call. */
+  /** Bytes that the thread wrote to the agent's stdin; valid only during the call. */
   receive(bytes: Uint8Array): void;
   /** The thread ended the channel, or died. */
   ended(): void;
@@ -25,18 +25,17 @@ export interface FarEnd {
 /** Opens the far end of a channel; for drones that live on the main thread. */
 export type OpenFarEnd = (channel: RelayedChannel) => FarEnd;
 
-/** A function of the caller's that a transport may ask; see Question. What it gives may be a promise. */
+/** A function of the caller that a transport may ask; see Question. May return a promise. */
 export type AnswerQuestion = (about: unknown) => unknown;
 
 const NO_ANSWERS: ReadonlyMap<string, AnswerQuestion> = new Map();
 
-/** A drone's way in, ready to travel. */
 export class Endpoint {
   readonly spec: EndpointSpec;
   readonly openFarEnd: OpenFarEnd | undefined;
   /** By the key of the question. */
   readonly answers: ReadonlyMap<string, AnswerQuestion>;
-  /** What calls name the user's utility module by; empty for none. */
+  /** Names the user's utility module in calls; empty for none. */
   readonly utilityId: string;
   #head: Uint8Array | undefined;
 

@@ -1,24 +1,35 @@
-/** The kinds of failure, and what follows from each: the one place where code decides by kind. */
+/** The kinds of failure and the consequences of each. */
 
 /**
- * Why a drone's batch did not finish.
+ * Why a drone's batch did not finish. Each entry: what happened; which calls ran; what to do.
  *
- * | kind | meaning |
- * |---|---|
- * | `unreachable` | no connection: refused, no route, no such name, dropped before the login |
- * | `auth` | the drone refused every way to log in that was configured |
- * | `host-key` | the host key is unknown, changed, revoked or not the pinned one |
- * | `bootstrap` | logged in, but no agent came up: no `node`, too old a `node`, or noise |
- * | `call` | a call threw |
- * | `not-cloneable` | a call returned what cannot be sent |
- * | `timeout` | a deadline passed; `phase` says where |
- * | `cancelled` | an AbortSignal, or the closing of the queue, ended it |
- * | `lost` | the connection or the agent went away in mid-batch |
- * | `protocol` | what came from the drone was not our agent's language |
- * | `worker-lost` | the worker thread died |
- * | `callback` | the caller's own `onOutput` threw |
- * | `not-contacted` | the round was stopped by `stopOn` before anything was sent to the drone |
- * | `kicked-out` | it kept failing and is left alone: `cause` is its last DroneError, see the queue's option `kickOut` |
+ * - `unreachable`: no connection: refused, no route, unknown name, or dropped before the login. Nothing ran. Try again
+ *   in the next round.
+ * - `auth`: the server accepted no configured way to log in, or a passphrase or answer is missing. Nothing ran. Correct
+ *   the credentials; the message lists what was tried.
+ * - `host-key`: the host key is unknown, changed, revoked, too short or not the pinned one. Nothing ran, and no
+ *   credential was sent to that host. Check the key, then record it.
+ * - `bootstrap`: the login succeeded but no agent came up: no `node`, a version older than 18, a login script that
+ *   prints too much or exits, or an unusable utility module. Nothing ran. Install Node, or set `agentCommand` or
+ *   `agent`.
+ * - `call`: a call threw. It ran; later ones did not start. Handle `cause` like any exception.
+ * - `not-cloneable`: a call returned a value that cannot be sent. It ran; later ones did not start. Return plain data.
+ * - `timeout`: a deadline passed; `phase` and `causeCode` say which. Before phase `call` nothing ran; in it, `call` ran
+ *   in part, or all calls without an answer may have run where the agent does not react. See `killed` and `output`,
+ *   then try again or raise the limit.
+ * - `cancelled`: an AbortSignal or `close` ended it. As for `timeout`. Nothing to correct.
+ * - `lost`: the connection or the agent went away during the batch. All calls without an answer may have run. Check on
+ *   the drone, then decide; mark calls `idempotent` that may run twice.
+ * - `protocol`: the drone sent what the agent never sends. In phase `call`, all calls without an answer may have run;
+ *   before it, nothing. Look for a program that writes into the agent's stdout, and report it otherwise.
+ * - `worker-lost`: the worker thread died, hung or could not start. Calls that were sent may have run. See `cause`; the
+ *   next round gets a new thread.
+ * - `callback`: the caller's own `onOutput` or `onProgress` threw. `call` ran, in part or in full; later ones did not
+ *   start. Correct the callback.
+ * - `not-contacted`: `stopOn` stopped the round before anything was sent to the drone. Nothing ran. Look at the other
+ *   failures.
+ * - `kicked-out`: the drone kept failing, and rounds skip it; `cause` is its last DroneError. Nothing ran. Wait until a
+ *   probe is answered, or try `queue.call`.
  */
 export type DroneErrorKind =
   | 'unreachable'
@@ -36,38 +47,38 @@ export type DroneErrorKind =
   | 'not-contacted'
   | 'kicked-out';
 
-/** What a failure shows of its drone: that it answers, that it does not, or nothing. */
+/** What a failure shows of its drone: it answers, it does not, or nothing. */
 export type SignOfLife = 'answers' | 'silent' | 'none';
 
 interface ErrorKind {
-  /** The option `retry` applies, where that is safe. Not so where the next attempt would end the same way. */
-  readonly retry: boolean;
-  /** It counts towards `stopOn`, as it says something about how the round goes. */
+  /** When the queue retries, where that is safe. `never`: the next attempt would end the same way. */
+  readonly retry: 'default' | 'with option' | 'never';
+  /** It counts towards `stopOn`. */
   readonly stopOn: boolean;
   /** For `kickOut`: `silent` counts, `answers` begins the count anew. sign-of-life.ts knows the exceptions. */
   readonly sign: SignOfLife;
-  /** Whose failure a scheduler takes it for. */
-  readonly blames: 'drone' | 'call' | 'nobody';
-  /** It ends the call that was running, which `DroneError.call` then names. */
+  /** What a scheduler blames for it. */
+  readonly blames: 'drone' | 'call' | 'nothing';
+  /** It ends the running call, which `DroneError.call` then names. */
   readonly endsCall: boolean;
-  /** An idempotent call that it ended goes back to the drone's queue unless its outcome is known. */
+  /** An idempotent call that it ended returns to the drone's queue, unless the outcome is known. */
   readonly goesBack: boolean;
 }
 
 // prettier-ignore
 export const ERROR_KINDS: Readonly<Record<DroneErrorKind, ErrorKind>> = {
-  'unreachable':   { retry: true,  stopOn: true,  sign: 'silent',  blames: 'drone',  endsCall: false, goesBack: true },
-  'auth':          { retry: false, stopOn: true,  sign: 'silent',  blames: 'drone',  endsCall: false, goesBack: true },
-  'host-key':      { retry: false, stopOn: true,  sign: 'silent',  blames: 'drone',  endsCall: false, goesBack: true },
-  'bootstrap':     { retry: true,  stopOn: true,  sign: 'silent',  blames: 'drone',  endsCall: false, goesBack: true },
-  'call':          { retry: true,  stopOn: true,  sign: 'answers', blames: 'call',   endsCall: true,  goesBack: false },
-  'not-cloneable': { retry: false, stopOn: true,  sign: 'answers', blames: 'call',   endsCall: true,  goesBack: false },
-  'timeout':       { retry: true,  stopOn: true,  sign: 'silent',  blames: 'drone',  endsCall: true,  goesBack: true },
-  'cancelled':     { retry: false, stopOn: false, sign: 'none',    blames: 'call',   endsCall: true,  goesBack: true },
-  'lost':          { retry: true,  stopOn: true,  sign: 'silent',  blames: 'drone',  endsCall: false, goesBack: true },
-  'protocol':      { retry: false, stopOn: true,  sign: 'silent',  blames: 'drone',  endsCall: false, goesBack: true },
-  'worker-lost':   { retry: true,  stopOn: true,  sign: 'none',    blames: 'drone',  endsCall: false, goesBack: true },
-  'callback':      { retry: false, stopOn: true,  sign: 'none',    blames: 'call',   endsCall: true,  goesBack: false },
-  'not-contacted': { retry: false, stopOn: false, sign: 'none',    blames: 'nobody', endsCall: false, goesBack: true },
-  'kicked-out':    { retry: false, stopOn: false, sign: 'none',    blames: 'drone',  endsCall: false, goesBack: true },
+  'unreachable':   { retry: 'with option', stopOn: true,  sign: 'silent',  blames: 'drone',  endsCall: false, goesBack: true },
+  'auth':          { retry: 'never',       stopOn: true,  sign: 'silent',  blames: 'drone',  endsCall: false, goesBack: true },
+  'host-key':      { retry: 'never',       stopOn: true,  sign: 'silent',  blames: 'drone',  endsCall: false, goesBack: true },
+  'bootstrap':     { retry: 'with option', stopOn: true,  sign: 'silent',  blames: 'drone',  endsCall: false, goesBack: true },
+  'call':          { retry: 'with option', stopOn: true,  sign: 'answers', blames: 'call',   endsCall: true,  goesBack: false },
+  'not-cloneable': { retry: 'never',       stopOn: true,  sign: 'answers', blames: 'call',   endsCall: true,  goesBack: false },
+  'timeout':       { retry: 'with option', stopOn: true,  sign: 'silent',  blames: 'drone',  endsCall: true,  goesBack: true },
+  'cancelled':     { retry: 'never',       stopOn: false, sign: 'none',    blames: 'call',   endsCall: true,  goesBack: true },
+  'lost':          { retry: 'default',     stopOn: true,  sign: 'silent',  blames: 'drone',  endsCall: false, goesBack: true },
+  'protocol':      { retry: 'never',       stopOn: true,  sign: 'silent',  blames: 'drone',  endsCall: false, goesBack: true },
+  'worker-lost':   { retry: 'with option', stopOn: true,  sign: 'none',    blames: 'drone',  endsCall: false, goesBack: true },
+  'callback':      { retry: 'never',       stopOn: true,  sign: 'none',    blames: 'call',   endsCall: true,  goesBack: false },
+  'not-contacted': { retry: 'never',       stopOn: false, sign: 'none',    blames: 'nothing', endsCall: false, goesBack: true },
+  'kicked-out':    { retry: 'never',       stopOn: false, sign: 'none',    blames: 'drone',  endsCall: false, goesBack: true },
 };

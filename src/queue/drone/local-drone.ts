@@ -1,4 +1,5 @@
 /** This machine as a drone. */
+import { type CallDefaults, callDefaults } from './call.js';
 import { Drone } from './drone.js';
 import { Endpoint } from './endpoint.js';
 import { fingerprintOf } from '../transport/fingerprint.js';
@@ -9,15 +10,21 @@ import type { UtilityMethods } from '../wire/methods.js';
 /** The pipes to the agent: stdin, stdout and stderr. */
 const OPEN_FILES = 3;
 
-/** What a LocalDrone can be given. */
+/** Options of a LocalDrone. */
 export interface LocalDroneOptions {
   /** The user's own utility module: self-contained, a `file:` or `data:` URL. */
   utility?: URL | undefined;
   /** Added to the environment of the agent and its commands. */
   env?: Readonly<Record<string, string>> | undefined;
+  /** What its calls carry unless `with` says otherwise: `{ idempotent: true }` lets all of them be retried. Default: none. */
+  defaults?: CallDefaults | undefined;
 }
 
-export const LOCAL_DRONE = { utility: moduleUrl(), env: environment() } satisfies Table<LocalDroneOptions>;
+export const LOCAL_DRONE = {
+  utility: moduleUrl(),
+  env: environment(),
+  defaults: callDefaults(),
+} satisfies Table<LocalDroneOptions>;
 
 /**
  * This machine, reached without SSH: an agent process runs the calls, just as on other hosts.
@@ -27,7 +34,7 @@ export const LOCAL_DRONE = { utility: moduleUrl(), env: environment() } satisfie
 export class LocalDrone<Own = {}> extends Drone<UtilityMethods & Own> {
   /** Throws TypeError (`ERR_INVALID_ARG`) for options out of range. */
   constructor(options: LocalDroneOptions = {}) {
-    const { utility, env } = readOptions(LOCAL_DRONE, options);
+    const { utility, env, defaults } = readOptions(LOCAL_DRONE, options);
     const key = `local#${fingerprintOf({ utility, env })}`;
     super(
       'localhost',
@@ -39,6 +46,7 @@ export class LocalDrone<Own = {}> extends Drone<UtilityMethods & Own> {
         utility,
         env,
       }),
+      defaults,
     );
   }
 }

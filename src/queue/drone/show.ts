@@ -1,7 +1,7 @@
-/** Values of others in messages of ours. */
+/** Foreign values in messages. */
 import { inspect, type InspectOptions } from 'node:util';
 
-/** A foreign value in words. Never throws, whatever the value does when it is looked at. */
+/** A foreign value as text. Never throws, whatever the value does when inspected. */
 export function show(value: unknown, options: InspectOptions): string {
   try {
     return inspect(value, options);

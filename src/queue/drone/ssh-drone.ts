@@ -1,15 +1,26 @@
 /** A host over SSH as a drone. */
+import { type CallDefaults, callDefaults } from './call.js';
 import { Drone, endpointOf } from './drone.js';
 import { type AnswerQuestion, Endpoint } from './endpoint.js';
 import { text } from '../../option/option-kinds.js';
-import { Option, readOptions, type Table } from '../../option/option-table.js';
+import { checkNames, Option, readOptions, type Table } from '../../option/option-table.js';
 import { answererOf } from '../transport/ssh/prompt-answers.js';
 import { resolveSshEndpoint, SSH, type SshOptions, type SshEndpointSpec } from '../transport/ssh/ssh-endpoint.js';
 import type { UtilityMethods } from '../wire/methods.js';
 import { refuseInSection } from '../../wait/section-guard.js';
 
 /** How an SshDrone is reached; hops on the way may be drones themselves. */
-export type SshDroneOptions = SshOptions<SshDrone>;
+export interface SshDroneOptions extends SshOptions<SshDrone> {
+  /** What its calls carry unless `with` says otherwise: `{ idempotent: true }` lets all of them be retried. Default: none. */
+  defaults?: CallDefaults | undefined;
+}
+
+export const SSH_DRONE = {
+  ...SSH,
+  // The constructor distinguishes strings from drones.
+  via: new Option<NonNullable<SshDroneOptions['via']>, unknown>(SSH.via.expected, via => via),
+  defaults: callDefaults(),
+} satisfies Table<SshDroneOptions>;
 
 /**
  * A host reached over SSH. `Own` names the methods of the user's own utility module.
@@ -21,31 +32,35 @@ export type SshDroneOptions = SshOptions<SshDrone>;
 export class SshDrone<Own = {}> extends Drone<UtilityMethods & Own> {
   /** Throws TypeError (`ERR_INVALID_ARG`) for options out of range. */
   constructor(hostname: string, options: SshDroneOptions = {}) {
-    const { via, ...rest } = options;
+    checkNames(options, Object.keys(SSH_DRONE));
+    const { via, defaults, ...rest } = options;
     const hops = Array.isArray(via) ? (via as readonly Hop[]).map(specOf) : via && specOf(via as Hop);
     const spec = resolveSshEndpoint(hostname, { ...rest, via: hops });
-    super(hostname, new Endpoint(spec, undefined, answersOf(spec, options)));
+    super(
+      hostname,
+      new Endpoint(spec, undefined, answersOf(spec, options)),
+      SSH_DRONE.defaults.read(defaults, 'defaults'),
+    );
   }
 
   /**
-   * The drone that `ssh <name>` would reach: what the user's and the system's ssh_config say of it, as `ssh -G` prints it,
-   * hops of ProxyJump included. `options` win over what is found there.
+   * The drone that `ssh <name>` would reach by the user's and the system's ssh_config, as `ssh -G` prints it, with the hops
+   * of ProxyJump. `options` take precedence.
    *
-   * Read are HostName, User, Port, IdentityFile, IdentitiesOnly, IdentityAgent, ProxyJump, UserKnownHostsFile,
-   * GlobalKnownHostsFile, StrictHostKeyChecking, HostKeyAlias, ConnectTimeout (as `connectTimeoutMs`), ServerAliveInterval,
-   * ServerAliveCountMax, Ciphers, KexAlgorithms, MACs and HostKeyAlgorithms. `StrictHostKeyChecking ask` is `strict`: nobody
-   * is there to ask. Algorithms that ssh2 does not have are left
-   * out. Of `options`, hops take `passphrase`. Eight `ssh` at most run at once, however many names are read.
+   * A setting that changes whom we trust, how we reach the host or who we are is obeyed or refused by name; docs/ssh-config.md
+   * lists what becomes of each. `StrictHostKeyChecking ask` means `strict`. Algorithms that ssh2 lacks are left out. Of
+   * `options`, hops take `passphrase`. At most eight `ssh` run at once.
    *
    * Rejects with an Error whose `code` is `ERR_SSH_NOT_FOUND` (there is no `ssh` on this machine), `ERR_SSH_CONFIG` (ssh
-   * refuses the name or the file) or `ERR_SSH_CONFIG_UNSUPPORTED` (ProxyCommand, `StrictHostKeyChecking no`, or none of
-   * the wanted algorithms), and with TypeError (`ERR_INVALID_ARG`) for a name or options out of range.
+   * refuses the name or the file) or `ERR_SSH_CONFIG_UNSUPPORTED` (such as for ProxyCommand, `StrictHostKeyChecking no`, a
+   * setting that is not known here, or where none of the wanted algorithms is left), and with TypeError (`ERR_INVALID_ARG`)
+   * for a name or options out of range.
    */
   // eslint-disable-next-line @typescript-eslint/no-empty-object-type -- no methods of one's own is the usual case
   static async fromSshConfig<Own = {}>(name: string, options: FromSshConfigOptions = {}): Promise<SshDrone<Own>> {
     refuseInSection(`fromSshConfig of '${name}'`);
     readOptions(FROM_SSH_CONFIG, options);
-    // Loaded only here: it runs programs, which nothing else of a drone does.
+    // Loaded only here, as it runs programs.
     const { readSshConfig } = await import('../transport/ssh/config.js');
     const { configFile, ...own } = options;
     const { hops, ...found } = await readSshConfig(name, own, configFile);
@@ -56,20 +71,18 @@ export class SshDrone<Own = {}> extends Drone<UtilityMethods & Own> {
   }
 }
 
-/** What to add to a host's ssh_config, or to put in its place. */
+/** Additions to a host's ssh_config. */
 export interface FromSshConfigOptions extends SshDroneOptions {
-  /** Read in place of the user's and the system's files, as with `ssh -F`. `~/` is the home directory. */
+  /** Replaces the user's and the system's files, as with `ssh -F`. `~/` is the home directory. */
   configFile?: string | undefined;
 }
 
 export const FROM_SSH_CONFIG = {
-  ...SSH,
+  ...SSH_DRONE,
   configFile: text('a path'),
-  // Strings and drones are told apart when the drone is made.
-  via: new Option<NonNullable<SshDroneOptions['via']>, unknown>(SSH.via.expected, via => via),
 } satisfies Table<FromSshConfigOptions>;
 
-/** The functions that the drone, or one that is its hop, was made with. */
+/** The functions that the drone and its hops were made with. */
 function answersOf(spec: SshEndpointSpec, options: SshDroneOptions): ReadonlyMap<string, AnswerQuestion> {
   const via: readonly unknown[] = Array.isArray(options.via) ? options.via : [options.via];
   const ofHops = via.flatMap(hop => (hop instanceof SshDrone ? [...endpointOf(hop).answers] : []));

@@ -1,9 +1,8 @@
 /**
- * Answers what worker threads ask the caller's own functions.
+ * Answers questions of worker threads with the caller's own functions.
  *
- * The answer to a shared question is kept, so that a function is asked once however many drones and threads want to know.
- * One that was no good is asked for again, but not before another batch has started: a mistyped passphrase must not come
- * back as one prompt for each drone of a round.
+ * Answers to shared questions are kept, so that each function is asked once for all drones and threads. A bad answer is asked
+ * for again once another batch has started: a mistyped passphrase must not cause one prompt per drone of a round.
  */
 import { decode, encode } from '../wire/codec/codec.js';
 import type { AnswerQuestion, Endpoint } from '../drone/endpoint.js';
@@ -12,7 +11,7 @@ import { type Answer, FrameType, type Question } from '../wire/messages.js';
 
 interface SharedAnswer {
   readonly number: number;
-  /** How many batches had been started by then. */
+  /** Number of batches started by then. */
   readonly askedAt: number;
   readonly answer: Promise<Answer>;
   isBad: boolean;
@@ -24,7 +23,7 @@ export class Answers {
   #batches = 0;
   #lastNumber = 0;
 
-  /** A batch to this endpoint starts: questions may come of it. */
+  /** A batch to this endpoint starts and may cause questions. */
   know(endpoint: Endpoint): void {
     this.#batches++;
     for (const [key, answer] of endpoint.answers) this.#functions.set(key, answer);
@@ -65,7 +64,7 @@ function encodeAnswer(answer: Answer): Uint8Array {
   try {
     return encode(answer);
   } catch {
-    // Told without what it was: it may be a secret.
+    // Without the value, which may be a secret.
     const error = new TypeError('what the function gave or threw cannot be copied');
     return encode({ number: answer.number, thrown: { error } } satisfies Answer);
   }

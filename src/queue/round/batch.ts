@@ -1,4 +1,4 @@
-/** One drone's batch as the main thread books it: what was asked, what came back, and how it ended. */
+/** One drone's batch as the main thread records it: its calls, their values, and how it ended. */
 import { type Call, KillCall, nameValues, type QueuedCall } from '../drone/call.js';
 import { type AnyDrone, endpointOf, type Workload } from '../drone/drone.js';
 import { DroneError } from '../drone/drone-error.js';
@@ -6,27 +6,27 @@ import { type DroneErrorKind, ERROR_KINDS } from '../drone/error-kinds.js';
 import type { FrameWriter } from '../wire/frames.js';
 import { type DownReport, type FailedReport, FrameType, type Phase, writeCall } from '../wire/messages.js';
 
-/** Why the main thread ended a batch before its time. */
+/** Why the main thread ended a batch early. */
 export interface Stop {
   readonly kind: 'timeout' | 'cancelled' | 'callback' | 'not-contacted';
   readonly reason: unknown;
-  /** The call at fault, where it is one call's. */
+  /** The call at fault, if any. */
   readonly call?: QueuedCall | undefined;
 }
 
 /** How a try of a batch ended without all answers. */
 interface Ending {
   readonly error: DroneError;
-  /** Goes back to the drone: has not run, or is idempotent and has no answer. */
+  /** Returns to the drone: not run, or idempotent and unanswered. */
   readonly back: readonly QueuedCall[];
-  /** What another try would send; nothing where that could run something twice that must not be. */
+  /** What a retry would send; empty when that might run a non-idempotent call twice. */
   readonly retry: readonly QueuedCall[];
 }
 
-/** Code of the reason for which a round past its deadline is stopped. */
+/** Code of the reason that stops a round at its deadline. */
 export const ROUND_DEADLINE = 'ERR_ROUND_DEADLINE';
 
-/** Phases in which the batch is, or may be, with the drone. */
+/** Phases in which the drone has, or may have, the batch. */
 const SENT: readonly Phase[] = ['call', 'reply'];
 
 export class Batch {
@@ -35,15 +35,15 @@ export class Batch {
   readonly calls: readonly QueuedCall[];
   /** Resolves when the batch is settled; never rejects. */
   readonly done: Promise<void>;
-  /** Of the calls answered so far; another list for each try. */
+  /** Of the calls answered so far; a new list for each try. */
   #values: unknown[] = [];
-  /** On the wire; another for each try. */
+  /** On the wire; a new one for each try. */
   #id: number;
-  /** What this try sends, the kills in front as one call. The place of a call in it is its index on the wire. */
+  /** What this try sends, kills in front as one call. A call's index here is its index on the wire. */
   #sent: readonly QueuedCall[];
-  /** How many of these have answered. */
+  /** Number of these that have answered. */
   #answered = 0;
-  /** Calls whose own signal was aborted, with its reason. */
+  /** Calls whose own signal was aborted, with the reason. */
   readonly #cancelledCalls = new Map<Call, unknown>();
   /** Calls without an answer that earlier tries may have run. */
   readonly #ranBefore = new Set<Call>();
@@ -54,12 +54,14 @@ export class Batch {
   #phase: Phase = 'waiting';
   #phaseSinceMs = performance.now();
   #attempts = 0;
+  /** The last phase of this try but `waiting`. */
+  #reached: Phase | undefined;
   #tries = 1;
   #settled = false;
   readonly #giveBack: (workload: Workload) => void;
   #resolve!: () => void;
 
-  /** `giveBack` gets what did not run, where it may run another time. */
+  /** `giveBack` gets what may run another time. */
   constructor(id: number, drone: AnyDrone, { kills, calls }: Workload, giveBack: (workload: Workload) => void) {
     this.#id = id;
     this.drone = drone;
@@ -70,6 +72,7 @@ export class Batch {
       this.#resolve = resolve;
     });
     nameValues(this.#values, calls);
+    for (const call of calls) call.isInFlight = true;
   }
 
   get id(): number {
@@ -80,12 +83,11 @@ export class Batch {
     return this.#phase;
   }
 
-  /** When the phase began, or the call that is being run. */
+  /** When the phase or the current call began. */
   get phaseSinceMs(): number {
     return this.#phaseSinceMs;
   }
 
-  /** How often it was tried. */
   get tries(): number {
     return this.#tries;
   }
@@ -94,27 +96,26 @@ export class Batch {
     return this.#settled;
   }
 
-  /** Of the calls answered so far, also in earlier tries. */
+  /** Of the calls answered so far, earlier tries included. */
   get values(): unknown[] {
     return this.#values;
   }
 
-  /** How it ended; undefined while unsettled, and when all went well. */
+  /** Undefined while unsettled, and after success. */
   get failure(): DroneError | undefined {
     return this.#settled ? this.#ending?.error : undefined;
   }
 
-  /** How the try that was the last so far ended. */
+  /** How the last ended try failed. */
   get lastError(): DroneError | undefined {
     return this.#ending?.error;
   }
 
-  /** Whether anything was done for it: its drone has answered, or was connected to. */
+  /** Whether its drone has answered or was connected to. */
   get wasAsked(): boolean {
     return this.#attempts > 0 || this.#phase !== 'waiting' || this.#values.length > 0;
   }
 
-  /** Whether all that was sent has answered. */
   get isAnswered(): boolean {
     return this.#answered === this.#sent.length;
   }
@@ -124,12 +125,11 @@ export class Batch {
     return this.#sent.slice(this.#answered);
   }
 
-  /** The call that is being run or comes next, kills aside; undefined after the last. */
+  /** The running or next call, kills aside; undefined after the last. */
   get currentCall(): QueuedCall | undefined {
     return this.calls[this.#values.length];
   }
 
-  /** Why it is being ended, if it is. */
   get stop(): Stop | undefined {
     return this.#stops[0];
   }
@@ -143,7 +143,7 @@ export class Batch {
     return this.#sent.indexOf(call);
   }
 
-  /** The batch as it travels: its head, its calls, and cancels of those whose signal is aborted already. */
+  /** Writes its head, its calls, and cancels of calls whose signal has aborted already. */
   write(writer: FrameWriter, callTimeoutMs: number): void {
     const { head, utilityId: utility } = endpointOf(this.drone);
     writer.frame(FrameType.Batch, this.#id, this.#sent.length, head);
@@ -151,7 +151,8 @@ export class Batch {
       const { method, encodedArgs: args, options, streams } = call;
       const { timeoutMs = callTimeoutMs } = options;
       const isKill = call instanceof KillCall;
-      writeCall(writer, this.#id, index, { streams, isKill, timeoutMs, method, utility, args });
+      const wantsTotal = options.onProgress !== undefined;
+      writeCall(writer, this.#id, index, { streams, isKill, wantsTotal, timeoutMs, method, utility, args });
     }
     for (const [index, call] of this.#sent.entries()) {
       const { signal } = call.options;
@@ -161,29 +162,28 @@ export class Batch {
     }
   }
 
-  /** The batch has come this far. */
   enter(phase: Phase): void {
-    if (phase === 'connect') this.#attempts++;
+    // A connection that waits for a turn once its name has been looked up, is one attempt.
+    if (phase === 'connect' && this.#reached !== 'connect') this.#attempts++;
+    if (phase !== 'waiting') this.#reached = phase;
     this.#phase = phase;
     this.#phaseSinceMs = performance.now();
   }
 
-  /** The awaited call, which this gives, has returned. */
+  /** The awaited call has returned. Returns that call. */
   answer(value: unknown): QueuedCall | undefined {
     const call = this.#sent[this.#answered++];
-    // If its time was up, its answer was on its way already.
+    // A call that timed out meanwhile was in time after all.
     this.#stops = this.#stops.filter(stop => stop.kind !== 'timeout' || stop.call !== call);
     if (!(call instanceof KillCall)) this.#values.push(value);
     this.#phaseSinceMs = performance.now();
     return call;
   }
 
-  /** It is being ended, and what it still says is for its end only. */
   addStop(stop: Stop): void {
     this.#stops = [...this.#stops, stop];
   }
 
-  /** A call took too long, and is being ended. */
   timeOut(index: number, callTimeoutMs: number): void {
     const call = this.callAt(index);
     const { timeoutMs = callTimeoutMs } = call?.options ?? {};
@@ -191,17 +191,16 @@ export class Batch {
     this.addStop({ kind: 'timeout', reason, call });
   }
 
-  /** A call's own signal was aborted. */
   cancelCall(call: Call, reason: unknown): void {
     this.#cancelledCalls.set(call, reason);
   }
 
-  /** It is to end unless it was sent. */
+  /** Ends it unless it was sent. */
   halt(stop: Stop): void {
     this.#halt ??= stop;
   }
 
-  /** A call ended its batch. Those after it did not run, nor those before it that have no answer. */
+  /** A call ended its batch. Other calls without an answer did not run. */
   failAt(index: number, report: FailedReport): void {
     const ended = this.callAt(index);
     const stop = report.kind === 'cancelled' ? this.stop : undefined;
@@ -209,27 +208,27 @@ export class Batch {
     const kind = stop?.kind ?? report.kind;
     const cause = stop?.reason ?? this.#reasonToCancel(kind, ended) ?? report.error;
     const over = report.kind !== 'lost' && call === ended ? ended : undefined;
-    this.#fail(kind, cause, { call, over, ran: [ended], killed: report.killed, output: report.output });
+    this.#fail(kind, cause, { call, over, ran: [ended], end: report });
   }
 
-  /** The drone, or the way to it, is gone. */
+  /** The drone or its connection is gone. */
   failDown(report: DownReport, sent: boolean): void {
     this.#phase = report.phase;
     const halt = !sent && report.kind === 'cancelled' ? this.#halt : undefined;
-    // Of a further try nothing was sent: how the one before it failed is what there is to tell.
+    // The retry sent nothing, so the failure of the try before it stays.
     if (halt !== undefined && this.#ending !== undefined) return;
     this.#failUnanswered(halt?.kind ?? report.kind, halt?.reason ?? report.error, sent, report.killed);
   }
 
   /**
-   * Ends here and now, whatever the drone may still say: the thread died, or nobody reacts. A thread that does not react
-   * may be held up, and send the batch before it gets to hear of this (`mayYetBeSent`): so that counts as sent.
+   * Ends at once: the thread died or does not react. A thread that does not react may still send the batch before it
+   * reads the cancel (`mayYetBeSent`), which therefore counts as sent.
    */
   abandon(kind: DroneErrorKind, cause: unknown, mayYetBeSent = false): void {
     this.#failUnanswered(kind, cause, mayYetBeSent || SENT.includes(this.#phase));
   }
 
-  /** The last call has answered, but its caller's function threw, or was not done when the batch was stopped. */
+  /** All calls have answered, but an `onOutput` threw or was still running when the batch was stopped. */
   failStopped({ kind, reason, call }: Stop): void {
     this.#fail(kind, reason, { call, ran: [] });
   }
@@ -237,14 +236,14 @@ export class Batch {
   #failUnanswered(kind: DroneErrorKind, cause: unknown, sent: boolean, killed?: boolean): void {
     const { stop, unanswered } = this;
     const [awaited] = unanswered;
-    // Who stopped the batch first names the failure, however it then ended.
+    // The first stop names the failure, however the batch then ended.
     const named = stop?.kind ?? kind;
     const reason = this.#afterTry(stop?.reason ?? this.#reasonToCancel(named, awaited) ?? cause);
     const call = stop?.call ?? (sent && ERROR_KINDS[named].endsCall ? awaited : undefined);
-    this.#fail(named, reason, { call, ran: sent ? unanswered : [], killed });
+    this.#fail(named, reason, { call, ran: sent ? unanswered : [], end: { killed } });
   }
 
-  /** Between two tries the last one is what there is to tell: that there was no time for another is not the trouble. */
+  /** Between two tries, the deadline's error gets the failure of the last try as its cause. */
   #afterTry(reason: unknown): unknown {
     const last = this.#phase === 'waiting' ? this.#ending?.error : undefined;
     const { code } = (reason ?? {}) as { code?: unknown };
@@ -252,14 +251,14 @@ export class Batch {
     return Object.assign(new Error(reason.message, { cause: last }), { code });
   }
 
-  /** A call whose own signal was aborted may have ended of something else before. */
+  /** A call whose own signal was aborted may have ended for another reason before. */
   #reasonToCancel(kind: DroneErrorKind, call: Call | undefined): unknown {
     return kind === 'cancelled' && call !== undefined ? this.#cancelledCalls.get(call) : undefined;
   }
 
   /**
-   * Sorts the calls without an answer, and ends the try with it: `over` has run to its end or been ended, those in `ran`
-   * may have run. A kill is never sent twice: its process may be gone, and its number another's.
+   * Sorts the unanswered calls and ends the try: `over` has ended, those in `ran` may have run. A kill is never sent twice:
+   * its pid may belong to another process by then.
    */
   #fail(
     kind: DroneErrorKind,
@@ -268,16 +267,15 @@ export class Batch {
       call: QueuedCall | undefined;
       over?: QueuedCall | undefined;
       ran: readonly (QueuedCall | undefined)[];
-      killed?: boolean | undefined;
-      output?: FailedReport['output'];
+      end?: Pick<FailedReport, 'killed' | 'output' | 'result'>;
     },
   ): void {
-    const { call, over, killed, output } = facts;
+    const { call, over, end } = facts;
     const { unanswered } = this;
     const ran = new Set([over, ...facts.ran, ...this.#ranBefore]);
     const certain = new Set(unanswered.filter(each => !ran.has(each)));
     const canRun = (each: QueuedCall): boolean => certain.has(each) || each.options.idempotent === true;
-    // Who cancelled a call does not want it any more.
+    // A cancelled call is unwanted.
     const isDone = (each: QueuedCall): boolean =>
       each === over || (each === call && !ERROR_KINDS[kind].goesBack) || this.#cancelledCalls.has(each);
     this.#ending = {
@@ -291,23 +289,24 @@ export class Batch {
         call: call instanceof KillCall ? undefined : call,
         mayHaveRun: withoutKills(unanswered.filter(each => each !== over && ran.has(each))),
         notStarted: withoutKills([...certain]),
-        killed,
-        output,
+        killed: end?.killed,
+        output: end?.output,
+        result: kind === 'call' ? end?.result : undefined,
       }),
       back: unanswered.filter(each => certain.has(each) || (canRun(each) && !isDone(each))),
       retry: withoutKills(unanswered).every(canRun) ? unanswered.filter(canRun) : [],
     };
   }
 
-  /** Whether its failure leaves it to others to try it again: nobody has stopped it, and nothing can run twice by it. */
+  /** Whether a retry is possible: the batch was not stopped, and no call would run twice that must not. */
   get mayBeTriedAgain(): boolean {
-    // A call that ran out of time has not stopped its batch.
+    // A call's own timeout does not stop the batch.
     const isStopped = this.#halt !== undefined || this.#stops.some(({ kind, call }) => kind !== 'timeout' || !call);
     const isCancelled = this.unanswered.some(({ options }) => options.signal?.aborted === true);
     return !isStopped && !isCancelled && (this.#ending?.retry.length ?? 0) > 0;
   }
 
-  /** It is to be tried again from where it failed, under this id. */
+  /** Prepares a retry from where it failed, under this id. */
   tryAgain(id: number): void {
     if (this.#ending === undefined) return;
     const { error, retry } = this.#ending;
@@ -316,22 +315,22 @@ export class Batch {
     this.#id = id;
     this.#sent = retry;
     this.#answered = 0;
-    // Those of the failed try are with its error, and stay as they are.
+    // The error of the failed try keeps its own list.
     this.#values = [...this.#values];
     nameValues(this.#values, this.calls);
     this.#stops = [];
     this.#tries++;
+    this.#reached = undefined;
     this.enter('waiting');
   }
 
-  /** All calls have answered. */
   succeed(): void {
     this.#ending = undefined;
     this.settle();
   }
 
-  /** It has come to its end, which is that of its last try. */
   settle(): void {
+    for (const call of this.calls) call.isInFlight = false;
     if (this.#ending !== undefined) {
       const back = new Set(this.#ending.back);
       const kills = [...back].flatMap(call => (call instanceof KillCall ? call.processes : []));

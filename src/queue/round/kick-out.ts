@@ -1,40 +1,36 @@
 /**
- * Which drones rounds leave alone, and how they come back.
+ * Which drones rounds skip, and how they come back.
  *
- * A drone is *in*, and its failures are counted: rounds in a row that show that it does not connect or answer. At
- * `afterFailures` it is kicked *out*: rounds fail its batch unstarted, and it is probed from time to time. A probe that
- * it answers, or a call by hand, readmits it *on trial*: in, but one failure short of being out, until a round shows that
- * it answers.
+ * A drone is *in* while its rounds in a row without connection or answer stay below `afterFailures`. Then it is kicked
+ * *out*: rounds fail its batch unstarted, and it is probed at intervals. An answered probe or `call` readmits it *on
+ * trial*: in, but one failure short of being out, until a round shows that it answers.
  *
- * Invariants: a drone that is out has a timer or a probe under way, until the queue is closed; no drone has two probes.
+ * Invariants: until the queue closes, a drone that is out has a timer or a running probe; no drone has two probes.
  */
 import { systemClock, type Timer } from '../../wait/clock.js';
 import { type AnyDrone, endpointOf } from '../drone/drone.js';
 import { DroneError } from '../drone/drone-error.js';
-import { Line } from '../../wait/line.js';
+import { Semaphore } from '../../wait/semaphore.js';
 import type { QueueSettings } from '../queue-options.js';
 import type { ProbeFailure, Probes } from './probes.js';
 import type { Reports } from './reports.js';
 import { signOfLife } from './sign-of-life.js';
 
-/** Drones of a rack that went out together are not to be probed together. */
+/** Spreads the probes of drones that went out together. */
 const JITTER = 0.1;
-/** Of a thread's turns to connect, probes take no more: the others are for rounds. */
+/** Share of a thread's turns to connect that probes may take. */
 const SHARE_OF_TURNS = 0.5;
-/**
- * A probe is given up so long after it should have connected, for its turn and the way there: a thread that hangs says
- * nothing. However long connecting may take, this is what a probe has for it.
- */
+/** A probe ends this long after its time to connect, which LONGEST_CONNECT_MS bounds: a hung thread does not answer. */
 const MARGIN_MS = 30_000;
 const LONGEST_CONNECT_MS = 600_000;
 
-/** A drone that rounds leave alone. */
+/** A drone that rounds skip. */
 export interface KickedOut {
   /** When it was kicked out. */
   readonly since: Date;
-  /** Its last failure: what kicked it out, or what the last probe came to. */
+  /** Its last failure: the one that kicked it out, or that of the last probe. */
   readonly cause: DroneError;
-  /** When it is probed next; in the past while a probe waits for its turn or is under way. */
+  /** When it is probed next; in the past while a probe waits for its turn or runs. */
   readonly probeAt: Date;
 }
 
@@ -44,27 +40,25 @@ export class KickOut {
   readonly #probes: Probes;
   readonly #reports: Reports;
   readonly #kickedOut = new Map<AnyDrone, KickedOut>();
-  /** In a row, by drones that are in. */
+  /** In a row, of drones that are in. */
   readonly #failures = new WeakMap<AnyDrone, number>();
   readonly #timers = new Map<AnyDrone, Timer>();
   readonly #probing = new WeakSet<AnyDrone>();
-  readonly #turns: Line;
+  readonly #turns: Semaphore;
   readonly #closing = new AbortController();
 
-  /** Without the option `kickOut` nobody is ever out. */
   constructor(settings: QueueSettings, probes: Probes, reports: Reports) {
     this.#settings = settings;
     this.#afterFailures = settings.kickOut?.afterFailures ?? Infinity;
     this.#probes = probes;
     this.#reports = reports;
-    this.#turns = new Line(Math.max(1, Math.floor(settings.maxConnecting * SHARE_OF_TURNS)));
+    this.#turns = new Semaphore(Math.max(1, Math.floor(settings.maxConnecting * SHARE_OF_TURNS)));
   }
 
   get kickedOut(): ReadonlyMap<AnyDrone, KickedOut> {
     return this.#kickedOut;
   }
 
-  /** A round's work for the drone has ended. */
   roundEnded(drone: AnyDrone, failure: DroneError | undefined): void {
     const sign = signOfLife(failure);
     if (sign === 'answers') this.#failures.delete(drone);
@@ -74,7 +68,7 @@ export class KickOut {
     if (failures >= this.#afterFailures) this.#kickOut(drone, failures, failure);
   }
 
-  /** A call beside rounds has ended: to a drone that is out it was a probe by hand, to others it is nothing. */
+  /** A call beside rounds has ended: for a drone that is out it counts as a probe. */
   callEnded(drone: AnyDrone, failure: DroneError | undefined): void {
     const out = this.#kickedOut.get(drone);
     if (out === undefined) return;
@@ -83,7 +77,7 @@ export class KickOut {
     else if (failure !== undefined && sign === 'silent') this.#kickedOut.set(drone, { ...out, cause: failure });
   }
 
-  /** No probe starts any more. Who is out stays listed. */
+  /** Stops probing. Drones that are out stay listed. */
   close(): void {
     this.#closing.abort();
     for (const timer of this.#timers.values()) timer.cancel();
@@ -119,7 +113,7 @@ export class KickOut {
   }
 
   async #probe(drone: AnyDrone): Promise<void> {
-    // One is under way from before it was readmitted by hand and kicked out again; the next is set when that ends.
+    // A probe from before a readmission by hand and a second kick-out still runs; its end schedules the next.
     if (this.#probing.has(drone)) return;
     this.#probing.add(drone);
     const failure = await this.#probeInTurn(drone);
@@ -131,11 +125,11 @@ export class KickOut {
       return;
     }
     this.#reports.probeFailed(drone.hostname, failure);
-    // What tells nothing of the drone, such as the death of its thread, is not why it is out.
+    // A failure that shows nothing of the drone, such as a dead thread, does not replace the cause.
     this.#schedule(drone, signOfLife(failure) === 'silent' ? { ...out, cause: failure } : out);
   }
 
-  /** Resolves with undefined when the drone has answered, or need not be asked any more. */
+  /** Resolves with undefined when the drone has answered or the probe is no longer needed. */
   async #probeInTurn(drone: AnyDrone): Promise<DroneError | undefined> {
     let leave: () => void;
     try {

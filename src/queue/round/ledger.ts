@@ -1,6 +1,6 @@
 /**
- * The main thread's book of all batches that are out: it alone decides how each one ended. A batch is settled by its
- * last answer, by a failure, by the death of its thread, or, when it was stopped and nobody reacts, by the clock.
+ * Tracks all batches that are out and alone decides how each one ends: by its last answer, a failure, the death of its
+ * thread, or, when it was stopped and its thread does not react, by the clock.
  */
 import { onAbort } from '../../wait/abort.js';
 import { Batch, type Stop } from './batch.js';
@@ -8,6 +8,7 @@ import { MAX_TIMER_MS, systemClock } from '../../wait/clock.js';
 import { KillCall, type QueuedCall } from '../drone/call.js';
 import { decode } from '../wire/codec/codec.js';
 import { encodeCredit } from '../wire/credits.js';
+import { readF64 } from '../wire/frames.js';
 import type { AnyDrone, Workload } from '../drone/drone.js';
 import { endpointOf } from '../drone/drone.js';
 import type { DroneError } from '../drone/drone-error.js';
@@ -15,13 +16,13 @@ import type { DroneErrorKind } from '../drone/error-kinds.js';
 import { checkFailedReport, survivingPids } from './reply-reader.js';
 import { OutputFlows } from './output-flows.js';
 import type { Reports } from './reports.js';
-import { Retry } from './retry.js';
+import { retryDelayMs } from './retry.js';
 import type { QueueSettings } from '../queue-options.js';
 import type { Outgoing, ThreadListener, Threads } from './threads.js';
 import type { Place } from '../thread/runner.js';
 import { type DownReport, EVERY_CALL, FrameType, PHASES, UNLESS_SENT } from '../wire/messages.js';
 
-/** After the kill grace, how long a stopped batch is waited for. Longer than the thread's own margin, which comes first. */
+/** Wait for a stopped batch after the kill grace; longer than the thread's own margin, which comes first. */
 const STOP_MARGIN_MS = 5000;
 
 export type LedgerSettings = Pick<QueueSettings, 'callTimeoutMs' | 'killGraceMs' | 'retry'>;
@@ -29,7 +30,7 @@ export type LedgerSettings = Pick<QueueSettings, 'callTimeoutMs' | 'killGraceMs'
 interface Entry {
   readonly batch: Batch;
   place: Place | undefined;
-  /** Of calls that have put out something. */
+  /** Of calls that have output. */
   flows: OutputFlows | undefined;
   readonly release: (() => void)[];
 }
@@ -38,7 +39,6 @@ export class Ledger implements ThreadListener {
   readonly #settings: LedgerSettings;
   readonly #threads: Threads;
   readonly #reports: Reports;
-  readonly #retry: Retry;
   readonly #entries = new Map<number, Entry>();
   #keepAlive: NodeJS.Timeout | undefined;
 
@@ -46,19 +46,15 @@ export class Ledger implements ThreadListener {
     this.#settings = settings;
     this.#threads = threads;
     this.#reports = reports;
-    this.#retry = new Retry(settings.retry, reports.log);
     threads.listen(this);
   }
 
-  /** The thread that a batch is with; -1 when that is not known, 0 for the main thread. */
+  /** The thread of a batch; -1 for unknown, 0 for the main thread. */
   threadIdOf(batch: Batch): number {
     return this.#entries.get(batch.id)?.place?.threadId ?? -1;
   }
 
-  /**
-   * Books a drone's batch. It is out from now on, and runs once `start` gets it. `giveBack` gets what did not run and may
-   * run another time.
-   */
+  /** Opens a drone's batch, which runs once `start` gets it. `giveBack` gets what may run another time. */
   open(drone: AnyDrone, workload: Workload, giveBack: (workload: Workload) => void): Batch {
     const batch = new Batch(this.#threads.nextId(), drone, workload, giveBack);
     this.#book(batch);
@@ -68,25 +64,23 @@ export class Ledger implements ThreadListener {
   #book(batch: Batch, flows?: OutputFlows): Entry {
     const entry: Entry = { batch, place: undefined, flows, release: [] };
     this.#entries.set(batch.id, entry);
-    // Whatever else the event loop still holds, a process must not end in mid-round.
+    // The process must not end in mid-round.
     this.#keepAlive ??= setInterval(() => undefined, MAX_TIMER_MS);
     return entry;
   }
 
-  /** Ends a batch of a drone that is kicked out, before anything was started for it. */
+  /** Ends the unstarted batch of a kicked-out drone. */
   refuse(batch: Batch, cause: DroneError): void {
     this.#abandon(batch, 'kicked-out', cause);
   }
 
-  /** Hands batches to their threads; those settled in the meantime are left out. */
+  /** Hands batches to their threads, except settled ones. */
   start(batches: readonly Batch[]): void {
     const unsettled = batches.filter(batch => !batch.settled);
     const outgoing = unsettled.map((batch): Outgoing => {
       return {
         endpoint: endpointOf(batch.drone),
-        write: writer => {
-          batch.write(writer, this.#settings.callTimeoutMs);
-        },
+        write: writer => batch.write(writer, this.#settings.callTimeoutMs),
       };
     });
     for (const [at, placement] of this.#threads.start(outgoing).entries()) {
@@ -98,12 +92,12 @@ export class Ledger implements ThreadListener {
         continue;
       }
       entry.place = placement;
-      // Between two tries they are watched already.
+      // A retry is watched already.
       if (batch.tries === 1) this.#watchSignals(entry);
     }
   }
 
-  /** Ends a batch before its time. It settles soon, at the latest after `withinMs`: the kill grace and a margin. */
+  /** Ends a batch early. It settles soon, at most after `withinMs`: the kill grace and a margin. */
   stop(batch: Batch, stop: Stop, withinMs = this.#settings.killGraceMs + STOP_MARGIN_MS): void {
     const entry = this.#entries.get(batch.id);
     if (!entry) return;
@@ -124,9 +118,7 @@ export class Ledger implements ThreadListener {
         this.#abandon(batch, 'lost', new Error('stopped, and neither agent nor thread has reacted'), true);
       });
     });
-    entry.release.push(() => {
-      force.cancel();
-    });
+    entry.release.push(() => force.cancel());
   }
 
   /** Ends a batch of which nothing was sent to the drone yet; others go on, but are not tried again. */
@@ -145,7 +137,7 @@ export class Ledger implements ThreadListener {
     try {
       this.#takeAnswer(entry, type, index, payload);
     } catch (error) {
-      // The frame was one of ours, its contents are not: whoever wrote them is not believed any further in this batch.
+      // A valid frame with invalid contents: nothing more of this batch is trusted.
       entry.place?.send(FrameType.Cancel, id, EVERY_CALL);
       this.#abandon(entry.batch, 'protocol', error);
     }
@@ -166,7 +158,7 @@ export class Ledger implements ThreadListener {
         this.#takeOutput(entry, index, payload);
         return;
       case FrameType.Progress:
-        this.#reports.fileProgress(batch.drone.hostname, batch.callAt(index), payload);
+        this.#takeProgress(batch, batch.callAt(index), payload);
         return;
       case FrameType.Warning:
         this.#reports.droneWarning(batch.drone.hostname, String(decode(payload)));
@@ -199,7 +191,7 @@ export class Ledger implements ThreadListener {
     if (batch.isAnswered) this.#settleAnswered(entry);
   }
 
-  /** All calls have answered; a caller's function may still be at their output. */
+  /** All calls have answered; an `onOutput` may still run. */
   #settleAnswered(entry: Entry): void {
     const { batch } = entry;
     const isBusy = entry.flows?.isBusy === true;
@@ -216,10 +208,26 @@ export class Ledger implements ThreadListener {
     const { batch } = entry;
     const call = batch.callAt(index);
     if (call?.streams !== true || call.options.signal?.aborted === true) return;
-    // What a stopped batch still writes is for nobody; but a call whose time was up may yet turn out to have been in time.
+    // A stopped batch's output is dropped, except for a timed-out call, which may still answer in time.
     if (batch.stop !== undefined && batch.stop.call !== call) return;
     entry.flows ??= this.#flowsOf(batch);
     entry.flows.take(call, payload);
+  }
+
+  #takeProgress(batch: Batch, call: QueuedCall | undefined, payload: Uint8Array): void {
+    if (call === undefined) return;
+    const totalBytes = readF64(payload, 8);
+    const progress = { bytes: readF64(payload, 0), totalBytes: Number.isNaN(totalBytes) ? undefined : totalBytes };
+    this.#reports.fileProgress(batch.drone.hostname, call, progress);
+    const { onProgress, signal } = call.options;
+    if (onProgress === undefined || batch.stop !== undefined || signal?.aborted === true) return;
+    const fail = (reason: unknown): void => this.stop(batch, { kind: 'callback', reason, call });
+    try {
+      const given: unknown = onProgress(progress);
+      if (given instanceof Promise) given.catch(fail);
+    } catch (error) {
+      fail(error);
+    }
   }
 
   #flowsOf(batch: Batch): OutputFlows {
@@ -228,9 +236,7 @@ export class Ledger implements ThreadListener {
         const place = this.#entries.get(batch.id)?.place;
         place?.send(FrameType.Credit, batch.id, batch.indexOf(call), encodeCredit(bytes));
       },
-      failed: (call, reason) => {
-        this.stop(batch, { kind: 'callback', reason, call });
-      },
+      failed: (call, reason) => this.stop(batch, { kind: 'callback', reason, call }),
       idle: () => {
         const entry = this.#entries.get(batch.id);
         if (entry && batch.isAnswered) this.#settleAnswered(entry);
@@ -238,7 +244,7 @@ export class Ledger implements ThreadListener {
     });
   }
 
-  /** Calls may bring a signal of their own; it ends the call, and its batch there. */
+  /** A call's own signal ends the call, and its batch there. */
   #watchSignals(entry: Entry): void {
     for (const call of entry.batch.unanswered) {
       const { signal } = call.options;
@@ -251,7 +257,7 @@ export class Ledger implements ThreadListener {
     const { batch } = entry;
     batch.cancelCall(call, signal.reason);
     entry.flows?.close(call);
-    // It waits to be tried again, which it is not any more.
+    // It waits for a retry, which is off now.
     if (entry.place === undefined) this.#end(entry);
     else if (batch.isAnswered) this.#settleAnswered(entry);
     else entry.place.send(FrameType.Cancel, batch.id, batch.indexOf(call));
@@ -259,7 +265,7 @@ export class Ledger implements ThreadListener {
 
   lose(place: Place, cause: unknown): void {
     for (const entry of [...this.#entries.values()]) {
-      // Of one that has answered only the caller's function is waited for.
+      // An answered batch waits for the caller's function only.
       if (entry.place === place && !entry.batch.isAnswered) this.#abandon(entry.batch, 'worker-lost', cause);
     }
   }
@@ -271,15 +277,14 @@ export class Ledger implements ThreadListener {
     this.#end(entry);
   }
 
-  /** A try of a batch has failed, and with it the batch, unless it is tried again. */
+  /** A try of a batch has failed, and with it the batch, unless it is retried. */
   #end(entry: Entry): void {
     const { batch } = entry;
     this.#close(entry);
     const error = batch.lastError;
-    const delayMs = error && batch.mayBeTriedAgain ? this.#retry.delayMs(error, batch.tries) : undefined;
-    if (error !== undefined && delayMs !== undefined) {
-      this.#tryAgain(entry, error, delayMs);
-      return;
+    if (error !== undefined && batch.mayBeTriedAgain) {
+      const delayMs = retryDelayMs(this.#settings.retry, error, batch.tries, this.#reports.log);
+      if (delayMs !== undefined) return this.#tryAgain(entry, error, delayMs);
     }
     entry.flows?.closeAll();
     batch.settle();
@@ -290,12 +295,8 @@ export class Ledger implements ThreadListener {
     batch.tryAgain(this.#threads.nextId());
     flows?.endTry();
     const entry = this.#book(batch, flows);
-    const timer = systemClock.setTimer(delayMs, () => {
-      this.start([batch]);
-    });
-    entry.release.push(() => {
-      timer.cancel();
-    });
+    const timer = systemClock.setTimer(delayMs, () => this.start([batch]));
+    entry.release.push(() => timer.cancel());
     this.#watchSignals(entry);
   }
 

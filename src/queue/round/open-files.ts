@@ -1,14 +1,14 @@
-/** How many files this process may have open; each connection is one. */
+/** The limit of open files, which bounds the number of connections. */
 import { readFileSync } from 'node:fs';
 import { type AnyDrone, endpointOf, hasWork } from '../drone/drone.js';
 import { DroneTaskQueueException } from '../drone/drone-error.js';
 
-/** What a process has open besides connections, and room for what its program opens. */
+/** Open files besides connections, and room for the program's own. */
 const BESIDES = 64;
 
 let limit: number | undefined;
 
-/** Found out in mid-round, it would fail drones at random, and whatever else this process has to open. */
+/** Running out in mid-round would fail drones at random, and whatever else the process opens. */
 export function refuseTooManyFiles(drones: readonly AnyDrone[]): void {
   const connections = new Map<string, number>();
   for (const drone of drones) {
@@ -24,7 +24,7 @@ export function refuseTooManyFiles(drones: readonly AnyDrone[]): void {
   );
 }
 
-/** The soft limit, which Node raises to the hard one when it starts; Infinity where there is none. */
+/** The soft limit, which Node raises to the hard one at its start; Infinity for none. */
 function openFileLimit(): number {
   return (limit ??= fromProc() ?? fromReport() ?? Infinity);
 }
@@ -33,7 +33,7 @@ function fromProc(): number | undefined {
   try {
     return toLimit(/^Max open files\s+(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]);
   } catch {
-    // Not Linux, or no file left to read it with. The report needs none, but takes 20 ms.
+    // Not Linux, or no file left to open. The report needs none, but takes 20 ms.
     return undefined;
   }
 }

@@ -1,6 +1,6 @@
 /**
- * The output of one running call, on its way to whoever asked for it: the reading loop of `call.output()`, or the function
- * `onOutput`, which gets the next chunk when it is done with the last. What was consumed is credited to the drone.
+ * Delivers the output of one running call to the loop over `call.output()` or to `onOutput`, which gets a chunk once it is
+ * done with the last one. Consumed bytes are credited to the drone.
  */
 import { OUTPUT_LIMITS, ReceiveWindow } from '../wire/credits.js';
 import type { QueuedCall } from '../drone/call.js';
@@ -8,11 +8,11 @@ import type { OutputChunk } from '../drone/call-output.js';
 import { ProtocolError } from '../wire/frames.js';
 
 export interface OutputFlowEvents {
-  /** The drone may send so much more. */
-  credit(bytes: number): void;
-  /** `onOutput` threw or rejected. */
-  failed(reason: unknown): void;
-  /** `onOutput` is done with all that has come. */
+  /** The drone may send this much more of the call's output. */
+  credit(call: QueuedCall, bytes: number): void;
+  /** The call's `onOutput` threw or rejected. */
+  failed(call: QueuedCall, reason: unknown): void;
+  /** An `onOutput` is done with everything received. */
   idle(): void;
 }
 
@@ -27,18 +27,16 @@ export class OutputFlow {
   #isComplete = false;
   #isClosed = false;
 
-  /** `after` is what `onOutput` is still at: it gets nothing before that has ended. */
+  /** `after`: an earlier run of `onOutput`, which has to end before it gets the next chunk. */
   constructor(call: QueuedCall, events: OutputFlowEvents, after?: Promise<void>) {
     this.#call = call;
     this.#events = events;
     if (after === undefined) return;
     this.#isBusy = true;
-    void after.then(() => {
-      this.#goOn();
-    });
+    void after.then(() => this.#goOn());
   }
 
-  /** What `onOutput` is at, or was last; never rejects. */
+  /** The last asynchronous run of `onOutput`; never rejects. */
   get pending(): Promise<void> | undefined {
     return this.#pending;
   }
@@ -47,7 +45,7 @@ export class OutputFlow {
     return this.#isComplete;
   }
 
-  /** Whether `onOutput` is not done yet. A reading loop is never waited for: it may read on after the round. */
+  /** Whether `onOutput` still runs. The queue never waits for a reading loop, which may read on after the round. */
   get isBusy(): boolean {
     return this.#isBusy;
   }
@@ -56,7 +54,7 @@ export class OutputFlow {
   take(payload: Uint8Array): void {
     if (this.#isClosed) return;
     const item = { stream: streamOf(payload[0]), chunk: payload.slice(1) };
-    // Not counted by the window, any number of them could pile up here.
+    // The window does not count empty chunks, so any number of them could pile up here.
     if (item.chunk.byteLength === 0) throw new ProtocolError('output without a byte');
     this.#window.arrived(item.chunk.byteLength);
     const { reader } = this.#call;
@@ -64,9 +62,7 @@ export class OutputFlow {
       this.#held.push(item);
       if (!this.#isBusy) this.#deliverHeld();
     } else {
-      reader.push(item, () => {
-        this.#consumed(item);
-      });
+      reader.push(item, () => this.#consumed(item));
     }
   }
 
@@ -81,7 +77,7 @@ export class OutputFlow {
     this.#held.length = 0;
   }
 
-  /** False: it waits for a promise, has failed, or was closed by what `onOutput` did. */
+  /** Returns false when it waits for a promise, has failed, or was closed by `onOutput`. */
   #deliverHeld(): boolean {
     for (let item = this.#held.shift(); item !== undefined; item = this.#held.shift()) {
       try {
@@ -117,16 +113,16 @@ export class OutputFlow {
     if (this.#deliverHeld()) this.#events.idle();
   }
 
-  /** After the end of its call nobody is left to be told: how that one ended is known already. */
+  /** After the end of its call a failure is ignored: the outcome of the call is known already. */
   #fail(reason: unknown): void {
     if (this.#isClosed) return;
     this.close();
-    this.#events.failed(reason);
+    this.#events.failed(this.#call, reason);
   }
 
   #consumed(item: OutputChunk): void {
     const credit = this.#window.consumed(item.chunk.byteLength);
-    if (credit > 0 && !this.#isComplete && !this.#isClosed) this.#events.credit(credit);
+    if (credit > 0 && !this.#isComplete && !this.#isClosed) this.#events.credit(this.#call, credit);
   }
 }
 

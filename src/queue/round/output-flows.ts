@@ -1,26 +1,17 @@
 /**
- * The output of a batch's calls, over all of its tries: what a call had put out when it answered is delivered also when
- * the batch is then tried again for the sake of a later one.
+ * The output of a batch's calls, over all its tries: output of a call that has answered is delivered even when the queue
+ * then retries the batch because of a later call.
  */
 import type { QueuedCall } from '../drone/call.js';
-import { OutputFlow } from './output-flow.js';
-
-export interface OutputFlowsEvents {
-  /** The drone may send so much more of the call's output. */
-  credit(call: QueuedCall, bytes: number): void;
-  /** The call's `onOutput` threw or rejected. */
-  failed(call: QueuedCall, reason: unknown): void;
-  /** An `onOutput` is done with all that has come. */
-  idle(): void;
-}
+import { OutputFlow, type OutputFlowEvents } from './output-flow.js';
 
 export class OutputFlows {
-  readonly #events: OutputFlowsEvents;
+  readonly #events: OutputFlowEvents;
   readonly #flows = new Map<QueuedCall, OutputFlow>();
-  /** What an `onOutput` is still at, from an earlier try of its call. */
+  /** Unfinished runs of `onOutput` from an earlier try of its call. */
   readonly #earlier = new Map<QueuedCall, Promise<void>>();
 
-  constructor(events: OutputFlowsEvents) {
+  constructor(events: OutputFlowEvents) {
     this.#events = events;
   }
 
@@ -32,37 +23,22 @@ export class OutputFlows {
   take(call: QueuedCall, payload: Uint8Array): void {
     let flow = this.#flows.get(call);
     if (flow === undefined) {
-      flow = new OutputFlow(
-        call,
-        {
-          credit: bytes => {
-            this.#events.credit(call, bytes);
-          },
-          failed: reason => {
-            this.#events.failed(call, reason);
-          },
-          idle: () => {
-            this.#events.idle();
-          },
-        },
-        this.#earlier.get(call),
-      );
+      flow = new OutputFlow(call, this.#events, this.#earlier.get(call));
       this.#flows.set(call, flow);
     }
     flow.take(payload);
   }
 
-  /** The call has answered. */
   complete(call: QueuedCall): void {
     this.#flows.get(call)?.complete();
   }
 
-  /** Nothing more of the call's output is given to anybody. */
+  /** Drops all further output of the call. */
   close(call: QueuedCall): void {
     this.#flows.get(call)?.close();
   }
 
-  /** A try of the batch has failed: what comes of calls that have not answered begins anew with the next. */
+  /** A try of the batch has failed: the output of unanswered calls starts again with the next try. */
   endTry(): void {
     for (const [call, flow] of this.#flows) {
       if (flow.isComplete) continue;
@@ -72,7 +48,6 @@ export class OutputFlows {
     }
   }
 
-  /** The batch is over. */
   closeAll(): void {
     for (const flow of this.#flows.values()) flow.close();
   }

@@ -1,6 +1,6 @@
 /**
- * Asks drones, beside rounds and without a call, whether they answer: a Probe frame to the thread that serves the drone,
- * which connects and pings. The frames go beside jobs, so that a probe keeps neither a thread nor the process alive.
+ * Probes drones beside rounds, without a call: the thread that serves the drone gets a Probe frame, connects and pings.
+ * The frames go beside jobs, so that a probe keeps neither a thread nor the process alive.
  */
 import { systemClock } from '../../wait/clock.js';
 import { decode } from '../wire/codec/codec.js';
@@ -31,7 +31,7 @@ export class Probes implements ThreadListener {
     threads.listen(this);
   }
 
-  /** Resolves with undefined when the agent has answered; never rejects. Whatever becomes of the thread, it ends. */
+  /** Resolves with undefined when the agent has answered. Never rejects; ends even if the thread dies or hangs. */
   ask(endpoint: Endpoint, limitMs: number): Promise<ProbeFailure | undefined> {
     return new Promise(resolve => {
       const id = this.#threads.nextId();
@@ -70,7 +70,6 @@ export class Probes implements ThreadListener {
     }
   }
 
-  /** Nobody waits for the answers any more. */
   close(): void {
     const error = new Error('the queue was closed');
     for (const id of [...this.#pending.keys()]) this.#settle(id, { kind: 'cancelled', phase: 'waiting', error });

@@ -1,4 +1,4 @@
-/** Connects channels that worker threads open to drones living on the main thread (FakeDrone) with those drones. */
+/** Connects worker threads with drones that live on the main thread (FakeDrone). */
 import { decode, encode } from '../wire/codec/codec.js';
 import type { Endpoint, FarEnd, OpenFarEnd } from '../drone/endpoint.js';
 import { piecesOf } from '../wire/frames.js';
@@ -9,7 +9,6 @@ export class RelaySwitch {
   readonly #openers = new Map<string, OpenFarEnd>();
   readonly #farEnds = new Map<Place, Map<number, FarEnd>>();
 
-  /** A channel may be opened to this endpoint from now on. */
   know(endpoint: Endpoint): void {
     if (endpoint.openFarEnd) this.#openers.set(endpoint.key, endpoint.openFarEnd);
   }
@@ -30,7 +29,7 @@ export class RelaySwitch {
     }
   }
 
-  /** The thread is gone, and its channels with it. */
+  /** The thread is gone, with its channels. */
   drop(place: Place): void {
     const farEnds = this.#farEnds.get(place);
     this.#farEnds.delete(place);
@@ -53,9 +52,7 @@ export class RelaySwitch {
       },
     });
     return {
-      receive: bytes => {
-        farEnd.receive(bytes);
-      },
+      receive: bytes => farEnd.receive(bytes),
       ended: () => {
         ended = true;
         farEnd.ended();

@@ -1,8 +1,8 @@
-/** Everything that a queue tells of its rounds: each fact in the log, as an event, and where it can be counted, as a metric. */
-import type { Call } from '../drone/call.js';
+/** Reports the facts of a queue's rounds: in the log, as events, and as metrics where they can be counted. */
+import type { Call, TransferProgress } from '../drone/call.js';
+import type { AnyDrone } from '../drone/drone.js';
 import { type DroneError, summarize } from '../drone/drone-error.js';
 import { events, publish } from '../events.js';
-import { readF64 } from '../wire/frames.js';
 import { type Log, partLog } from '../../report/log.js';
 import { Metrics } from '../../report/metrics.js';
 import type { QueueSettings } from '../queue-options.js';
@@ -11,16 +11,19 @@ import type { Batch } from './batch.js';
 import type { Worker } from './worker.js';
 
 /**
- * Metrics of a queue, all under `drone_task_queue.<queue name>`:
+ * Metrics of a queue, under `drone_task_queue.<queue>`:
  *
- * - `round`: timer, from `execute` until the results are fetched or the failures are reported
- * - `worker.<hostname>`: timer, one drone's batch; beyond 1000 distinct hostnames `worker.other`
- * - `failures.<kind>`: counter
- * - `retries`, `slow`: counters, batches tried again and drones much slower than the others of their round
- * - `in_flight`: gauge, drones that have not finished
- * - `kick_outs`, `readmissions`: counters
- * - `kicked_out`: gauge, drones that are out
- * - `threads.lost`: counter, worker threads that died or were ended because they hung
+ * - `round` (timing): from `execute` until the caller has the results or failures.
+ * - `worker.<hostname>` (timing): one drone's batch.
+ * - `failures.<kind>` (counter): failed batches, by kind.
+ * - `retries` (counter): batches that were retried.
+ * - `slow` (counter): drones that took much longer than the others of their round.
+ * - `in_flight` (gauge): drones that have not finished.
+ * - `kick_outs` (counter): drones that were kicked out.
+ * - `readmissions` (counter): drones that answered again.
+ * - `kicked_out` (gauge): drones that are kicked out.
+ * - `carried_over` (gauge): calls that the last round returned to their drones' queues.
+ * - `threads.lost` (counter): worker threads that died, or were ended because they hung.
  */
 export class Reports {
   /** The queue's own; never throws. */
@@ -42,13 +45,13 @@ export class Reports {
     publish(events.roundStart, () => ({ queue: this.#queue, drones }));
   }
 
-  /** All of its workers have settled, and somebody knows. */
-  roundEnded(tookMs: number, results: number, failures: number): void {
+  roundEnded(tookMs: number, results: number, failures: number, carriedOver: number): void {
+    this.#metrics.gauge('carried_over', carriedOver);
     publish(events.roundEnd, () => ({ queue: this.#queue, tookMs, results, failures }));
   }
 
-  /** The results were fetched or the failures told; harmless when they were before. */
-  roundTold(): void {
+  /** The caller has the results or the failures. Repeating is harmless. */
+  roundDelivered(): void {
     if (this.#roundSinceMs === undefined) return;
     this.#metrics.timing('round', performance.now() - this.#roundSinceMs);
     this.#roundSinceMs = undefined;
@@ -59,13 +62,16 @@ export class Reports {
     publish(events.workerStart, () => ({ queue: this.#queue, worker, hostname }));
   }
 
-  workerEnded({ name: worker, drone: { hostname }, tookMs, batch }: Worker): void {
+  /** `isOut`: its drone was kicked out for this failure, or earlier. */
+  workerEnded({ name: worker, drone: { hostname }, tookMs, batch }: Worker, isOut: boolean): void {
     const { failure: error } = batch;
     this.#setInFlight(-1);
     this.#metrics.timing('worker', tookMs, hostname);
     if (error) {
       this.#metrics.increment('failures', error.kind);
-      this.log.error(`worker ${worker} raised ${summarize(error)}`, { worker, hostname, kind: error.kind, error });
+      // That a drone was kicked out is logged once; its later rounds would repeat it.
+      const level = isOut ? 'debug' : 'error';
+      this.log[level](`worker ${worker} raised ${summarize(error)}`, { worker, hostname, kind: error.kind, error });
       publish(events.workerException, () => ({ queue: this.#queue, worker, hostname, error }));
       return;
     }
@@ -74,7 +80,7 @@ export class Reports {
     publish(events.workerFinish, () => ({ queue: this.#queue, worker, hostname, tookMs, calls }));
   }
 
-  /** `othersMs`: within what time 95 % of those that have finished did. */
+  /** `othersMs`: the time within which 95 % of the finished drones finished. */
   workerSlow({ name: worker, drone: { hostname }, phase, call, tookMs }: Worker, othersMs: number): void {
     const at = call === undefined || phase !== 'call' ? `phase ${phase}` : call.toString();
     const others = `95 % of the others took up to ${othersMs.toFixed(0)} ms`;
@@ -93,7 +99,7 @@ export class Reports {
 
   /** `out`: how many drones are out now. */
   kickedOut(hostname: string, failures: number, error: DroneError, out: number): void {
-    this.log.warn(`drone ${hostname} is kicked out: ${summarize(error)}`, { hostname, failures, error });
+    this.log.error(`drone ${hostname} is kicked out: ${summarize(error)}`, { hostname, failures, error });
     this.#metrics.increment('kick_outs');
     this.#metrics.gauge('kicked_out', out);
     publish(events.droneKickedOut, () => ({ queue: this.#queue, hostname, failures, error }));
@@ -104,6 +110,20 @@ export class Reports {
     this.#metrics.increment('readmissions');
     this.#metrics.gauge('kicked_out', out);
     publish(events.droneReadmitted, () => ({ queue: this.#queue, hostname, since }));
+  }
+
+  /** A round with `leftovers: 'drop'` did not reach the drone; its failure names calls only. */
+  killsDropped({ hostname }: AnyDrone, kills: number): void {
+    const what = kills === 1 ? 'the kill of a process that was' : `the kills of ${String(kills)} processes that were`;
+    this.log.warn(`drone ${hostname}: dropped ${what} not sent`, { hostname, kills });
+  }
+
+  /** A drone's calls have gone back to its queue so many rounds in a row. */
+  carriesOver(drone: AnyDrone, rounds: number): void {
+    const { hostname } = drone;
+    const calls = drone.getCalls().length;
+    const what = `drone ${hostname} has carried calls over for ${String(rounds)} rounds in a row, and ${String(calls)} are queued`;
+    this.log.warn(`${what}: leftovers: 'drop' forgets calls that did not run`, { hostname, rounds, calls });
   }
 
   probeFailed(hostname: string, error: DroneError): void {
@@ -122,13 +142,8 @@ export class Reports {
     else this.droneWarning(report.hostname, message ?? '');
   }
 
-  /** `payload` is a Progress frame's. */
-  fileProgress(hostname: string, call: Call | undefined, payload: Uint8Array): void {
-    if (call === undefined) return;
-    const bytes = readF64(payload, 0);
-    const inAll = readF64(payload, 8);
-    const totalBytes = Number.isNaN(inAll) ? undefined : inAll;
-    publish(events.fileProgress, () => ({ queue: this.#queue, hostname, call, bytes, totalBytes }));
+  fileProgress(hostname: string, call: Call, progress: TransferProgress): void {
+    publish(events.fileProgress, () => ({ queue: this.#queue, hostname, call, ...progress }));
   }
 
   threadLost(threadId: number, cause: unknown): void {

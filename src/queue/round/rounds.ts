@@ -1,38 +1,35 @@
 /**
  * The rules of a round, the same for every task queue.
  *
- * A queue is *idle*; `execute` puts a round *in flight* (the thread map holds a worker per drone with work); when all of
- * them have settled and somebody has waited, the map is cleared and the failures are told, once. Results are *recorded*
- * as drones settle and stay until fetched. `execute` refuses unless nothing is recorded and the map is empty.
+ * A queue is *idle* until `execute` puts a round *in flight*: the thread map holds a worker per drone with work. Once all
+ * have settled and a caller has waited, the map is cleared and the failures are reported, once. Results are *recorded* as
+ * drones settle and stay until fetched. `execute` refuses unless nothing is recorded and the map is empty.
  *
- * Invariants: a drone's batch is taken out of it before anything of the round starts; every worker in the map settles;
- * whoever is told of failures by `execute` or `getResults` is given the results too, and nothing is recorded any more.
+ * Invariants: batches are taken out of all drones before anything starts; every worker in the map settles; failures from
+ * `execute` or `getResults` come with the results, and nothing stays recorded.
  */
 import { onAbort } from '../../wait/abort.js';
 import { type Batch, ROUND_DEADLINE, type Stop } from './batch.js';
 import { QueuedCall } from '../drone/call.js';
 import { systemClock } from '../../wait/clock.js';
-import { type AnyDrone, checkDrone, type Drone, returnWorkload, takeWorkload } from '../drone/drone.js';
+import { type AnyDrone, type CallTarget, checkCallCount, listDrones, takeWorkload, targetOf } from '../drone/drone.js';
 import { describeFailures, type DroneError, type DroneResults, DroneTaskQueueException } from '../drone/drone-error.js';
 import { ERROR_KINDS } from '../drone/error-kinds.js';
 import type { KickedOut, KickOut } from './kick-out.js';
 import type { Ledger } from './ledger.js';
+import { Leftovers } from './leftovers.js';
 import { refuseTooManyFiles } from './open-files.js';
 import type { Reports } from './reports.js';
 import { SlowWorkers } from './slow-workers.js';
 import type { Threads } from './threads.js';
-import type { QueueSettings } from '../queue-options.js';
+import type { LeftoversRule, QueueSettings } from '../queue-options.js';
 import type { CloseReport, DroneWorker, RoundOutcome, RoundSettings } from '../task-queue.js';
 import type { MethodArgs, MethodName, MethodResult } from '../wire/methods.js';
 import { Worker } from './worker.js';
 
-/**
- * In which order a round's batches start. Resolves when `execute` with `wait: false` may: for side by side that is at
- * once, for one by one at the end of the round.
- */
+/** Starts a round's batches in some order. `execute` with `wait: false` resolves when it does. */
 export type Order = (workers: readonly Worker[], start: (some: readonly Worker[]) => void) => Promise<void>;
 
-/** What the rules of a round are carried out with. */
 export interface RoundsParts {
   readonly threads: Threads;
   readonly ledger: Ledger;
@@ -46,7 +43,7 @@ interface Round {
   readonly settled: Promise<unknown>;
   readonly release: (() => void)[];
   readonly slow: SlowWorkers;
-  /** So many failures, and it goes no further. */
+  /** Number of failures that stops the round. */
   readonly failureLimit: number;
   failures: number;
   cancelled: { readonly reason: unknown } | undefined;
@@ -61,8 +58,13 @@ export class Rounds {
   readonly #ledger: Ledger;
   readonly #kickOut: KickOut;
   readonly #reports: Reports;
+  readonly #leftovers: Leftovers;
+  /** Calls beside rounds, and their number by drone. */
   readonly #calls = new Set<Batch>();
+  readonly #callsOf = new WeakMap<AnyDrone, number>();
   #round: Round | undefined;
+  /** The round in flight, or the last one while its results were not fetched. */
+  #latest: Round | undefined;
   #results: DroneResults = new Map();
   #closing: Promise<CloseReport> | undefined;
 
@@ -74,6 +76,7 @@ export class Rounds {
     this.#ledger = ledger;
     this.#kickOut = kickOut;
     this.#reports = reports;
+    this.#leftovers = new Leftovers(reports);
   }
 
   get kickedOut(): ReadonlyMap<AnyDrone, KickedOut> {
@@ -95,10 +98,24 @@ export class Rounds {
 
   async waitOnDrones(): Promise<void> {
     const { failures, cancelled } = await this.#finish();
-    // The results are copied: they stay recorded, and a change to the exception's map must not reach those.
+    // A copy: the results stay recorded, and a caller may change the exception's map.
     if (failures.size === 0 && !cancelled) return;
-    this.#reports.roundTold();
+    this.#reports.roundDelivered();
     throw this.#exception(failures, cancelled, new Map(this.#results));
+  }
+
+  /** The round that began last, for `resultsOf`. Others have no use for it. */
+  get latest(): object | undefined {
+    return this.#latest;
+  }
+
+  /** As `getResults`, of this round only. */
+  async resultsOf(round: object | undefined): Promise<DroneResults> {
+    if (this.#latest === round) await this.#round?.settled;
+    if (this.#latest === round) return this.getResults();
+    if ((round as Round).workers.length === 0) return new Map();
+    const what = `the results of this round of '${this.name}' were fetched by getResults(), execute or settle`;
+    throw new DroneTaskQueueException('ERR_RESULTS_TAKEN', `${what}; ask results() of the started round only`);
   }
 
   async getResults(): Promise<DroneResults> {
@@ -109,19 +126,28 @@ export class Rounds {
   }
 
   async call<M, K extends MethodName<M>>(
-    drone: Drone<M>,
+    target: CallTarget<M>,
     method: K,
     ...args: MethodArgs<M, K>
   ): Promise<MethodResult<M, K>> {
-    checkDrone('drone', drone);
+    const { drone, options } = targetOf('drone', target);
     if (this.#closing) throw closed(this.name);
-    const call = new QueuedCall<MethodResult<M, K>>(drone, method, args, {});
-    // Beside the queue: a call that did not run is told to the caller, and does not go into the drone's queue.
+    const inFlight = this.#callsOf.get(drone) ?? 0;
+    checkCallCount(drone, inFlight);
+    const call = new QueuedCall<MethodResult<M, K>>(drone, method, args, options);
+    // A call that did not run does not enter the drone's queue: its caller gets the failure.
     const batch = this.#ledger.open(drone, { kills: [], calls: [call] }, () => undefined);
     this.#calls.add(batch);
+    this.#callsOf.set(drone, inFlight + 1);
     this.#ledger.start([batch]);
+    // Ends the connecting, too; the call's own signal counts only once the call runs.
+    const stopListening = onAbort(options.signal, reason => {
+      this.#ledger.stop(batch, { kind: 'cancelled', reason, call });
+    });
     await batch.done;
+    stopListening();
     this.#calls.delete(batch);
+    this.#callsOf.set(drone, (this.#callsOf.get(drone) ?? 0) - 1);
     this.#kickOut.callEnded(drone, batch.failure);
     if (batch.failure) throw batch.failure;
     return batch.values[0] as MethodResult<M, K>;
@@ -153,51 +179,47 @@ export class Rounds {
     return { abandoned };
   }
 
-  /** Refuses, or puts the round in flight. Everything up to the start happens in this one turn of the event loop. */
-  #begin(drones: Iterable<AnyDrone>, { signal, stopOn = this.#settings.stopOn }: RoundSettings): Promise<void> {
-    const list = [...drones];
-    for (const [at, drone] of list.entries()) checkDrone(`drones[${String(at)}]`, drone);
+  /** Refuses, or puts the round in flight, all in one turn of the event loop. */
+  #begin(drones: Iterable<AnyDrone>, options: RoundSettings): Promise<void> {
+    const { signal, stopOn = this.#settings.stopOn, leftovers = this.#settings.leftovers } = options;
+    const list = listDrones(drones);
     this.#refuse(list);
-    // An earlier round without work, for which nobody has waited.
+    // An earlier round without work and without a waiting caller.
     if (this.#round) this.#end(this.#round);
-    const workers = this.#takeBatches(list);
+    this.#leftovers.roundStarts();
+    const workers = this.#takeBatches(list, leftovers);
     const round: Round = {
       startedAtMs: performance.now(),
       workers,
       settled: Promise.all(workers.map(worker => worker.batch.done)),
       release: [],
-      slow: new SlowWorkers(workers, (worker, othersMs) => {
-        this.#reports.workerSlow(worker, othersMs);
-      }),
+      slow: new SlowWorkers(workers, (worker, othersMs) => this.#reports.workerSlow(worker, othersMs)),
       failureLimit: stopOn(workers.length),
       failures: 0,
       cancelled: undefined,
     };
     this.#round = round;
+    this.#latest = round;
     this.#reports.roundStarted(workers.length);
     this.#watch(round, signal);
-    // Not only when somebody has waited: a timer would keep an idle process.
+    // Even if no caller waits: a timer would keep an idle process alive.
     void round.settled.then(() => {
       for (const release of round.release) release();
       round.slow.stop();
     });
-    return this.#order(workers, some => {
-      this.#start(some.filter(worker => !worker.batch.settled));
-    });
+    return this.#order(workers, some => this.#start(some.filter(worker => !worker.batch.settled)));
   }
 
   #refuse(drones: readonly AnyDrone[]): void {
     if (this.#results.size > 0) {
-      throw new DroneTaskQueueException(
-        'ERR_RESULTS_NOT_FETCHED',
-        'Cannot clobber results queue, it should have been cleared through getResults',
-      );
+      const what = `Cannot clobber results queue, it should have been cleared through getResults`;
+      const mend = `a round of '${this.name}' has results that were not fetched: await getResults() first`;
+      throw new DroneTaskQueueException('ERR_RESULTS_NOT_FETCHED', `${what}; ${mend}`);
     }
     if (this.droneThreads.size > 0) {
-      throw new DroneTaskQueueException(
-        'ERR_ROUND_IN_FLIGHT',
-        'Cannot clobber thread map, it should have been cleared through waitOnDrones',
-      );
+      const what = 'Cannot clobber thread map, it should have been cleared through waitOnDrones';
+      const mend = `a round of '${this.name}' is in flight: await getResults() first, or use a queue of its own`;
+      throw new DroneTaskQueueException('ERR_ROUND_IN_FLIGHT', `${what}; ${mend}`);
     }
     const seen = new Set<AnyDrone>();
     for (const drone of drones) {
@@ -210,20 +232,16 @@ export class Rounds {
     refuseTooManyFiles(drones.filter(drone => !this.#kickOut.kickedOut.has(drone)));
   }
 
-  #takeBatches(drones: readonly AnyDrone[]): Worker[] {
+  #takeBatches(drones: readonly AnyDrone[], leftovers: LeftoversRule): Worker[] {
     const workers: Worker[] = [];
     for (const drone of drones) {
       const workload = takeWorkload(drone);
       if (workload.calls.length === 0 && workload.kills.length === 0) continue;
-      const batch = this.#ledger.open(drone, workload, rest => {
-        returnWorkload(drone, rest);
-      });
+      const batch = this.#ledger.open(drone, workload, rest => this.#leftovers.take(drone, rest, leftovers));
       const worker = new Worker(this.name, batch, () => this.#ledger.threadIdOf(batch));
       workers.push(worker);
       this.droneThreads.set(drone, worker);
-      void worker.batch.done.then(() => {
-        this.#finishWorker(worker);
-      });
+      void worker.batch.done.then(() => this.#finishWorker(worker));
       const out = this.kickedOut.get(drone);
       if (out) this.#ledger.refuse(batch, out.cause);
     }
@@ -235,12 +253,9 @@ export class Rounds {
     const deadline = systemClock.setTimer(roundDeadlineMs, () => {
       const reason = new Error(`the round did not end within ${String(roundDeadlineMs)} ms`);
       const stop: Stop = { kind: 'timeout', reason: Object.assign(reason, { code: ROUND_DEADLINE }) };
-      // Who has not said anything by then is not waited for.
       this.#stop(round, stop, this.#settings.killGraceMs);
     });
-    round.release.push(() => {
-      deadline.cancel();
-    });
+    round.release.push(() => deadline.cancel());
     round.release.push(onAbort(signal, reason => this.#cancel(round, reason)));
   }
 
@@ -254,7 +269,7 @@ export class Rounds {
     for (const { batch } of round.workers) if (!batch.settled) this.#ledger.stop(batch, stop, withinMs);
   }
 
-  /** A drone of the round has failed; when it is the last that the round bears, no further drone is contacted. */
+  /** At the round's limit of failures, no further drone is contacted. */
   #countFailure(round: Round, { kind }: DroneError): void {
     if (!ERROR_KINDS[kind].stopOn || ++round.failures !== round.failureLimit) return;
     const reason = new Error(
@@ -275,13 +290,16 @@ export class Rounds {
   #finishWorker(worker: Worker): void {
     const { drone, batch } = worker;
     this.#kickOut.roundEnded(drone, batch.failure);
-    this.#reports.workerEnded(worker);
+    const out = this.kickedOut.get(drone);
+    const isOut = batch.failure?.kind === 'kicked-out' || (out !== undefined && out.cause === batch.failure);
+    this.#reports.workerEnded(worker, isOut);
+    this.#leftovers.workerEnded(drone);
     this.#round?.slow.finished(worker);
     if (!batch.failure) this.#results.set(drone, batch.values);
     else if (this.#round) this.#countFailure(this.#round, batch.failure);
   }
 
-  /** Waits for the round in flight and clears it. Of several who wait, the first is told of the failures. */
+  /** Waits for the round in flight and clears it. Of several waiting callers, the first gets the failures. */
   async #finish(): Promise<{ failures: Map<AnyDrone, DroneError>; cancelled: Round['cancelled'] }> {
     const failures = new Map<AnyDrone, DroneError>();
     const round = this.#round;
@@ -293,21 +311,23 @@ export class Rounds {
     return { failures, cancelled: round.cancelled };
   }
 
-  /** All of its workers have settled, and somebody knows. */
+  /** All workers have settled and a caller has waited, or there were none. */
   #end(round: Round): void {
     this.#round = undefined;
     this.droneThreads.clear();
-    // Recorded as drones settled; callers get them in the order they gave the drones in.
+    // From the order of settling to the caller's order of drones.
     const good = round.workers.filter(({ batch }) => !batch.failure);
     this.#results = new Map(good.map(({ drone, batch }) => [drone, batch.values]));
     const results = this.#results.size;
-    this.#reports.roundEnded(performance.now() - round.startedAtMs, results, round.workers.length - results);
+    const failures = round.workers.length - results;
+    this.#reports.roundEnded(performance.now() - round.startedAtMs, results, failures, this.#leftovers.count);
   }
 
   #takeResults(): DroneResults {
-    this.#reports.roundTold();
+    this.#reports.roundDelivered();
     const results = this.#results;
     this.#results = new Map();
+    this.#latest = undefined;
     return results;
   }
 

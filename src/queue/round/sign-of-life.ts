@@ -1,20 +1,20 @@
-/** What the end of a drone's batch tells of the drone itself: whether it can be connected to, and answers. */
+/** Whether the end of a batch shows that its drone connects and answers. */
 import { DroneError } from '../drone/drone-error.js';
 import { ERROR_KINDS, type SignOfLife } from '../drone/error-kinds.js';
 
-/** `failure` is undefined when all went well. `none`: nothing is known that was not before. */
+/** `failure` is undefined after success. `none`: nothing new is known. */
 export function signOfLife(failure: DroneError | undefined): SignOfLife {
   if (failure === undefined) return 'answers';
   const { kind, phase, cause } = failure;
   const { sign } = ERROR_KINDS[kind];
   if (sign !== 'silent') return sign;
-  // Before its turn to connect only what is on our side can fail, such as a utility module that cannot be read.
+  // Before its turn to connect only this side can fail, such as on an unreadable utility module.
   if (phase === 'waiting') return signOfLastTry(cause);
   if (isReported(failure)) return 'answers';
   return isOwnTrouble(cause) ? 'none' : 'silent';
 }
 
-/** No file can be opened here, or no port is left: nothing that a drone could help. */
+/** This machine is out of files or ports, which is not the drone's fault. */
 const OWN_TROUBLE: readonly unknown[] = ['EMFILE', 'ENFILE', 'ENOBUFS', 'EADDRNOTAVAIL'];
 
 function isOwnTrouble(error: unknown): boolean {
@@ -22,15 +22,15 @@ function isOwnTrouble(error: unknown): boolean {
   return OWN_TROUBLE.includes(code) || (cause !== undefined && cause !== error && isOwnTrouble(cause));
 }
 
-/** It waited to be tried again when the time was up. */
+/** The deadline ended the wait for a retry. */
 function signOfLastTry(cause: unknown): SignOfLife {
   const last: unknown = cause instanceof Error ? cause.cause : undefined;
   return last instanceof DroneError ? signOfLife(last) : 'none';
 }
 
 /**
- * The agent reported how the call ended: `lost` for another call's sake, or out of time; or all had answered, and it was
- * the caller's `onOutput`. Of an agent that was killed for its silence the calls are among those that may have run.
+ * Whether the agent reported the end of the call: `lost` because of another call, or a timeout; or all calls had answered
+ * and `onOutput` was late. The calls of an agent killed for its silence are among those that may have run.
  */
 function isReported({ kind, call, killed, completed, mayHaveRun, notStarted }: DroneError): boolean {
   if (kind !== 'timeout') return call !== undefined;

@@ -2,35 +2,37 @@
 import { systemClock, type Timer } from '../../wait/clock.js';
 import type { Worker } from './worker.js';
 
-/** So much longer than all but the slowest of the others, and a drone is slow. */
+/** A drone is slow when it takes this many times as long as the others. */
 const FACTOR = 3;
-/** The share of the others that were done by the time that is multiplied. */
+/** The share of the others that finished within the compared time. */
 const SHARE = 0.95;
-/** What takes less is not worth a word, however fast the others are. */
+/** Never slow below this, however fast the others are. */
 const LEAST_MS = 1000;
-/** The others can be spoken of once so many of the round have finished. */
+/** The share of the round that must have finished before drones are compared. */
 const QUORUM = 0.5;
+/** Fewer others say nothing about what is usual. */
+const FEWEST_OTHERS = 3;
 
 export class SlowWorkers {
   readonly #workers: readonly Worker[];
-  readonly #tell: (worker: Worker, othersMs: number) => void;
-  readonly #told = new Set<Worker>();
+  readonly #report: (worker: Worker, othersMs: number) => void;
+  readonly #reported = new Set<Worker>();
   readonly #tookMs: number[] = [];
   #unasked = 0;
   #timer: Timer | undefined;
 
-  /** `tell` gets each slow worker once, with how long the others took. */
-  constructor(workers: readonly Worker[], tell: (worker: Worker, othersMs: number) => void) {
+  /** `report` gets each slow worker once, with the time of the others. */
+  constructor(workers: readonly Worker[], report: (worker: Worker, othersMs: number) => void) {
     this.#workers = workers;
-    this.#tell = tell;
+    this.#report = report;
   }
 
-  /** Of a drone for which nothing was done, such as one that is kicked out, there is nothing to compare with. */
+  /** Drones that were never contacted, such as kicked-out ones, are not compared. */
   finished(worker: Worker): void {
     if (worker.batch.wasAsked) this.#tookMs.push(worker.tookMs);
     else this.#unasked++;
     const asked = this.#workers.length - this.#unasked;
-    if (this.#tookMs.length < QUORUM * asked || this.#tookMs.length === asked) return;
+    if (this.#tookMs.length < Math.max(FEWEST_OTHERS, QUORUM * asked) || this.#tookMs.length === asked) return;
     this.#timer ??= systemClock.setTimer(LEAST_MS, this.#look);
   }
 
@@ -44,17 +46,17 @@ export class SlowWorkers {
     const limitMs = Math.max(FACTOR * othersMs, LEAST_MS);
     let nextMs = Infinity;
     for (const worker of this.#workers) {
-      if (!worker.isBusy || this.#told.has(worker)) continue;
+      if (!worker.isBusy || this.#reported.has(worker)) continue;
       const leftMs = limitMs - worker.tookMs;
       if (leftMs > 0) {
         nextMs = Math.min(nextMs, leftMs);
         continue;
       }
-      this.#told.add(worker);
-      this.#tell(worker, othersMs);
+      this.#reported.add(worker);
+      this.#report(worker, othersMs);
     }
-    // Of those still to start nothing is known yet.
-    const waits = this.#workers.some(({ batch }) => !batch.settled) && this.#told.size < this.#workers.length;
+    // Workers may still have to start.
+    const waits = this.#workers.some(({ batch }) => !batch.settled) && this.#reported.size < this.#workers.length;
     this.#timer = waits ? systemClock.setTimer(Math.min(nextMs, LEAST_MS), this.#look) : undefined;
   };
 }

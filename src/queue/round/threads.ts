@@ -1,6 +1,6 @@
 /**
- * The threads of a queue, as its rounds see them: batches and probes go out to them, and what they send goes to whom it is
- * for. What a thread asks of the main thread itself, a FakeDrone's channel or the caller's own function, is answered here.
+ * The threads of a queue: sends them batches and probes, passes their frames to the listeners, and serves their requests
+ * for a FakeDrone's channel or an answer of the caller's own function.
  */
 import { Answers } from './answers.js';
 import { decode } from '../wire/codec/codec.js';
@@ -12,15 +12,12 @@ import type { Reports } from './reports.js';
 import type { Place, Refused, Runner, RunnerEvents } from '../thread/runner.js';
 import type { Abandoned } from '../task-queue.js';
 
-/** Gets what threads send of batches or probes. */
 export interface ThreadListener {
-  /** Takes a frame; returns whether `id` was one of its own. */
+  /** Takes a frame; returns whether `id` is its own. */
   take(type: number, id: number, index: number, payload: Uint8Array): boolean;
-  /** A thread died. */
   lose(place: Place, cause: unknown): void;
 }
 
-/** What runs on the thread that serves the endpoint. */
 export interface Outgoing {
   readonly endpoint: Endpoint;
   write(writer: FrameWriter): void;
@@ -33,7 +30,7 @@ export class Threads {
   readonly #readers = new WeakMap<Place, FrameReader>();
   readonly #relays = new RelaySwitch();
   readonly #answers = new Answers();
-  /** Agents that were given up while the queue was being closed. */
+  /** Agents abandoned while the queue was closing. */
   readonly #abandoned: Abandoned[] = [];
   #isClosing = false;
   #lastId = 0;
@@ -41,9 +38,7 @@ export class Threads {
   constructor(reports: Reports, makeRunner: (events: RunnerEvents) => Runner) {
     this.#reports = reports;
     this.#runner = makeRunner({
-      frames: (place, bytes) => {
-        this.#readerOf(place).push(bytes);
-      },
+      frames: (place, bytes) => this.#readerOf(place).push(bytes),
       lost: (place, cause) => {
         this.#relays.drop(place);
         for (const listener of this.#listeners) listener.lose(place, cause);
@@ -62,24 +57,24 @@ export class Threads {
     return this.#lastId;
   }
 
-  /** Starts batches; returns where each went, in the same order. */
+  /** Starts batches; returns the place of each, in the same order. */
   start(batches: readonly Outgoing[]): readonly (Place | Refused)[] {
     for (const { endpoint } of batches) this.#know(endpoint);
     return this.#runner.start(batches.map(batch => ({ route: batch.endpoint.route, write: batch.write })));
   }
 
-  /** The thread that serves the endpoint; throws when none can be had. */
+  /** The thread that serves the endpoint; may throw. */
   placeOf(endpoint: Endpoint): Place {
     this.#know(endpoint);
     return this.#runner.place(endpoint.route);
   }
 
-  /** Agents that are given up from now on are in the report of `close`. */
+  /** Agents abandoned from now on are in the report of `close`. */
   startClosing(): void {
     this.#isClosing = true;
   }
 
-  /** Lets agents, connections and threads go; resolves with those that are still there. */
+  /** Ends agents, connections and threads; resolves with those that remain. */
   async close(graceMs: number): Promise<readonly Abandoned[]> {
     const stuck = await this.#runner.close(graceMs);
     return [...this.#abandoned, ...stuck.map((thread): Abandoned => ({ what: 'thread', ...thread }))];
@@ -93,9 +88,7 @@ export class Threads {
   #readerOf(place: Place): FrameReader {
     let reader = this.#readers.get(place);
     if (reader === undefined) {
-      reader = new FrameReader((type, id, index, payload) => {
-        this.#take(place, type, id, index, payload);
-      });
+      reader = new FrameReader((type, id, index, payload) => this.#take(place, type, id, index, payload));
       this.#readers.set(place, reader);
     }
     return reader;
@@ -115,7 +108,7 @@ export class Threads {
         this.#takeLink(place, decode(payload) as LinkReport);
         return;
     }
-    // Taken by none: late words of what the clock has settled, or a thread's sign of life.
+    // No listener takes late frames of settled batches, or a thread's Pong.
     this.#listeners.some(listener => listener.take(type, id, index, payload));
   }
 

@@ -19,12 +19,10 @@ export class Worker implements DroneWorker {
     this.#threadIdOf = threadIdOf;
   }
 
-  /** The batch is on its way. */
   start(): void {
     this.#startedAtMs = performance.now();
   }
 
-  /** Started and not finished. */
   get isBusy(): boolean {
     return this.#startedAtMs !== undefined && !this.batch.settled;
   }

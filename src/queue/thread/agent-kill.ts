@@ -1,24 +1,22 @@
-/** Kills an agent that does not answer, by a script that its transport starts beside it. */
-import { setTimeout as delay } from 'node:timers/promises';
+/** Kills an agent that does not answer, with a script that its transport starts beside it. */
 import { endScript } from '../../process/end-script.js';
+import { settlesWithin } from '../../wait/clock.js';
+import { Deadline } from '../../wait/deadline.js';
 import { PendingWork } from '../../wait/pending-work.js';
 import type { Channel } from '../transport/transport.js';
 
 /**
- * How long after the kill grace an agent may take to say that the call is over, before it is held for dead. It needs up
- * to 700 ms itself; the rest is for the way there and back.
+ * Wait after the kill grace for an agent's report that the call has ended, before it counts as dead. The agent needs up to
+ * 700 ms; the rest is for the connection.
  */
 export const ANSWER_MARGIN_MS = 3000;
 
-/**
- * How long whoever waits for a batch of the agent also waits to learn whether it is gone. With the margin above it has
- * to stay below that of the main thread.
- */
+/** How long a batch waits to learn whether its agent is gone; plus the margin above, less than the main thread's margin. */
 const KNOWN_WITHIN_MS = 1500;
 
-/** Of the kill grace, what the script is waited for. It goes on to its end. */
+/** Longest part of the kill grace to wait for the script, which runs to its end. */
 const LONGEST_GRACE_MS = 10_000;
-/** For the way there, the script's start, and what KILL takes. */
+/** For the connection, the script's start, and KILL. */
 const SCRIPT_MARGIN_MS = 4000;
 const MOST_SAID_CHARS = 1000;
 
@@ -26,25 +24,25 @@ export interface HungAgent {
   readonly channel: Channel | undefined;
   /** As the agent reported it. */
   readonly pid: number | undefined;
-  /** That the agent was started with: another process that has got its pid is left alone. */
+  /** Of the agent's start: the script spares another process that has got its pid. */
   readonly marker: string | undefined;
   readonly killGraceMs: number;
+  /** Nothing waits for the outcome but the end of the queue, which can wait until the kill is over. */
+  readonly isLast: boolean;
 }
 
-/** Kills under way in this thread. */
 const kills = new PendingWork();
 
-/** Resolves when no kill is under way. */
 export function killsOver(): Promise<void> {
   return kills.over();
 }
 
 /**
- * Resolves to whether the agent and what it runs are known to be gone, or to undefined where its transport kills none; in
- * KNOWN_WITHIN_MS, while the kill may go on. `warn` gets why it failed, whenever that is.
+ * Resolves to whether the agent and its commands are known to be gone, or to undefined where its transport cannot kill: within
+ * KNOWN_WITHIN_MS, while the kill may go on, or after the kill if it is the last. `warn` gets its failure.
  */
 export async function killAgent(agent: HungAgent, warn: (message: string) => void): Promise<boolean | undefined> {
-  const { channel, pid, marker, killGraceMs } = agent;
+  const { channel, pid, marker, killGraceMs, isLast } = agent;
   if (channel?.runBeside === undefined || pid === undefined || marker === undefined) return undefined;
   const hung = `the agent (process ${String(pid)}) does not answer`;
   const script = endScript([{ kind: 'agent', pid, marker }], killGraceMs);
@@ -58,24 +56,15 @@ export async function killAgent(agent: HungAgent, warn: (message: string) => voi
       return false;
     },
   );
-  const stop = new AbortController();
-  const late = delay(KNOWN_WITHIN_MS, false, { signal: stop.signal }).catch(() => false); // aborted: no longer needed
-  try {
-    return await Promise.race([killed, late]);
-  } finally {
-    stop.abort();
-  }
+  return (isLast || (await settlesWithin(KNOWN_WITHIN_MS, killed))) && killed;
 }
 
-/** What the script said first of the agent, which counts; see end-script.ts. Rejects when that is nothing. */
+/** The script's first word on the agent; see end-script.ts. Rejects when there is none. */
 async function firstWord(channel: Channel, script: string, killGraceMs: number): Promise<string> {
-  const late = new AbortController();
-  const timer = setTimeout(
-    () => {
-      late.abort(new Error('the drone did not say in time what became of it'));
-    },
-    Math.min(killGraceMs, LONGEST_GRACE_MS) + SCRIPT_MARGIN_MS,
-  );
+  const limit = new Deadline([], {
+    limitMs: Math.min(killGraceMs, LONGEST_GRACE_MS) + SCRIPT_MARGIN_MS,
+    reason: new Error('the drone did not say in time what became of it'),
+  });
   let said = '';
   try {
     await channel.runBeside?.(
@@ -83,10 +72,10 @@ async function firstWord(channel: Channel, script: string, killGraceMs: number):
       chunk => {
         if (said.length < MOST_SAID_CHARS) said += Buffer.from(chunk).toString('latin1');
       },
-      late.signal,
+      limit.signal,
     );
   } finally {
-    clearTimeout(timer);
+    limit.release();
   }
   const [, word] = /^\d+ (\w+)$/m.exec(said) ?? [];
   if (word === undefined)

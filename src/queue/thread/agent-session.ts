@@ -1,7 +1,4 @@
-/**
- * One agent, from the first attempt to reach its drone: takes a turn to connect, keeps the clock, awaits Ready, and from
- * then on tells what the agent says.
- */
+/** One agent: takes a turn to connect, keeps the connect timeout, awaits Ready, and then passes on the agent's frames. */
 import { onAbort } from '../../wait/abort.js';
 import { decode } from '../wire/codec/codec.js';
 import { type FrameHandler, ProtocolError } from '../wire/frames.js';
@@ -13,7 +10,7 @@ import {
   type TransportContext,
   TransportError,
 } from '../transport/transport.js';
-import type { Line } from '../../wait/line.js';
+import type { Semaphore } from '../../wait/semaphore.js';
 import {
   type Answer,
   type DownKind,
@@ -32,26 +29,24 @@ import { inTurn } from './connect-turn.js';
 
 const MAX_STDERR_CHARS = 4096;
 
-/** What a session needs of the thread it is in. */
 export interface SessionOwner {
   readonly settings: ThreadSettings;
   /** Turns to connect. */
-  readonly turns: Line;
+  readonly turns: Semaphore;
   loadTransport(name: string): Promise<Transport>;
   relay(key: string, marker: string, events: ChannelEvents): Channel;
   ask(question: Question, signal?: AbortSignal): Promise<Answer>;
 }
 
-/** Told of an agent that is ready, but for `phase`. */
+/** From Ready on, except `phase`. */
 export interface SessionEvents {
-  /** How far the start has come. */
   phase(phase: Phase): void;
-  /** Anything came. */
+  /** Any bytes from the agent. */
   heard(): void;
   /** May throw a ProtocolError, which ends the session. */
   readonly frame: FrameHandler;
   diagnostics(text: string): void;
-  /** Nothing more comes. The channel may still have to be destroyed. */
+  /** No more bytes will come. The channel may still have to be destroyed. */
   end(kind: DownKind, cause: Error): void;
 }
 
@@ -62,7 +57,6 @@ export class AgentSession {
   readonly #abort = new AbortController();
   readonly #connectTimeoutMs: number;
   readonly #clock: ConnectClock;
-  /** Of the agent's start, once there was one. */
   marker: string | undefined;
   #stream: AgentStream | undefined;
   #stderr = '';
@@ -82,28 +76,47 @@ export class AgentSession {
     });
   }
 
-  /** Spent connecting so far, without waiting, ms. */
+  /** Time spent connecting, without waits, ms. */
   get tookMs(): number {
     return this.#clock.tookMs;
   }
 
-  /** Gives up a start; later it has no effect. */
+  /** Aborts the start; no effect once ready. */
   abort(error: TransportError): void {
     this.#abort.abort(error);
   }
 
   /**
-   * Starts the agent; what is not `held` keeps no process alive. `onChannel` gets the channel as soon as there is one,
-   * `onReady` runs in the turn in which the agent says that it is: what it says next finds all in place. Rejects with a
-   * TransportError.
+   * Starts the agent; one that is not `held` keeps no process alive. `onChannel` gets the channel as soon as it is open.
+   * `onReady` runs in the turn of the Ready frame, before any further frame. Rejects with a TransportError.
    */
   async start(
     held: boolean,
     onChannel: (channel: Channel) => void,
     onReady: (report: ReadyReport) => void,
   ): Promise<void> {
+    const { signal } = this.#abort;
     try {
-      await this.#start(held, onChannel, onReady);
+      const start = await newAgentStart(this.#spec, this.#owner.settings);
+      signal.throwIfAborted();
+      this.marker = start.marker;
+      const ready = this.#awaitReady(start.marker, signal);
+      // The transport's own rejection says more; without one, this is awaited below.
+      ready.catch(() => undefined);
+      const transport = await this.#owner.loadTransport(this.#spec.transport);
+      signal.throwIfAborted();
+      const onWait = (): void => this.#moveTo('waiting');
+      await inTurn(this.#owner.turns, signal, onWait, async pause => {
+        const context = this.#context(held, signal, pause);
+        onChannel(await transport.open(this.#spec, start, this.#channelEvents(), context));
+        this.#moveTo('bootstrap');
+        const report = await ready;
+        signal.throwIfAborted();
+        // From bytes right behind Ready, before this continued.
+        if (this.#startError) throw this.#startError;
+        this.#isReady = true;
+        onReady(report);
+      });
     } catch (error) {
       throw error instanceof TransportError
         ? error
@@ -111,34 +124,6 @@ export class AgentSession {
     } finally {
       this.#clock.stop();
     }
-  }
-
-  async #start(
-    held: boolean,
-    onChannel: (channel: Channel) => void,
-    onReady: (report: ReadyReport) => void,
-  ): Promise<void> {
-    const { signal } = this.#abort;
-    const start = await newAgentStart(this.#spec, this.#owner.settings);
-    signal.throwIfAborted();
-    this.marker = start.marker;
-    const ready = this.#awaitReady(start.marker, signal);
-    // The transport's own rejection tells more; without it this one is still awaited below.
-    ready.catch(() => undefined);
-    const transport = await this.#owner.loadTransport(this.#spec.transport);
-    signal.throwIfAborted();
-    const onWait = (): void => this.#moveTo('waiting');
-    await inTurn(this.#owner.turns, signal, onWait, async pause => {
-      const context = this.#context(held, signal, pause);
-      onChannel(await transport.open(this.#spec, start, this.#channelEvents(), context));
-      this.#moveTo('bootstrap');
-      const report = await ready;
-      signal.throwIfAborted();
-      // Of what came right behind Ready, before this could go on.
-      if (this.#startError) throw this.#startError;
-      this.#isReady = true;
-      onReady(report);
-    });
   }
 
   #context(held: boolean, signal: AbortSignal, pause: Pause): TransportContext {
@@ -184,9 +169,7 @@ export class AgentSession {
 
   #channelEvents(): ChannelEvents {
     return {
-      data: chunk => {
-        this.#receive(chunk);
-      },
+      data: chunk => this.#receive(chunk),
       diagnostics: chunk => {
         const text = Buffer.from(chunk).toString('utf8');
         if (this.#isReady) this.#events.diagnostics(text.trimEnd().slice(0, MAX_STDERR_CHARS));
@@ -223,6 +206,6 @@ function checkReady(report: unknown, nodeVersion: string | undefined): ReadyRepo
   if (protocol !== PROTOCOL_VERSION) {
     throw new ProtocolError(`the agent speaks version ${String(protocol)}, expected ${String(PROTOCOL_VERSION)}`);
   }
-  // It becomes part of the text of a command, where the agent has to be killed.
+  // The pid becomes part of a shell command when the agent has to be killed.
   return { protocol, pid: Number.isSafeInteger(pid) ? pid : undefined, nodeVersion };
 }

@@ -1,12 +1,14 @@
-/** Starting an agent: what is sent to it first, and the wait for its marker amid whatever a login shell prints. */
+/** Starts an agent: the first bytes to it, and the search for its marker in the output of a login shell. */
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { packageFile } from '../../option/package-file.js';
 import { quote } from '../../report/untrusted-text.js';
 import { LOADER } from '../agent/loader.js';
 import { encode } from '../wire/codec/codec.js';
-import { isNodeMissing } from '../transport/missing-node.js';
+import { isNodeMissing } from '../transport/agent-exit.js';
 import { type AgentStart, NO_NODE, TransportError } from '../transport/transport.js';
 import { utilityIdOf } from '../wire/utility-id.js';
+import { readUtilityModule } from './utility-source.js';
 import { encodeFrame, join } from '../wire/frames.js';
 import {
   type AgentConfig,
@@ -16,16 +18,16 @@ import {
   type UtilityModule,
 } from '../wire/messages.js';
 
-/** Bytes before the marker that are taken for the noise of a login shell; more is a stream that never ends. */
+/** More bytes than this before the marker count as an endless stream. */
 const MAX_NOISE_BYTES = 64 * 1024;
 const OLDEST_AGENT_NODE = 18;
 
-const BUNDLE = new URL('../../agent.bundle', import.meta.url);
+const BUNDLE = packageFile('../../agent.bundle', import.meta.url);
 let bundle: Uint8Array | undefined;
 
 type AgentSettings = Pick<ThreadSettings, 'killGraceMs' | 'linkSilenceMs'>;
 
-/** A drone without env and utility starts with the same bytes as all others like it; one copy serves them all. */
+/** All drones without env and utility share one input. */
 const plainInputs = new WeakMap<AgentSettings, Uint8Array>();
 
 /** A start with a marker of its own. Throws TransportError `bootstrap` when the bundle or the user's utility module cannot be read. */
@@ -37,7 +39,7 @@ export async function newAgentStart(spec: EndpointSpec, settings: AgentSettings)
 }
 
 async function inputFor({ env = {}, utility }: EndpointSpec, settings: AgentSettings): Promise<Uint8Array> {
-  // Kept once it has been read, and not the attempt: one that fails, as with no files left, must not be the last.
+  // Keeps the bundle, not the promise: a failed read, such as with no files left, is repeated.
   bundle ??= await readBundle();
   const { killGraceMs, linkSilenceMs } = settings;
   const config: AgentConfig = { env, killGraceMs, linkSilenceMs };
@@ -49,26 +51,12 @@ async function inputFor({ env = {}, utility }: EndpointSpec, settings: AgentSett
   return join(parts);
 }
 
-async function readUtilityModule(href: string): Promise<string> {
-  try {
-    const url = new URL(href);
-    if (url.protocol === 'file:') return await readFile(url, 'utf8');
-    return await (await fetch(url)).text(); // data:, the only other protocol that a drone accepts
-  } catch (error) {
-    throw unreadable(`the utility module ${href}`, error);
-  }
-}
-
 async function readBundle(): Promise<Uint8Array> {
   try {
     return await readFile(BUNDLE);
   } catch (error) {
-    throw unreadable("the agent's bundle", error);
+    throw new TransportError('bootstrap', `cannot read the agent's bundle: ${String(error)}`, { cause: error });
   }
-}
-
-function unreadable(what: string, error: unknown): TransportError {
-  return new TransportError('bootstrap', `cannot read ${what}: ${String(error)}`, { cause: error });
 }
 
 /**
@@ -78,7 +66,7 @@ function unreadable(what: string, error: unknown): TransportError {
 export class MarkerSearch {
   readonly #marker: string;
   #text = '';
-  /** The version that the loader named; undefined also where the transport plays the agent. */
+  /** As named by the loader; undefined also where the transport plays the agent. */
   nodeVersion: string | undefined;
 
   constructor(marker: string) {
@@ -87,7 +75,7 @@ export class MarkerSearch {
 
   /** Takes output; returns what follows the marker's line once it is complete, else undefined. Throws TransportError. */
   push(chunk: Uint8Array): Uint8Array | undefined {
-    // latin1 keeps one character per byte, so that positions in the text are positions in the bytes.
+    // latin1 has one character per byte, so positions in the text are positions in the bytes.
     this.#text += Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength).toString('latin1');
     const at = this.#text.indexOf(`${this.#marker} `);
     const lineEnd = at < 0 ? -1 : this.#text.indexOf('\n', at);
@@ -112,19 +100,18 @@ export class MarkerSearch {
     return Buffer.from(this.#text.slice(lineEnd + 1), 'latin1');
   }
 
-  /** What came instead of the marker. */
   get noise(): string {
     return quote(this.#text);
   }
 }
 
-/** Why no agent came up, from what the start left behind. */
+/** Why no agent came up. */
 export function describeFailedStart(cause: Error | undefined, stderr: string, noise: string): string {
   const what = isNodeMissing(cause, stderr) ? 'no node on the drone' : 'the agent ended before it was ready';
   return `${what}${saidAtStart(stderr, noise)}${cause === undefined ? '' : ` (${cause.message})`}`;
 }
 
-/** What a start printed, for the end of a message; Node and some shells repeat the loader, which tells nothing. */
+/** The output of a start, for the end of a message, without the loader, which Node and some shells repeat. */
 export function saidAtStart(stderr: string, noise: string): string {
   const said = stderr.trim() === '' ? noise : quote(stderr.replaceAll(LOADER, '…'));
   return said === '""' ? '' : `: ${said}`;

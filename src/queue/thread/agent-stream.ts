@@ -1,4 +1,4 @@
-/** What an agent says, from the noise of the login shell before its marker to the frames after it. */
+/** An agent's output: the login shell's noise up to its marker, then frames. */
 import { type FrameHandler, FrameReader } from '../wire/frames.js';
 import { TransportError } from '../transport/transport.js';
 import { MarkerSearch } from './agent-start.js';
@@ -13,17 +13,17 @@ export class AgentStream {
     this.#reader = new FrameReader(onFrame);
   }
 
-  /** What came in place of the marker, quoted. */
+  /** The output in place of the marker, quoted. */
   get noise(): string {
     return this.#found ? '""' : this.#search.noise;
   }
 
-  /** As the agent's loader named it, with the marker; undefined where there is no Node. */
+  /** As named by the agent's loader; undefined without Node. */
   get nodeVersion(): string | undefined {
     return this.#search.nodeVersion;
   }
 
-  /** Throws a TransportError: `bootstrap`, or `protocol` for what is none of our frames. */
+  /** Throws a TransportError: `bootstrap`, or `protocol` for invalid frames. */
   push(chunk: Uint8Array): void {
     try {
       const rest = this.#found ? chunk : this.#search.push(chunk);

@@ -1,14 +1,13 @@
-/** One drone's batch as the worker thread runs it: which call is awaited, and how long it may take. */
+/** One drone's batch in the worker thread: its awaited call and that call's clock. */
 import { systemClock, type Timer } from '../../wait/clock.js';
 import { HEADER_BYTES } from '../wire/frames.js';
 import { type CallHead, callTimeoutAt, decodeCall, type DownKind, type Phase } from '../wire/messages.js';
 
 export class BatchRun {
   readonly id: number;
-  /** The batch's Call frames, one after the other, as they go to the agent. */
+  /** The batch's Call frames for the agent, joined. */
   readonly frames: Uint8Array;
   readonly count: number;
-  /** The call whose answer comes next. */
   next = 0;
   sent = false;
   settled = false;
@@ -16,7 +15,7 @@ export class BatchRun {
   isEnding = false;
   #awaitsCancel = false;
   phase: Phase = 'waiting';
-  /** Its cancel had no answer: what it ends with, whatever becomes of its link. */
+  /** Its cancel had no answer: it ends with this, whatever ends its link. */
   unheeded: { readonly kind: DownKind; readonly error: Error } | undefined;
   /** Calls cancelled before the batch was sent. */
   readonly cancelledEarly: number[] = [];
@@ -32,7 +31,7 @@ export class BatchRun {
     this.#onSettled = onSettled;
   }
 
-  /** The call whose answer comes next, as it was sent. */
+  /** As it was sent. */
   get awaitedCall(): CallHead {
     const [at = 0, end] = this.#callAt.slice(this.next);
     return decodeCall(this.frames.subarray(at + HEADER_BYTES, end));
@@ -54,20 +53,19 @@ export class BatchRun {
     return this.#awaitsCancel;
   }
 
-  /** Starts the clock of the awaited call. */
   startCallClock(onTimeout: () => void): void {
     this.#awaitsCancel = false;
     const at = this.#callAt[this.next];
     if (at !== undefined) this.#startTimer(callTimeoutAt(this.frames, at), onTimeout);
   }
 
-  /** Gives the agent so long to answer a cancel of the awaited call. */
+  /** Sets the time for the agent to answer a cancel of the awaited call. */
   awaitCancel(delayMs: number, onTimeout: () => void): void {
     this.#awaitsCancel = true;
     this.#startTimer(delayMs, onTimeout);
   }
 
-  /** A batch has one timer: for its awaited call, and once that is cancelled for the agent's answer to the cancel. */
+  /** One timer: for the awaited call, or, once that is cancelled, for the answer to the cancel. */
   #startTimer(delayMs: number, onTimeout: () => void): void {
     this.#timer?.cancel();
     this.#timer = systemClock.setTimer(delayMs, onTimeout);

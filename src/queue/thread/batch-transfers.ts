@@ -1,12 +1,12 @@
 /**
- * The controller's side of transfers, one at a time per batch. An agent may start one only for the call that its batch
- * awaits, and what is read or written here is what that call says, not what the agent says.
+ * The controller's side of transfers, one at a time per batch. An agent may start one only for the awaited call, and only
+ * that call decides which files are read or written here.
  */
 import { decode, encode } from '../wire/codec/codec.js';
 import { FrameWriter, ProtocolError } from '../wire/frames.js';
-import { isTransferMethod, readOrder, type TransferOrder } from '../transfer/order.js';
-import { TransferSide } from '../transfer/side.js';
-import type { Tally } from '../transfer/tally.js';
+import { isTransferMethod, readRequest, type TransferRequest } from '../transfer/request.js';
+import { TransferPeer } from '../transfer/peer.js';
+import type { TransferCounter } from '../transfer/counter.js';
 import { FrameType, type TransferReport } from '../wire/messages.js';
 import type { BatchRun } from './batch-run.js';
 
@@ -16,13 +16,13 @@ export interface BatchTransfersOwner {
   /** To the agent. Copies the payload. */
   send(type: FrameType, batch: number, index: number, payload: Uint8Array): void;
   /** To the main thread. */
-  tell(type: FrameType, batch: number, index: number, payload: Uint8Array): void;
-  /** The agent's parts make no sense: it is not believed any further. */
+  report(type: FrameType, batch: number, index: number, payload: Uint8Array): void;
+  /** The agent's frames make no sense; the link ends. */
   broken(error: Error): void;
 }
 
 interface Transfer {
-  readonly side: TransferSide;
+  readonly peer: TransferPeer;
   isOver: boolean;
 }
 
@@ -48,80 +48,76 @@ export class BatchTransfers {
       return;
     }
     if (transfer === undefined) throw new ProtocolError('a frame of a transfer that was not started');
-    // What was on its way when our side ended.
+    // Was on its way when our side ended.
     if (transfer.isOver) return;
     switch (type) {
       case FrameType.Data:
-        transfer.side.data(payload);
+        transfer.peer.data(payload);
         return;
       case FrameType.Credit:
-        transfer.side.credit(payload);
+        transfer.peer.credit(payload);
         return;
       case FrameType.DataEnd:
-        transfer.side.farEnd(reportIn(payload));
+        transfer.peer.remoteEnded(reportIn(payload));
         return;
     }
   }
 
-  /** The awaited call has returned. Throws ProtocolError when it cannot have: our side of its transfer is not over. */
+  /** The awaited call has returned. Throws ProtocolError if our side of its transfer is not over. */
   answered(batch: number): void {
     const transfer = this.#running.get(batch);
     if (transfer?.isOver === false) throw new ProtocolError('a transfer returned before it was over');
     this.#running.delete(batch);
   }
 
-  /** The batch is settled: what is partial of its transfer is removed, before anybody hears of it. */
+  /** The batch settles: removes partial files before the main thread knows. */
   end(batch: number): void {
     const transfer = this.#running.get(batch);
     this.#running.delete(batch);
     if (transfer === undefined || transfer.isOver) return;
-    transfer.side.cancel();
-    transfer.side.discardNow();
+    transfer.peer.cancel();
+    transfer.peer.discardNow();
   }
 
   #start(batch: BatchRun): void {
     const { id, next: index } = batch;
-    const order = orderOf(batch);
-    let toldBytes = 0;
-    const tell = (): void => {
-      toldBytes = side.tally.bytes;
-      this.#owner.tell(FrameType.Progress, id, index, progressOf(side.tally));
+    const request = requestOf(batch);
+    let reportedBytes = 0;
+    const reportProgress = (): void => {
+      reportedBytes = peer.counter.bytes;
+      this.#owner.report(FrameType.Progress, id, index, progressOf(peer.counter));
     };
-    const side = new TransferSide(
-      order,
+    const peer = new TransferPeer(
+      request,
       'controller',
       {
-        data: part => {
-          this.#owner.send(FrameType.Data, id, index, part);
-        },
-        credit: payload => {
-          this.#owner.send(FrameType.Credit, id, index, payload);
-        },
+        data: part => this.#owner.send(FrameType.Data, id, index, part),
+        credit: payload => this.#owner.send(FrameType.Credit, id, index, payload),
       },
-      () => {
-        if (side.tally.bytes - toldBytes >= PROGRESS_BYTES) tell();
+      {
+        onBytes: () => {
+          if (peer.counter.bytes - reportedBytes >= PROGRESS_BYTES) reportProgress();
+        },
       },
     );
-    const transfer: Transfer = { side, isOver: false };
+    const transfer: Transfer = { peer, isOver: false };
     this.#running.set(id, transfer);
-    void side.run().then(
+    void peer.run().then(
       report => {
-        if (this.#running.get(id) === transfer && report.error === undefined) tell();
+        if (this.#running.get(id) === transfer && report.error === undefined) reportProgress();
         transfer.isOver = true;
         this.#owner.send(FrameType.DataEnd, id, index, encode(report));
       },
-      (error: unknown) => {
-        this.#owner.broken(error as Error);
-      },
+      (error: unknown) => this.#owner.broken(error as Error),
     );
   }
 }
 
 /** From the Call frame that we have sent. */
-function orderOf(batch: BatchRun): TransferOrder {
-  const { method, args } = batch.awaitedCall;
+function requestOf(batch: BatchRun): TransferRequest {
+  const { method, args, wantsTotal } = batch.awaitedCall;
   if (!isTransferMethod(method)) throw new ProtocolError(`a transfer was started by ${method}, which has none`);
-  return readOrder(method, decode(args) as readonly unknown[]);
+  return { ...readRequest(method, decode(args) as readonly unknown[]), wantsTotal };
 }
 
 function reportIn(payload: Uint8Array): TransferReport {
@@ -130,7 +126,7 @@ function reportIn(payload: Uint8Array): TransferReport {
   throw new ProtocolError('a transfer ended without a report');
 }
 
-function progressOf({ bytes, totalBytes = NaN }: Tally): Uint8Array {
+function progressOf({ bytes, totalBytes = NaN }: TransferCounter): Uint8Array {
   const writer = new FrameWriter(16);
   writer.f64(bytes);
   writer.f64(totalBytes);

@@ -1,4 +1,4 @@
-/** Measures the time spent connecting, without that spent waiting for a turn, and tells when it is up. */
+/** The connect timeout, which does not count waits for a turn. */
 import { systemClock, type Timer } from '../../wait/clock.js';
 
 export class ConnectClock {
@@ -22,7 +22,7 @@ export class ConnectClock {
     if (this.#runningSinceMs !== undefined) return;
     this.#runningSinceMs = performance.now();
     this.#timer = systemClock.setTimer(this.#limitMs - this.#spentMs, this.#onLate);
-    // Who waits for the drone keeps the process; a probe does not.
+    // A round keeps the process alive by itself; a probe must not.
     this.#timer.unref();
   }
 

@@ -1,13 +1,10 @@
-/** Turns to connect: handshakes that all go on at once would block the thread's loop. */
-import type { Line } from '../../wait/line.js';
+/** Turns to connect: too many handshakes at once would block the thread's loop. */
+import type { Semaphore } from '../../wait/semaphore.js';
 import type { Pause } from '../transport/transport.js';
 
-/**
- * Runs `work` in one of these turns. `onWait` is called at the start and with each pause. Rejects with the signal's reason
- * when that is aborted first, and with what `work` throws.
- */
+/** Runs `work` in its turn. Calls `onWait` at the start and at each pause. Rejects as `work` does, or when `signal` aborts. */
 export async function inTurn<T>(
-  turns: Line,
+  turns: Semaphore,
   signal: AbortSignal,
   onWait: () => void,
   work: (pause: Pause) => Promise<T>,

@@ -1,24 +1,23 @@
-/** Keeps threads that die again and again from being started without end. */
+/** Stops the restarts of a thread that keeps dying. */
 
-/** Five tries tell what passes, such as one drone's huge results, from what does not. */
+/** Five deaths tell a passing cause, such as one drone's huge results, from a lasting one. */
 const MAX_DEATHS = 5;
-/** A start takes some 100 ms of a core, and what killed the thread may take memory first: five a minute can be borne. */
+/** A start takes about 100 ms of a core, and the cause of death may take memory first: five a minute are affordable. */
 const WITHIN_MS = 60_000;
 
-/** The deaths of one slot's threads. Times are of the monotonic clock. */
+/** The deaths of one slot's threads, by the monotonic clock. */
 export class CrashLimit {
-  /** The last of them, the oldest first. */
+  /** The last ones, oldest first. */
   readonly #deathsAtMs: number[] = [];
   #lastCause: unknown;
 
-  /** A thread has died. */
   note(cause: unknown, nowMs: number): void {
     this.#deathsAtMs.push(nowMs);
     if (this.#deathsAtMs.length > MAX_DEATHS) this.#deathsAtMs.shift();
     this.#lastCause = cause;
   }
 
-  /** Why no thread may be started now (`ERR_THREAD_CRASH_LOOP`); undefined when one may. */
+  /** Why no thread may start now (`ERR_THREAD_CRASH_LOOP`); undefined when one may. */
   refusal(nowMs: number): Error | undefined {
     const [oldestAtMs = nowMs] = this.#deathsAtMs;
     if (this.#deathsAtMs.length < MAX_DEATHS || nowMs - oldestAtMs >= WITHIN_MS) return undefined;

@@ -1,22 +1,22 @@
 /**
- * The worker thread's side of a queue: takes jobs (the batches of all its drones, in one buffer), routes each batch to
- * the link of its endpoint, and sends back whatever the agents answer. DroneTaskQueue runs one on the main thread.
+ * The worker thread's side of a queue: takes jobs (the batches of all its drones, in one buffer), routes each batch to the
+ * link of its endpoint, and sends back the agents' answers. DroneTaskQueue runs one on the main thread.
  */
 import { killsOver } from './agent-kill.js';
 import { BatchRun } from './batch-run.js';
 import { decode, encode } from '../wire/codec/codec.js';
 import { Link, type LinkOwner } from './link.js';
-// Small, and so here from the start: a module that could not be loaded once, as with no files left, never can be again.
+// Loaded at the start: a module whose load has failed once, such as with no files left, never loads again.
 import { transport as localTransport } from '../transport/local/local-transport.js';
 import { WarmLinks } from './warm-links.js';
 import { Outbox } from './outbox.js';
 import { Questions } from './questions.js';
 import type { Channel, ChannelEvents, Transport } from '../transport/transport.js';
 import { FrameReader, piecesOf, ProtocolError } from '../wire/frames.js';
-import { Line } from '../../wait/line.js';
+import { Semaphore } from '../../wait/semaphore.js';
 import { decodeBatchHead, type EndpointSpec, FrameType, type ThreadSettings } from '../wire/messages.js';
 
-/** Most are for batches that are over. One that comes before its batch is never far ahead of it. */
+/** Most are for batches that are over. One that overtakes its batch is never far ahead of it. */
 const MAX_STRAY_CANCELS = 10_000;
 
 interface Running {
@@ -29,38 +29,32 @@ export class Dispatcher {
   readonly #owner: LinkOwner;
   readonly #links: WarmLinks;
   readonly #running = new Map<number, Running>();
-  /** Cancels by batch, for batches that are not here: over, or still to come. */
+  /** Cancels for batches that are over or still to come. */
   readonly #strayCancels = new Map<number, number[]>();
   readonly #relays = new Map<number, ChannelEvents>();
   readonly #questions: Questions;
   readonly #transports = new Map<string, Promise<Transport>>();
   #lastRelay = 0;
 
-  /** `post` gets buffers of whole frames for the main thread. */
+  /** `post` gets whole frames for the main thread. */
   constructor(settings: ThreadSettings, post: (bytes: Uint8Array<ArrayBuffer>) => void) {
     this.#outbox = new Outbox(post);
     this.#questions = new Questions(this.#outbox);
     this.#owner = {
       settings,
-      turns: new Line(settings.maxConnecting),
+      turns: new Semaphore(settings.maxConnecting),
       outbox: this.#outbox,
       loadTransport: name => this.#loadTransport(name),
       relay: (key, marker, events) => this.#relay(key, marker, events),
       ask: (question, signal) => this.#questions.ask(question, signal),
-      ended: link => {
-        this.#links.delete(link);
-      },
-      idle: () => {
-        this.#links.trim();
-      },
-      moveOn: batch => {
-        this.#moveOn(batch);
-      },
+      ended: link => this.#links.delete(link),
+      idle: () => this.#links.trim(),
+      moveOn: batch => this.#moveOn(batch),
     };
     this.#links = new WarmLinks(settings);
   }
 
-  /** Runs the batches of a job; resolves when each is settled and its last frame is on its way. */
+  /** Runs the batches of a job; resolves when all are settled and their frames on their way. */
   run(job: Uint8Array): Promise<void> {
     return new Promise(resolve => {
       const started: Running[] = [];
@@ -91,10 +85,8 @@ export class Dispatcher {
     });
   }
 
-  /** Takes frames that the main thread sends beside jobs. */
-  readonly receive = (bytes: Uint8Array): void => {
-    this.#control.push(bytes);
-  };
+  /** Takes the main thread's frames beside jobs. */
+  readonly receive = (bytes: Uint8Array): void => this.#control.push(bytes);
 
   /** Ends all agents and connections, by force after `graceMs`. */
   async close(graceMs: number): Promise<void> {
@@ -145,7 +137,7 @@ export class Dispatcher {
     }
   });
 
-  /** Jobs and cancels come by different ways, so that a cancel may be here first. */
+  /** Jobs and cancels come on different ports, so a cancel may come first. */
   #keepStray(batch: number, index: number): void {
     const known = this.#strayCancels.get(batch);
     if (known) known.push(index);
@@ -194,7 +186,7 @@ export class Dispatcher {
         if (!this.#relays.has(id)) return;
         for (const piece of piecesOf(bytes)) this.#outbox.frame(FrameType.RelayData, id, 0, piece);
       },
-      // The main thread holds itself while a round is open; there is nothing else here to hold.
+      // The main thread keeps itself alive during a round.
       hold: () => undefined,
       release: () => undefined,
       close: end,

@@ -1,4 +1,4 @@
-/** A worker thread's entry: what piscina runs there. One dispatcher per thread, which serves it until the end. */
+/** A worker thread's entry for piscina. One dispatcher serves the thread until its end. */
 import { isMainThread, type MessagePort } from 'node:worker_threads';
 import type { Dispatcher } from './dispatcher.js';
 import type { ThreadSettings } from '../wire/messages.js';
@@ -12,16 +12,15 @@ function dispatcher(): Promise<Dispatcher> {
   return attached;
 }
 
-/** First task of every thread: the port for everything but jobs. */
+/** First task of every thread: takes the port for everything but jobs. */
 export async function attach(connection: { port: MessagePort; settings: ThreadSettings }): Promise<void> {
   attached = makeDispatcher(connection);
   await attached;
 }
 
 /**
- * Piscina tries `require` before `import`. Where a loader such as tsx is at work, this very module is then a CommonJS
- * copy, and so would be all that it imports statically; but transports are imported as ES modules, and their errors would
- * be of another class than those the link knows.
+ * Piscina tries `require` before `import`. Under a loader such as tsx this module is then a CommonJS copy, with all its
+ * static imports, but transports are imported as ES modules: the link would not recognize their error classes.
  */
 async function makeDispatcher({
   port,
@@ -30,14 +29,14 @@ async function makeDispatcher({
   port: MessagePort;
   settings: ThreadSettings;
 }): Promise<Dispatcher> {
-  const made = new (await import('./dispatcher.js')).Dispatcher(settings, bytes => {
-    port.postMessage(bytes, [bytes.buffer]);
-  });
+  const made = new (await import('./dispatcher.js')).Dispatcher(settings, bytes =>
+    port.postMessage(bytes, [bytes.buffer]),
+  );
   port.on('message', made.receive);
   return made;
 }
 
-/** Runs the batches of a job. Stays open until all are settled, so that the thread's death is told with its cause. */
+/** Runs the batches of a job until all are settled, so that piscina reports the thread's death with its cause. */
 export async function run(job: Uint8Array): Promise<void> {
   await (await dispatcher()).run(job);
 }

@@ -1,4 +1,4 @@
-/** Runs batches on the main thread: the same dispatcher as in a worker thread, without the thread. */
+/** Runs batches on the main thread, with the dispatcher of a worker thread. */
 import { Dispatcher } from './dispatcher.js';
 import { FrameWriter } from '../wire/frames.js';
 import { Outbox } from './outbox.js';
@@ -10,15 +10,11 @@ export class InlineRunner implements Runner {
   readonly #place: Place;
 
   constructor(settings: ThreadSettings, events: RunnerEvents) {
-    this.#dispatcher = new Dispatcher(settings, bytes => {
-      events.frames(this.#place, bytes);
-    });
+    this.#dispatcher = new Dispatcher(settings, bytes => events.frames(this.#place, bytes));
     const outbox = new Outbox(this.#dispatcher.receive);
     this.#place = {
       threadId: 0,
-      send: (type, batch, index, payload) => {
-        outbox.frame(type, batch, index, payload);
-      },
+      send: (type, batch, index, payload) => outbox.frame(type, batch, index, payload),
     };
   }
 

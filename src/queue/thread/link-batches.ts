@@ -1,9 +1,9 @@
 /**
- * The batches of one link: what its agent is sent for them, and what it answers.
+ * The batches of one link: sends them to the agent and takes its answers.
  *
- * A batch is unsent, then sent, then settled and gone from here. While it is sent it awaits one answer at a time, in the
- * order of its calls; any other is a breach of the protocol. Its clock is that of the awaited call, or, once that is
- * cancelled, of the agent's answer to the cancel.
+ * A batch is unsent, then sent, then settled and removed. A sent batch awaits one answer at a time, in the order of its
+ * calls; any other breaks the protocol. Its clock runs for the awaited call, or, once that is cancelled, for the agent's
+ * answer to the cancel.
  */
 import { encode } from '../wire/codec/codec.js';
 import { encodeFrame, ProtocolError } from '../wire/frames.js';
@@ -21,7 +21,6 @@ import type { BatchRun } from './batch-run.js';
 import { BatchTransfers, isOfTransfer } from './batch-transfers.js';
 import type { Outbox } from './outbox.js';
 
-/** What batches need of the thread that they are in. */
 export interface LinkBatchesOwner {
   readonly settings: ThreadSettings;
   /** To the main thread. */
@@ -31,10 +30,12 @@ export interface LinkBatchesOwner {
 interface LinkBatchesEvents {
   /** To the agent. */
   write(bytes: Uint8Array): void;
-  /** The agent makes no sense, and is not believed any further. */
+  /** The agent's frames make no sense. */
   broken(error: Error): void;
-  /** The agent does not answer a cancel: it is of no use any more. */
+  /** The agent does not answer a cancel and must go. */
   unheeded(error: Error): void;
+  /** Whether the awaited call of a sent batch may have started. */
+  mayHaveStarted(batch: number): boolean;
   /** The last batch is about to be settled. */
   empty(): void;
 }
@@ -53,7 +54,7 @@ export class LinkBatches {
     this.#events = events;
     this.#transfers = new BatchTransfers({
       send: (type, batch, index, payload) => events.write(encodeFrame(type, batch, index, payload)),
-      tell: (type, batch, index, payload) => owner.outbox.frame(type, batch, index, payload),
+      report: (type, batch, index, payload) => owner.outbox.frame(type, batch, index, payload),
       broken: error => events.broken(error),
     });
   }
@@ -87,12 +88,12 @@ export class LinkBatches {
   send(batch: BatchRun): void {
     batch.sent = true;
     this.#startCallClock(batch);
-    // In front of the calls, none of which may then start before the agent knows.
+    // In front of the calls, so that the agent knows before any starts.
     for (const index of batch.cancelledEarly) this.cancel(batch, index);
     this.#events.write(batch.frames);
   }
 
-  /** Of a batch that was sent: ends one call, now or when its turn comes, or all of it. */
+  /** Ends one call of a sent batch, now or at its turn, or all of it. */
   cancel(batch: BatchRun, index: number): void {
     this.#events.write(encodeFrame(FrameType.Cancel, batch.id, index));
     batch.isEnding ||= index === EVERY_CALL;
@@ -101,13 +102,13 @@ export class LinkBatches {
     }
   }
 
-  /** The awaited call may send more; for any other it comes too late. `payload` is a Credit frame's. */
+  /** The awaited call may send more; ignored for others. `payload` is a Credit frame's. */
   credit(batch: BatchRun, index: number, payload: Uint8Array): void {
     if (!batch.sent || batch.settled || batch.next !== index) return;
     this.#events.write(encodeFrame(FrameType.Credit, batch.id, index, payload));
   }
 
-  /** An answer of the agent. Throws ProtocolError for what the batch does not await. */
+  /** An answer of the agent. Throws ProtocolError for one that the batch does not await. */
   take(type: number, id: number, index: number, payload: Uint8Array, frame: Uint8Array): void {
     if (!isAnswer(type)) throw new ProtocolError(`a frame of unknown type ${String(type)}`);
     const batch = this.#batches.get(id);
@@ -127,7 +128,8 @@ export class LinkBatches {
 
   /** Without an answer. */
   end(batch: BatchRun, { kind, error, killed }: Down): void {
-    const { sent, unheeded, phase } = batch;
+    const { unheeded, phase } = batch;
+    const sent = batch.sent && this.#events.mayHaveStarted(batch.id);
     const report: DownReport = { kind, error, ...unheeded, phase, killed: sent ? killed : undefined };
     this.#owner.outbox.frame(FrameType.Down, batch.id, sent ? 1 : 0, encode(report));
     this.#settle(batch);
@@ -137,7 +139,7 @@ export class LinkBatches {
     for (const batch of [...this.#batches.values()]) this.end(batch, down);
   }
 
-  /** They are no longer this link's. */
+  /** Removes them from this link. */
   takeUnsent(): BatchRun[] {
     const { unsent } = this;
     for (const { id } of unsent) this.#batches.delete(id);

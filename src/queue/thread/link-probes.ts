@@ -1,4 +1,4 @@
-/** Probes of the main thread that wait in a link for a sign of life from its agent. */
+/** Probes of the main thread that await a sign of life from the link's agent. */
 import { encode } from '../wire/codec/codec.js';
 import type { Outbox } from './outbox.js';
 import { type DownReport, FrameType } from '../wire/messages.js';
@@ -21,13 +21,15 @@ export class LinkProbes {
 
   /** The agent has answered a ping. */
   succeed(): void {
-    for (const id of this.#waiting) this.#outbox.frame(FrameType.Pong, id, 0);
-    this.#waiting.clear();
+    this.#answer(FrameType.Pong);
   }
 
-  /** The link has ended. */
   fail(report: DownReport): void {
-    for (const id of this.#waiting) this.#outbox.frame(FrameType.Down, id, 0, encode(report));
+    this.#answer(FrameType.Down, encode(report));
+  }
+
+  #answer(type: FrameType, payload?: Uint8Array): void {
+    for (const id of this.#waiting) this.#outbox.frame(type, id, 0, payload);
     this.#waiting.clear();
   }
 }

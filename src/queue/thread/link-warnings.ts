@@ -1,7 +1,6 @@
 /**
- * What an agent warns of, on its way to the main thread: so much in an interval and no more, for there each warning is
- * logged and published, which costs more than to send it, and what waits for that has no bound. What is left out is
- * counted and told in one warning.
+ * Passes an agent's warnings to the main thread, up to a limit per interval: logging and publishing one costs more than
+ * sending it, and the waiting ones have no bound. One warning reports the number of the rest.
  */
 import { type Clock, systemClock, type Timer } from '../../wait/clock.js';
 import { decode, encode } from '../wire/codec/codec.js';
@@ -17,7 +16,7 @@ export class LinkWarnings {
   readonly #spec: EndpointSpec;
   readonly #outbox: Outbox;
   readonly #clock: Clock;
-  /** Of the interval; there is none while nothing is said. */
+  /** Of the interval; undefined without warnings. */
   #timer: Timer | undefined;
   #passed = 0;
   #passedBytes = 0;
@@ -30,22 +29,22 @@ export class LinkWarnings {
     this.#clock = clock;
   }
 
-  /** A Warning frame's payload, with the whole frame when it is of a batch. Throws ProtocolError when it holds no text. */
+  /** A Warning frame's payload, with the frame if it is of a batch. Throws ProtocolError for anything but text. */
   take(payload: Uint8Array, frameOfBatch: Uint8Array | undefined): void {
     if (!this.#mayPass(payload.byteLength)) return;
     const message = decode(payload);
-    // A few bytes can be a list whose text has hundreds of megabytes.
-    if (typeof message !== 'string') throw new ProtocolError('a warning that is no text');
+    // A few bytes can encode a list whose text has hundreds of megabytes.
+    if (typeof message !== 'string') throw new ProtocolError('a warning that is not text');
     if (frameOfBatch === undefined) this.#report(message);
     else this.#outbox.whole(frameOfBatch);
   }
 
-  /** What an agent has said beside its frames. */
+  /** An agent's output beside its frames. */
   readonly tell = (message: string): void => {
     if (this.#mayPass(message.length)) this.#report(message);
   };
 
-  /** With the link; nothing passes from now on. */
+  /** Passes nothing from now on. */
   end(): void {
     this.#isOver = true;
     this.#timer?.cancel();
@@ -55,9 +54,7 @@ export class LinkWarnings {
   #mayPass(bytes: number): boolean {
     if (this.#isOver) return false;
     if (this.#timer === undefined) {
-      this.#timer = this.#clock.setTimer(INTERVAL_MS, () => {
-        this.#closeInterval();
-      });
+      this.#timer = this.#clock.setTimer(INTERVAL_MS, () => this.#closeInterval());
       this.#timer.unref();
     }
     if (this.#passed >= MAX_WARNINGS || this.#passedBytes + bytes > MAX_BYTES) {

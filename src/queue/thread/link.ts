@@ -1,12 +1,12 @@
 /**
- * A warm agent and the way to it, shared by all batches of one endpoint.
+ * A warm agent and its connection, shared by all batches of one endpoint. Its states:
  *
- * A link is `opening` until its agent has said Ready: batches gather in it unsent, and share its fate. Then it is
- * `ready`: a batch is sent whole as soon as it comes, batches run side by side, and each answer must be to the call that
- * its batch awaits. A link that was silent for too long is `probing` when a batch comes: what comes waits unsent for a
- * sign of life, and when there is none, goes to a new link as if it had never been here. A link whose agent answers no
- * cancel is `killing`: it takes no more batches, what its agent still says counts, and it ends when it is known whether
- * the agent is gone, or soon all the same. Once `ended` it stays so; the dispatcher opens another when it needs one.
+ * - `opening` until the agent's Ready: batches wait unsent and fail with the link.
+ * - `ready`: each batch is sent at once; batches run side by side, and an answer must be to the awaited call of its batch.
+ * - `probing` when a batch comes after a long silence: batches wait unsent for a sign of life, or move to a new link.
+ * - `killing` when the agent ignores a cancel: takes no batches, still takes answers, and ends once the kill's outcome is
+ *   known, or soon.
+ * - `ended` for good; the dispatcher opens another link when it needs one.
  *
  * Invariants: a batch in `#batches` is unsettled; while opening none of them is sent; when ended there are none.
  */
@@ -32,13 +32,12 @@ import { LinkProbes } from './link-probes.js';
 import { LinkWarnings } from './link-warnings.js';
 import { Liveness } from './liveness.js';
 
-/** What a link needs of the dispatcher that owns it. */
 export interface LinkOwner extends SessionOwner, LinkBatchesOwner {
-  /** Takes no more batches from now on. */
+  /** It takes no more batches. */
   ended(link: Link): void;
-  /** Has no batches left, but may be given more. */
+  /** It has no batches now, but takes more. */
   idle(link: Link): void;
-  /** Was not sent, and is to have another link. */
+  /** The unsent batch needs another link. */
   moveOn(batch: BatchRun): void;
 }
 
@@ -61,7 +60,7 @@ export class Link {
   /** At the last ping. */
   #unsentBytes = 0;
 
-  /** Until it has a batch, a link that is not `held` keeps no process alive. */
+  /** A link that is not `held` keeps no process alive until it has a batch. */
   constructor(spec: EndpointSpec, owner: LinkOwner, held: boolean) {
     this.spec = spec;
     this.#owner = owner;
@@ -71,6 +70,7 @@ export class Link {
       unheeded: error => {
         void this.#cut('lost', new Error('the connection was cut: its agent no longer answers', { cause: error }));
       },
+      mayHaveStarted: batch => this.#channel?.mayHaveStarted?.(batch) !== false,
       empty: () => {
         if (this.#isReady) this.#becomeIdle();
       },
@@ -78,25 +78,19 @@ export class Link {
     this.#probes = new LinkProbes(owner.outbox);
     this.#warnings = new LinkWarnings(spec, owner.outbox);
     this.#session = new AgentSession(spec, owner, {
-      phase: phase => {
-        this.#moveTo(phase);
-      },
-      heard: () => {
-        this.#liveness.heard();
-      },
+      phase: phase => this.#moveTo(phase),
+      heard: () => this.#liveness.heard(),
       frame: (type, batch, index, payload, frame) => {
         if (this.#state !== 'ended') this.#take(type, batch, index, payload, frame);
       },
       diagnostics: this.#warnings.tell,
       end: (kind, cause) => {
-        // The end of the agent is what is being waited for, and its commands may still be on their way out.
+        // The kill waits for this end, and commands may outlive the agent for a moment.
         if (this.#state !== 'killing') this.#fail(kind, cause);
       },
     });
-    this.#liveness = new Liveness(owner.settings, {
-      ask: () => {
-        this.#ask();
-      },
+    this.#liveness = new Liveness(spec, owner.settings, {
+      ask: () => this.#ask(),
       alive: () => {
         this.#state = 'ready';
         this.#phase = 'call';
@@ -110,7 +104,7 @@ export class Link {
     void this.#open(held);
   }
 
-  /** Takes a batch; sends it once that can be done. Returns whether that is now: the owner then calls `send`. */
+  /** Takes a batch and sends it when ready. Returns true when it is ready now: the owner then calls `send`. */
   add(batch: BatchRun): boolean {
     this.#batches.add(batch);
     if (this.#batches.size === 1) this.#channel?.hold();
@@ -121,15 +115,15 @@ export class Link {
   }
 
   /**
-   * Sends a batch to the agent. The main thread must have been told of its phase `call` before: should this thread die
-   * in between, an untold batch would be held for not run and run twice.
+   * Sends a batch to the agent. The main thread must know its phase `call` before: if this thread dies in between, the
+   * batch would otherwise count as not run and run twice.
    */
   send(batch: BatchRun): void {
     if (batch.settled || this.#state !== 'ready') return;
     this.#batches.send(batch);
   }
 
-  /** Ends one call of a batch, now or when its turn comes, or the whole batch, or that unless it was sent. */
+  /** Ends one call of a batch, now or at its turn, or the batch (EVERY_CALL), or an unsent batch (UNLESS_SENT). */
   cancel(batch: BatchRun, index: number): void {
     if (batch.settled || (batch.sent && index === UNLESS_SENT)) return;
     if (batch.sent) this.#batches.cancel(batch, index);
@@ -138,10 +132,10 @@ export class Link {
         kind: 'cancelled',
         error: new TransportError('cancelled', 'cancelled before it was sent'),
       });
-      // Nobody waits for this connection any more; when it is opened for a later round, that has a fresh clock.
+      // The connection is no longer needed; a later round opens it with a fresh clock.
       if (this.#state === 'opening' && this.#batches.size === 0 && !this.#probes.areWaiting) {
-        this.#session.abort(new TransportError('cancelled', 'nobody waits for this connection'));
-        // A batch that came before the transport has noticed would share the fate of the cancelled one.
+        this.#session.abort(new TransportError('cancelled', 'no batch waits for this connection'));
+        // A batch that came before the transport reacts would end with the cancelled one.
         this.#owner.ended(this);
       }
     } else {
@@ -149,23 +143,27 @@ export class Link {
     }
   }
 
-  /** The awaited call may send more; for any other it comes too late. `payload` is a Credit frame's. */
+  /** The awaited call may send more; ignored for others. `payload` is a Credit frame's. */
   credit(batch: BatchRun, index: number, payload: Uint8Array): void {
     this.#batches.credit(batch, index, payload);
   }
 
-  /** Tells the main thread, under this number, when the agent next answers a ping, or that the link has ended. */
+  /** Reports to the main thread, under this number, the agent's next answer to a ping, or the link's end. */
   probe(id: number): void {
     this.#probes.add(id);
     if (this.#isReady) this.#ask();
   }
 
-  /** For how long it has had no batch, ms; 0 while it has one. */
+  /** Time without a batch, ms; 0 while it has one. */
   get idleMs(): number {
     return this.#batches.size > 0 || this.#state === 'opening' ? 0 : performance.now() - this.#idleSinceMs;
   }
 
-  /** Keeps the agent from ending itself for silence, and ends the link when the agent no longer answers. */
+  get pingEveryMs(): number {
+    return this.#liveness.pingEveryMs;
+  }
+
+  /** Keeps the agent from ending itself, and ends the link when the agent no longer answers. */
   ping(): void {
     if (!this.#isReady) return;
     const before = this.#unsentBytes;
@@ -174,7 +172,7 @@ export class Link {
     else this.#liveness.ping();
   }
 
-  /** Lets the agent end itself; resolves when it and the way to it are gone, by force after `graceMs`. */
+  /** Lets the agent end itself; resolves when it and its connection are gone, by force after `graceMs`. */
   close(graceMs: number): Promise<void> {
     if (this.#state === 'ended') return Promise.resolve();
     this.#owner.ended(this);
@@ -202,9 +200,7 @@ export class Link {
           this.#channel = channel;
           if (this.#batches.size > 0) channel.hold();
         },
-        report => {
-          this.#becomeReady(report);
-        },
+        report => this.#becomeReady(report),
       );
     } catch (error) {
       const { kind } = error as TransportError;
@@ -231,7 +227,6 @@ export class Link {
     this.#channel?.write(encodeFrame(FrameType.Ping, 0, 0));
   }
 
-  /** Sends what has gathered. */
   #sendAll(): void {
     const { unsent } = this.#batches;
     for (const batch of unsent) this.#batches.enter(batch, 'call');
@@ -245,20 +240,20 @@ export class Link {
     this.#owner.idle(this);
   }
 
-  /** It was silent for long though it has nothing else to read, or has yet to heed a cancel. */
+  /** The agent was silent for long though nothing is unsent, or has a cancel to answer. */
   get #isDoubtful(): boolean {
     const isSending = (this.#channel?.unsentBytes ?? 0) > 0;
     return (!isSending && this.#liveness.isDoubtful) || this.#batches.awaitCancel;
   }
 
-  /** Nothing is sent over a way that may be gone: whether it ran could not be told. */
+  /** A batch sent over a dead connection may or may not have run. */
   #startProbe(): void {
     this.#state = 'probing';
     this.#phase = 'waiting';
     this.#liveness.probe();
   }
 
-  /** A frame from the agent. Throws ProtocolError for what no agent of ours would send. */
+  /** Throws ProtocolError for a frame that no agent of this package sends. */
   #take(type: number, id: number, index: number, payload: Uint8Array, frame: Uint8Array): void {
     if (type === FrameType.Pong) this.#probes.succeed();
     else if (type === FrameType.Warning) this.#warnings.take(payload, this.#batches.has(id) ? frame : undefined);
@@ -268,12 +263,13 @@ export class Link {
   #kill(): Promise<boolean | undefined> {
     const { marker } = this.#session;
     const { killGraceMs } = this.#owner.settings;
-    return killAgent({ channel: this.#channel, pid: this.#agentPid, marker, killGraceMs }, message => {
-      this.#report({ state: 'warning', message });
-    });
+    const isLast = this.#closed !== undefined && this.#batches.size === 0;
+    return killAgent({ channel: this.#channel, pid: this.#agentPid, marker, killGraceMs, isLast }, message =>
+      this.#report({ state: 'warning', message }),
+    );
   }
 
-  /** Ends an agent that does not do as it is told, or leaves it behind, and with it the link. */
+  /** Kills or abandons an agent that does not obey, and ends the link. */
   async #cut(kind: DownKind, error: Error): Promise<void> {
     if (this.#state === 'killing' || this.#state === 'ended') return;
     this.#state = 'killing';
@@ -290,7 +286,7 @@ export class Link {
     for (const batch of this.#batches.unsent) this.#batches.enter(batch, phase);
   }
 
-  /** The end of the link, for whatever reason: all its batches end with it. */
+  /** Ends the link and its batches. */
   #fail(kind: DownKind, error: Error): void {
     if (this.#state === 'ended') return;
     const wasReady = this.#state !== 'opening';
@@ -299,7 +295,7 @@ export class Link {
     this.#owner.ended(this);
     this.#warnings.end();
     this.#probes.fail({ kind, phase: this.#phase, error });
-    // Those that were not sent may go to another link, unless they wait for this one or the queue is at its end.
+    // Unsent batches move to another link, unless they waited for this one to open or the queue closes.
     const moving = wasReady && !this.#closed ? this.#batches.takeUnsent() : [];
     this.#batches.endAll({ kind, error, killed: this.#killed });
     this.#channel?.destroy();

@@ -1,4 +1,4 @@
-/** Frames on their way to the other thread, sent as one moved buffer per turn of the event loop. */
+/** Frames for the other thread, sent as one moved buffer per turn of the event loop. */
 import { FrameWriter } from '../wire/frames.js';
 
 /** A message to another thread costs as much as ten frames in it. */
@@ -21,19 +21,19 @@ export class Outbox {
     this.#schedule();
   }
 
-  /** As `frame`, for what nobody waits for: it leaves with the next frame that somebody does, or by itself soon. */
+  /** As `frame`, but not urgent: leaves with the next urgent frame, or within LAZY_MS. */
   lazily(type: number, batch: number, index: number, payload?: Uint8Array): void {
     this.#writer.frame(type, batch, index, payload);
     if (!this.#scheduled) this.#lazy ??= setTimeout(this.#flushLazy, LAZY_MS);
   }
 
-  /** Copies a frame that is whole already. */
+  /** Copies an encoded frame. */
   whole(frame: Uint8Array): void {
     this.#writer.bytes(frame);
     this.#schedule();
   }
 
-  /** Sends what is held now, for what must be known on the other side before the next thing happens on this one. */
+  /** Sends all frames now, before the next step on this side. */
   flush(): void {
     if (!this.#writer.empty) this.#post(this.#writer.take());
   }

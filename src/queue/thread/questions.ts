@@ -31,7 +31,7 @@ export class Questions {
     });
   }
 
-  /** Takes an answer from the main thread; one that nobody waits for any more is dropped. */
+  /** Takes an answer from the main thread; drops one that is no longer awaited. */
   take(id: number, payload: Uint8Array): void {
     const resolve = this.#waiting.get(id);
     this.#waiting.delete(id);

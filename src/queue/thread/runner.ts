@@ -1,8 +1,7 @@
-/** What runs batches, as the main thread's ledger sees it: worker threads, or a dispatcher on the main thread. */
+/** The contract of what runs batches: worker threads, or a dispatcher on the main thread. */
 import type { FrameWriter } from '../wire/frames.js';
 import type { FrameType } from '../wire/messages.js';
 
-/** What a runner is given to run. */
 export interface Outgoing {
   /** Batches with the same route are run by the same thread. */
   readonly route: string;
@@ -10,7 +9,7 @@ export interface Outgoing {
   write(writer: FrameWriter): void;
 }
 
-/** A thread that runs batches. Frames from it and its death are told under its name. */
+/** A thread that runs batches. */
 export interface Place {
   /** 0 is the main thread; -1 while the thread is still starting. */
   readonly threadId: number;
@@ -18,7 +17,7 @@ export interface Place {
   send(type: FrameType, batch: number, index: number, payload?: Uint8Array): void;
 }
 
-/** A batch that no thread took: nothing of it is, or will be, sent. */
+/** A batch that no thread took; nothing of it is ever sent. */
 export interface Refused {
   readonly refused: unknown;
 }
@@ -29,22 +28,21 @@ export interface StuckThread {
   readonly message: string;
 }
 
-/** What a runner tells the ledger. */
 export interface RunnerEvents {
   /** Whole frames from a thread. */
   frames(place: Place, bytes: Uint8Array): void;
-  /** A thread died, and everything that was with it. Frames it had sent before have been told. */
+  /** A thread died. Its earlier frames have been delivered. */
   lost(place: Place, cause: unknown): void;
 }
 
 export interface Runner {
-  /** Starts batches; returns where each went, in the same order. Never throws: what it could not start is refused. */
+  /** Starts batches; returns the place of each, in the same order, or its refusal. Never throws. */
   start(batches: readonly Outgoing[]): readonly (Place | Refused)[];
-  /** Where batches with this route are run, for frames beside jobs. A thread that is not there is started; may throw. */
+  /** The thread of this route, for frames beside jobs. Starts the thread if needed; may throw. */
   place(route: string): Place;
   /**
-   * Lets agents, connections and threads go, by force after `graceMs` and some seconds; resolves with the threads that
-   * are still there. Nothing may be running any more.
+   * Ends agents, connections and threads, by force after `graceMs` and some seconds; resolves with the threads that remain.
+   * Nothing may be running any more.
    */
   close(graceMs: number): Promise<readonly StuckThread[]>;
 }

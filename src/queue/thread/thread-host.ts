@@ -1,43 +1,42 @@
 /**
- * The main thread's hold on one worker thread, which lives in a piscina of its own: so its death is its own, and what
- * piscina tells of it can be told whose it was. A host whose thread died is not used again.
+ * Controls one worker thread from the main thread. Each runs in its own Piscina, so that a crash can be attributed to it.
+ * A host whose thread died is not used again.
  */
 import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
+import { ENTRY_URL } from './entry-url.js';
 import { Piscina } from 'piscina';
-import { systemClock } from '../../wait/clock.js';
+import { settlesWithin } from '../../wait/clock.js';
+import { Deadline } from '../../wait/deadline.js';
 import { FrameWriter } from '../wire/frames.js';
 import { Outbox } from './outbox.js';
 import type { Place, StuckThread } from './runner.js';
 import { FrameType, type ThreadSettings } from '../wire/messages.js';
 
-/** A thread is pinged while it has work; one that misses this many pings in a row hangs. */
+/** A thread with work is pinged; one that misses this many pings in a row hangs. */
 const MISSED_PINGS = 4;
 
-/** Beside twice the grace, for agents that are let go and for those that are killed, how long a thread may take to close. */
+/** Time to close a thread, beside one grace for agents that end themselves and one for those that are killed. */
 const CLOSE_MARGIN_MS = 10_000;
 
-/**
- * A thread that is ended stops at its next step in JavaScript; but one that waits in a system call, or has a file being
- * read in libuv's pool, takes no step before that returns.
- */
+/** A thread ends at its next step in JavaScript, which a system call or a read in libuv's pool can delay. */
 const END_MS = 5000;
 
 /**
- * A thread moves bytes and makes little garbage but while connecting. V8's own limit lets that pile up to 48 MB a thread
- * before it is looked at: at 1,000 drones on two threads 168 KB each instead of 124.
+ * A thread makes little garbage except while connecting. V8's default lets that grow to 48 MB a thread: at 1,000 drones on
+ * two threads 168 KB per drone instead of 124.
  */
 const YOUNG_GENERATION_MB = 4;
 const NO_THREAD = -1;
 
 export interface ThreadHostOptions {
   readonly threadHeapMb: number | undefined;
-  /** A thread that does not answer for so long while it has work is ended; Infinity for never. */
+  /** How long a thread with work may not answer before it is ended; Infinity for ever. */
   readonly threadTimeoutMs: number;
 }
 
 export interface ThreadHostEvents {
   frames(host: ThreadHost, bytes: Uint8Array): void;
-  /** At once, also while the host is being made; `lost` follows. */
+  /** At once, even in the host's constructor; `lost` follows. */
   died(cause: unknown): void;
   lost(host: ThreadHost, cause: unknown): void;
 }
@@ -61,11 +60,11 @@ export class ThreadHost implements Place {
     this.#events = events;
     this.#timeoutMs = threadTimeoutMs;
     this.#pool = new Piscina({
-      filename: new URL('./entry.js', import.meta.url).href,
-      // None at least: when a thread's exit is told only after `destroy`, piscina would start another in its place.
+      filename: ENTRY_URL.href,
+      // With a minimum, piscina would replace a thread whose exit it learns of after `destroy`.
       minThreads: 0,
       maxThreads: 1,
-      // Connections stay warm in the thread; its own event loop must run between tasks ('sync' would freeze it).
+      // Connections stay warm in the thread, so its event loop must run between tasks ('sync' would freeze it).
       idleTimeout: Infinity,
       atomics: 'disabled',
       concurrentTasksPerWorker: 1_000_000,
@@ -76,10 +75,8 @@ export class ThreadHost implements Place {
         ...(threadHeapMb === undefined ? {} : { maxOldGenerationSizeMb: threadHeapMb }),
       },
     });
-    // What goes wrong in an idle thread; without a listener it would end the process.
-    this.#pool.on('error', (error: unknown) => {
-      this.#lose(error);
-    });
+    // Errors of an idle thread; without a listener they would end the process.
+    this.#pool.on('error', (error: unknown) => this.#lose(error));
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
     this.#port.on('message', (bytes: Uint8Array) => {
@@ -87,17 +84,12 @@ export class ThreadHost implements Place {
       events.frames(this, bytes);
     });
     this.#port.unref();
-    this.#outbox = new Outbox(bytes => {
-      this.#port.postMessage(bytes, [bytes.buffer]);
-    });
+    this.#outbox = new Outbox(bytes => this.#port.postMessage(bytes, [bytes.buffer]));
     void this.#task('attach', { port: port2, settings }, [port2]);
     const [thread] = this.#pool.threads;
     this.#threadId = thread?.threadId ?? NO_THREAD;
     this.ended = new Promise(resolve => {
-      if (thread)
-        thread.once('exit', () => {
-          resolve();
-        });
+      if (thread) thread.once('exit', () => resolve());
       else resolve();
     });
   }
@@ -114,10 +106,10 @@ export class ThreadHost implements Place {
     if (!this.#dead) this.#outbox.frame(type, batch, index, payload);
   }
 
-  /** Where the next job is written: batches with their calls. */
+  /** The next job: batches with their calls. */
   readonly job = new FrameWriter();
 
-  /** Gives the thread the job that was written. */
+  /** Sends the job to the thread. */
   run(): void {
     const job = this.job.take();
     if (this.#dead) return;
@@ -131,17 +123,14 @@ export class ThreadHost implements Place {
     });
   }
 
-  /**
-   * Lets the thread end its agents and connections, then ends it. Of a dead one it waits for the end. Resolves with a
-   * thread that does not end.
-   */
+  /** Lets a living thread end its agents and connections, then ends it. Resolves with a thread that does not end. */
   async close(graceMs: number): Promise<StuckThread | undefined> {
     if (!this.#dead) await this.#closeThread(graceMs);
     if (!this.#dead) {
       this.#bury();
       void this.#pool.destroy();
     }
-    if (await this.#endsInTime()) return undefined;
+    if (await settlesWithin(END_MS, this.ended)) return undefined;
     return {
       threadId: this.#threadId,
       message: `the thread has not ended within ${String(END_MS)} ms of being told to`,
@@ -152,22 +141,11 @@ export class ThreadHost implements Place {
     // An idle thread may hang, too.
     this.#watchdog ??= this.#watch();
     const limitMs = 2 * graceMs + CLOSE_MARGIN_MS;
-    const limit = systemClock.setTimer(limitMs, () => {
-      this.#lose(hung(`has not closed within ${String(limitMs)} ms`));
-    });
+    const limit = new Deadline([], { limitMs });
+    void limit.ended.then(() => this.#lose(hung(`has not closed within ${String(limitMs)} ms`)));
     await this.#task('close', graceMs, []);
-    limit.cancel();
+    limit.release();
     clearInterval(this.#watchdog);
-  }
-
-  async #endsInTime(): Promise<boolean> {
-    let limit: NodeJS.Timeout | undefined;
-    const tooLate = new Promise<boolean>(resolve => {
-      limit = setTimeout(resolve, END_MS, false);
-    });
-    const isEnded = await Promise.race([this.ended.then(() => true), tooLate]);
-    clearTimeout(limit);
-    return isEnded;
   }
 
   /** Never rejects: a task fails only with its thread. */
@@ -179,12 +157,12 @@ export class ThreadHost implements Place {
     }
   }
 
-  /** A thread in an endless loop cannot be told anything: it is ended from outside. */
+  /** Ends a thread in an endless loop, which reads no messages, from outside. */
   #watch(): NodeJS.Timeout | undefined {
     if (this.#timeoutMs === Infinity) return undefined;
     this.#missedPings = 0;
     return setInterval(() => {
-      // Counted, not timed: when this thread itself was held up, the answers wait behind this very timer.
+      // Counts pings, not time: when the main thread was blocked, the answers wait behind this timer.
       if (this.#missedPings >= MISSED_PINGS) {
         this.#lose(hung(`has not answered for ${String(this.#timeoutMs)} ms`));
         return;
@@ -198,15 +176,13 @@ export class ThreadHost implements Place {
     if (this.#dead) return;
     this.#bury();
     this.#events.died(cause);
-    // A thread that could not even start leaves a task in piscina whose promise nobody was given: destroy would reject it.
+    // A thread that could not start leaves a task in piscina whose unhandled promise destroy would reject.
     if (this.#threadId !== NO_THREAD) void this.#pool.destroy();
-    // Whoever is just giving it work must have noted to whom, before it is told that this one is gone.
-    queueMicrotask(() => {
-      this.#events.lost(this, cause);
-    });
+    // The caller that is just starting work must have recorded its place before the loss is reported.
+    queueMicrotask(() => this.#events.lost(this, cause));
   }
 
-  /** Takes no more part in anything; but what the thread had posted before its end is still told. */
+  /** Delivers the messages that the thread posted before its end, then closes the port. */
   #bury(): void {
     for (let next = receiveMessageOnPort(this.#port); next !== undefined; next = receiveMessageOnPort(this.#port)) {
       this.#events.frames(this, next.message as Uint8Array);

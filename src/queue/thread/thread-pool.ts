@@ -1,4 +1,4 @@
-/** A fixed number of worker threads, and which drone's batches run on which. */
+/** A fixed number of worker threads, and the mapping of drones to threads. */
 import { CrashLimit } from './crash-limit.js';
 import type { Outgoing, Refused, Runner, RunnerEvents, StuckThread } from './runner.js';
 import { ThreadHost } from './thread-host.js';
@@ -7,12 +7,12 @@ import type { ThreadSettings } from '../wire/messages.js';
 export interface ThreadPoolOptions {
   readonly threads: number;
   readonly threadHeapMb: number | undefined;
-  /** A thread that does not answer for so long is ended; Infinity for never. */
+  /** How long a thread may not answer before it is ended; Infinity for ever. */
   readonly threadTimeoutMs: number;
 }
 
 interface Slot {
-  /** Starts when a drone is first routed to the slot, and again after its death. */
+  /** Starts with the first drone routed to the slot, and again after its death. */
   host: ThreadHost | undefined;
   readonly crashLimit: CrashLimit;
 }
@@ -22,7 +22,7 @@ export class ThreadPool implements Runner {
   readonly #options: ThreadPoolOptions;
   readonly #events: RunnerEvents;
   readonly #slots: readonly Slot[];
-  /** Of threads that are dead and replaced, those that have not ended yet. */
+  /** Dead and replaced threads that have not ended yet. */
   readonly #leaving = new Set<ThreadHost>();
 
   constructor(settings: ThreadSettings, options: ThreadPoolOptions, events: RunnerEvents) {
@@ -55,10 +55,7 @@ export class ThreadPool implements Runner {
   }
 
   place(route: string): ThreadHost {
-    return this.#hostAt(slotOf(route, this.#slots.length));
-  }
-
-  #hostAt(at: number): ThreadHost {
+    const at = slotOf(route, this.#slots.length);
     const slot = this.#slots[at];
     if (slot === undefined) throw new RangeError(`there is no slot ${String(at)}`);
     if (slot.host?.dead === false) return slot.host;
@@ -67,9 +64,7 @@ export class ThreadPool implements Runner {
     if (slot.host) this.#awaitEnd(slot.host);
     slot.host = new ThreadHost(this.#settings, this.#options, {
       frames: this.#events.frames,
-      died: cause => {
-        slot.crashLimit.note(cause, performance.now());
-      },
+      died: cause => slot.crashLimit.note(cause, performance.now()),
       lost: this.#events.lost,
     });
     return slot.host;
@@ -81,12 +76,12 @@ export class ThreadPool implements Runner {
   }
 }
 
-/** FNV-1a: the same route always leads to the same thread, where its connections are warm. */
+/** FNV-1a: the same route always maps to the same thread, where its connections are warm. */
 function slotOf(route: string, slots: number): number {
   let hash = 0x811c9dc5;
   for (let at = 0; at < route.length; at++) {
     hash = Math.imul(hash ^ route.charCodeAt(at), 0x01000193);
   }
-  // Its low bits alone repeat for names that differ by a digit or two.
+  // The low bits alone collide for names that differ by a digit or two.
   return ((hash ^ (hash >>> 15)) >>> 0) % slots;
 }

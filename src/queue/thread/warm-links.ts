@@ -1,45 +1,38 @@
-/**
- * The links of a thread: found by key, pinged, and ended when nobody has used them for long, or when there are more
- * without work than may be.
- */
+/** The links of a thread, by key: pings them, and ends those that are idle for too long or too many. */
 import type { ThreadSettings } from '../wire/messages.js';
 import type { Link } from './link.js';
 
-/** An agent ends itself after `linkSilenceMs` without a word; at least this often within that time it hears one. */
-const PINGS_PER_SILENCE = 4;
-/** How exactly the limit of idle time is kept. */
+/** Checks per `maxIdleMs`. */
 const LOOKS_PER_IDLE = 4;
-/** Often enough for any limit, and a delay that setInterval takes. */
+/** Within the range of setInterval. */
 const RAREST_MS = 3_600_000;
-/** How long an agent without work may take to end itself, ms. */
+/** Time for an agent without work to end itself, ms. */
 const FAREWELL_MS = 5000;
 
 export class WarmLinks {
   readonly #settings: ThreadSettings;
-  /** The one that was used last comes last. */
+  /** The most recently used comes last. */
   readonly #links = new Map<string, Link>();
   readonly #leaving = new Set<Promise<void>>();
-  readonly #timers: NodeJS.Timeout[];
+  /** By how often they are pinged. */
+  readonly #pinged = new Map<number, { readonly links: Set<Link>; readonly timer: NodeJS.Timeout | undefined }>();
+  readonly #idleTimer: NodeJS.Timeout | undefined;
 
   constructor(settings: ThreadSettings) {
     this.#settings = settings;
-    const { keepaliveIntervalMs, linkSilenceMs, maxIdleMs } = settings;
-    this.#timers = [
-      ...every(Math.min(linkSilenceMs / PINGS_PER_SILENCE, keepaliveIntervalMs), () => {
-        for (const link of [...this.#links.values()]) link.ping();
-      }),
-      ...every(maxIdleMs / LOOKS_PER_IDLE, () => {
-        for (const link of [...this.#links.values()]) if (link.idleMs > maxIdleMs) this.#end(link);
-      }),
-    ];
+    const { maxIdleMs } = settings;
+    this.#idleTimer = every(maxIdleMs / LOOKS_PER_IDLE, () => {
+      for (const link of [...this.#links.values()]) if (link.idleMs > maxIdleMs) this.#end(link);
+    });
   }
 
   add(link: Link): void {
     this.#links.set(link.spec.key, link);
+    this.#startPings(link);
     this.trim();
   }
 
-  /** Finds a link that is to get a batch. */
+  /** Finds the link for a batch. */
   use(key: string): Link | undefined {
     const link = this.#links.get(key);
     if (link === undefined) return undefined;
@@ -50,9 +43,10 @@ export class WarmLinks {
 
   delete(link: Link): void {
     if (this.#links.get(link.spec.key) === link) this.#links.delete(link.spec.key);
+    this.#stopPings(link);
   }
 
-  /** Ends links without work, the one used longest ago first, until there are as many as may be. */
+  /** Ends idle links, least recently used first, down to `maxWarm`. */
   trim(): void {
     let tooMany = this.#links.size - this.#settings.maxWarm;
     if (tooMany <= 0) return;
@@ -63,11 +57,33 @@ export class WarmLinks {
     }
   }
 
-  /** Ends all, by force after `graceMs`, or after FAREWELL_MS where that is more. */
+  /** Ends all, by force after `graceMs` or FAREWELL_MS, whichever is longer. */
   async close(graceMs: number): Promise<void> {
-    for (const timer of this.#timers) clearInterval(timer);
+    clearInterval(this.#idleTimer);
+    for (const { timer } of this.#pinged.values()) clearInterval(timer);
     const forceMs = Math.max(graceMs, FAREWELL_MS);
     await Promise.all([...this.#leaving, ...[...this.#links.values()].map(link => link.close(forceMs))]);
+  }
+
+  #startPings(link: Link): void {
+    const { pingEveryMs } = link;
+    const known = this.#pinged.get(pingEveryMs);
+    if (known) {
+      known.links.add(link);
+      return;
+    }
+    const links = new Set([link]);
+    const timer = every(pingEveryMs, () => {
+      for (const each of [...links]) each.ping();
+    });
+    this.#pinged.set(pingEveryMs, { links, timer });
+  }
+
+  #stopPings(link: Link): void {
+    const pinged = this.#pinged.get(link.pingEveryMs);
+    if (pinged?.links.delete(link) !== true || pinged.links.size > 0) return;
+    clearInterval(pinged.timer);
+    this.#pinged.delete(link.pingEveryMs);
   }
 
   #end(link: Link): void {
@@ -76,6 +92,6 @@ export class WarmLinks {
   }
 }
 
-function every(intervalMs: number, act: () => void): NodeJS.Timeout[] {
-  return intervalMs === Infinity ? [] : [setInterval(act, Math.min(intervalMs, RAREST_MS)).unref()];
+function every(intervalMs: number, act: () => void): NodeJS.Timeout | undefined {
+  return intervalMs === Infinity ? undefined : setInterval(act, Math.min(intervalMs, RAREST_MS)).unref();
 }

@@ -1,93 +1,76 @@
 /**
- * A file that takes its place whole, under its own name, or not at all: until then it has a temporary one beside it.
- * Whoever reads sees the old file or the new one. Nothing is synced: what a power cut leaves is up to the file system.
+ * A file that appears under its name whole or not at all; until then it has a temporary name beside it. Readers see the
+ * old file or the new one. Nothing is synced: after a power cut it is up to the file system.
  */
 import { randomBytes } from 'node:crypto';
-import { rmSync } from 'node:fs';
-import { type FileHandle, lstat, open, rename, rm, symlink } from 'node:fs/promises';
 import { cannot, doing, FileError } from './failure.js';
+import type { FileSystem, Found, NewFile } from './file-system.js';
 import { below, folderOf, shownPath } from './paths.js';
 
 export class PartialFile {
   readonly #destination: Buffer;
-  readonly #temporary: Buffer;
-  readonly #handle: FileHandle;
+  readonly #file: NewFile;
 
-  private constructor(destination: Buffer, temporary: Buffer, handle: FileHandle) {
+  private constructor(destination: Buffer, file: NewFile) {
     this.#destination = destination;
-    this.#temporary = temporary;
-    this.#handle = handle;
+    this.#file = file;
   }
 
-  static async create(destination: Buffer): Promise<PartialFile> {
-    await checkReplaceable(destination);
+  /** Private by default, until it gets its own mode. */
+  static async create(files: FileSystem, destination: Buffer, size: number, mode = 0o600): Promise<PartialFile> {
+    await checkReplaceable(files, destination);
     const temporary = temporaryBeside(destination);
-    // Nobody else's to read before it has its own mode.
-    const handle = await doing('write', destination, open(temporary, 'wx', 0o600));
-    return new PartialFile(destination, temporary, handle);
+    const file = await doing('write', destination, files.newFile({ temporary, destination, mode, size }));
+    return new PartialFile(destination, file);
   }
 
   async write(bytes: Uint8Array): Promise<void> {
-    for (let at = 0; at < bytes.byteLength;) {
-      const { bytesWritten } = await doing('write', this.#destination, this.#handle.write(bytes, at));
-      at += bytesWritten;
-    }
+    await doing('write', this.#destination, this.#file.write(bytes));
   }
 
-  /** Gives the file its mode, time and name. */
-  async commit(mode: number, mtimeMs: number): Promise<void> {
-    await doing('write', this.#destination, this.#commit(mode, mtimeMs));
+  /** Without a `mode` it keeps the one that it was made with. */
+  async commit(mode: number | undefined, mtimeMs: number): Promise<void> {
+    await doing('write', this.#destination, this.#file.place(mode, mtimeMs));
   }
 
-  async #commit(mode: number, mtimeMs: number): Promise<void> {
-    await this.#handle.chmod(mode);
-    await this.#handle.utimes(Date.now() / 1000, mtimeMs / 1000);
-    await this.#handle.close();
-    await rename(this.#temporary, this.#destination);
-  }
-
-  /** Leaves nothing of it. */
   async discard(): Promise<void> {
-    try {
-      await this.#handle.close();
-    } finally {
-      await rm(this.#temporary, { force: true });
-    }
+    await this.#file.discard();
   }
 
-  /** Leaves nothing of it by the time this returns, though it is still open. */
+  /** Removes the file, still open, before this returns. */
   discardNow(): void {
-    rmSync(this.#temporary, { force: true });
+    this.#file.discardNow();
   }
 }
 
-/** A link, likewise. */
-export async function placeLink(target: Uint8Array, destination: Buffer): Promise<void> {
-  await checkReplaceable(destination);
+/** Places a link in the same way. */
+export async function placeLink(files: FileSystem, target: Uint8Array, destination: Buffer): Promise<void> {
+  await checkReplaceable(files, destination);
   const temporary = temporaryBeside(destination);
-  await doing('make the link', destination, symlink(Buffer.from(target), temporary));
+  await doing('make the link', destination, files.symlink(target, temporary));
   try {
-    await doing('make the link', destination, rename(temporary, destination));
+    await doing('make the link', destination, files.rename(temporary, destination));
   } catch (error) {
-    await rm(temporary, { force: true });
+    await files.remove(temporary);
     throw error;
   }
 }
 
-/** Files and links are replaced, links not followed. The rest is not: a rename would put a file in a device's place. */
-async function checkReplaceable(path: Buffer): Promise<void> {
-  const found = await statOf(path);
-  if (found === undefined || found.isFile() || found.isSymbolicLink()) return;
-  if (found.isDirectory()) throw new FileError('EISDIR', `${shownPath(path)} is a folder`);
+/** Files and links are replaced, links not followed. A rename would replace a device by a file, so it is refused. */
+async function checkReplaceable(files: FileSystem, path: Buffer): Promise<void> {
+  const found = await lstatIfThere(files, 'write', path);
+  if (found === undefined || found.kind === 'file' || found.kind === 'link') return;
+  if (found.kind === 'folder') throw new FileError('EISDIR', `${shownPath(path)} is a folder`);
   throw new FileError('ERR_NOT_A_FILE', `${shownPath(path)} is neither file nor folder, and is left alone`);
 }
 
-async function statOf(path: Buffer): Promise<Awaited<ReturnType<typeof lstat>> | undefined> {
+/** Undefined when nothing is there. */
+export async function lstatIfThere(files: FileSystem, what: string, path: Buffer): Promise<Found | undefined> {
   try {
-    return await lstat(path);
+    return await files.lstat(path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw cannot('write', path, error);
+    throw cannot(what, path, error);
   }
 }
 

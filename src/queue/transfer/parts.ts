@@ -1,23 +1,22 @@
 /**
- * The language of a transfer: what the payload of each of its data frames says.
+ * The format of a transfer's data frames.
  *
- * A file is its head, then its bytes, as many as the head announces. A folder is its head, then what is in it, then
- * Leave. So a part names only itself, in the folder that was entered last: there are no paths on the wire that could
- * lead elsewhere. Names are bytes, as they are to the system, and need not be UTF-8.
+ * A file is its head, then as many bytes as that announces. A directory is its head, then its entries, then Leave. A
+ * part names only itself, in the directory entered last, so no path on the wire can lead elsewhere. Names are bytes, as
+ * they are to the system, and need not be UTF-8.
  */
 import { decode, encode } from '../wire/codec/codec.js';
 import { ProtocolError } from '../wire/frames.js';
-import { PERMISSIONS } from './order.js';
+import { PERMISSIONS } from './request.js';
 
 const KIND = { file: 1, bytes: 2, folder: 3, leave: 4, link: 5 } as const;
 
-/** Most bytes of a file in one part. Larger ones are hardly faster, and hold up the other calls of the link. */
+/** Most bytes of a file in one part. Larger parts are hardly faster, and delay other calls of the link. */
 export const CHUNK_BYTES = 128 * 1024;
 const MAX_NAME_BYTES = 255;
 const MAX_TARGET_BYTES = 4096;
 const MAX_HEAD_BYTES = 8192;
 
-/** Longest part that is taken. */
 export const MAX_PART_BYTES = 1 + Math.max(CHUNK_BYTES, MAX_HEAD_BYTES);
 
 export interface FolderHead {
@@ -25,6 +24,11 @@ export interface FolderHead {
   readonly name: Uint8Array;
   readonly mode: number;
   readonly mtimeMs: number;
+}
+
+/** Of the directory that the call names, where its sender was asked for it. */
+interface TotalBytes {
+  readonly totalBytes?: number | undefined;
 }
 
 export interface FileHead extends FolderHead {
@@ -39,12 +43,12 @@ export interface LinkHead {
 export type Part =
   | ({ readonly kind: 'file' } & FileHead)
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
-  | ({ readonly kind: 'folder' } & FolderHead)
+  | ({ readonly kind: 'folder' } & FolderHead & TotalBytes)
   | { readonly kind: 'leave' }
   | ({ readonly kind: 'link' } & LinkHead);
 
 export function encodeHead(kind: 'file', head: FileHead): Uint8Array;
-export function encodeHead(kind: 'folder', head: FolderHead): Uint8Array;
+export function encodeHead(kind: 'folder', head: FolderHead & TotalBytes): Uint8Array;
 export function encodeHead(kind: 'link', head: LinkHead): Uint8Array;
 export function encodeHead(kind: 'file' | 'folder' | 'link', head: FileHead | FolderHead | LinkHead): Uint8Array {
   const value = encode(head);
@@ -56,14 +60,14 @@ export function encodeHead(kind: 'file' | 'folder' | 'link', head: FileHead | Fo
 
 export const LEAVE: Uint8Array = Uint8Array.of(KIND.leave);
 
-/** A part of file bytes to read into, from its second byte on. */
+/** A buffer to read file bytes into, from its second byte on. */
 export function newChunk(): Uint8Array {
   const part = new Uint8Array(1 + CHUNK_BYTES);
   part[0] = KIND.bytes;
   return part;
 }
 
-/** Throws ProtocolError for what no sender of ours would send. The bytes of a file are a view into `payload`. */
+/** Throws ProtocolError for an invalid part. File bytes are a view into `payload`. */
 export function decodePart(payload: Uint8Array): Part {
   const rest = payload.subarray(1);
   switch (payload[0]) {
@@ -75,8 +79,12 @@ export function decodePart(payload: Uint8Array): Part {
       const head = headIn(rest);
       return { kind: 'file', ...attributesOf(head), size: check(head['size'], isSize, 'size of a file') };
     }
-    case KIND.folder:
-      return { kind: 'folder', ...attributesOf(headIn(rest)) };
+    case KIND.folder: {
+      const head = headIn(rest);
+      const { totalBytes } = head;
+      if (totalBytes === undefined) return { kind: 'folder', ...attributesOf(head) };
+      return { kind: 'folder', ...attributesOf(head), totalBytes: check(totalBytes, isSize, 'size of a folder') };
+    }
     case KIND.link: {
       const head = headIn(rest);
       return { kind: 'link', name: nameIn(head), target: check(head['target'], isTarget, 'target of a link') };
@@ -120,7 +128,7 @@ function isSize(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
-/** A name that leads nowhere but to an entry of the folder it is in. */
+/** A name that can only lead to an entry of its directory. */
 function isName(value: unknown): value is Uint8Array {
   if (!(value instanceof Uint8Array) || value.byteLength > MAX_NAME_BYTES) return false;
   const isDots = (value.byteLength === 1 || value.byteLength === 2) && value.every(byte => byte === DOT);

@@ -1,36 +1,35 @@
-/** Paths of a transfer. From its folder on they are bytes: names need not be UTF-8, and a string would change them. */
-import { homedir } from 'node:os';
-import { basename, join } from 'node:path';
+/** Paths below a transfer's directory are bytes: names need not be UTF-8, and a string would change them. */
+import { basename } from 'node:path';
 
 const SLASH = Buffer.from('/');
 
-/** A path as the side it is on understands it: `~/` is the home there. A slash at the end stays. */
-export function ownPath(path: string): string {
-  return path === '~' || path.startsWith('~/') ? join(homedir(), path.slice(1)) : path;
-}
-
-/** Whether a path says by itself that it leads to a folder: it ends in no name of its own. */
+/** Whether a path by itself means a directory: it ends in no name of its own. */
 export function isFolderPath(path: string): boolean {
   return ['', '.', '..', '~'].includes(basename(path));
 }
 
-/** The path itself, where a slash at the end only says that it is a folder. */
-export function withoutSlash(path: string): string {
-  return path.replace(/(?<=[^/])\/+$/, '');
+/**
+ * Where a copy goes, by the one rule of all methods that copy: to the destination itself; where that ends with a slash, into
+ * that directory, under the source's name. What is there already does not matter.
+ */
+export async function copyPath(
+  files: { expandHome(path: string): Promise<string> },
+  { source, destination }: { readonly source: string; readonly destination: string },
+): Promise<string> {
+  const path = await files.expandHome(destination);
+  return path.endsWith('/') ? `${path}${basename(source)}` : path;
 }
 
-/** Path of an entry of a folder. */
 export function below(folder: Uint8Array, name: Uint8Array): Buffer {
   return Buffer.concat([folder, SLASH, name]);
 }
 
-/** The folder that a path is in. */
 export function folderOf(path: Buffer): Buffer {
   const at = path.lastIndexOf(SLASH);
   return at < 0 ? Buffer.from('.') : path.subarray(0, Math.max(at, 1));
 }
 
-/** Quoted as in code, so that a name with a line break in it takes one line. */
+/** Quoted as in code, so that a name with a line break takes one line. */
 export function shownPath(path: Uint8Array | string): string {
   return JSON.stringify(typeof path === 'string' ? path : Buffer.from(path).toString());
 }

@@ -1,22 +1,21 @@
 /**
- * Writes what comes, part by part, and nothing outside of the destination.
+ * Writes the parts that arrive, and nothing outside of the destination.
  *
- * What comes is not trusted. A part names an entry of the folder that was entered last, which is one that this receiver
- * has made or has seen to be a folder; so no link, sent before or there already, is ever written through, and what it is
- * written to is all there is to check. A part out of turn, or more bytes than announced, is a ProtocolError.
+ * Parts are not trusted. Each names an entry of the directory entered last, which this receiver has made or has seen to
+ * be a directory; so no link, sent or already there, is written through. A part out of turn, or more bytes than
+ * announced, is a ProtocolError.
  */
-import { chmod, lstat, mkdir, stat, utimes } from 'node:fs/promises';
-import { basename } from 'node:path';
 import { ProtocolError } from '../wire/frames.js';
 import { cannot, doing, FileError } from './failure.js';
-import type { Inflow } from './flow.js';
-import type { TransferOrder } from './order.js';
+import type { FileSystem } from './file-system.js';
+import type { PartReader } from './part-stream.js';
+import type { TransferRequest } from './request.js';
 import { PartialFile, placeLink } from './partial-file.js';
 import { decodePart, type FileHead, type FolderHead, type LinkHead, type Part } from './parts.js';
-import { below, folderOf, ownPath, shownPath, withoutSlash } from './paths.js';
-import type { Tally } from './tally.js';
+import { below, copyPath, folderOf, shownPath } from './paths.js';
+import type { TransferCounter } from './counter.js';
 
-/** What we need to fill a folder, whatever its mode will be. */
+/** Needed to fill a directory, whatever its final mode. */
 const OWNER_ALL = 0o700;
 
 interface OpenFile {
@@ -28,26 +27,28 @@ interface OpenFile {
 interface OpenFolder {
   readonly head: FolderHead;
   readonly path: Buffer;
-  /** One that was there keeps its mode and time. */
+  /** An existing directory keeps its mode and time. */
   readonly isNew: boolean;
 }
 
 export class Receiver {
-  readonly #order: TransferOrder;
-  readonly #flow: Inflow;
-  readonly #tally: Tally;
+  readonly #request: TransferRequest;
+  readonly #flow: PartReader;
+  readonly #counter: TransferCounter;
+  readonly #files: FileSystem;
   readonly #folders: OpenFolder[] = [];
   #file: OpenFile | undefined;
   #isComplete = false;
   #isDiscarded = false;
 
-  constructor(order: TransferOrder, flow: Inflow, tally: Tally) {
-    this.#order = order;
+  constructor(request: TransferRequest, flow: PartReader, counter: TransferCounter, files: FileSystem) {
+    this.#files = files;
+    this.#request = request;
     this.#flow = flow;
-    this.#tally = tally;
+    this.#counter = counter;
   }
 
-  /** Resolves when all is in its place. However it ends, no partial file is left. */
+  /** Resolves when all is in place. However it ends, no partial file is left. */
   async run(): Promise<void> {
     try {
       for (let part = await this.#flow.next(); part !== undefined; part = await this.#flow.next()) {
@@ -83,9 +84,9 @@ export class Receiver {
   }
 
   async #open(part: Part & FileHead): Promise<void> {
-    const path = this.#order.isFolder ? this.#pathOf(part) : await this.#ownFile(part);
-    if (!this.#order.isFolder) this.#tally.totalBytes = part.size;
-    this.#file = { head: part, file: await PartialFile.create(path), left: part.size };
+    const path = this.#request.isFolder ? this.#pathOf(part) : await this.#ownFile(part);
+    if (!this.#request.isFolder) this.#counter.totalBytes = part.size;
+    this.#file = { head: part, file: await PartialFile.create(this.#files, path, part.size), left: part.size };
     if (part.size === 0) await this.#commit(this.#file);
   }
 
@@ -95,28 +96,29 @@ export class Receiver {
     open.left -= bytes.byteLength;
     if (open.left < 0) throw new ProtocolError(`more bytes of a file than the ${String(open.head.size)} announced`);
     await open.file.write(bytes);
-    this.#tally.addBytes(bytes.byteLength);
+    this.#counter.addBytes(bytes.byteLength);
     if (open.left === 0) await this.#commit(open);
   }
 
   async #commit({ file, head }: OpenFile): Promise<void> {
-    // Whoever asked for it was told that it failed.
+    // The transfer has failed already.
     if (this.#isDiscarded) return;
-    const { mode = head.mode } = this.#order;
+    const { mode = head.mode } = this.#request;
     await file.commit(mode, head.mtimeMs);
     this.#file = undefined;
-    this.#tally.files++;
-    this.#isComplete = !this.#order.isFolder;
+    this.#counter.files++;
+    this.#isComplete = !this.#request.isFolder;
   }
 
-  async #enter(part: Part & FolderHead): Promise<void> {
-    const isRoot = this.#order.isFolder && this.#folders.length === 0 && part.name.byteLength === 0;
-    const path = isRoot ? Buffer.from(withoutSlash(ownPath(this.#order.destination))) : this.#pathOf(part);
-    if (isRoot) await doing('make the folder', path, mkdir(folderOf(path), { recursive: true }));
-    const isNew = await makeFolder(path, isRoot);
-    if (isNew) await doing('make the folder', path, chmod(path, part.mode | OWNER_ALL));
+  async #enter(part: Part & FolderHead & { readonly totalBytes?: number | undefined }): Promise<void> {
+    const isRoot = this.#request.isFolder && this.#folders.length === 0 && part.name.byteLength === 0;
+    const path = isRoot ? Buffer.from(await copyPath(this.#files, this.#request)) : this.#pathOf(part);
+    if (isRoot) this.#counter.totalBytes = part.totalBytes;
+    if (isRoot) await doing('make the folder', path, this.#files.makeDirectory(folderOf(path)));
+    const isNew = await makeFolder(this.#files, path, isRoot);
+    if (isNew) await doing('make the folder', path, this.#files.chmod(path, part.mode | OWNER_ALL));
     this.#folders.push({ head: part, path, isNew });
-    this.#tally.folders++;
+    this.#counter.folders++;
   }
 
   async #leave(part: Part): Promise<void> {
@@ -124,32 +126,32 @@ export class Receiver {
     if (folder === undefined) throw outOfTurn(part, 'no folder');
     const { path, isNew, head } = folder;
     if (isNew) {
-      await doing('set the time of', path, utimes(path, Date.now() / 1000, head.mtimeMs / 1000));
-      await doing('set the mode of', path, chmod(path, head.mode));
+      await doing('set the time of', path, this.#files.setTime(path, head.mtimeMs));
+      await doing('set the mode of', path, this.#files.chmod(path, head.mode));
     }
     this.#isComplete = this.#folders.length === 0;
   }
 
   async #link(part: Part & LinkHead): Promise<void> {
-    await placeLink(part.target, this.#pathOf(part));
-    this.#tally.links++;
+    await placeLink(this.#files, part.target, this.#pathOf(part));
+    this.#counter.links++;
   }
 
-  /** Of an entry of the folder that was entered last. */
   #pathOf(part: Part & { name: Uint8Array }): Buffer {
     const folder = this.#folders.at(-1);
     if (folder === undefined || part.name.byteLength === 0) throw outOfTurn(part, 'no folder');
     return below(folder.path, part.name);
   }
 
-  /** Where the one file goes: as with cp, into what is a folder or ends in a slash. */
+  /** Where a single file goes. */
   async #ownFile(part: Part & FileHead): Promise<Buffer> {
     if (part.name.byteLength > 0) throw outOfTurn(part, 'no folder');
-    const { source, destination } = this.#order;
-    const given = ownPath(destination);
-    const isInto = given.endsWith('/') || (await isFolder(given));
-    const path = Buffer.from(isInto ? `${given}/${basename(source)}` : given);
-    await doing('make the folder of', path, mkdir(folderOf(path), { recursive: true }));
+    const own = await copyPath(this.#files, this.#request);
+    if (await isFolder(this.#files, own)) {
+      throw new FileError('EISDIR', `${shownPath(own)} is a folder; to copy into it, end the path with a slash`);
+    }
+    const path = Buffer.from(own);
+    await doing('make the folder of', path, this.#files.makeDirectory(folderOf(path)));
     return path;
   }
 }
@@ -158,22 +160,22 @@ function outOfTurn(part: Part, after: string): ProtocolError {
   return new ProtocolError(`a part of kind ${part.kind}, out of turn: after ${after}`);
 }
 
-/** Returns whether it was not there. A link to a folder counts as one only for what the caller has named. */
-async function makeFolder(path: Buffer, mayBeLink: boolean): Promise<boolean> {
+/** Returns whether it is new. A link to a directory counts as one only for the path that the caller named. */
+async function makeFolder(files: FileSystem, path: Buffer, mayBeLink: boolean): Promise<boolean> {
   try {
-    await mkdir(path, OWNER_ALL);
+    await files.mkdir(path, OWNER_ALL);
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw cannot('make the folder', path, error);
   }
-  const found = await doing('make the folder', path, mayBeLink ? stat(path) : lstat(path));
-  if (found.isDirectory()) return false;
-  throw new FileError('ENOTDIR', `${shownPath(path)} is in the way: it is no folder`);
+  const found = await doing('make the folder', path, mayBeLink ? files.stat(path) : files.lstat(path));
+  if (found.kind === 'folder') return false;
+  throw new FileError('ENOTDIR', `${shownPath(path)} is in the way: it is not a directory`);
 }
 
-async function isFolder(path: string): Promise<boolean> {
+async function isFolder(files: FileSystem, path: string): Promise<boolean> {
   try {
-    return (await stat(path)).isDirectory();
+    return (await files.stat(Buffer.from(path))).kind === 'folder';
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
     throw cannot('write', path, error);

@@ -1,11 +1,10 @@
-/** Telling things apart by fields that must not be seen. */
 import { createHmac, randomBytes } from 'node:crypto';
 
 let salt: Buffer | undefined;
 
 /**
- * Tells endpoints apart by all that matters to them, secrets included. Salted anew in each process, so that a key seen in
- * a log is no means to try passwords against.
+ * Distinguishes endpoints by all their fields, secrets included. Salted per process, so that a logged key cannot be
+ * used to guess passwords.
  */
 export function fingerprintOf(fields: unknown): string {
   salt ??= randomBytes(32);

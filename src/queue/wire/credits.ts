@@ -1,22 +1,22 @@
 /**
- * Credits: how a stream that flows over the boundaries (a command's output, a file) keeps pace with its consumer. The
- * sender may be ahead by one window; the consumer reports what it has dealt with in Credit frames. The sender counts with
- * a SendWindow, the receiver with a ReceiveWindow; what lies between them is never more than a window.
+ * Credits: how a stream over the boundaries (a command's output, a file) keeps pace with its consumer. The sender may
+ * be ahead by one window; the consumer reports what it has processed in Credit frames. The sender counts with a
+ * SendWindow, the receiver with a ReceiveWindow.
  */
 import { ProtocolError, readU32 } from './frames.js';
 
 export interface StreamLimits {
-  /** Sent and not yet dealt with. */
+  /** Sent and not yet processed. */
   readonly windowBytes: number;
-  /** The same at first: what is under way stands in front of whatever else is to be sent, a cancel for one. */
+  /** The same at first: what is under way delays anything else, such as a cancel. */
   readonly firstBytes: number;
-  /** The same over a slow link. A piece longer than that travels alone. */
+  /** The same over a slow link. A longer piece travels alone. */
   readonly fewestBytes: number;
   /** Longest piece. */
   readonly pieceBytes: number;
-  /** Counted for each piece beside its bytes, so that a window of tiny pieces does not take a lot of memory either. */
+  /** Counted per piece beside its bytes, so that many tiny pieces take little memory, too. */
   readonly pieceCostBytes: number;
-  /** Credit is sent in lots of at least so much. */
+  /** Smallest amount that is credited. */
   readonly creditBytes: number;
 }
 
@@ -30,11 +30,11 @@ export const OUTPUT_LIMITS: StreamLimits = {
   // What one read of a pipe gives.
   pieceBytes: 64 * 1024,
   pieceCostBytes: 0,
-  // So that a little output costs no credit frame at all.
+  // So that a short output costs no credit frame.
   creditBytes: 64 * 1024,
 };
 
-/** A link that deals with a sender's limit in less gets twice as much the next time, one that takes longer half of it. */
+/** A link that processes a sender's limit in less gets twice as much next time, a slower one half. */
 const SLOW_MS = 1000;
 
 /** Payload of a Credit frame: u32le bytes. */
@@ -44,18 +44,17 @@ export function encodeCredit(bytes: number): Uint8Array {
   return payload;
 }
 
-/** Throws ProtocolError for what is not such a payload. */
+/** Throws ProtocolError for an invalid payload. */
 export function decodeCredit(payload: Uint8Array): number {
   if (payload.byteLength !== 4) throw new ProtocolError(`a credit of ${String(payload.byteLength)} bytes, not 4`);
   return readU32(payload, 0);
 }
 
-/** The sender's count. */
 export class SendWindow {
   readonly #limits: StreamLimits;
   #ahead = 0;
   #limit: number;
-  /** Dealt with since the limit was looked at, and when that was. */
+  /** Processed since the limit was checked, and the time of that. */
   #credited = 0;
   #lookedAtMs = performance.now();
   #closed = false;
@@ -66,12 +65,11 @@ export class SendWindow {
     this.#limit = limits.firstBytes;
   }
 
-  /** Nothing more is sent. */
   get closed(): boolean {
     return this.#closed;
   }
 
-  /** Whether a piece, by default the longest, has to wait for `opened`. */
+  /** Whether a piece, by default the longest, must wait for `opened`. */
   isFull(bytes = this.#limits.pieceBytes): boolean {
     return !this.#closed && this.#ahead > 0 && this.#ahead + this.#costOf(bytes) > this.#limit;
   }
@@ -80,7 +78,7 @@ export class SendWindow {
     this.#ahead += this.#costOf(bytes);
   }
 
-  /** Throws ProtocolError for credit for what was never sent. */
+  /** Throws ProtocolError for credit beyond what was sent. */
   credit(bytes: number): void {
     if (bytes > this.#ahead) {
       throw new ProtocolError(`credit for ${String(bytes)} bytes, where ${String(this.#ahead)} are on their way`);
@@ -90,7 +88,7 @@ export class SendWindow {
     this.#wake();
   }
 
-  /** Resolves when there is room for such a piece, or when nothing more is sent. */
+  /** Resolves when there is room for such a piece, or the window is closed. */
   async opened(bytes?: number): Promise<void> {
     while (this.isFull(bytes)) await new Promise<void>(resolve => this.#waiting.push(resolve));
   }
@@ -122,7 +120,6 @@ export class SendWindow {
   }
 }
 
-/** The receiver's count. */
 export class ReceiveWindow {
   readonly #limits: StreamLimits;
   #uncredited = 0;
@@ -132,7 +129,7 @@ export class ReceiveWindow {
     this.#limits = limits;
   }
 
-  /** Throws ProtocolError when the sender does not keep to its window: memory must not depend on its manners. */
+  /** Throws ProtocolError when the sender exceeds its window: memory must not depend on its manners. */
   arrived(bytes: number): void {
     const { windowBytes, pieceCostBytes } = this.#limits;
     this.#uncredited += bytes + pieceCostBytes;
@@ -141,7 +138,7 @@ export class ReceiveWindow {
     throw new ProtocolError(`what is sent for a call is ${ahead}, ${String(windowBytes)} are allowed`);
   }
 
-  /** Takes a piece's bytes as dealt with. Gives the bytes that are to be credited now, mostly 0. */
+  /** Counts a piece as processed. Returns the bytes to credit now, mostly 0. */
   consumed(bytes: number): number {
     const { creditBytes, pieceCostBytes } = this.#limits;
     this.#consumed += bytes + pieceCostBytes;

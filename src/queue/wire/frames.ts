@@ -6,7 +6,7 @@
  * Bytes are read and written one by one rather than through a DataView: making a view costs more than a small frame does.
  */
 
-/** Longest payload taken or sent. Checked against the announced length, before anything is allocated for it. */
+/** Longest payload. Checked against the announced length before anything is allocated. */
 export const MAX_PAYLOAD_BYTES = 64 * 1024 * 1024;
 
 export const HEADER_BYTES = 13;
@@ -46,14 +46,14 @@ export class FrameWriter {
     return this.#used === 0;
   }
 
-  /** A whole frame. The caller keeps payloads below MAX_PAYLOAD_BYTES; the reader on the other side insists. */
+  /** A whole frame. The caller keeps payloads below MAX_PAYLOAD_BYTES; the reader checks that. */
   frame(type: number, batch: number, index: number, payload: Uint8Array = NOTHING): void {
     this.begin(type, batch, index);
     this.bytes(payload);
     this.end();
   }
 
-  /** Lets `source` write its frames; when that throws, nothing of them is left. */
+  /** Lets `source` write its frames; drops them when that throws. */
   wholly(source: { write(writer: FrameWriter): void }): void {
     const before = this.#used;
     try {
@@ -119,10 +119,10 @@ export class FrameWriter {
     return this.#buffer.subarray(0, this.#used);
   }
 
-  /** Everything written so far, in a buffer that is the caller's; the writer starts afresh. */
+  /** Everything written so far, now owned by the caller; the writer starts afresh. */
   take(): Uint8Array<ArrayBuffer> {
     const bytes = this.whole;
-    // As large as this one was full: what is written in a turn or a round resembles the last.
+    // As large as this one: what a turn or round writes resembles the last.
     this.#buffer = new Uint8Array(Math.max(FIRST_BYTES, this.#used));
     this.#used = 0;
     return bytes;
@@ -137,7 +137,6 @@ export class FrameWriter {
   }
 }
 
-/** One whole frame by itself. */
 export function encodeFrame(
   type: number,
   batch: number,
@@ -149,20 +148,18 @@ export function encodeFrame(
   return writer.whole;
 }
 
-/** What came over the link is not our language. */
+/** The link's bytes are not valid frames. */
 export class ProtocolError extends Error {
   override readonly name = 'ProtocolError';
   readonly code = 'ERR_PROTOCOL';
 }
 
-/**
- * Called for each whole frame. `payload` and `frame` (header included) are views that hold only during the call.
- */
+/** Called for each whole frame. `payload` and `frame` (with header) are views, valid only during the call. */
 export type FrameHandler = (type: number, batch: number, index: number, payload: Uint8Array, frame: Uint8Array) => void;
 
 /**
- * Cuts a byte stream into frames. A frame that lies whole in one chunk is not copied. Of a longer one only bytes that
- * did arrive are held, so that an announced length costs nothing by itself.
+ * Cuts a byte stream into frames. A frame that lies whole in one chunk is not copied. Of a longer one only received
+ * bytes are held, so that an announced length costs nothing.
  */
 export class FrameReader {
   readonly #onFrame: FrameHandler;
@@ -174,7 +171,7 @@ export class FrameReader {
     this.#onFrame = onFrame;
   }
 
-  /** Throws ProtocolError when a frame announces more than MAX_PAYLOAD_BYTES; the stream is then of no more use. */
+  /** Throws ProtocolError when a frame announces more than MAX_PAYLOAD_BYTES; the stream is then unusable. */
   push(chunk: Uint8Array): void {
     if (this.#heldBytes === 0) {
       this.#hold(this.#readWhole(chunk));
@@ -190,7 +187,7 @@ export class FrameReader {
     }
   }
 
-  /** Hands out the whole frames at the front of `bytes`; returns what is left. */
+  /** Hands out the whole frames of `bytes`; returns the rest. */
   #readWhole(bytes: Uint8Array): Uint8Array {
     let at = 0;
     while (bytes.byteLength - at >= HEADER_BYTES) {
@@ -208,7 +205,7 @@ export class FrameReader {
       const type = readU8(bytes, at + 4);
       const batch = readU32(bytes, at + 5);
       const index = readU32(bytes, at + 9);
-      // Many frames say all in their header, and a view costs more than they do.
+      // Many frames have no payload, and a view costs more than they do.
       const payload = payloadBytes === 0 ? NOTHING : bytes.subarray(payloadAt, end);
       this.#onFrame(type, batch, index, payload, bytes.subarray(at, end));
       at = end;
@@ -216,7 +213,7 @@ export class FrameReader {
     return at === 0 ? bytes : bytes.subarray(at);
   }
 
-  /** Keeps a copy: the chunk may be memory that its owner uses again. (slice() of a Buffer would be a view.) */
+  /** Copies, as the chunk's owner may reuse its memory. (slice() of a Buffer would be a view.) */
   #hold(rest: Uint8Array): void {
     if (rest.byteLength === 0) return;
     this.#held.push(new Uint8Array(rest));
@@ -224,12 +221,11 @@ export class FrameReader {
   }
 }
 
-/** Bytes cut in pieces; by default so that each fits into a frame. */
+/** Cuts bytes in pieces, by default of a frame's size. */
 export function* piecesOf(bytes: Uint8Array, pieceBytes = MAX_PAYLOAD_BYTES): Generator<Uint8Array> {
   for (let at = 0; at < bytes.byteLength; at += pieceBytes) yield bytes.subarray(at, at + pieceBytes);
 }
 
-/** All parts in one buffer of their own. */
 export function join(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
   let at = 0;

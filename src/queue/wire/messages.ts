@@ -1,14 +1,14 @@
 /**
- * The one language of both boundaries: main thread ⇢ worker thread, and worker thread ⇢ agent on the drone.
+ * The messages of both boundaries: main thread ⇢ worker thread, and worker thread ⇢ agent on the drone.
  *
- * Everything is a frame (frames.ts): a header with type, batch and index, and a payload.
- *
- * `batch` numbers a drone's batch (unique within a queue), `index` a call in it. The two meet on the worker thread, which
- * checks the agent's frames and passes them on as they are: values stay opaque bytes from the drone to the main thread.
+ * Each is a frame (frames.ts): type, batch, index and payload. `batch` numbers a drone's batch (unique within a queue),
+ * `index` a call in it. The worker thread checks the agent's frames and forwards them: values stay opaque bytes from
+ * the drone to the main thread.
  */
 import { type FrameWriter, HEADER_BYTES, readF64, readU16, readU8 } from './frames.js';
+import type { RunResult } from './methods.js';
 
-/** Sent in the agent's Ready frame; both sides come from one package, so a mismatch means someone else is talking. */
+/** Sent in the agent's Ready frame. Both sides come from one package, so a mismatch means another program. */
 export const PROTOCOL_VERSION = 2;
 
 /** Who sends which frame, and what its payload holds (`value` = a codec value, see codec.ts). */
@@ -57,60 +57,67 @@ export const FrameType = {
 } as const;
 export type FrameType = (typeof FrameType)[keyof typeof FrameType];
 
-/** Index of a Cancel frame that ends the batch at whatever call it is: the running one is ended, no later one starts. */
+/** Index of a Cancel frame that ends the whole batch: the running call is ended, no later one starts. */
 export const EVERY_CALL = 0xffff_ffff;
 
-/** Index of a Cancel frame from the main thread that ends the batch if nothing of it was sent to the drone yet. */
+/** Index of a Cancel frame from the main thread that ends the batch if none of it was sent to the drone yet. */
 export const UNLESS_SENT = 0xffff_fffe;
 
 /**
- * Where a drone's batch stands: `waiting` for its turn to connect, `connect` (TCP or process start), `handshake` and
- * `auth` (SSH), `bootstrap` (agent start), `call` (sent, until its last answer). `reply` is reserved, and not in use.
+ * Where a drone's batch stands.
+ *
+ * - `waiting`: for a turn to connect, for the next attempt, or for the file of the utility module.
+ * - `connect`: until the TCP connection is open, or the process on this machine has started.
+ * - `handshake`: SSH banner, key exchange and check of the host key.
+ * - `auth`: login.
+ * - `bootstrap`: start of the agent on the drone.
+ * - `call`: from sending the batch to its last answer.
+ * - `reply`: reserved, not in use.
  */
 export type Phase = 'waiting' | 'connect' | 'handshake' | 'auth' | 'bootstrap' | 'call' | 'reply';
 
 /** The index in this list travels in Phase frames. */
 export const PHASES: readonly Phase[] = ['waiting', 'connect', 'handshake', 'auth', 'bootstrap', 'call', 'reply'];
 
-/** First frame to a new agent. */
 export interface AgentConfig {
-  /** Added to the agent's own environment, and so to that of every command. Not in argv, where `ps` would show it. */
+  /** Added to the agent's environment, and so to every command's. Not in argv, where `ps` would show it. */
   readonly env: Readonly<Record<string, string>>;
   /** From TERM to KILL, ms, when a call is cancelled. */
   readonly killGraceMs: number;
-  /** The agent ends itself after hearing nothing for so long, ms; Infinity for never. */
+  /** The agent ends itself after this long without a byte, ms; Infinity for never. */
   readonly linkSilenceMs: number;
 }
 
-/** A user's own utility methods, on the way to the agent. */
+/** A user's utility module, on its way to the agent. */
 export interface UtilityModule {
-  /** What calls name it by, see utilityIdOf. The agent never fetches it. */
+  /** See utilityIdOf. The agent never fetches it. */
   readonly id: string;
   /** Text of the self-contained ES module. */
   readonly source: string;
 }
 
-/** What the agent says once it takes calls. */
+/** Sent when the agent takes calls. */
 export interface ReadyReport {
   readonly protocol: number;
-  /** Absent, as is the version, where a transport plays the agent for a drone that has no Node. */
+  /** Absent, with the version, where a transport plays the agent for a drone without Node. */
   readonly pid?: number | undefined;
   readonly nodeVersion?: string | undefined;
 }
 
 /** Why a call did not return. */
 export interface FailedReport {
-  /** `call`: it threw; `cancelled`: ended by a Cancel frame; `lost`: what it ran in died for another call's sake. */
+  /** `call`: it threw. `cancelled`: ended by a Cancel frame. `lost`: its thread died because of another call. */
   readonly kind: 'call' | 'not-cloneable' | 'cancelled' | 'lost';
   /** What was thrown, an Error or not. */
   readonly error: unknown;
   /** With `cancelled`: whether the call's processes are known to be gone. */
   readonly killed?: boolean | undefined;
-  /** With `cancelled`: what a running command had written so far. */
+  /** With `cancelled`: a command's output so far. */
   readonly output?: { readonly stdout: string; readonly stderr: string } | undefined;
+  /** With `call`, of a checked `run`: what it would have returned. */
+  readonly result?: RunResult | undefined;
 }
 
-/** How much of a transfer is in its place. */
 export interface TransferCounts {
   readonly bytes: number;
   readonly files: number;
@@ -118,41 +125,41 @@ export interface TransferCounts {
   readonly links: number;
 }
 
-/** What one side of a transfer tells the other when its own part is over. */
+/** What one peer of a transfer sends the other when it is over. */
 export interface TransferReport {
-  /** Why it failed, unless the other side has said so before. */
+  /** Why it failed, unless the other peer has reported that before. */
   readonly error?: unknown;
-  /** The call was cancelled, which is no failure to leave a note about. */
+  /** Cancelled: no failure to leave a note about. */
   readonly isCancelled?: boolean | undefined;
   /** From the receiver. */
   readonly counts?: TransferCounts | undefined;
-  /** From the sender: paths of what is neither file nor folder nor link. */
+  /** From the sender: paths of entries that are neither file nor directory nor link. */
   readonly leftOut?: readonly string[] | undefined;
-  /** What the drone's warnings should say. */
+  /** To be logged as the drone's warning. */
   readonly warning?: string | undefined;
 }
 
-/** Failures that the worker thread finds: those of the way to the agent. */
+/** Failures that the worker thread finds on the way to the agent. */
 export type DownKind =
   'unreachable' | 'auth' | 'host-key' | 'bootstrap' | 'timeout' | 'cancelled' | 'lost' | 'protocol' | 'not-cloneable';
 
-/** Why a drone's batch ended without the agent saying so. */
+/** Why a batch ended without an answer of the agent. */
 export interface DownReport {
   readonly kind: DownKind;
   readonly phase: Phase;
   readonly error: unknown;
-  /** With an agent that was killed for not answering: whether what it ran is known to be gone. */
+  /** After the kill of a hung agent: whether what it ran is known to be gone. */
   readonly killed?: boolean | undefined;
 }
 
-/** Code of what a link ended with whose connection was cut, so that nobody knows whether its agent has ended. */
+/** Code of the error of a link whose connection was cut, so that its agent may still run. */
 export const AGENT_ABANDONED = 'ERR_AGENT_ABANDONED';
 
-/** A connection came or went, or its agent said something that belongs to no batch; becomes an event. */
+/** A connection was opened or closed, or its agent warned about something of no batch; becomes an event. */
 export interface LinkReport {
   readonly state: 'open' | 'closed' | 'warning';
   readonly key: string;
-  /** Of the drone that the connection was opened for; others may share it. */
+  /** The drone that the connection was opened for; others may share it. */
   readonly hostname: string;
   readonly message?: string | undefined;
   readonly agentPid?: number | undefined;
@@ -161,88 +168,94 @@ export interface LinkReport {
   readonly error?: unknown;
 }
 
-/** What every transport needs to reach an endpoint; each transport adds its own fields. Travels as a codec value. */
+/** What every transport needs to reach an endpoint; each adds its own fields. Travels as a codec value. */
 export interface EndpointSpec {
   /** `local`, `ssh`, or the URL of a module that exports `transport`. */
   readonly transport: string;
-  /** Canonical name of the endpoint: what has the same key shares one warm connection. Holds no secret. */
+  /** Canonical name of the endpoint: those with the same key share one warm connection. Holds no secret. */
   readonly key: string;
-  /** As the drone names itself, for messages. */
+  /** For messages. */
   readonly hostname: string;
   /**
-   * Where the way begins: endpoints of one route are served by one thread, which shares what they have in common and
-   * keeps a measure for all of them. Default: the key.
+   * Endpoints of one route are served by one thread, which shares their connections and paces them together. Default:
+   * the key.
    */
   readonly route?: string | undefined;
-  /** Open files that a connection takes in this process, and the key of whom it shares them with. Default: none. */
+  /**
+   * Open files that a connection takes in this process, and the key of the endpoint that shares them. Default: none.
+   */
   readonly openFiles?: { readonly count: number; readonly of: string } | undefined;
-  /** URL (`file:` or `data:`) of the user's own utility module. */
+  /** URL (`file:` or `data:`) of the user's utility module. */
   readonly utility?: string | undefined;
   readonly env?: Readonly<Record<string, string>> | undefined;
-  /** In place of the queue's own, ms; Infinity for none. */
+  /** Overrides the queue's, ms; Infinity for none. */
   readonly connectTimeoutMs?: number | undefined;
+  /** Overrides the queue's, for its agent and for the connection under that. */
+  readonly keepaliveIntervalMs?: number | undefined;
+  readonly keepaliveCount?: number | undefined;
 }
 
-/** What a worker thread is told once, when it starts. All times in ms; Infinity where a limit is off. */
+/** Settings of a worker thread, sent once. Times in ms, Infinity for no limit. */
 export interface ThreadSettings {
   readonly connectTimeoutMs: number;
   readonly killGraceMs: number;
   readonly linkSilenceMs: number;
   readonly keepaliveIntervalMs: number;
   readonly keepaliveCount: number;
-  /** Connections being opened at once. */
+  /** Connections that may be opening at once. */
   readonly maxConnecting: number;
-  /** Of these to one server. */
+  /** The same for one server. */
   readonly maxConnectingPerAddress: number;
-  /** A connection without work is ended after so long, ms. */
+  /** An idle connection is closed after this, ms. */
   readonly maxIdleMs: number;
-  /** Connections without work, before the one that has been so for longest is ended. */
+  /** Idle connections before the longest idle one is closed. */
   readonly maxWarm: number;
 }
 
-/** What a worker thread asks a function of the caller's, such as one that knows a passphrase. */
+/** A worker thread's question to a function of the caller's, such as for a passphrase. */
 export interface Question {
-  /** Names the function: the endpoint, or a hop on the way to it, that was given one. */
+  /** Names the function: the endpoint or hop that was given it. */
   readonly key: string;
   /** The transport's own; plain data. */
   readonly about: unknown;
-  /** Questions with the same name have one answer in a queue. */
+  /** Questions with the same name share one answer in a queue. */
   readonly sharedAs?: string | undefined;
-  /** With `sharedAs`: number of the answer that was no good. */
+  /** With `sharedAs`: number of the answer that did not fit. */
   readonly wrong?: number | undefined;
 }
 
-/** What the function gave. */
 export interface Answer {
-  /** Tells one answer to a shared question from the next. */
+  /** Counts the answers to a shared question. */
   readonly number: number;
   readonly value?: unknown;
   /** In place of a value: what it threw. */
   readonly thrown?: { readonly error: unknown } | undefined;
 }
 
-/** What a relayed channel is opened with. */
 export interface RelayOpening {
   readonly key: string;
   readonly marker: string;
 }
 
-/** A Call frame's payload, taken apart. `args` are bytes of a codec value (a list); the rest is for those on the way. */
+/** A Call frame's payload. `args` are bytes of a codec value (a list); the rest is for those on the way. */
 export interface CallHead {
   /** The controller wants Output frames while it runs. */
   readonly streams: boolean;
-  /** Kills queued on the drone, in front of its batch: a failure of them is a warning and does not end the batch. */
+  /** A kill ahead of the drone's batch: its failure is a warning and does not end the batch. */
   readonly isKill: boolean;
-  /** From the moment it may start until it must have answered, ms; the worker thread keeps this clock. */
+  /** The caller follows the progress of a transfer: its sender adds up the files of a directory first. */
+  readonly wantsTotal: boolean;
+  /** From its turn until its answer, ms; the worker thread keeps this clock. */
   readonly timeoutMs: number;
   readonly method: string;
-  /** Id of the user's utility module, empty for none. */
+  /** Empty for none. */
   readonly utility: string;
   readonly args: Uint8Array;
 }
 
 const STREAMS = 1;
 const IS_KILL = 2;
+const WANTS_TOTAL = 4;
 /** Call payload: u8 flags | f64le time-out | u16le method bytes | u16le utility bytes | method | utility | args. */
 const CALL_HEAD_BYTES = 13;
 const TIMEOUT_AT = 1;
@@ -254,7 +267,7 @@ export function writeCall(writer: FrameWriter, batch: number, index: number, cal
   const method = bytesOfName(call.method);
   const utility = bytesOfName(call.utility);
   writer.begin(FrameType.Call, batch, index);
-  writer.u8((call.streams ? STREAMS : 0) | (call.isKill ? IS_KILL : 0));
+  writer.u8((call.streams ? STREAMS : 0) | (call.isKill ? IS_KILL : 0) | (call.wantsTotal ? WANTS_TOTAL : 0));
   writer.f64(call.timeoutMs);
   writer.u16(method.byteLength);
   writer.u16(utility.byteLength);
@@ -264,7 +277,7 @@ export function writeCall(writer: FrameWriter, batch: number, index: number, cal
   writer.end();
 }
 
-/** Takes a Call frame's payload apart; `args` is a view into it. */
+/** `args` is a view into `payload`. */
 export function decodeCall(payload: Uint8Array): CallHead {
   const flags = readU8(payload, 0);
   const methodEnd = CALL_HEAD_BYTES + readU16(payload, 9);
@@ -272,6 +285,7 @@ export function decodeCall(payload: Uint8Array): CallHead {
   return {
     streams: (flags & STREAMS) !== 0,
     isKill: (flags & IS_KILL) !== 0,
+    wantsTotal: (flags & WANTS_TOTAL) !== 0,
     timeoutMs: readF64(payload, TIMEOUT_AT),
     method: text.decode(payload.subarray(CALL_HEAD_BYTES, methodEnd)),
     utility: utilityEnd === methodEnd ? '' : text.decode(payload.subarray(methodEnd, utilityEnd)),
@@ -279,12 +293,12 @@ export function decodeCall(payload: Uint8Array): CallHead {
   };
 }
 
-/** The time-out of the Call frame that starts at `at`; the worker thread needs nothing else of it. */
+/** The timeout of the Call frame at `at`, which is all that the worker thread needs of it. */
 export function callTimeoutAt(frames: Uint8Array, at: number): number {
   return readF64(frames, at + HEADER_BYTES + TIMEOUT_AT);
 }
 
-/** Payload of a Batch frame: the endpoint's key in clear, to find a warm link by, then its spec as a codec value, to make one. */
+/** Payload of a Batch frame: the endpoint's key, to find a warm link, then its spec as a codec value, to open one. */
 export function encodeBatchHead(key: string, spec: Uint8Array): Uint8Array {
   const keyBytes = new TextEncoder().encode(key);
   const head = new Uint8Array(2 + keyBytes.byteLength + spec.byteLength);
@@ -299,7 +313,7 @@ export function decodeBatchHead(payload: Uint8Array): { key: string; spec: Uint8
   return { key: text.decode(payload.subarray(2, keyEnd)), spec: payload.subarray(keyEnd) };
 }
 
-/** Names come again and again: encoded once, up to a bound. */
+/** Names repeat: encoded once, up to a bound. */
 const MAX_NAMES = 1000;
 const encodedNames = new Map<string, Uint8Array>();
 

@@ -1,7 +1,7 @@
 /** The methods that every agent can run, and the type machinery that makes queueCall know them. */
 import type { ProcessInfo } from '../../process/process-table.js';
 
-/** What a finished command gives. A non-zero exit is a result, not a failure. */
+/** What a finished command gives. A non-zero exit is a result, not a failure, unless the call has `check`. */
 export interface RunResult {
   /** Null when a signal ended the command. */
   readonly exitCode: number | null;
@@ -36,6 +36,11 @@ export interface RunOptions {
    * streamed (`onOutput`, `call.output()`); at most 16,000,000.
    */
   maxOutputBytes?: number | undefined;
+  /**
+   * Whether anything but exit status 0 is a failure of kind `call`: `cause.code` is `ERR_EXIT_STATUS` and `DroneError.result`
+   * holds the RunResult. Later calls of the batch then do not run. Default false.
+   */
+  check?: boolean | undefined;
 }
 
 /** Names a process on a drone. */
@@ -61,7 +66,7 @@ export interface RefreshResult {
   readonly pidfiles: Record<string, string>;
   /** All that run; those that have ended and were not waited for (zombies) are left out. */
   readonly processes: ProcessInfo[];
-  /** Read again after the processes, so that a process that ended in between is told from one that vanished. */
+  /** Read again after the processes, which distinguishes a process that ended in between from one that vanished. */
   readonly pidfilesSecondRead: Record<string, string>;
   /** Paths of which one of the reads failed, with its code, such as `EIO`: nothing is known of what is there. */
   readonly unreadable?: Readonly<Record<string, string>> | undefined;
@@ -118,18 +123,23 @@ export interface UtilityMethods {
   refresh(pidfilePaths: readonly string[]): RefreshResult;
   /** Ends process groups: TERM, then KILL after the queue's `killGraceMs`. A process that is gone already counts as killed. */
   killProcesses(list: readonly ProcessId[]): { pid: number; killed: boolean }[];
-  /** Appends to a file; makes its folder. */
-  writeToFile(path: string, contents: string | Uint8Array): void;
   /**
-   * Copies as `cp -a` does: into `destination` where that is a folder; with a trailing slash on `source`, the folder's
-   * contents. Links are kept. Onto itself: nothing happens.
+   * Replaces a file at once and whole: a reader sees the old contents or the new. Keeps the mode of one that is there;
+   * makes its folder. Throws with the code `EISDIR` for a folder.
+   */
+  writeFile(path: string, contents: string | Uint8Array): void;
+  /** Appends to a file; makes it, and its folder, when missing. */
+  appendToFile(path: string, contents: string | Uint8Array): void;
+  /**
+   * Copies a file, a folder or a link on the drone, with links, modes, times and owners. Where the copy goes: see putFile.
+   * A slash at the end of `source` follows a link and refuses a file. Onto itself: nothing happens.
    */
   copyFileOrDirectory(source: string, destination: string): void;
   /**
    * Copies a file of the controller to the drone, as one of any size: mode and mtime are kept, parent folders made. It
-   * takes its place whole, by a rename; what fails or is cancelled leaves the old file, and no partial one. A
-   * destination that is a folder, or ends in a slash, takes the file in under its own name. A link there is replaced, a
-   * device or the like refused. Local paths are relative to the controller's working directory, remote ones to the
+   * takes its place whole, by a rename; what fails or is cancelled leaves the old file, and no partial one. A link there
+   * is replaced, a folder, a device or the like refused. Where the copy goes, here and with all methods that copy: to the
+   * destination itself; where that ends with a slash, into that folder, under the source's name. Local paths are relative to the controller's working directory, remote ones to the
    * agent's (over SSH the home); `~/` is the home on either side.
    *
    * Throws with the system's `code` when a file cannot be read or written; the message says on which side.
@@ -138,7 +148,7 @@ export interface UtilityMethods {
   /** As putFile, from the drone to the controller. */
   getFile(remotePath: string, localPath: string, options?: FileTransferOptions): FileTransferResult;
   /**
-   * Copies what is in a folder of the controller into one of the drone, which is made if it is missing. Each file is
+   * Copies a folder of the controller to the drone; one that is there takes in what the source has. Each file is
    * copied as putFile does, links as links, empty folders too. What is there and not in the source stays, and a folder
    * that is there keeps its mode. A failure leaves what was copied by then.
    */
@@ -146,6 +156,14 @@ export interface UtilityMethods {
   /** As putDirectory, from the drone to the controller: whatever the drone sends, nothing outside of `localDir` is touched. */
   getDirectory(remoteDir: string, localDir: string, options?: TransferOptions): FileTransferResult;
 }
+
+/**
+ * What carries out the built-in methods, by name; each gets `C` before its arguments. These are as they came over the wire:
+ * each method checks its own.
+ */
+export type MethodTable<C> = {
+  readonly [K in keyof UtilityMethods]: (of: C, ...args: unknown[]) => Promise<ReturnType<UtilityMethods[K]>>;
+};
 
 /** Names of the methods of `M`, an interface or a module type: its function-valued keys. */
 export type MethodName<M> = { [K in keyof M]: M[K] extends (...args: never[]) => unknown ? K : never }[keyof M] &

@@ -1,14 +1,14 @@
-/** `drone-shard client`: heartbeats. */
+import diagnostics from 'node:diagnostics_channel';
 import type { Log } from '../../report/log.js';
+import { events, type HeartbeatEnd } from '../events.js';
 import { HttpMasterLink } from '../wire/http-master-link.js';
 import { ShardClient } from '../client/shard-client.js';
 import { openFarm, statsTarget } from './open-farm.js';
 import { readNamedFile } from './named-file.js';
-import { type Field, type Settings, variableOf } from './settings.js';
+import { type Field, type Settings, UsageError, variableOf } from './settings.js';
 import { isThisMachine } from './this-machine.js';
-import { UsageError } from './usage-error.js';
 
-/** Resolves with whether all went well: of one heartbeat with `once`, else in the end. */
+/** `drone-shard client`. Resolves with whether the one heartbeat, or the whole loop, succeeded. */
 export async function runClient(settings: Settings, once: boolean, log: Log, stop: AbortSignal): Promise<boolean> {
   const shardHostname = needed(settings, 'shardHostname', 'the hostname that the master knows this shard by');
   const url = needed(settings, 'masterUrl', 'where the master listens, such as https://farm.example:8490');
@@ -21,7 +21,7 @@ export async function runClient(settings: Settings, once: boolean, log: Log, sto
   await using link = new HttpMasterLink({ url, token: await tokenOf(settings, log), timeoutMs, maxReplyBytes, tls });
   const { protocol, hostname } = new URL(url);
   if (protocol === 'http:' && !isThisMachine(hostname)) {
-    log.warn('the master is not reached over https: whoever is on the way can read the token');
+    log.warn('the master is not reached over https: anyone on the network path can read the token');
   }
   await using store = await openFarm(settings, log);
   const client = new ShardClient(store, link, {
@@ -38,7 +38,7 @@ export async function runClient(settings: Settings, once: boolean, log: Log, sto
     signal: stop,
   });
   if (once) {
-    if (!stop.aborted) return await client.doHeartbeat();
+    if (!stop.aborted) return await heartbeatOnce(client, log);
     log.warn('stopped before the heartbeat');
     return false;
   }
@@ -46,10 +46,30 @@ export async function runClient(settings: Settings, once: boolean, log: Log, sto
   try {
     await client.loop();
   } catch {
-    // It has told why.
+    // The client has logged why.
     return false;
   }
   log.info(`${shardHostname} has stopped`);
+  return true;
+}
+
+/** Logs what the heartbeat did: the client itself reports failures only. */
+async function heartbeatOnce(client: ShardClient, log: Log): Promise<boolean> {
+  let end: HeartbeatEnd | undefined;
+  const onEnd = (message: unknown): void => void (end = message as HeartbeatEnd);
+  diagnostics.subscribe(events.heartbeatEnd, onEnd);
+  const succeeded = await client.doHeartbeat().finally(() => diagnostics.unsubscribe(events.heartbeatEnd, onEnd));
+  if (!succeeded || end === undefined) return succeeded;
+  const { uploadedJobs, settledJobs, takenRecords, badRecords, tookMs } = end;
+  const uploads = `${String(settledJobs)} of ${String(uploadedJobs)} finished jobs uploaded`;
+  const records = `${String(takenRecords)} records taken over${badRecords === 0 ? '' : `, ${String(badRecords)} not`}`;
+  log.info(`the heartbeat succeeded: ${uploads}, ${records}`, {
+    uploadedJobs,
+    settledJobs,
+    takenRecords,
+    badRecords,
+    tookMs,
+  });
   return true;
 }
 

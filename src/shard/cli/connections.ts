@@ -1,24 +1,29 @@
 /**
- * The connections of a server, so that it comes to an end: from the moment it is closed Node sets no limit of time to
- * those that have said nothing, or half of something, and waits for them for ever.
+ * The connections of a server, so that closing it ends: Node would wait for ever for connections that have sent nothing, or
+ * half a request.
  */
 import diagnostics from 'node:diagnostics_channel';
 import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 
-/** Tells of those of each server in this process: for 'localhost', Fastify has one for each address. */
+/** Covers every server in this process: for 'localhost', Fastify has one for each address. */
 const NEW_CONNECTION = 'net.server.socket';
 
 export class Connections {
   readonly #app: FastifyInstance;
-  /** And whose they are: over TLS a request's socket is another one, of the same peer. */
+  /** With their peers: over TLS a request has another socket of the same peer. */
   readonly #peers = new Map<Socket, string>();
-  /** Of requests that have no whole answer yet, by their request. */
+  /** Peers of requests without a whole answer. */
   readonly #busy = new Map<unknown, string>();
-  readonly #onConnection = (message: unknown): void => this.#add((message as { socket: Socket }).socket);
+  readonly #onConnection = (message: unknown): void => {
+    const { socket } = message as { socket: Socket };
+    this.#peers.set(socket, peerOf(socket));
+    socket.once('close', () => this.#peers.delete(socket));
+    if (this.#isClosing) socket.destroy();
+  };
   #isClosing = false;
 
-  /** Of a server that does not listen yet, and has no routes. */
+  /** The server must not listen or have routes yet. */
   constructor(app: FastifyInstance) {
     this.#app = app;
     diagnostics.subscribe(NEW_CONNECTION, this.#onConnection);
@@ -28,9 +33,7 @@ export class Connections {
     });
   }
 
-  /**
-   * Closes the server: at once what is in no request, after `graceMs` the rest. Resolves with how many requests were cut off.
-   */
+  /** Closes the server: idle connections at once, the others after `graceMs`. Resolves with the number of cut-off requests. */
   async close(graceMs: number): Promise<number> {
     this.#isClosing = true;
     const busy = new Set(this.#busy.values());
@@ -47,15 +50,6 @@ export class Connections {
       diagnostics.unsubscribe(NEW_CONNECTION, this.#onConnection);
     }
     return cutOff;
-  }
-
-  #add(socket: Socket): void {
-    if (this.#isClosing) {
-      socket.destroy();
-      return;
-    }
-    this.#peers.set(socket, peerOf(socket));
-    socket.once('close', () => this.#peers.delete(socket));
   }
 }
 

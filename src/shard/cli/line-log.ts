@@ -1,4 +1,4 @@
-/** Log lines on stderr, as text for people or as JSON for programs. */
+/** Log lines on stderr, as text or JSON. */
 import { inspect } from 'node:util';
 import type { Log } from '../../report/log.js';
 import { HeartbeatError } from '../wire/heartbeat-error.js';
@@ -6,7 +6,7 @@ import { HeartbeatError } from '../wire/heartbeat-error.js';
 type Level = 'info' | 'warn' | 'error';
 type Line = (level: Level, message: string, fields: Record<string, unknown>) => string;
 
-/** Without the lines of `debug`. */
+/** Drops debug lines. */
 export function lineLog(format: 'json' | 'text'): Log {
   const line = format === 'json' ? jsonLine : textLine;
   const on =
@@ -17,7 +17,7 @@ export function lineLog(format: 'json' | 'text'): Log {
   return { debug: () => undefined, info: on('info'), warn: on('warn'), error: on('error') };
 }
 
-/** On one line; what has failed with its stack below, but for heartbeats: why one of those has failed is no matter of code. */
+/** One line, with an error's stack below, except for a failed heartbeat, which the code has no part in. */
 const textLine: Line = (level, message, { error }) => {
   const head = `${new Date().toISOString()} ${level} ${message.replaceAll(/\s*\n\s*/g, ' ')}`;
   const hasStack = level === 'error' && error !== undefined && !(error instanceof HeartbeatError);
@@ -38,7 +38,7 @@ function plain(_key: string, value: unknown): unknown {
   if (typeof value === 'bigint') return String(value);
   if (!(value instanceof Error)) return value;
   const { name, message, stack, cause, errors } = value as Error & { errors?: unknown };
-  // What else an error carries may be bytes that somebody has sent.
+  // Other properties of an error may hold received bytes.
   const facts = Object.entries(value).filter(([, fact]) => ['string', 'number', 'boolean'].includes(typeof fact));
   return { ...Object.fromEntries(facts), name, message, stack, cause, errors };
 }

@@ -1,18 +1,17 @@
-/** From arguments and environment to an exit status: 0 done, 1 failed, 2 cannot start as it was told. */
+/** Runs a command. Exit status 1 means failure; 2 means wrong arguments or settings. */
+import { constants } from 'node:os';
 import type { Log } from '../../report/log.js';
 import { StoreError } from '../../store/store-error.js';
 import { MasterError } from '../wire/master-error.js';
 import { type CommandLine, readCommandLine, USAGE } from './command-line.js';
 import { lineLog } from './line-log.js';
 import { warnIfOpen } from './named-file.js';
-import { readSettings, type Settings, strangersIn, variableOf } from './settings.js';
-import { stopOnSignals } from './stop.js';
-import { UsageError } from './usage-error.js';
+import { readSettings, type Settings, strangersIn, UsageError, variableOf } from './settings.js';
 
 const [DONE, FAILED, CANNOT_START] = [0, 1, 2];
 
 export async function main(args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
-  // Who reads the log may go; the heartbeats go on.
+  // The heartbeats go on without a reader of the log.
   process.stderr.on('error', () => undefined);
   process.stdout.on('error', () => undefined);
   let log = lineLog('text');
@@ -36,51 +35,38 @@ export async function main(args: readonly string[], env: NodeJS.ProcessEnv): Pro
       return CANNOT_START;
     }
     const { code, message } = error as NodeJS.ErrnoException;
-    // Where one was refused for a reason, its stack is none.
+    // These errors explain themselves without a stack.
     const isKnown = error instanceof MasterError || error instanceof StoreError;
     log.error(`drone-shard failed: ${message}`, isKnown ? { code } : { error });
     return FAILED;
   }
 }
 
-/** Each command loads what it needs, and the packages of no other. */
+/** Each command loads only the packages that it needs. */
 async function run(line: CommandLine, settings: Settings, log: Log): Promise<boolean> {
-  const { command, hostname, once, rotate, labels } = line;
-  switch (command) {
-    case 'client': {
-      const stop = stopOnSignals(log);
-      const { runClient } = await import('./client-command.js');
-      return runClient(settings, once, log, stop);
-    }
-    case 'master': {
-      const stop = stopOnSignals(log);
-      const { runMaster } = await import('./master-command.js');
-      await runMaster(settings, log, stop);
-      return true;
-    }
-    case 'migrate': {
-      const { migrateFarm } = await import('./farm-commands.js');
-      await migrateFarm(settings, log);
-      return true;
-    }
-    case 'add-shard': {
-      const { addShard } = await import('./farm-commands.js');
-      await addShard(settings, hostname, labels, log);
-      return true;
-    }
-    case 'token': {
-      const { printToken } = await import('./farm-commands.js');
-      await printToken(settings, hostname, rotate, log);
-      return true;
-    }
-    case 'help':
-      return true;
-    default:
-      throw new TypeError(`no command: ${String(command satisfies never)}`);
+  const { command, options } = line;
+  if (command === 'client') {
+    const stop = stopOnSignals(log);
+    const { runClient } = await import('./client-command.js');
+    return runClient(settings, options.once === true, log, stop);
   }
+  if (command === 'master') {
+    const stop = stopOnSignals(log);
+    const { runMaster } = await import('./master-command.js');
+    await runMaster(settings, log, stop);
+    return true;
+  }
+  if (command.startsWith('list-')) {
+    const { listFarm } = await import('./list-commands.js');
+    await listFarm(line, settings, log);
+    return true;
+  }
+  const { changeFarm, migrateFarm } = await import('./farm-commands.js');
+  await (command === 'migrate' ? migrateFarm(settings, log) : changeFarm(line, settings, log));
+  return true;
 }
 
-/** Of what a person has to put right; undefined for all else. */
+/** The message for the user's own mistakes; undefined for other errors. */
 function complaintAbout(error: unknown): string | undefined {
   if (error instanceof UsageError) return error.message;
   const { code, message } = error as NodeJS.ErrnoException;
@@ -92,4 +78,18 @@ function complaintAbout(error: unknown): string | undefined {
 function formatOf(log: string): 'json' | 'text' {
   if (log === 'json' || log === 'text') return log;
   throw new UsageError(`log is '${log}', not json or text`);
+}
+
+/** Aborted by the first SIGINT or SIGTERM; the second one ends the process. */
+function stopOnSignals(log: Log): AbortSignal {
+  const stop = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(name, () => {
+      // Safe at any time: every section is one transaction.
+      if (stop.signal.aborted) process.exit(128 + constants.signals[name]);
+      log.info(`${name}: stopping; a second one ends at once`);
+      stop.abort(new Error(`stopped by ${name}`));
+    });
+  }
+  return stop.signal;
 }

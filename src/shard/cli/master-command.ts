@@ -1,4 +1,5 @@
-/** `drone-shard master`: a master behind a server of its own. */
+/** `drone-shard master`: a master with its own server. */
+import type { TlsOptions } from 'node:tls';
 import type { fastify as Fastify, FastifyInstance } from 'fastify';
 import { onAbort } from '../../wait/abort.js';
 import type { Log } from '../../report/log.js';
@@ -9,16 +10,15 @@ import { shardRoutes } from '../wire/shard-routes.js';
 import { Connections } from './connections.js';
 import { openFarm, statsTarget } from './open-farm.js';
 import { readNamedFile } from './named-file.js';
-import type { Settings } from './settings.js';
+import { type Settings, UsageError } from './settings.js';
 import { isThisMachine } from './this-machine.js';
-import { UsageError } from './usage-error.js';
 
-/** This machine only, until somebody says otherwise. */
+/** Reachable from this machine only. */
 const DEFAULT_HOST = '127.0.0.1';
 const DEFAULT_PORT = 8490;
-/** For a whole packet to arrive: as long as a shard waits for its reply. */
+/** For a whole packet to arrive: the time that a shard waits for its reply. */
 const REQUEST_TIMEOUT_MS = 300_000;
-/** For requests that are under way at the end. */
+/** For running requests at the end. */
 const CLOSE_GRACE_MS = 30_000;
 
 export async function runMaster(settings: Settings, log: Log, stop: AbortSignal): Promise<void> {
@@ -35,7 +35,7 @@ export async function runMaster(settings: Settings, log: Log, stop: AbortSignal)
   await using master = new ShardMaster(store, { maxJobsPerReply, maxHostsPerReply, ...reports });
   await app.register(shardRoutes(master, { maxPacketBytes, heartbeatsPerMinute, ...reports }));
   if (settings.certFile === undefined && !isThisMachine(host)) {
-    log.warn("without certFile and keyFile, whoever is on the way can read the shards' tokens");
+    log.warn("without certFile and keyFile, anyone on the network path can read the shards' tokens");
   }
   try {
     const url = await app.listen({ host, port });
@@ -49,32 +49,26 @@ export async function runMaster(settings: Settings, log: Log, stop: AbortSignal)
   log.info('the master has stopped');
 }
 
-interface ServerTls {
-  readonly cert: string;
-  readonly key: string;
-  /** Who must have signed the shards' certificates, where they need one. */
-  readonly ca: string | undefined;
-}
-
-async function readTls(settings: Settings, log: Log): Promise<ServerTls | undefined> {
+async function readTls(settings: Settings, log: Log): Promise<TlsOptions | undefined> {
   const cert = await readNamedFile(settings, 'certFile', log);
   const key = await readNamedFile(settings, 'keyFile', log);
   const ca = await readNamedFile(settings, 'caFile', log);
-  if (cert !== undefined && key !== undefined) return { cert, key, ca };
+  if (cert !== undefined && key !== undefined) {
+    // With an authority named, shards need a certificate of it.
+    return ca === undefined ? { cert, key } : { cert, key, ca, requestCert: true, rejectUnauthorized: true };
+  }
   if (cert === undefined && key === undefined && ca === undefined) return undefined;
   if (ca !== undefined)
     throw new UsageError('caFile, of those who sign certificates of shards, needs certFile and keyFile');
   throw new UsageError('certFile and keyFile are needed both, or none');
 }
 
-/** Not async: a server of Fastify's is a thenable, and to wait for it is to start it. */
-function newServer(fastify: typeof Fastify, tls: ServerTls | undefined): FastifyInstance {
+/** Not async: a Fastify server is a thenable, and awaiting it starts it. */
+function newServer(fastify: typeof Fastify, tls: TlsOptions | undefined): FastifyInstance {
   const options = { requestTimeout: REQUEST_TIMEOUT_MS };
   if (tls === undefined) return fastify(options);
   try {
-    const { ca, ...own } = tls;
-    const asked = ca === undefined ? {} : { ca, requestCert: true, rejectUnauthorized: true };
-    return fastify({ ...options, https: { ...own, ...asked } });
+    return fastify({ ...options, https: tls });
   } catch (error) {
     throw new UsageError(`certFile, keyFile and caFile do not make TLS: ${(error as Error).message}`);
   }

@@ -1,12 +1,11 @@
-/** Files that settings name. */
+/** Files named by settings. */
 import { readFile, stat } from 'node:fs/promises';
 import type { Log } from '../../report/log.js';
-import type { Settings } from './settings.js';
-import { UsageError } from './usage-error.js';
+import { type Settings, UsageError } from './settings.js';
 
 const SECRETS: readonly string[] = ['tokenFile', 'keyFile'];
 
-/** Its text; undefined where none is named. Throws UsageError where it cannot be read. */
+/** The file's text; undefined without a name. Throws UsageError when it cannot be read. */
 export async function readNamedFile(
   settings: Settings,
   field: 'tokenFile' | 'caFile' | 'certFile' | 'keyFile',
@@ -22,7 +21,7 @@ export async function readNamedFile(
   }
 }
 
-/** A warning when all of this machine's users may read it; where files have no such modes, none. */
+/** Warns when every user of this machine may read the file; Windows has no such modes. */
 export async function warnIfOpen(path: string, what: string, log: Log): Promise<void> {
   if (process.platform === 'win32') return;
   const { mode } = await stat(path);

@@ -1,15 +1,13 @@
-/** The store that a command works on. */
 import { DEFAULT_MIGRATION_TABLE, sql } from 'kysely';
 import type { Log } from '../../report/log.js';
 import type { ReadDb } from '../../store/handles.js';
 import { Store } from '../../store/store.js';
-import type { StatsTarget } from '../../report/stats.js';
+import type { StatsTarget } from '../../report/metrics-target.js';
 import { farmMigrations } from '../records/farm-migrations.js';
 import type { FarmTables } from '../records/farm-tables.js';
-import { type Settings, variableOf } from './settings.js';
-import { UsageError } from './usage-error.js';
+import { type Settings, UsageError, variableOf } from './settings.js';
 
-/** Throws UsageError where the settings name no store. */
+/** Throws UsageError unless the settings name one store. */
 export async function openStore(settings: Settings, log: Log): Promise<Store<FarmTables>> {
   const { storeFile: file, storeUrl: url } = settings;
   if ((file === undefined) === (url === undefined)) {
@@ -19,7 +17,7 @@ export async function openStore(settings: Settings, log: Log): Promise<Store<Far
   return Store.open<FarmTables>({ file, url, name: 'farm', log, stats: statsTarget(settings) });
 }
 
-/** The same, with the farm's tables in it. */
+/** As `openStore`, for a store that has the farm's tables. */
 export async function openFarm(settings: Settings, log: Log): Promise<Store<FarmTables>> {
   const store = await openStore(settings, log);
   try {

@@ -1,7 +1,11 @@
-/** What `drone-shard` is set to: a file in JSON, and the environment, which goes before it. */
+/** Settings of `drone-shard`, from a JSON file and the environment, which has priority. */
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { UsageError } from './usage-error.js';
+
+/** Wrong arguments, configuration or environment, which the user has to correct. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
 
 /** Paths in the file are relative to the file. */
 type Kind = 'text' | 'path' | 'number';
@@ -37,20 +41,19 @@ const FIELDS = {
 type Fields = typeof FIELDS;
 export type Field = keyof Fields;
 
-/** All that was set. */
 export type Settings = {
   readonly [F in Field]?: (Fields[F] extends 'number' ? number : string) | undefined;
 } & {
-  /** From the environment only: a configuration is for many to read. */
+  /** From the environment only: many may read the configuration. */
   readonly token?: string | undefined;
 };
 
 const NAMES = Object.keys(FIELDS) as Field[];
 const PREFIX = 'DRONE_SHARD_';
 const TOKEN = `${PREFIX}TOKEN`;
-/** For which JSON has no number. Where a setting has to be finite, whoever obeys it says so. */
+/** JSON has no number for it. The options check which settings must be finite. */
 const ENDLESS = 'Infinity';
-/** Said in the environment, the one takes the place of the other in the file. */
+/** Pairs: either one in the environment replaces the other in the file. */
 const EITHER: readonly (readonly [string, string])[] = [
   ['storeFile', 'storeUrl'],
   ['token', 'tokenFile'],
@@ -62,13 +65,13 @@ export function variableOf(field: Field): string {
   return `${PREFIX}${words.toUpperCase()}`;
 }
 
-/** Variables that look like settings and are none. */
+/** Unknown variables with the prefix of settings. */
 export function strangersIn(env: NodeJS.ProcessEnv): string[] {
   const known = new Set([...NAMES.map(variableOf), TOKEN]);
   return Object.keys(env).filter(name => name.startsWith(PREFIX) && !known.has(name));
 }
 
-/** Throws UsageError, which names the field or variable, and shows nothing that may be a secret. */
+/** Throws UsageError, which names the field or variable and shows no secret. */
 export async function readSettings(file: string | undefined, env: NodeJS.ProcessEnv): Promise<Settings> {
   const fromFile = file === undefined ? {} : await readConfiguration(file);
   const fromEnv = readEnvironment(env);
@@ -112,11 +115,11 @@ function parseConfiguration(file: string, text: string): object {
     const given: unknown = JSON.parse(text);
     if (typeof given === 'object' && given !== null && !Array.isArray(given)) return given;
   } catch (error) {
-    // The message itself would quote the file.
+    // The error's own message would quote the file.
     const position = /position \d+/.exec((error as Error).message)?.[0];
-    throw new UsageError(`${file} is no JSON${position === undefined ? '' : `, at ${position}`}`);
+    throw new UsageError(`${file} is not valid JSON${position === undefined ? '' : `, at ${position}`}`);
   }
-  throw new UsageError(`${file} is no JSON object`);
+  throw new UsageError(`${file} is not a JSON object`);
 }
 
 function readEnvironment(env: NodeJS.ProcessEnv): Record<string, string | number> {

@@ -1,4 +1,4 @@
-/** What is told of a shard client's heartbeats: log, events and metrics. */
+/** Log, events and metrics of a shard client's heartbeats. */
 import { events, type HeartbeatEnd, publish } from '../events.js';
 import type { Log } from '../../report/log.js';
 import { Metrics } from '../../report/metrics.js';
@@ -6,15 +6,45 @@ import type { StoreErrorCode } from '../../store/store-error.js';
 import type { ClientSettings } from './client-options.js';
 import { HeartbeatError, type HeartbeatErrorCode } from '../wire/heartbeat-error.js';
 import type { Refused } from '../wire/heartbeat.js';
+import { LastNames, firstOf } from '../wire/last-names.js';
 import type { HeartbeatExchange } from '../wire/master-link.js';
 import type { TakenOver } from './take-over.js';
 
-/** Why a heartbeat failed that the next one may do better than. */
+/**
+ * Failures that the next heartbeat may recover from.
+ *
+ * - `ERR_STORE`: the shard's database failed. Only in the metric `heartbeat_failures` and in
+ *   log lines, whose field `error` has the database's error.
+ */
 export type HeartbeatFailureCode = HeartbeatErrorCode | StoreErrorCode | 'ERR_STORE';
 
-/** Named in a line that tells of many. */
-const TOLD_IDS = 10;
+/** Records named in one line, or with a line each. */
+const MAX_NAMED = 10;
 
+/** What was logged last. It outlives the metrics client, which is open during a loop or a single heartbeat. */
+export class ReportState {
+  failing: string | undefined;
+  readonly refused = new LastNames();
+  readonly tooLarge = new LastNames();
+  readonly tooLargeThere = new LastNames();
+  hasShrunk = false;
+}
+
+/**
+ * Metrics of a shard client, under `drone_task_queue.<client>`:
+ *
+ * - `heartbeat` (timing): one heartbeat, from making the packet until the reply is taken over.
+ * - `process` (timing): the part of it that takes the reply over.
+ * - `heartbeat_failures.<code>` (counter): failed heartbeats, by error code.
+ * - `request_size` (gauge): the last packet, bytes of JSON.
+ * - `response_size` (gauge): the last reply, bytes of JSON.
+ * - `hosts_received` (gauge): hosts in the last reply.
+ * - `jobs_received` (gauge): jobs in the last reply.
+ * - `job_keyvals_received` (gauge): job keyvals in the last reply.
+ * - `deserialization_failures` (counter): records of replies that could not be taken over.
+ * - `starts` (counter): starts of the loop.
+ * - `uncaught_exceptions` (counter): errors that ended the loop.
+ */
 export class ClientReports {
   readonly #log: Log;
   readonly #metrics: Metrics;
@@ -37,7 +67,7 @@ export class ClientReports {
     this.#metrics.gauge('hosts_received', reply.hosts.length);
     this.#metrics.gauge('jobs_received', reply.jobs.length);
     this.#metrics.gauge('job_keyvals_received', reply.jobKeyvals.length);
-    this.#tellRefused(reply.refused);
+    this.#refused(reply.refused);
   }
 
   processed(taken: TakenOver, tookMs: number): void {
@@ -45,27 +75,38 @@ export class ClientReports {
     if (taken.badRecords > 0) this.#metrics.add('deserialization_failures', taken.badRecords);
     const ids = taken.uploadAgainJobIds;
     if (ids.length > 0) {
-      const text = `the master has sent jobs that are finished here, which are uploaded again: ${few(ids)}`;
+      const text = `the master has sent jobs that are finished here, which are uploaded again: ${firstOf(ids, MAX_NAMED)}`;
       this.#log.warn(text, { jobs: ids.length });
     }
   }
 
-  /** As the refused: they stay so until somebody does something. */
-  tooLarge(jobIds: readonly number[]): void {
-    const which = sortedText(jobIds.map(String));
-    if (which === this.#state.tooLarge) return;
-    this.#state.tooLarge = which;
-    if (jobIds.length === 0) return;
-    const text = `finished jobs that are larger than maxUploadBytes are not uploaded: ${few(jobIds)}`;
-    this.#log.warn(text, { jobs: jobIds.length });
+  /** Jobs larger than `maxUploadBytes`, and those that were refused alone. */
+  leftOut(tooLargeJobIds: readonly number[], refusedJobIds: readonly number[]): void {
+    if (this.#state.tooLarge.areNew(tooLargeJobIds.map(String))) {
+      const named = firstOf(tooLargeJobIds, MAX_NAMED);
+      const text = `finished jobs that are larger than maxUploadBytes are not uploaded: ${named}`;
+      this.#log.warn(text, { jobs: tooLargeJobIds.length });
+    }
+    if (!this.#state.tooLargeThere.areNew(refusedJobIds.map(String))) return;
+    const named = firstOf(refusedJobIds, MAX_NAMED);
+    const text = `finished jobs that are too large for the master, or for a proxy before it, are not uploaded: ${named}`;
+    this.#log.warn(text, { jobs: refusedJobIds.length });
   }
 
-  /** One line for each change of state: a master that is down for a night would fill the disk otherwise. */
+  /** Logs the first time only: each shard behind a proxy with a limit finds it again and again. */
+  shrunk(bytes: number, error: HeartbeatError): void {
+    const text = `an upload of ${String(bytes)} bytes is too large, and the next one is smaller: ${error.message}`;
+    if (this.#state.hasShrunk) this.#log.debug(text, { bytes, error });
+    else this.#log.warn(text, { bytes, error });
+    this.#state.hasShrunk = true;
+  }
+
+  /** Logs changes of state only: a master that is down for a night must not fill the disk. */
   failed(code: HeartbeatFailureCode, error: Error): void {
     this.#metrics.increment('heartbeat_failures', code);
     const fields = { code, error };
     const line = `the heartbeat failed: ${error.message}`;
-    // A master that was down, and now refuses the token, has the same code.
+    // With the status: ERR_MASTER_HTTP covers a failing master as well as a refused token.
     const state = error instanceof HeartbeatError ? `${code} ${String(error.status)}` : code;
     if (state === this.#state.failing) this.#log.debug(line, fields);
     else this.#log.error(line, fields);
@@ -75,9 +116,7 @@ export class ClientReports {
   succeeded(failures: number): void {
     if (this.#state.failing === undefined) return;
     this.#state.failing = undefined;
-    this.#log.info(`heartbeats go well again, after ${String(failures)} that failed`, {
-      failures,
-    });
+    this.#log.info(`heartbeats go well again, after ${String(failures)} that failed`, { failures });
   }
 
   ended(end: HeartbeatEnd): void {
@@ -97,35 +136,12 @@ export class ClientReports {
     return this.#metrics.close();
   }
 
-  /** Told again only when it is about others: they come with each heartbeat until somebody does something. */
-  #tellRefused(refused: readonly Refused[]): void {
-    const which = sortedText(refused.map(({ record, id }) => `${record} ${String(id)}`));
-    if (which === this.#state.refused) return;
-    this.#state.refused = which;
-    for (const { record, id, reason } of refused.slice(0, TOLD_IDS)) {
-      const text = `the master has refused ${record} ${String(id)}: ${reason}`;
-      this.#log.warn(text, { record, id });
+  #refused(refused: readonly Refused[]): void {
+    if (!this.#state.refused.areNew(refused.map(({ record, id }) => `${record} ${String(id)}`))) return;
+    for (const { record, id, reason } of refused.slice(0, MAX_NAMED)) {
+      this.#log.warn(`the master has refused ${record} ${String(id)}: ${reason}`, { record, id });
     }
-    if (refused.length > TOLD_IDS) {
-      const more = refused.length - TOLD_IDS;
-      this.#log.warn(`the master has refused ${String(more)} more`);
-    }
+    const more = refused.length - MAX_NAMED;
+    if (more > 0) this.#log.warn(`the master has refused ${String(more)} more`);
   }
-}
-
-/** What was told last; outlives the metrics' sink, which is there while a loop or a single heartbeat goes on. */
-export interface ReportState {
-  failing: string | undefined;
-  refused: string;
-  tooLarge: string;
-}
-
-/** The same for the same things, in whatever order they come. */
-function sortedText(names: readonly string[]): string {
-  return [...names].sort().join();
-}
-
-function few(ids: readonly number[]): string {
-  const shown = ids.slice(0, TOLD_IDS).join(', ');
-  return ids.length > TOLD_IDS ? `${shown} and ${String(ids.length - TOLD_IDS)} more` : shown;
 }

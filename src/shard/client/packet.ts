@@ -1,8 +1,8 @@
-/** A heartbeat's packet: what is so on this shard, as of one moment. */
+/** A heartbeat's packet: the state of this shard at one moment. */
 import { sql } from 'kysely';
+import type { FarmReader } from '../records/farm-store.js';
 import type { Flag } from '../records/farm-tables.js';
 import { HEARTBEAT_VERSION, type HeartbeatPacket } from '../wire/heartbeat.js';
-import type { FarmReader } from '../records/serialize.js';
 import type { Uploads } from './chosen-uploads.js';
 
 export async function packetOf(db: FarmReader, shardHostname: string, uploads: Uploads): Promise<HeartbeatPacket> {
@@ -10,12 +10,12 @@ export async function packetOf(db: FarmReader, shardHostname: string, uploads: U
     .selectFrom('farm_queue_entry')
     .select('job_id')
     .distinct()
-    // Said in the statement itself: for a bound 0, SQLite does not use the index of what is open.
+    // A literal: for a bound 0, SQLite does not use the partial index of open entries.
     .where('complete', '=', sql<Flag>`0`)
     .orderBy('job_id')
     .execute();
-  // Those, too, are new to the master only: unsaid, it would send them whole in place of others until it has them. Not so
-  // those that it has acknowledged: when it sends one, it has lost what it was told.
+  // Uploads too, or the master would send them until it has them. Not acknowledged jobs: a master that sends one has lost
+  // its upload.
   const knownJobIds = new Set([...openJobs.map(job => job.job_id), ...uploads.allJobIds]);
   const knownHosts = await db
     .selectFrom('farm_host')
@@ -23,11 +23,21 @@ export async function packetOf(db: FarmReader, shardHostname: string, uploads: U
     .where('invalid', '=', 0)
     .orderBy('id')
     .execute();
+  const busyHosts = await db
+    .selectFrom('farm_queue_entry')
+    .select('host_id as id')
+    .distinct()
+    .where('complete', '=', sql<Flag>`0`)
+    .where('host_id', 'is not', null)
+    .orderBy('host_id')
+    .$narrowType<{ id: number }>()
+    .execute();
   return {
     version: HEARTBEAT_VERSION,
     shardHostname,
     knownJobIds: [...knownJobIds].sort((a, b) => a - b),
     knownHosts,
+    busyHostIds: busyHosts.map(({ id }) => id),
     jobs: [...uploads.jobs],
     entries: [...uploads.entries],
   };

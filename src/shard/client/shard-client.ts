@@ -1,48 +1,53 @@
 /**
- * A shard's side of the heartbeat.
+ * The shard's side of the heartbeat: it reads the packet from one snapshot, exchanges it for a reply, settles acknowledged
+ * uploads and takes the reply over. No section is open during the exchange; the next heartbeat finds what changed meanwhile.
  *
- * One heartbeat: the packet is made of one snapshot; the link carries it to the master and brings the reply; uploads that
- * the master acknowledges, and only those, are settled; the reply is taken over. No section is open while the link works,
- * and the shard's own scheduler goes on meanwhile: what has changed under a heartbeat's feet is found by the next one.
- *
- * What always holds: one heartbeat at a time; a finished job is to be uploaded until the master has acknowledged all that
- * is known of it; a heartbeat that fails leaves everything for the next one.
+ * Invariants: one heartbeat at a time; a finished job is uploaded until the master has acknowledged all that is known of it;
+ * a failed heartbeat leaves everything to the next one.
  */
 import { invalidArgument } from '../../option/invalid-argument.js';
 import { TickLoop, TickLoopError } from '../../scheduler/tick-loop.js';
 import type { TickContext } from '../../scheduler/tick-options.js';
 import { refuseInSection } from '../../wait/section-guard.js';
-import { StoreError } from '../../store/store-error.js';
 import type { Store } from '../../store/store.js';
 import { readOptions } from '../../option/option-table.js';
 import { withNamedLog } from '../../report/log.js';
 import { type ClientSettings, SHARD_CLIENT, type ShardClientOptions } from './client-options.js';
-import { ClientReports, type HeartbeatFailureCode, type ReportState } from './client-reports.js';
-import { farmOf } from '../records/farm-store.js';
+import type { HeartbeatEnd } from '../events.js';
+import { askMaster, codeOfFailure, LinkDefect } from './ask-master.js';
+import { ClientReports, ReportState } from './client-reports.js';
+import { farmOf, read } from '../records/farm-store.js';
 import type { FarmTables } from '../records/farm-tables.js';
 import { HeartbeatError } from '../wire/heartbeat-error.js';
-import { HEARTBEAT_VERSION, type HeartbeatPacket, type HeartbeatReply } from '../wire/heartbeat.js';
+import type { HeartbeatReply } from '../wire/heartbeat.js';
 import type { HeartbeatExchange, MasterLink } from '../wire/master-link.js';
 import { packetOf } from './packet.js';
-import { isPassing } from './store-trouble.js';
 import { ReplyTaker, type TakenOver } from './take-over.js';
-import { chooseUploads, markUploaded } from './chosen-uploads.js';
+import { chooseUploads, markUploaded, type Uploads, withoutUploads } from './chosen-uploads.js';
+import { UploadSize } from './upload-size.js';
 
-/** A heartbeat was asked for while one is under way. */
+/**
+ * A heartbeat was refused.
+ *
+ * - `ERR_HEARTBEAT_UNDER_WAY`: a heartbeat was started while another one is running. Nothing was sent. Await that one
+ *   first.
+ */
 export class ShardClientError extends Error {
   override readonly name = 'ShardClientError';
   readonly code = 'ERR_HEARTBEAT_UNDER_WAY';
 }
 
 const JITTER = 0.1;
+/** Uploads of one heartbeat, each refused as too large; then it asks for work without any. */
+const MAX_UPLOADS_TRIED = 11;
 
 /**
- * Polls a master: tells what this shard knows and has finished, takes over the hosts and jobs that it is given.
+ * Polls a master: uploads finished jobs and takes over the hosts and jobs that the master assigns.
  *
  *     const client = new ShardClient(store, link, { shardHostname: 'shard1.example.org', log: console });
  *     await client.loop(); // until SIGINT or SIGTERM
  *
- * A heartbeat that fails ends nothing: it is counted, logged once until that changes, and tried again after a longer pause.
+ * A failed heartbeat is counted, logged once per kind of failure, and retried after a longer pause.
  */
 export class ShardClient<DB extends FarmTables = FarmTables> {
   readonly #farm: Store<FarmTables>;
@@ -50,20 +55,21 @@ export class ShardClient<DB extends FarmTables = FarmTables> {
   readonly #settings: ClientSettings;
   readonly #taker: ReplyTaker;
   readonly #loop: TickLoop;
-  readonly #told: ReportState = { failing: undefined, refused: '', tooLarge: '' };
-  /** While the loop is on. */
+  readonly #reportState = new ReportState();
+  readonly #uploadSize: UploadSize;
+  /** While the loop runs. */
   #loopReports: ClientReports | undefined;
   #endsAtMs = Infinity;
   #isUnderWay = false;
   #isClosed = false;
   #heartbeats = 0;
   #failuresInARow = 0;
-  /** Where the uploads of the next heartbeat begin; not known before the first one. */
+  /** The next upload starts after this job; undefined before the first one. */
   #uploadAfterJobId: number | undefined;
-  /** What the master asked for when it refused the last heartbeat. */
+  /** From the last refused heartbeat. */
   #retryAfterMs = 0;
 
-  /** Throws TypeError (`ERR_INVALID_ARG`) that names the option at fault. Nothing starts before a heartbeat is asked for. */
+  /** Throws TypeError (`ERR_INVALID_ARG`) that names the wrong option. Starts nothing. */
   constructor(store: Store<DB>, link: MasterLink, options: ShardClientOptions) {
     if (!hasMethod(store, 'readWrite')) throw invalidArgument('store', store, 'a Store');
     if (!hasMethod(link, 'heartbeat')) throw invalidArgument('link', link, 'an object with the method heartbeat');
@@ -73,10 +79,12 @@ export class ShardClient<DB extends FarmTables = FarmTables> {
     this.#link = link;
     this.#settings = settings;
     this.#taker = new ReplyTaker(this.#farm, log);
+    this.#uploadSize = new UploadSize(settings.maxUploadBytes);
     this.#loop = new TickLoop(context => this.#loopTick(context), {
       pauseMs: () => this.#pauseMs(),
       jitter: JITTER,
       onError: 'stop',
+      stopGraceMs: settings.stopGraceMs,
       signals: settings.signals,
       signal: settings.signal,
       random: settings.random,
@@ -86,74 +94,65 @@ export class ShardClient<DB extends FarmTables = FarmTables> {
     });
   }
 
-  /** As in the options: for log lines, events and metrics. */
+  /** The option `name`, in log lines, metrics and events. */
   get name(): string {
     return this.#settings.name;
   }
 
-  /** As in the options: who this shard is. */
+  /** The option `shardHostname`. */
   get shardHostname(): string {
     return this.#settings.shardHostname;
   }
 
-  /** How many ticks' heartbeats went well. */
+  /** Number of ticks with a successful heartbeat. */
   get heartbeats(): number {
     return this.#heartbeats;
   }
 
-  /** How many heartbeats have failed since the last one that went well. */
+  /** Number of failed heartbeats since the last successful one. */
   get failuresInARow(): number {
     return this.#failuresInARow;
   }
 
   /**
-   * One heartbeat. Resolves with whether it went well: a failure of the link, or of the database, which the next heartbeat
-   * may find well again, is logged, and counted by its code (`ERR_STORE` for what the database itself has said).
+   * Makes one heartbeat. Resolves with false after a failure of link or database that may pass; it is logged and counted by
+   * code (`ERR_STORE` for the database's own errors).
    *
-   * Rejects with all else: with ShardClientError (`ERR_HEARTBEAT_UNDER_WAY`) while there is one; with the reason of
-   * `signal`, which ends it at once; with StoreError for a store that is closed or was made read-only; with what is a defect.
+   * Rejects with ShardClientError (`ERR_HEARTBEAT_UNDER_WAY`) while one is running; with the reason of `signal`, which ends
+   * it at once; with StoreError for a closed or read-only store; with defects.
    */
   async doHeartbeat({ signal }: { signal?: AbortSignal | undefined } = {}): Promise<boolean> {
     refuseInSection(`heartbeat of '${this.name}'`);
     if (this.#isUnderWay) throw new ShardClientError(`a heartbeat of ${this.name} is under way`);
     this.#isUnderWay = true;
-    const reports = this.#loopReports ?? this.#openReports();
     try {
-      return await this.#heartbeat(reports, signal ?? new AbortController().signal);
+      return await this.#withReports(reports => this.#heartbeat(reports, signal ?? new AbortController().signal));
     } finally {
       this.#isUnderWay = false;
-      if (reports !== this.#loopReports) await reports.close();
     }
   }
 
   /**
-   * Takes over what a reply brings: hosts, jobs, keyvals, each record in a section of its own; then removes the hosts that
-   * are not this shard's; then those of the jobs that are finished here are to be uploaded again. A record that cannot be
-   * taken over is undone, logged with its id, and counted.
-   *
+   * Takes over hosts, keyvals and jobs, each record in its own section; then removes hosts that are no longer this shard's
+   * and marks jobs that are finished here for another upload. A bad record is undone, logged with its id, and counted.
    * Rejects with StoreError.
    */
   async processHeartbeatResponse(reply: HeartbeatReply): Promise<TakenOver> {
     refuseInSection(`reply of a heartbeat of '${this.name}'`);
-    const reports = this.#loopReports ?? this.#openReports();
-    try {
-      return await this.#process(reports, reply);
-    } finally {
-      if (reports !== this.#loopReports) await reports.close();
-    }
+    return this.#withReports(reports => this.#process(reports, reply));
   }
 
-  /** What the loop does again and again: one heartbeat, counted in `heartbeats` when it goes well. Rejects as that does. */
+  /** One pass of the loop: `doHeartbeat`, counted in `heartbeats` when it succeeds. Rejects as that does. */
   async tick({ signal }: { signal?: AbortSignal | undefined } = {}): Promise<void> {
     if (await this.doHeartbeat({ signal })) this.#heartbeats += 1;
   }
 
   /**
-   * Ticks, with a pause after each, until `close`, a signal (the first one after the current tick, the second one at
-   * once), the end of `lifetimeMs`. Listens to signals from its call on. Resolves at once for a client that was closed.
+   * Ticks, with a pause after each, until `close`, a signal (the first ends it after the current tick, the second at once) or
+   * the end of `lifetimeMs`. Resolves at once after `close`.
    *
-   * Rejects with what is no failure of a heartbeat, such as a defect or a closed store, after `onFatal` was told; with a
-   * TickLoopError (`ERR_TICK_LOOP_RUNNING`) while it is running.
+   * Rejects, after `onFatal`, with what is not a failure of a heartbeat, such as a defect or a closed store; and with
+   * TickLoopError (`ERR_TICK_LOOP_RUNNING`) while it runs.
    */
   async loop(): Promise<void> {
     refuseInSection(`loop of '${this.name}'`);
@@ -167,10 +166,10 @@ export class ShardClient<DB extends FarmTables = FarmTables> {
     try {
       await this.#loop.run();
     } catch (error) {
-      // A run that is refused, as one before it has not ended, is nobody's end.
+      // A run refused because another is active must not trigger `onFatal`.
       if (!(error instanceof TickLoopError)) {
         reports.fatal(error);
-        await this.#tellFatal(error);
+        await this.#callOnFatal(error);
       }
       throw error;
     } finally {
@@ -179,16 +178,14 @@ export class ShardClient<DB extends FarmTables = FarmTables> {
     }
   }
 
-  /**
-   * Ends the loop after the current tick, or promptly in a pause; it does not start again. Resolves when it has ended, at
-   * once when none is on. Inside a tick call it without awaiting it: it waits for the tick.
-   */
+  /** Ends the loop for good, after the current tick or `stopGraceMs`, and resolves then. A tick must not await it: it waits for the tick. */
   async close(): Promise<void> {
     refuseInSection(`close of '${this.name}'`);
     this.#isClosed = true;
     await this.#loop.stop();
   }
 
+  /** `close()`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
@@ -198,12 +195,12 @@ export class ShardClient<DB extends FarmTables = FarmTables> {
       void this.#loop.stop();
       return;
     }
-    // Somebody else's heartbeat will do.
+    // A heartbeat that the caller started serves as well.
     if (this.#isUnderWay) return;
     try {
       await this.tick({ signal });
     } catch (error) {
-      // Stopped at once: nobody waits for it any more.
+      // The loop was stopped at once.
       if (!signal.aborted || error !== signal.reason) throw error;
     }
   }
@@ -212,7 +209,7 @@ export class ShardClient<DB extends FarmTables = FarmTables> {
     const { pauseMs, maxBackoffMs } = this.#settings;
     const doublings = Math.max(0, this.#failuresInARow - 1);
     const backoffMs = Math.min(maxBackoffMs, pauseMs * 2 ** doublings);
-    // The master's word, which is bounded as it is another's; not cut short by the jitter.
+    // Bounded, as the master chooses it, and never shortened by the jitter.
     const refusedMs = Math.min(maxBackoffMs, this.#retryAfterMs) / (1 - JITTER);
     return Math.max(pauseMs, backoffMs, refusedMs);
   }
@@ -245,21 +242,9 @@ export class ShardClient<DB extends FarmTables = FarmTables> {
 
   async #exchange(reports: ClientReports, signal: AbortSignal, facts: HeartbeatFacts): Promise<void> {
     const { shardHostname } = this.#settings;
-    const { uploads, packet } = await this.#farm.read(
-      async db => {
-        const chosen = await chooseUploads(db, this.#settings, this.#uploadAfterJobId);
-        return { uploads: chosen, packet: await packetOf(db, shardHostname, chosen) };
-      },
-      { name: 'heartbeat packet' },
-    );
-    // Whatever becomes of this one: uploads that the master chokes on must not be all that it is ever sent.
-    this.#uploadAfterJobId = uploads.nextAfterJobId;
-    reports.tooLarge(uploads.tooLargeJobIds);
-    facts.uploadedJobs = uploads.jobs.length;
-    signal.throwIfAborted();
-    const exchange = await this.#ask(packet, signal);
+    const { exchange, uploads } = await this.#upload(reports, signal, facts);
     const { reply } = exchange;
-    refuseOtherVersion(reply.version);
+    this.#uploadSize.succeeded(uploads);
     reports.answered(exchange);
     const settled = await markUploaded(this.#farm, shardHostname, uploads, reply.acknowledgedJobIds);
     facts.settledJobs = settled.length;
@@ -268,11 +253,31 @@ export class ShardClient<DB extends FarmTables = FarmTables> {
     facts.badRecords = taken.badRecords;
   }
 
-  async #ask(packet: HeartbeatPacket, signal: AbortSignal): Promise<HeartbeatExchange> {
-    try {
-      return await this.#link.heartbeat(packet, signal);
-    } catch (error) {
-      throw error instanceof HeartbeatError ? error : new LinkDefect(error);
+  /** Uploads less each time that an upload is refused as too large. */
+  async #upload(reports: ClientReports, signal: AbortSignal, facts: HeartbeatFacts): Promise<Uploaded> {
+    const { shardHostname } = this.#settings;
+    for (let tried = 0; ; tried++) {
+      const { uploads, packet } = await read(this.#farm, 'heartbeat packet', async db => {
+        const all = await chooseUploads(db, this.#settings, this.#uploadSize, this.#uploadAfterJobId);
+        const chosen = tried < MAX_UPLOADS_TRIED ? all : withoutUploads(all);
+        return { uploads: chosen, packet: await packetOf(db, shardHostname, chosen) };
+      });
+      const { jobs, bytes, tooLargeJobIds, refusedJobIds, nextAfterJobId } = uploads;
+      reports.leftOut(tooLargeJobIds, refusedJobIds);
+      facts.uploadedJobs = jobs.length;
+      signal.throwIfAborted();
+      try {
+        const exchange = await askMaster(this.#link, packet, signal);
+        this.#uploadAfterJobId = nextAfterJobId;
+        return { exchange, uploads };
+      } catch (error) {
+        if (this.#uploadSize.failed(error, uploads)) reports.shrunk(bytes, error as HeartbeatError);
+        else {
+          // Uploads that a master cannot take must not block the others.
+          this.#uploadAfterJobId = nextAfterJobId;
+          throw error;
+        }
+      }
     }
   }
 
@@ -284,7 +289,7 @@ export class ShardClient<DB extends FarmTables = FarmTables> {
     return taken;
   }
 
-  async #tellFatal(error: unknown): Promise<void> {
+  async #callOnFatal(error: unknown): Promise<void> {
     const { log, onFatal } = this.#settings;
     try {
       await onFatal?.(error);
@@ -293,8 +298,19 @@ export class ShardClient<DB extends FarmTables = FarmTables> {
     }
   }
 
+  /** With the loop's reports, or with reports of its own outside the loop. */
+  async #withReports<T>(work: (reports: ClientReports) => Promise<T>): Promise<T> {
+    if (this.#loopReports !== undefined) return work(this.#loopReports);
+    const reports = this.#openReports();
+    try {
+      return await work(reports);
+    } finally {
+      await reports.close();
+    }
+  }
+
   #openReports(): ClientReports {
-    return new ClientReports(this.#settings, this.#told);
+    return new ClientReports(this.#settings, this.#reportState);
   }
 }
 
@@ -302,30 +318,11 @@ function hasMethod(value: unknown, name: string): boolean {
   return typeof value === 'object' && value !== null && typeof (value as Record<string, unknown>)[name] === 'function';
 }
 
-/** What a heartbeat's end tells of it. */
-interface HeartbeatFacts {
-  uploadedJobs: number;
-  settledJobs: number;
-  takenRecords: number;
-  badRecords: number;
-}
+type HeartbeatFacts = {
+  -readonly [Count in 'uploadedJobs' | 'settledJobs' | 'takenRecords' | 'badRecords']: HeartbeatEnd[Count];
+};
 
-/** What a link has rejected with, and should not have: no trouble of the database, whatever it looks like. */
-class LinkDefect extends Error {
-  constructor(cause: unknown) {
-    super('the link rejected with no HeartbeatError', { cause });
-  }
-}
-
-/** Undefined when the next heartbeat will not do better. */
-function codeOfFailure(error: unknown): HeartbeatFailureCode | undefined {
-  if (error instanceof HeartbeatError) return error.code;
-  if (error instanceof LinkDefect || !isPassing(error)) return undefined;
-  return error instanceof StoreError ? error.code : 'ERR_STORE';
-}
-
-function refuseOtherVersion(version: number): void {
-  if (version <= HEARTBEAT_VERSION) return;
-  const text = `a reply of version ${String(version)}, of which this shard, of version ${String(HEARTBEAT_VERSION)}, knows nothing`;
-  throw new HeartbeatError('ERR_REPLY_SCHEMA', text);
+interface Uploaded {
+  readonly exchange: HeartbeatExchange;
+  readonly uploads: Uploads;
 }

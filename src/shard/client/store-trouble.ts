@@ -1,12 +1,12 @@
-/** Whose fault it is when a section fails: a record's, the database's, or this program's. */
+/** Whether a record, the database or this program is to blame for a failed section. */
 import { ContextSwitchError } from '../../wait/section-guard.js';
 import { StoreError, type StoreErrorCode } from '../../store/store-error.js';
 import { RecordError } from '../records/record-error.js';
 
-/** Of this program, whatever the record or the database says. */
+/** Defects of this program. */
 const DEFECTS = [TypeError, RangeError, ReferenceError, SyntaxError, ContextSwitchError];
 
-/** As DEFECTS, and what does not pass. */
+/** Defects, and states that do not pass. */
 const LASTING: readonly StoreErrorCode[] = [
   'ERR_STORE_CLOSED',
   'ERR_READ_ONLY',
@@ -15,20 +15,20 @@ const LASTING: readonly StoreErrorCode[] = [
   'ERR_STATEMENT_REFUSED',
 ];
 
-/** With these one record fails, and the next one may fare better: others were in its way, or the database refused it late. */
+/** These fail one record only: another section was in its way, or the database refused it at commit. */
 const OF_ONE_SECTION: readonly StoreErrorCode[] = ['ERR_COMMIT_FAILED', 'ERR_CONFLICT'];
 
 const SQLITE_CONSTRAINT = 19;
-/** PostgreSQL's classes of data that are wrong, and of what constraints forbid. */
+/** PostgreSQL's classes of data exceptions and constraint violations. */
 const POSTGRES_DATA = /^2[23]/;
 
-/** Whether it may be otherwise the next time: a database may be away, full or read-only for a while. */
+/** Whether a later try may succeed: a database may be away, full or read-only for a while. */
 export function isPassing(error: unknown): error is Error {
   if (error instanceof StoreError) return !LASTING.includes(error.code);
   return error instanceof Error && !DEFECTS.some(defect => error instanceof defect);
 }
 
-/** Whether the record is wrong, by its fields or by what the database knows of what it points to. */
+/** Whether the record is wrong: its fields, or what they point to. */
 export function isOfRecord(error: unknown): boolean {
   if (error instanceof RecordError) return true;
   const { code, errcode } = error as { code?: unknown; errcode?: unknown };
@@ -36,7 +36,7 @@ export function isOfRecord(error: unknown): boolean {
   return typeof code === 'string' && POSTGRES_DATA.test(code);
 }
 
-/** Whether only the section that has failed can be told not to have gone well. */
+/** Whether other sections may still succeed. */
 export function isOfOneSection(error: unknown): boolean {
   return !(error instanceof StoreError) || OF_ONE_SECTION.includes(error.code);
 }

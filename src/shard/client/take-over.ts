@@ -1,65 +1,60 @@
-/** What a reply brings, taken over record by record: one that is wrong is undone whole, told, and costs no other. */
+/** Takes a reply over, record by record: a bad record is undone, logged, and costs no other. */
 import type { Log } from '../../report/log.js';
 import type { Store } from '../../store/store.js';
+import { isOfTables } from '../records/blame.js';
+import { chunksOf } from '../records/chunks.js';
+import { deserializeHost, deserializeJob, deserializeJobKeyval } from '../records/deserialize.js';
+import { type FarmWriter, write } from '../records/farm-store.js';
 import type { FarmTables } from '../records/farm-tables.js';
+import { nameOfRecord, type RecordKind } from '../records/record-error.js';
+import { recordIdOf } from '../records/record-fields.js';
 import type { HeartbeatReply } from '../wire/heartbeat.js';
-import { removeIncorrectHosts } from './incorrect-hosts.js';
-import {
-  deserializeHost,
-  deserializeJob,
-  deserializeJobKeyval,
-  type RecordKind,
-  recordIdOf,
-} from '../records/records.js';
-import type { FarmWriter } from '../records/rows.js';
+import { LastNames } from '../wire/last-names.js';
 import { isOfOneSection, isOfRecord, isPassing } from './store-trouble.js';
 import { uploadAgain } from './chosen-uploads.js';
 
-/** What became of a reply. */
+/** The result of taking a reply over. */
 export interface TakenOver {
-  /** Records that were taken over. */
   readonly hosts: number;
   readonly jobs: number;
   readonly jobKeyvals: number;
-  /** Records that could not be, of all kinds. */
+  /** Records of all kinds that could not be taken over. */
   readonly badRecords: number;
-  /** Jobs that the master has sent though they are finished here: they are to be uploaded again. */
+  /** Jobs that the master sent although they are finished here; they are uploaded again. */
   readonly uploadAgainJobIds: readonly number[];
 }
 
 type TakeRecord = (tx: FarmWriter, record: unknown) => Promise<unknown>;
 
-/** A record that was not taken over, and why. */
 interface BadRecord {
   readonly kind: RecordKind;
   readonly record: unknown;
   readonly error: Error;
 }
 
-/** Bad records that are told one by one; more of them would fill the disk with log. */
-const TOLD_RECORDS = 10;
-/** So many in a row that fail, and not for what they say, are no bad records: the database is in trouble. */
+/** Bad records with a log line each. */
+const MAX_NAMED = 10;
+/** Failures in a row that no record explains: the database is in trouble. */
 const MAX_TROUBLES = 10;
 
-/** Rejects with what is the database's trouble, with the signal's reason, and with what is a defect. */
 export class ReplyTaker {
   readonly #farm: Store<FarmTables>;
   readonly #log: Log;
-  /** The bad records that were told last: they come with each heartbeat until somebody does something. */
-  #told = '';
+  readonly #lastBad = new LastNames();
 
   constructor(farm: Store<FarmTables>, log: Log) {
     this.#farm = farm;
     this.#log = log;
   }
 
+  /** Rejects with errors of the database that no record explains, such as a missing table or column, the signal's reason, and defects. */
   async take(reply: HeartbeatReply, signal?: AbortSignal): Promise<TakenOver> {
     const bad: BadRecord[] = [];
     const hosts = await this.#takeAll('host', reply.hosts, deserializeHost, bad, signal);
-    // Before the jobs: one that is known here is not sent again, nor are the keyvals of its parent.
+    // Before the jobs: once a job is known here, the master does not send its parent's keyvals again.
     const jobKeyvals = await this.#takeAll('job keyval', reply.jobKeyvals, deserializeJobKeyval, bad, signal);
     const jobs = await this.#takeAll('job', reply.jobs, deserializeJob, bad, signal);
-    this.#tellBad(bad);
+    this.#logBad(bad);
     await removeIncorrectHosts(this.#farm, reply.incorrectHostIds);
     const received = reply.jobs.map(recordIdOf).filter(id => id !== null);
     return {
@@ -71,7 +66,7 @@ export class ReplyTaker {
     };
   }
 
-  /** How many were taken over. */
+  /** Resolves with the number of records that were taken over. */
   async #takeAll(
     kind: RecordKind,
     records: readonly unknown[],
@@ -84,13 +79,13 @@ export class ReplyTaker {
     for (const record of records) {
       signal?.throwIfAborted();
       try {
-        await this.#farm.readWrite(`take over ${kind}`, tx => take(tx, record), { repeatable: true });
+        await write(this.#farm, `take over ${kind}`, tx => take(tx, record));
         taken += 1;
         troubles = 0;
       } catch (error) {
-        if (!isPassing(error) || !isOfOneSection(error)) throw error;
+        if (!isPassing(error) || !isOfOneSection(error) || isOfTables(error)) throw error;
         if (!isOfRecord(error)) troubles += 1;
-        // With jobs that come after it, a keyval would never be sent again.
+        // If its job followed, the keyval would never be sent again.
         if (troubles >= (kind === 'job keyval' ? 1 : MAX_TROUBLES)) throw error;
         bad.push({ kind, record, error });
       }
@@ -98,20 +93,26 @@ export class ReplyTaker {
     return taken;
   }
 
-  #tellBad(bad: readonly BadRecord[]): void {
-    const names = bad.map(({ kind, record }) => nameOf(kind, recordIdOf(record)));
-    const which = [...names].sort().join();
-    if (which === this.#told) return;
-    this.#told = which;
-    for (const [at, { kind, record, error }] of bad.slice(0, TOLD_RECORDS).entries()) {
+  #logBad(bad: readonly BadRecord[]): void {
+    const names = bad.map(({ kind, record }) => nameOfRecord(kind, recordIdOf(record)));
+    if (!this.#lastBad.areNew(names)) return;
+    for (const [at, { kind, record, error }] of bad.slice(0, MAX_NAMED).entries()) {
       const text = `${String(names[at])} was not taken over: ${error.message}`;
       this.#log.error(text, { kind, id: recordIdOf(record), error });
     }
-    const more = bad.length - TOLD_RECORDS;
+    const more = bad.length - MAX_NAMED;
     if (more > 0) this.#log.error(`${String(more)} more records were not taken over`, { bad: bad.length });
   }
 }
 
-function nameOf(kind: RecordKind, id: number | null): string {
-  return id === null ? `a ${kind} without an id` : `${kind} ${String(id)}`;
+/** Marks hosts that are no longer this shard's as invalid and removes their links. Jobs still refer to them. */
+async function removeIncorrectHosts(farm: Store<FarmTables>, hostIds: readonly number[]): Promise<void> {
+  if (hostIds.length === 0) return;
+  await write(farm, 'remove incorrect hosts', async tx => {
+    for (const ids of chunksOf(hostIds)) {
+      await tx.updateTable('farm_host').set({ invalid: 1, shard_id: null }).where('id', 'in', ids).execute();
+      await tx.deleteFrom('farm_host_label').where('host_id', 'in', ids).execute();
+      await tx.deleteFrom('farm_acl_group_host').where('host_id', 'in', ids).execute();
+    }
+  });
 }

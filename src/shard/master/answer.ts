@@ -1,22 +1,22 @@
-/** A heartbeat, on the master's side. */
+/** A heartbeat on the master's side. */
 import type { Store } from '../../store/store.js';
+import { type FarmReader, write } from '../records/farm-store.js';
 import type { FarmTables } from '../records/farm-tables.js';
 import { HEARTBEAT_VERSION, type HeartbeatPacket } from '../wire/heartbeat.js';
-import type { FarmReader } from '../records/serialize.js';
 import { type Assignment, assign } from './assignment.js';
-import type { Conversation } from './conversations.js';
 import { saveHostStatuses } from './host-statuses.js';
 import type { MasterSettings } from './master-options.js';
 import type { Answered } from './master-reports.js';
 import { Refusals } from './refusals.js';
 import { ReplyRecords } from './reply-records.js';
+import type { ShardWarnings } from './shard-warnings.js';
 import { persistUploads } from './uploads.js';
 
-/** First what the shard tells, then what it is told, so that nothing is sent that has just ended. */
+/** Saves the packet before it assigns, so that no job is sent that has just ended. */
 export async function answerHeartbeat(
   store: Store<FarmTables>,
   settings: MasterSettings,
-  conversation: Conversation,
+  warnings: ShardWarnings,
   shardId: number,
   packet: HeartbeatPacket,
 ): Promise<Answered> {
@@ -24,20 +24,17 @@ export async function answerHeartbeat(
   const { acknowledgedJobIds, ignored } = await persistUploads(store, shardId, packet, refusals);
   await saveHostStatuses(store, shardId, packet.knownHosts, refusals);
   const refused = refusals.list();
-  conversation.tellRefused(refused);
+  warnings.refused(refused);
   const known = {
     hostIds: new Set(packet.knownHosts.map(({ id }) => id)),
     jobIds: new Set(packet.knownJobIds),
+    busyHostIds: packet.busyHostIds && new Set(packet.busyHostIds),
   };
-  const { assignment, records } = await store.readWrite(
-    'assign to shard',
-    async tx => {
-      const assigned = await assign(tx, shardId, known, settings);
-      return { assignment: assigned, records: await recordsOf(tx, assigned, settings) };
-    },
-    { repeatable: true },
-  );
-  conversation.tellTooLarge(records.tooLarge);
+  const { assignment, records } = await write(store, 'assign to shard', async tx => {
+    const assigned = await assign(tx, shardId, known, settings);
+    return { assignment: assigned, records: await recordsOf(tx, assigned, settings) };
+  });
+  warnings.tooLarge(records.tooLarge);
   return {
     reply: {
       version: HEARTBEAT_VERSION,
@@ -53,7 +50,7 @@ export async function answerHeartbeat(
   };
 }
 
-/** Any kind may be the first, and has all the room: none waits for ever for what is never taken over. */
+/** Starts with a random kind, which gets all the room: records that a shard never takes over must not block the others. */
 async function recordsOf(
   db: FarmReader,
   { hostIds, newJobIds, abortedJobIds }: Assignment,

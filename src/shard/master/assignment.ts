@@ -1,51 +1,52 @@
 /**
- * Which hosts and jobs a shard is handed, by its labels: only the master's labels count.
+ * Assigns hosts and jobs to a shard by the labels that the master has.
  *
- * - A host goes to the shard that has one of its labels, unless it is leased or the shard knows it already; also when it
- *   was another shard's before, which is told with its next heartbeat that the host is not its any more. One that carries
- *   labels of several shards stays with the one that has it.
+ * - A host goes to the shard that has one of its labels, unless it is leased or known to the shard. A shard that had it
+ *   before learns from its next heartbeat that the host is gone. With labels of several shards it stays where it is.
+ * - A host without a label of its shard and without an open entry there is taken back with the shard's heartbeat.
  * - A job goes to the shard that has one of its labels, the label of a meta host, or a label of a host that an entry names,
- *   and stays that shard's from then on. It is sent until the shard knows it; not when anything of it is active or complete,
- *   nor when none of its entries needs a host.
- *   One that the shard knows and that is nobody's, as the shard was removed by force and made anew, becomes its again.
- * - A job that the shard knows is sent again while all that is open of it is to be aborted, whatever else has become of it.
+ *   and stays there. It is sent until the shard knows it, unless an entry is active or complete, or none needs a host.
+ *   A known job without a shard (its shard was removed by force and created again) becomes the shard's again.
+ * - A known job is sent again while all of its open entries are to be aborted.
  *
- * What is sent and stays unknown, as it cannot be taken over, is sent again and again, and so is an abort that nobody can
- * obey. So that nothing else waits for them for ever, a reply that cannot have all begins anywhere; with new jobs, which go
- * by their priorities, some of the replies do.
+ * Records that a shard cannot take over, and aborts that it cannot obey, are sent again and again. So that they block no
+ * others, a reply that cannot hold all starts at a random place; with new jobs, sorted by priority, only some replies do.
  *
- * All in the section that also makes the reply. Another process may write as well: who changes a label of a shard meanwhile
- * writes a row that is written here, too, so that one of the two is tried again (PostgreSQL), or has waited (SQLite).
+ * All of it happens in the section that makes the reply. A process that changes a shard's label meanwhile writes a row that
+ * is written here too: one of the two is retried (PostgreSQL) or waits (SQLite).
  */
 import { type RawBuilder, sql } from 'kysely';
-import { byIds, chunksOf } from '../records/chunks.js';
+import { chunksOf, readByIds } from '../records/chunks.js';
+import type { FarmWriter } from '../records/farm-store.js';
 import type { JobRow } from '../records/farm-tables.js';
-import type { FarmWriter } from '../records/rows.js';
+import { freeHosts } from './freed-hosts.js';
 
-/** What a shard says that it has. */
-export interface Known {
+/** Ids in a shard's packet. */
+interface Known {
   readonly hostIds: ReadonlySet<number>;
   readonly jobIds: ReadonlySet<number>;
+  /** With an open entry on the shard; undefined from an older shard, which does not report them. */
+  readonly busyHostIds: ReadonlySet<number> | undefined;
 }
 
-/** How much is handed out at once; the rest with the next heartbeats. */
-export interface AssignmentLimits {
+/** Limits of one reply; the rest follows with the next heartbeats. */
+interface AssignmentLimits {
   readonly maxHostsPerReply: number;
   readonly maxJobsPerReply: number;
   /** From 0 to less than 1. */
   readonly random: () => number;
 }
 
-/** What is the shard's, and is sent to it, each in the order in which it is to be sent. */
+/** The shard's hosts and jobs to send, in the order of sending. */
 export interface Assignment {
   readonly hostIds: number[];
   readonly newJobIds: number[];
   readonly abortedJobIds: number[];
-  /** Hosts that it knows, and that are not its, or not there. */
+  /** Hosts that it knows but that are missing or not assigned to it. */
   readonly incorrectHostIds: number[];
 }
 
-/** Of replies that have more new jobs to send than they may. */
+/** Of replies whose new jobs exceed the limit. */
 const PART_BY_PRIORITY = 0.75;
 
 export async function assign(
@@ -55,8 +56,8 @@ export async function assign(
   limits: AssignmentLimits,
 ): Promise<Assignment> {
   const { maxHostsPerReply, random } = limits;
-  const freeHosts = (await hostsWithLabels(tx, shardId)).filter(id => !known.hostIds.has(id));
-  const hostIds = someOf(freeHosts, maxHostsPerReply, random);
+  const newHosts = (await hostsWithLabels(tx, shardId)).filter(id => !known.hostIds.has(id));
+  const hostIds = someOf(newHosts, maxHostsPerReply, random);
   const waiting = await waitingJobs(tx, shardId);
   const unknown = waiting.filter(({ id }) => !known.jobIds.has(id)).map(({ id }) => id);
   const newJobIds = someByPriority(unknown, limits);
@@ -66,9 +67,13 @@ export async function assign(
   const aborted = (await abortedJobs(tx, shardId)).filter(id => known.jobIds.has(id));
   if (hostIds.length + newJobIds.length + unassigned.length > 0) await holdLabels(tx, shardId);
   await takeJobs(tx, shardId, unassigned);
+  const takenHostIds = await takeHosts(tx, shardId, hostIds);
+  const takenJobIds = await takeJobs(tx, shardId, newJobIds);
+  // After the jobs are taken, which may name hosts.
+  if (known.busyHostIds !== undefined) await freeHosts(tx, shardId, known.busyHostIds);
   return {
-    hostIds: await takeHosts(tx, shardId, hostIds),
-    newJobIds: await takeJobs(tx, shardId, newJobIds),
+    hostIds: takenHostIds,
+    newJobIds: takenJobIds,
     abortedJobIds: someOf(aborted, limits.maxJobsPerReply, random),
     incorrectHostIds: await incorrectHosts(tx, shardId, known.hostIds),
   };
@@ -89,7 +94,7 @@ function someOf(ids: readonly number[], count: number, random: () => number): nu
 const labelsOf = (shardId: number): RawBuilder<number> =>
   sql`(SELECT label_id FROM farm_shard_label WHERE shard_id = ${shardId})`;
 
-/** Hosts that carry one of its labels, but for those that another shard has, and has a label of. */
+/** Hosts with one of its labels, except those that stay with another shard by a label of that shard. */
 const hostsOf = (shardId: number): RawBuilder<number> =>
   sql`(
     SELECT carries.host_id FROM farm_host_label AS carries
@@ -104,10 +109,7 @@ const hostsOf = (shardId: number): RawBuilder<number> =>
 /** Of `farm_host`. */
 const isFree = (shardId: number): RawBuilder<boolean> => sql`leased = 0 AND invalid = 0 AND id IN ${hostsOf(shardId)}`;
 
-/**
- * Of `entry`, an open one. The numbers are written out: with parameters in their place SQLite would not see that an index
- * of what is open has all of them.
- */
+/** Of an open `entry`. The numbers are literal: with bound ones, SQLite does not use the partial index of open entries. */
 const WAITS = sql<boolean>`entry.complete = 0 AND entry.active = 0
   AND (entry.host_id IS NOT NULL OR entry.meta_host IS NOT NULL)
   AND NOT EXISTS (
@@ -139,27 +141,27 @@ async function takeHosts(tx: FarmWriter, shardId: number, hostIds: readonly numb
       .where(isFree(shardId))
       .execute();
   }
-  const rows = await byIds(hostIds, ids =>
-    tx.selectFrom('farm_host').select('id').where('id', 'in', ids).where('shard_id', '=', shardId).execute(),
-  );
-  const taken = new Set(rows.map(({ id }) => id));
-  return hostIds.filter(id => taken.has(id));
+  return assignedOf(tx, 'farm_host', shardId, hostIds);
 }
 
 async function incorrectHosts(tx: FarmWriter, shardId: number, hostIds: ReadonlySet<number>): Promise<number[]> {
-  // All that it has: a packet may list a hundred times as many.
+  // Reads all that it has: a packet may list a hundred times as many.
   const own = await tx.selectFrom('farm_host').select('id').where('shard_id', '=', shardId).execute();
   const correct = new Set(own.map(({ id }) => id));
   return [...hostIds].filter(id => !correct.has(id));
 }
 
-/** Those with the highest priority first, of the same the oldest. */
-async function waitingJobs(tx: FarmWriter, shardId: number): Promise<Pick<JobRow, 'id' | 'shard_id'>[]> {
-  const waiting = await tx
+/** From entries to their jobs: only a cross join keeps SQLite from starting with all jobs of the shard. */
+function entriesWithJob(tx: FarmWriter) {
+  return tx
     .selectFrom('farm_queue_entry as entry')
-    // From what is open to its jobs: a cross join is what keeps SQLite from beginning with all jobs of the shard.
     .crossJoin('farm_job as job')
-    .whereRef('job.id', '=', 'entry.job_id')
+    .whereRef('job.id', '=', 'entry.job_id');
+}
+
+/** By priority, the oldest first. */
+async function waitingJobs(tx: FarmWriter, shardId: number): Promise<Pick<JobRow, 'id' | 'shard_id'>[]> {
+  const waiting = await entriesWithJob(tx)
     .select(['job.id', 'job.priority', 'job.shard_id'])
     .distinct()
     .where(WAITS)
@@ -168,12 +170,9 @@ async function waitingJobs(tx: FarmWriter, shardId: number): Promise<Pick<JobRow
   return waiting.sort((a, b) => b.priority - a.priority || a.id - b.id);
 }
 
-/** Jobs of the shard of which all that is open is to end. */
+/** Jobs of the shard whose open entries are all aborted. */
 async function abortedJobs(tx: FarmWriter, shardId: number): Promise<number[]> {
-  const aborted = await tx
-    .selectFrom('farm_queue_entry as entry')
-    .crossJoin('farm_job as job')
-    .whereRef('job.id', '=', 'entry.job_id')
+  const aborted = await entriesWithJob(tx)
     .select('job.id')
     .distinct()
     .where('job.shard_id', '=', shardId)
@@ -203,14 +202,24 @@ async function takeJobs(tx: FarmWriter, shardId: number, jobIds: readonly number
       )
       .execute();
   }
-  const rows = await byIds(jobIds, ids =>
-    tx.selectFrom('farm_job').select('id').where('id', 'in', ids).where('shard_id', '=', shardId).execute(),
-  );
-  const taken = new Set(rows.map(({ id }) => id));
-  return jobIds.filter(id => taken.has(id));
+  return assignedOf(tx, 'farm_job', shardId, jobIds);
 }
 
-/** See above: a label that is taken from the shard by somebody else waits for this section, or this one begins anew. */
+/** Those of `ids` that are the shard's, in their order. */
+async function assignedOf(
+  tx: FarmWriter,
+  table: 'farm_host' | 'farm_job',
+  shardId: number,
+  ids: readonly number[],
+): Promise<number[]> {
+  const rows = await readByIds(ids, some =>
+    tx.selectFrom(table).select('id').where('id', 'in', some).where('shard_id', '=', shardId).execute(),
+  );
+  const assigned = new Set(rows.map(({ id }) => id));
+  return ids.filter(id => assigned.has(id));
+}
+
+/** Conflicts with a process that takes a label from the shard: see above. */
 async function holdLabels(tx: FarmWriter, shardId: number): Promise<void> {
   await tx.updateTable('farm_shard_label').set({ shard_id: shardId }).where('shard_id', '=', shardId).execute();
 }

@@ -1,9 +1,11 @@
-/** The fields of what a master is told. All of these throw TypeError (`ERR_INVALID_ARG`). */
+/** Fields of a master's arguments. All readers throw TypeError (`ERR_INVALID_ARG`). */
 import { invalidArgument } from '../../option/invalid-argument.js';
 import { checked, flag, integer, text } from '../../option/option-kinds.js';
 import { Option, type Table } from '../../option/option-table.js';
+import { checkPacket } from '../wire/heartbeat-check.js';
+import { HEARTBEAT_VERSION } from '../wire/heartbeat.js';
 
-/** What the databases' `integer` holds. */
+/** The largest `integer` of the databases. */
 const MAX_INTEGER = 2 ** 31 - 1;
 
 const STRING = checked<string>('a string without a zero byte', isString).required;
@@ -17,14 +19,14 @@ export function listOf(field: string, value: unknown): unknown[] {
   throw invalidArgument(field, value, 'a list');
 }
 
-/** Each once. */
+/** Without duplicates. */
 export const NAMES = new Option<readonly string[]>('a list of strings', (names, field) =>
   names === undefined
     ? undefined
     : [...new Set(listOf(field, names).map((name, at) => textOf(`${field}[${String(at)}]`, name)))],
 );
 
-/** Names and what they are, which may be empty. */
+/** Names with values, which may be empty. */
 export const PAIRS = new Option<Readonly<Record<string, string>>, [name: string, value: string][] | undefined>(
   'an object of strings',
   (pairs, field) => {
@@ -45,13 +47,11 @@ export const pairsOf = (field: string, value: unknown): [name: string, value: st
   PAIRS.required.read(value, field);
 export const idOf = (field: string, value: unknown): number => ID.required.read(value, field);
 
-/** Of a hostname, or null for none. */
 export const SHARD = checked<string | null>(
   "a shard's hostname, or null",
   shard => shard === null || (isString(shard) && shard !== ''),
 );
 
-/** A page of a list that goes by ids. */
 export const PAGE = {
   afterId: INTEGER.or(0),
   limit: integer({ from: 1, to: 10_000 }).or(100),
@@ -77,4 +77,15 @@ export const NEW_ACL_GROUP = {
 
 function isString(value: unknown): boolean {
   return typeof value === 'string' && !value.includes('\0');
+}
+
+/** A packet of this version or an older one, for callers without the routes. */
+export function packetOf(value: unknown): void {
+  try {
+    checkPacket(value);
+  } catch (error) {
+    throw Object.assign(error as TypeError, { code: 'ERR_INVALID_ARG' });
+  }
+  if (value.version <= HEARTBEAT_VERSION) return;
+  throw invalidArgument('the version of the packet', value.version, `at most ${String(HEARTBEAT_VERSION)}`);
 }

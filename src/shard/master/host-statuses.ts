@@ -1,48 +1,45 @@
-/** What shards tell of their hosts. */
+/** The statuses that shards report for their hosts. */
 import type { Store } from '../../store/store.js';
-import { chunksOf } from '../records/chunks.js';
-import type { FarmTables } from '../records/farm-tables.js';
+import { isOfTables } from '../records/blame.js';
+import { chunksOf, piecesOf } from '../records/chunks.js';
+import { read, write } from '../records/farm-store.js';
+import type { FarmTables, HostRow } from '../records/farm-tables.js';
+import { groupedBy } from '../records/grouped.js';
 import type { HeartbeatPacket } from '../wire/heartbeat.js';
-import { checkHostStatus } from '../records/records.js';
+import { checkField, FIELDS } from '../records/record-fields.js';
 import type { Refusals } from './refusals.js';
 
-/** In one transaction: a shard may have another one for each of its hosts, and others write as well. */
+/** Per transaction: a shard may have a different status for each host, and others wait to write. */
 const STATUSES_AT_ONCE = 500;
 
-/** Saves those that have changed, of hosts that are the shard's: of others it may tell nothing. */
+type HostStatus = Pick<HostRow, 'id' | 'status'>;
+
+/** Saves changed statuses; ignores hosts that are not the shard's. */
 export async function saveHostStatuses(
   store: Store<FarmTables>,
   shardId: number,
   knownHosts: HeartbeatPacket['knownHosts'],
   refusals: Refusals,
 ): Promise<void> {
-  const told = new Map(knownHosts.map(({ id, status }) => [id, status]));
-  const saved = await store.read(
-    // Not by the ids that were told: of those there may be a hundred times as many.
-    db => db.selectFrom('farm_host').select(['id', 'status']).where('shard_id', '=', shardId).execute(),
-    { name: 'read host statuses' },
+  const reported = new Map(knownHosts.map(({ id, status }) => [id, status]));
+  const saved = await read(store, 'read host statuses', db =>
+    // Not by the packet's ids, of which there may be a hundred times as many.
+    db.selectFrom('farm_host').select(['id', 'status']).where('shard_id', '=', shardId).execute(),
   );
-  const byStatus = new Map<string, number[]>();
+  const changed: HostStatus[] = [];
   for (const { id, status } of saved) {
-    const news = told.get(id);
+    const news = reported.get(id);
     if (news === undefined || news === status) continue;
     try {
-      // SQLite would take one that the next shard refuses.
-      checkHostStatus(id, news);
+      // SQLite would store a status that the next shard refuses.
+      checkField('host', id, 'status', FIELDS.host.status, news);
+      changed.push({ id, status: news });
     } catch (error) {
       refusals.add('host', id, (error as Error).message);
-      continue;
     }
-    const same = byStatus.get(news);
-    if (same === undefined) byStatus.set(news, [id]);
-    else same.push(id);
   }
-  const all = [...byStatus];
-  for (let from = 0; from < all.length; from += STATUSES_AT_ONCE) {
-    const some = all.slice(from, from + STATUSES_AT_ONCE);
-    const refused = await store.readWrite('save host statuses', () => saveAll(store, shardId, some), {
-      repeatable: true,
-    });
+  for (const some of piecesOf([...groupedBy(changed, 'status')], STATUSES_AT_ONCE)) {
+    const refused = await write(store, 'save host statuses', () => saveAll(store, shardId, some));
     for (const [id, reason] of refused) refusals.add('host', id, reason);
   }
 }
@@ -50,12 +47,13 @@ export async function saveHostStatuses(
 async function saveAll(
   store: Store<FarmTables>,
   shardId: number,
-  byStatus: readonly (readonly [status: string, hostIds: number[]])[],
+  byStatus: readonly [status: string, hosts: readonly HostStatus[]][],
 ): Promise<Map<number, string>> {
   const refused = new Map<number, string>();
-  for (const [status, hostIds] of byStatus) {
+  for (const [status, hosts] of byStatus) {
+    const hostIds = hosts.map(({ id }) => id);
     try {
-      // A part of its own: a status that the database refuses is all that is lost.
+      // A savepoint each: a status that the database refuses undoes no other.
       await store.readWrite('save a host status', async tx => {
         for (const ids of chunksOf(hostIds)) {
           await tx
@@ -67,6 +65,7 @@ async function saveAll(
         }
       });
     } catch (error) {
+      if (isOfTables(error)) throw error;
       for (const id of hostIds) refused.set(id, (error as Error).message);
     }
   }

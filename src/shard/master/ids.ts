@@ -1,22 +1,15 @@
 /** The farm's ids, which only the master gives. */
-import type { FarmWriter } from '../records/rows.js';
+import type { FarmWriter } from '../records/farm-store.js';
+import type { FarmTables } from '../records/farm-tables.js';
 
 /** Tables whose rows have an id of their own. */
-export type NumberedTable =
-  | 'farm_acl_group'
-  | 'farm_host'
-  | 'farm_host_attribute'
-  | 'farm_job'
-  | 'farm_job_keyval'
-  | 'farm_label'
-  | 'farm_queue_entry'
-  | 'farm_shard'
-  | 'farm_shard_token'
-  | 'farm_user';
+type NumberedTable = {
+  [Table in keyof FarmTables]: FarmTables[Table] extends { id: number } ? Table : never;
+}[keyof FarmTables];
 
-/** So many ids in a row that nobody else is given, never twice: each next one. Those of a section that fails come again. */
+/** Reserves `count` consecutive ids; each call of the result returns the next. A failed section gives its ids back. */
 export async function takeIds(tx: FarmWriter, table: NumberedTable, count: number): Promise<() => number> {
-  // Nobody asks for the next one.
+  // Nothing to insert, so the result is not called.
   if (count === 0) return () => NaN;
   const { last } = await tx
     .insertInto('farm_sequence')
@@ -26,4 +19,9 @@ export async function takeIds(tx: FarmWriter, table: NumberedTable, count: numbe
     .executeTakeFirstOrThrow();
   let next = last - count;
   return () => ++next;
+}
+
+export async function takeId(tx: FarmWriter, table: NumberedTable): Promise<number> {
+  const nextId = await takeIds(tx, table, 1);
+  return nextId();
 }

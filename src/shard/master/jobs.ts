@@ -1,13 +1,15 @@
 /** Jobs as the master knows them. */
-import { byIds } from '../records/chunks.js';
-import type { JobKeyvalRow, JobRow, QueueEntryRow } from '../records/farm-tables.js';
-import { type FarmWriter, insertRows } from '../records/rows.js';
-import type { FarmReader } from '../records/serialize.js';
-import { type NumberedTable, takeIds } from './ids.js';
+import { readByIds } from '../records/chunks.js';
+import type { FarmReader, FarmWriter } from '../records/farm-store.js';
+import type { JobRow, QueueEntryRow } from '../records/farm-tables.js';
+import { insertRows } from '../records/rows.js';
+import { takeIds } from './ids.js';
 import { MasterError } from '../wire/master-error.js';
-import { findHosts, findLabels, findShard, wanted } from './named.js';
+import { findShard, idsByName, wanted } from './named.js';
 import type { CheckedJob, JobFilter } from './new-job.js';
 import { ABORTED, QUEUED } from './statuses.js';
+
+type MadeJob = CheckedJob & { readonly id: number };
 
 export async function createJobs(tx: FarmWriter, jobs: readonly CheckedJob[]): Promise<number[]> {
   await checkParents(tx, jobs);
@@ -18,10 +20,9 @@ export async function createJobs(tx: FarmWriter, jobs: readonly CheckedJob[]): P
     return { id, name, owner, command, priority, created_on, parent_job_id: parentJobId, shard_id: null };
   });
   await insertRows(tx, 'farm_job', rows);
-  const names = new Set(made.flatMap(({ labels, entries }) => [...labels, ...entries.map(entry => entry.metaHost)]));
-  names.delete(undefined);
-  const labels = await findLabels(tx, [...names] as string[]);
-  const labelId = (name: string): number => wanted('label', name, labels.get(name)).id;
+  const names = made.flatMap(({ labels, entries }) => [...labels, ...entries.map(entry => entry.metaHost)]);
+  const labelNames = names.filter(name => name !== undefined);
+  const labelId = await idsByName(tx, 'label', labelNames);
   const links = made.flatMap(job => job.labels.map(name => ({ job_id: job.id, label_id: labelId(name) })));
   await insertRows(tx, 'farm_job_label', links);
   await insertEntries(tx, made, labelId);
@@ -54,10 +55,7 @@ export async function listEntries(db: FarmReader, jobId: number): Promise<QueueE
   return db.selectFrom('farm_queue_entry').selectAll().where('job_id', '=', jobId).orderBy('id').execute();
 }
 
-/**
- * What is handed out is its shard's to end, which is told with its next heartbeat; what somebody is at, whoever is at it.
- * Resolves with how many entries are to end, those that have not ended before.
- */
+/** The shard, or the runner of an active entry, ends what it has. Resolves with the number of open entries. */
 export async function abortJob(tx: FarmWriter, jobId: number): Promise<number> {
   const { shard_id } = await findJob(tx, jobId);
   const open = tx.updateTable('farm_queue_entry').where('job_id', '=', jobId).where('complete', '=', 0);
@@ -69,7 +67,6 @@ export async function abortJob(tx: FarmWriter, jobId: number): Promise<number> {
   return Number(numUpdatedRows);
 }
 
-/** With its entries, labels and keyvals. */
 export async function removeJob(tx: FarmWriter, jobId: number): Promise<void> {
   await findJob(tx, jobId);
   if ((await listEntries(tx, jobId)).some(({ complete }) => complete === 0)) {
@@ -79,10 +76,6 @@ export async function removeJob(tx: FarmWriter, jobId: number): Promise<void> {
     await tx.deleteFrom(table).where('job_id', '=', jobId).execute();
   }
   await tx.deleteFrom('farm_job').where('id', '=', jobId).execute();
-}
-
-export async function listJobKeyvals(db: FarmReader, jobId: number): Promise<JobKeyvalRow[]> {
-  return db.selectFrom('farm_job_keyval').selectAll().where('job_id', '=', jobId).orderBy('key').execute();
 }
 
 export async function setJobKeyval(tx: FarmWriter, jobId: number, key: string, value: string): Promise<void> {
@@ -112,48 +105,35 @@ async function findJob(db: FarmReader, jobId: number): Promise<JobRow> {
 
 async function checkParents(tx: FarmWriter, jobs: readonly CheckedJob[]): Promise<void> {
   const parents = new Set(jobs.map(({ parentJobId }) => parentJobId).filter(id => id !== null));
-  const rows = await byIds(parents, ids => tx.selectFrom('farm_job').select('id').where('id', 'in', ids).execute());
+  const rows = await readByIds(parents, ids => tx.selectFrom('farm_job').select('id').where('id', 'in', ids).execute());
   const known = new Set(rows.map(({ id }) => id));
   for (const id of parents) wanted('job', String(id), known.has(id) || undefined);
 }
 
 async function insertEntries(
   tx: FarmWriter,
-  jobs: readonly Pick<CheckedJob & { id: number }, 'id' | 'entries'>[],
+  jobs: readonly MadeJob[],
   labelId: (name: string) => number,
 ): Promise<void> {
   const entries = jobs.flatMap(job => job.entries.map(entry => ({ job_id: job.id, ...entry })));
-  const hostnames = new Set(entries.map(({ host }) => host).filter(host => host !== undefined));
-  const hosts = await findHosts(tx, [...hostnames]);
+  const hostnames = entries.map(({ host }) => host).filter(host => host !== undefined);
+  const hostId = await idsByName(tx, 'host', hostnames);
   const nextId = await takeIds(tx, 'farm_queue_entry', entries.length);
   const rows = entries.map(({ job_id, host, metaHost }): QueueEntryRow => {
     return {
       id: nextId(),
       job_id,
-      host_id: host === undefined ? null : wanted('host', host, hosts.get(host)).id,
+      host_id: host === undefined ? null : hostId(host),
       meta_host: metaHost === undefined ? null : labelId(metaHost),
-      status: QUEUED,
-      active: 0,
-      complete: 0,
-      aborted: 0,
-      started_on: null,
-      finished_on: null,
-      execution_subdir: '',
+      ...QUEUED,
     };
   });
   await insertRows(tx, 'farm_queue_entry', rows);
 }
 
-async function insertKeyvals(
-  tx: FarmWriter,
-  jobs: readonly Pick<CheckedJob & { id: number }, 'id' | 'keyvals'>[],
-): Promise<void> {
-  const table = 'farm_job_keyval' satisfies NumberedTable;
+async function insertKeyvals(tx: FarmWriter, jobs: readonly Pick<MadeJob, 'id' | 'keyvals'>[]): Promise<void> {
   const pairs = jobs.flatMap(job => job.keyvals.map(pair => ({ job_id: job.id, pair })));
-  const nextId = await takeIds(tx, table, pairs.length);
-  await insertRows(
-    tx,
-    table,
-    pairs.map(({ job_id, pair: [key, value] }) => ({ id: nextId(), job_id, key, value })),
-  );
+  const nextId = await takeIds(tx, 'farm_job_keyval', pairs.length);
+  const rows = pairs.map(({ job_id, pair: [key, value] }) => ({ id: nextId(), job_id, key, value }));
+  await insertRows(tx, 'farm_job_keyval', rows);
 }

@@ -1,19 +1,32 @@
-/** What is told of the heartbeats that a master answers: metrics. */
+/** Metrics of the heartbeats that a master answers. */
 import { Metrics } from '../../report/metrics.js';
 import { StoreError } from '../../store/store-error.js';
 import type { HeartbeatReply } from '../wire/heartbeat.js';
 import { MasterError } from '../wire/master-error.js';
 import type { MasterSettings } from './master-options.js';
 
-/** A heartbeat's reply, and what it does not tell. */
+/** A heartbeat's reply, and counts that it does not hold. */
 export interface Answered {
   readonly reply: HeartbeatReply;
-  /** Uploaded jobs that are nobody's news: of another shard, or still to be handed out. */
+  /** Uploaded jobs of another shard, or still to be assigned. */
   readonly ignoredUploads: number;
   /** Records of all kinds. */
   readonly refusedRecords: number;
 }
 
+/**
+ * Metrics of a master, under `drone_task_queue.<master>`:
+ *
+ * - `heartbeats` (counter): heartbeats that were let in.
+ * - `heartbeat` (timing): one heartbeat, from the packet to its reply.
+ * - `heartbeat_failures.<code>` (counter): failed heartbeats, by code of MasterError or StoreError, else `other`.
+ * - `uploads_acknowledged` (counter): uploaded jobs that the master acknowledged.
+ * - `uploads_ignored` (counter): uploaded jobs of another shard, or still to be assigned.
+ * - `records_refused` (counter): refused records of all kinds.
+ * - `hosts_sent` (counter): hosts in replies.
+ * - `jobs_sent` (counter): jobs in replies.
+ * - `job_keyvals_sent` (counter): job keyvals in replies.
+ */
 export class MasterReports {
   readonly #settings: MasterSettings;
   readonly #metrics: Metrics;
@@ -24,14 +37,13 @@ export class MasterReports {
     this.#metrics = new Metrics(name, stats, log);
   }
 
-  /** Answers a heartbeat. */
   async heartbeat(work: () => Promise<Answered>): Promise<HeartbeatReply> {
     const { clock } = this.#settings;
     const startMs = clock.nowMs();
     this.#metrics.increment('heartbeats');
     try {
       const answered = await work();
-      this.#tell(answered);
+      this.#count(answered);
       return answered.reply;
     } catch (error) {
       this.#metrics.increment('heartbeat_failures', codeOf(error));
@@ -45,7 +57,7 @@ export class MasterReports {
     return this.#metrics.close();
   }
 
-  #tell({ reply, ignoredUploads, refusedRecords }: Answered): void {
+  #count({ reply, ignoredUploads, refusedRecords }: Answered): void {
     const counts = {
       uploads_acknowledged: reply.acknowledgedJobIds.length,
       uploads_ignored: ignoredUploads,
@@ -60,7 +72,7 @@ export class MasterReports {
   }
 }
 
-/** `other` for a defect, and for what the database itself has said. */
+/** `other` for a defect and for an error of the database. */
 function codeOf(error: unknown): string {
   return error instanceof MasterError || error instanceof StoreError ? error.code : 'other';
 }

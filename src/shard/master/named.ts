@@ -1,66 +1,72 @@
-/** Finds what users call by name. */
-import { chunksOf } from '../records/chunks.js';
-import type { AclGroupRow, HostRow, LabelRow, ShardRow, UserRow } from '../records/farm-tables.js';
-import type { FarmReader } from '../records/serialize.js';
+/** Finds rows by the names that users give. */
+import { readInChunks } from '../records/chunks.js';
+import { anyTablesToRead, type FarmReader } from '../records/farm-store.js';
+import type { ShardRow } from '../records/farm-tables.js';
+import { type RecordRows, TABLES } from '../records/record-fields.js';
 import { MasterError } from '../wire/master-error.js';
+
+const NAME_COLUMNS = {
+  host: 'hostname',
+  label: 'name',
+  'acl group': 'name',
+  user: 'login',
+  shard: 'hostname',
+} as const;
+
+type Named = keyof typeof NAME_COLUMNS;
+
+/** Rows by name; removed hosts are not among them. */
+export async function findAll<Kind extends Named>(
+  db: FarmReader,
+  kind: Kind,
+  names: readonly string[],
+): Promise<Map<string, RecordRows[Kind]>> {
+  const column: string = NAME_COLUMNS[kind];
+  const rows = await readInChunks(names, chunk => {
+    const query = anyTablesToRead(db).selectFrom(TABLES[kind]).selectAll().where(column, 'in', chunk);
+    return (kind === 'host' ? query.where('invalid', '=', 0) : query).execute();
+  });
+  return new Map(rows.map(row => [row[column] as string, row as unknown as RecordRows[Kind]]));
+}
+
+/** Throws MasterError (`ERR_NOT_FOUND`). */
+export async function findOne<Kind extends Exclude<Named, 'shard'>>(
+  db: FarmReader,
+  kind: Kind,
+  name: string,
+): Promise<RecordRows[Kind]> {
+  return wanted(kind, name, (await findAll(db, kind, [name])).get(name));
+}
 
 /** Throws MasterError (`ERR_UNKNOWN_SHARD`). */
 export async function findShard(db: FarmReader, hostname: string): Promise<ShardRow> {
-  const row = await db.selectFrom('farm_shard').selectAll().where('hostname', '=', hostname).executeTakeFirst();
+  const row = (await findAll(db, 'shard', [hostname])).get(hostname);
   if (row === undefined) throw new MasterError('ERR_UNKNOWN_SHARD', `there is no shard '${hostname}'`);
   return row;
 }
 
-/** One that was not removed. Throws MasterError (`ERR_NOT_FOUND`), as those below do. */
-export async function findHost(db: FarmReader, hostname: string): Promise<HostRow> {
-  const rows = await findHosts(db, [hostname]);
-  return wanted('host', hostname, rows.get(hostname));
+/** Resolves with a function from name to id, which throws MasterError (`ERR_NOT_FOUND`) for a missing name. */
+export async function idsByName(
+  db: FarmReader,
+  kind: Exclude<Named, 'shard'>,
+  names: Iterable<string>,
+): Promise<(name: string) => number> {
+  const rows = await findAll(db, kind, [...new Set(names)]);
+  return name => wanted(kind, name, rows.get(name)).id;
 }
 
-export async function findHosts(db: FarmReader, hostnames: readonly string[]): Promise<Map<string, HostRow>> {
-  const rows = await inPieces(hostnames, piece =>
-    db.selectFrom('farm_host').selectAll().where('hostname', 'in', piece).where('invalid', '=', 0).execute(),
-  );
-  return new Map(rows.map(row => [row.hostname, row]));
+/** Throws MasterError (`ERR_EXISTS`). */
+export async function refuseTaken(db: FarmReader, kind: Named, name: string): Promise<void> {
+  if ((await findAll(db, kind, [name])).size > 0) throw alreadyThere(kind, name);
 }
 
-export async function findLabels(db: FarmReader, names: readonly string[]): Promise<Map<string, LabelRow>> {
-  const rows = await inPieces(names, piece =>
-    db.selectFrom('farm_label').selectAll().where('name', 'in', piece).execute(),
-  );
-  return new Map(rows.map(row => [row.name, row]));
+export function alreadyThere(kind: Named, name: string): MasterError {
+  const article = kind === 'acl group' ? 'an' : 'a';
+  return new MasterError('ERR_EXISTS', `there is ${article} ${kind} '${name}' already`);
 }
 
-export async function findLabel(db: FarmReader, name: string): Promise<LabelRow> {
-  return wanted('label', name, (await findLabels(db, [name])).get(name));
-}
-
-export async function findAclGroups(db: FarmReader, names: readonly string[]): Promise<Map<string, AclGroupRow>> {
-  const rows = await inPieces(names, piece =>
-    db.selectFrom('farm_acl_group').selectAll().where('name', 'in', piece).execute(),
-  );
-  return new Map(rows.map(row => [row.name, row]));
-}
-
-export async function findAclGroup(db: FarmReader, name: string): Promise<AclGroupRow> {
-  return wanted('acl group', name, (await findAclGroups(db, [name])).get(name));
-}
-
-export async function findUsers(db: FarmReader, logins: readonly string[]): Promise<Map<string, UserRow>> {
-  const rows = await inPieces(logins, piece =>
-    db.selectFrom('farm_user').selectAll().where('login', 'in', piece).execute(),
-  );
-  return new Map(rows.map(row => [row.login, row]));
-}
-
-/** `row`, or a MasterError that says what there is not. */
+/** `row`, or throws MasterError (`ERR_NOT_FOUND`). */
 export function wanted<T>(what: string, name: string, row: T | undefined): T {
   if (row === undefined) throw new MasterError('ERR_NOT_FOUND', `there is no ${what} '${name}'`);
   return row;
-}
-
-async function inPieces<Row>(names: readonly string[], read: (names: string[]) => Promise<Row[]>): Promise<Row[]> {
-  const rows: Row[] = [];
-  for (const chunk of chunksOf(names)) rows.push(...(await read(chunk)));
-  return rows;
 }

@@ -1,39 +1,35 @@
-/** What a host is made from, and what hosts are listed by. */
 import { flag, text } from '../../option/option-kinds.js';
 import type { Settings, Table } from '../../option/option-table.js';
 import type { Flag } from '../records/farm-tables.js';
-import { fits, RECORDS } from '../records/record-fields.js';
+import { FIELDS, fits } from '../records/record-fields.js';
 import { NAMES, PAGE, PAIRS, SHARD } from './fields.js';
 import { READY } from './statuses.js';
 
-/** A host to be made. */
+/** A host to create. */
 export interface NewHost {
-  /** No other host has it that was not removed. */
+  /** Unique among hosts that were not removed. */
   hostname: string;
-  /** In the words of whoever drives it, up to 1,000 characters. Default `Ready`. */
+  /** Up to 1,000 characters of your own choice. Default `Ready`. */
   status?: string | undefined;
-  /** Whoever schedules is not to use it. Default false. */
+  /** Whether schedulers must not use it. Default false. */
   locked?: boolean | undefined;
-  /** Names of labels. */
   labels?: readonly string[] | undefined;
   attributes?: Readonly<Record<string, string>> | undefined;
-  /** Names of groups. */
   aclGroups?: readonly string[] | undefined;
 }
 
-/** Which hosts are listed, those that were removed never; a page of them by their ids. */
+/** A page of hosts by their ids, without removed ones. */
 export interface HostQuery {
-  /** Hostname of the shard that they were assigned to; null: to none. */
+  /** Hostname of their shard; null for hosts without a shard. */
   shard?: string | null | undefined;
-  /** Name of a label that they carry. */
   label?: string | undefined;
-  /** The last id of the page before. */
+  /** The last id of the previous page. */
   afterId?: number | undefined;
-  /** How many at most. Default 100. */
+  /** Default 100. */
   limit?: number | undefined;
 }
 
-const STATUS = RECORDS.host.fields.status;
+const STATUS = FIELDS.host.status;
 
 export const NEW_HOST = {
   hostname: text().required,

@@ -1,12 +1,11 @@
-/** What a job is made from, and what jobs are listed by. */
 import { invalidArgument } from '../../option/invalid-argument.js';
 import { flag, text } from '../../option/option-kinds.js';
 import { Option, readOptions, type Settings, type Table } from '../../option/option-table.js';
 import { ID, INTEGER, listOf, NAMES, PAGE, PAIRS, SHARD } from './fields.js';
 
 /**
- * One host's part of a job: on this host, or on any with this label. With neither it needs no host; then none of the
- * job's entries may, no shard is handed it, and the master's own scheduler runs it.
+ * A job's part for one host: this host, or any with this label. With neither, in all of the job's entries, the job goes to
+ * no shard and the master's own scheduler runs it.
  */
 export interface NewEntry {
   /** Hostname. */
@@ -15,36 +14,34 @@ export interface NewEntry {
   metaHost?: string | undefined;
 }
 
-/** A job to be made. */
+/** A job to create. */
 export interface NewJob {
   name: string;
-  /** Whose it is. */
   owner: string;
-  /** What it does, in the words of whoever runs it. */
+  /** What to run; its meaning is your scheduler's. */
   command: string;
-  /** Larger ones are handed out first. Default 0. */
+  /** Larger ones are assigned first. Default 0. */
   priority?: number | undefined;
-  /** Names of the labels that its hosts must have. */
+  /** Labels that its hosts must have. */
   labels?: readonly string[] | undefined;
   keyvals?: Readonly<Record<string, string>> | undefined;
-  /** The job that it is a part of, whose keyvals a shard is sent with it. */
+  /** The job that it is a part of; a shard gets that job's keyvals as well. */
   parentJobId?: number | undefined;
   /** At least one. */
   entries: readonly NewEntry[];
 }
 
-/** Which jobs are listed: a page of them by their ids. */
+/** A page of jobs by their ids. */
 export interface JobQuery {
   owner?: string | undefined;
-  /** Hostname of the shard that they were handed to; null: to none. */
+  /** Hostname of their shard; null for jobs without a shard. */
   shard?: string | null | undefined;
-  /** The job that they are parts of. */
   parentJobId?: number | undefined;
-  /** Whether all of their entries are. */
+  /** Whether all entries are complete. */
   complete?: boolean | undefined;
-  /** The last id of the page before. */
+  /** The last id of the previous page. */
   afterId?: number | undefined;
-  /** How many at most. Default 100. */
+  /** Default 100. */
   limit?: number | undefined;
 }
 

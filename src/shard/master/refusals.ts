@@ -1,45 +1,43 @@
-/** What of one packet the master has refused: a reply tells so much of it, and how much more there is. */
+/** Records of one packet that the master refused: the reply lists some of them and counts the rest. */
 import { oneLine } from '../../report/untrusted-text.js';
 import type { Refused } from '../wire/heartbeat.js';
 
-/** More of them tell nobody more, and would make a reply that its shard cannot take. */
-const MAX_TOLD = 1_000;
+/** A longer list does not help, and could make the reply too large for its shard. */
+const MAX_LISTED = 1_000;
 
 export class Refusals {
-  readonly #told: Refused[] = [];
+  readonly #listed: Refused[] = [];
   readonly #more = new Map<Refused['record'], number>();
 
-  /** Nothing more is told one by one. */
   get isFull(): boolean {
-    return this.#told.length >= MAX_TOLD;
+    return this.#listed.length >= MAX_LISTED;
   }
 
-  /** Of all, told or not. */
   get count(): number {
-    return [...this.#more.values()].reduce((sum, count) => sum + count, this.#told.length);
+    return [...this.#more.values()].reduce((sum, count) => sum + count, this.#listed.length);
   }
 
-  /** What is long in `reason` is the shard's own, as the name of a field may be: it goes into logs and replies. */
+  /** Shortens `reason`: it may hold a shard's text, such as a field name, and goes into logs and replies. */
   add(record: Refused['record'], id: number | null, reason: string): void {
     if (this.isFull) this.addUnread(record, 1);
-    else this.#told.push({ record, id, reason: oneLine(reason) });
+    else this.#listed.push({ record, id, reason: oneLine(reason) });
   }
 
-  /** Records that count only. */
+  /** Records that are counted but not listed. */
   addUnread(record: Refused['record'], count: number): void {
     this.#more.set(record, (this.#more.get(record) ?? 0) + count);
   }
 
   addAll(others: Refusals): void {
-    for (const { record, id, reason } of others.#told) this.add(record, id, reason);
+    for (const { record, id, reason } of others.#listed) this.add(record, id, reason);
     for (const [record, count] of others.#more) this.addUnread(record, count);
   }
 
   list(): Refused[] {
     const more = [...this.#more].map(([record, count]) => {
-      const reason = `and ${String(count)} more, refused or not looked at: ${String(MAX_TOLD)} of the packet are told`;
+      const reason = `and ${String(count)} more, refused or not looked at: ${String(MAX_LISTED)} of the packet are told`;
       return { record, id: null, reason };
     });
-    return [...this.#told, ...more];
+    return [...this.#listed, ...more];
   }
 }

@@ -1,12 +1,12 @@
 /**
- * The records of a reply, as many as fit into its bytes: a reply that is larger than its shard takes would be as large the
- * next time, and nothing of it would ever get there. What does not fit is the shard's all the same: it does not know of it,
- * and so it comes with a later reply.
+ * The records of a reply, as many as fit: a reply too large for its shard would be as large the next time. The other records
+ * stay assigned to the shard, and since it does not know them they come with later replies.
  */
 import type { JobKeyvalRow } from '../records/farm-tables.js';
-import { grouped } from '../records/grouped.js';
+import { piecesOf } from '../records/chunks.js';
+import type { FarmReader } from '../records/farm-store.js';
+import { groupedBy, inOrderOf } from '../records/grouped.js';
 import {
-  type FarmReader,
   type HostRecord,
   type JobRecord,
   serializeHosts,
@@ -14,7 +14,7 @@ import {
   serializeJobs,
 } from '../records/serialize.js';
 
-/** Records that are read at once: there may be thousands of them, and few that fit. */
+/** Records read at once: of thousands only few may fit. */
 const AT_ONCE = 100;
 
 export class ReplyRecords {
@@ -22,7 +22,7 @@ export class ReplyRecords {
   readonly jobs: JobRecord[] = [];
   /** Of the jobs' parents. */
   readonly jobKeyvals: JobKeyvalRow[] = [];
-  /** Left out: each alone is larger than all may be. */
+  /** Records that exceed the limit alone. */
   readonly tooLarge: string[] = [];
   readonly #db: FarmReader;
   readonly #maxBytes: number;
@@ -35,32 +35,27 @@ export class ReplyRecords {
     this.#roomBytes = maxBytes;
   }
 
-  /** In this order, up to the first that does not fit. */
+  /** Adds in this order, up to the first that does not fit. */
   async addHosts(ids: readonly number[]): Promise<void> {
-    for (const some of pieces(ids)) {
-      const hosts = new Map((await serializeHosts(this.#db, some)).map(host => [host.id, host]));
-      for (const id of some) {
-        const host = hosts.get(id);
-        if (host === undefined) continue;
-        const fits = this.#fits(`host ${String(id)}`, host);
+    for (const some of piecesOf(ids, AT_ONCE)) {
+      for (const host of inOrderOf(some, await serializeHosts(this.#db, some))) {
+        const fits = this.#fits(`host ${String(host.id)}`, host);
         if (fits === 'not now') return;
         if (fits === 'yes') this.hosts.push(host);
       }
     }
   }
 
-  /** As `addHosts`, with the keyvals of their parents. */
+  /** As `addHosts`, with the keyvals of the jobs' parents. */
   async addJobs(ids: readonly number[]): Promise<void> {
-    for (const some of pieces(ids)) {
-      const jobs = new Map((await serializeJobs(this.#db, some)).map(job => [job.id, job]));
-      const parents = [...jobs.values()].map(job => job.parent_job_id).filter(parent => parent !== null);
-      const keyvals = grouped((await serializeJobKeyvals(this.#db, parents)).map(keyval => [keyval.job_id, keyval]));
-      for (const id of some) {
-        const job = jobs.get(id);
-        if (job === undefined) continue;
+    for (const some of piecesOf(ids, AT_ONCE)) {
+      const jobs = inOrderOf(some, await serializeJobs(this.#db, some));
+      const parents = jobs.map(job => job.parent_job_id).filter(parent => parent !== null);
+      const keyvals = groupedBy(await serializeJobKeyvals(this.#db, parents), 'job_id');
+      for (const job of jobs) {
         const parent = job.parent_job_id;
         const ofParent = parent === null || this.#parents.has(parent) ? [] : (keyvals.get(parent) ?? []);
-        const fits = this.#fits(`job ${String(id)}`, [job, ofParent]);
+        const fits = this.#fits(`job ${String(job.id)}`, [job, ofParent]);
         if (fits === 'not now') return;
         if (fits === 'never') continue;
         this.jobs.push(job);
@@ -70,7 +65,7 @@ export class ReplyRecords {
     }
   }
 
-  /** Takes its room, where there is some. */
+  /** Takes the record's room if there is enough. */
   #fits(which: string, record: object): 'yes' | 'not now' | 'never' {
     const bytes = Buffer.byteLength(JSON.stringify(record));
     if (bytes > this.#maxBytes) {
@@ -81,8 +76,4 @@ export class ReplyRecords {
     this.#roomBytes -= bytes;
     return 'yes';
   }
-}
-
-function* pieces(ids: readonly number[]): Generator<readonly number[]> {
-  for (let start = 0; start < ids.length; start += AT_ONCE) yield ids.slice(start, start + AT_ONCE);
 }

@@ -1,9 +1,9 @@
-/** The master: it knows the whole farm, and hands parts of it out to shards. */
+/** The master knows the whole farm and assigns parts of it to shards. */
 import { invalidArgument } from '../../option/invalid-argument.js';
 import { readOptions } from '../../option/option-table.js';
 import { withNamedLog } from '../../report/log.js';
 import { Store } from '../../store/store.js';
-import { farmOf } from '../records/farm-store.js';
+import { type FarmReader, farmOf, type FarmWriter, read, write } from '../records/farm-store.js';
 import type {
   AclGroupRow,
   FarmTables,
@@ -17,8 +17,18 @@ import type {
 import type { HeartbeatPacket, HeartbeatReply } from '../wire/heartbeat.js';
 import * as acl from './acl-groups.js';
 import { answerHeartbeat } from './answer.js';
-import { Conversations } from './conversations.js';
-import { idOf, listOf, namesOf, NEW_ACL_GROUP, NEW_SHARD, NEW_USER, pairsOf, REMOVE_SHARD, textOf } from './fields.js';
+import {
+  idOf,
+  listOf,
+  namesOf,
+  NEW_ACL_GROUP,
+  NEW_SHARD,
+  NEW_USER,
+  packetOf,
+  pairsOf,
+  REMOVE_SHARD,
+  textOf,
+} from './fields.js';
 import * as hosts from './hosts.js';
 import * as jobs from './jobs.js';
 import * as labels from './labels.js';
@@ -28,13 +38,12 @@ import { HOST_QUERY, type HostQuery, NEW_HOST, type NewHost } from './new-host.j
 import { checkNewJob, JOB_QUERY, type JobQuery, type NewJob } from './new-job.js';
 import { type Answered, MasterReports } from './master-reports.js';
 import { findShard } from './named.js';
+import { ShardWarnings } from './shard-warnings.js';
 import * as shards from './shards.js';
 import * as tokens from './tokens.js';
-import type { FarmWriter } from '../records/rows.js';
-import type { FarmReader } from '../records/serialize.js';
 
 /**
- * The service side of shards, over a store with the farm's tables (`farmMigrations`).
+ * A master over a store with the farm's tables (`farmMigrations`).
  *
  * ```ts
  * const master = new ShardMaster(store);
@@ -45,61 +54,61 @@ import type { FarmReader } from '../records/serialize.js';
  * const token = await master.createToken('shard1.example.com');
  * ```
  *
- * Each method is one transaction, all or nothing, and rejects with TypeError (`ERR_INVALID_ARG`) for what it cannot be told,
- * with MasterError for what it refuses, and with the store's errors. What is made is named by its id.
+ * Each method is one transaction. It rejects with TypeError (`ERR_INVALID_ARG`) for a wrong argument, with MasterError for
+ * what it refuses, and with the store's errors. `create…` methods resolve with ids.
  */
 export class ShardMaster<DB extends FarmTables> {
   readonly #store: Store<FarmTables>;
   readonly #settings: MasterSettings;
-  readonly #conversations: Conversations;
+  /** By hostname. */
+  readonly #warnings = new Map<string, ShardWarnings>();
   readonly #reports: MasterReports;
 
-  /** The store stays yours to close. Throws TypeError (`ERR_INVALID_ARG`). */
+  /** The caller closes the store. Throws TypeError (`ERR_INVALID_ARG`). */
   constructor(store: Store<DB>, options: ShardMasterOptions = {}) {
     if (!(store instanceof Store)) throw invalidArgument('store', store, 'a Store');
     this.#store = farmOf(store);
     this.#settings = withNamedLog(readOptions(SHARD_MASTER, options), 'master');
-    this.#conversations = new Conversations(this.#settings.log, this.#settings.clock);
     this.#reports = new MasterReports(this.#settings);
   }
 
-  /** Ends the way to the metrics that was made here, for `{ host, port }`; all else may go on. */
+  /** Closes the metrics client that a `stats` of `{ host, port }` opened; the master stays usable. */
   close(): Promise<void> {
     return this.#reports.close();
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close();
+  /** `close()`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
 
   /**
-   * Answers a shard's heartbeat: takes over what it uploads, hands it what is new, and tells what is not its any more.
-   * What is wrong with one record costs that record: `refused` of the reply tells. Any heartbeat may be lost, on either way,
-   * come twice or late: what was not acknowledged is to be sent again, and what the shard does not know it is sent again.
+   * Answers a shard's heartbeat: saves its uploads, assigns and sends new hosts and jobs, and names hosts that it lost. A bad
+   * record costs only itself; the reply lists it in `refused`. Packets and replies may be lost, repeated or late: the shard
+   * sends again what was not acknowledged, and the master what the shard does not know.
    *
-   * `shardHostname` is who speaks, as its token says. Rejects with MasterError: `ERR_UNKNOWN_SHARD`, or `ERR_OTHER_SHARD` when
-   * the packet names another one.
+   * `shardHostname` comes from the token. Rejects with TypeError (`ERR_INVALID_ARG`) for what is not a packet of this version
+   * or an older one, and with MasterError: `ERR_UNKNOWN_SHARD`, or `ERR_OTHER_SHARD` when the packet names another shard.
    */
   heartbeat(shardHostname: string, packet: HeartbeatPacket): Promise<HeartbeatReply> {
     return this.#reports.heartbeat(() => this.#answer(shardHostname, packet));
   }
 
-  /** Makes a shard, and gives it labels, which exist. `ERR_EXISTS`, `ERR_NOT_FOUND`, `ERR_LABEL_TAKEN`. */
+  /** Creates a shard with existing labels. `ERR_EXISTS`, `ERR_NOT_FOUND`, `ERR_LABEL_TAKEN`. */
   async createShard(shard: { hostname: string; labels?: readonly string[] | undefined }): Promise<number> {
     const { hostname, labels: names } = readOptions(NEW_SHARD, shard);
     return this.#write('create shard', tx => shards.createShard(tx, hostname, names));
   }
 
-  /** All of them. */
+  /** All shards with their labels, in the order of their ids. */
   listShards(): Promise<shards.ListedShard[]> {
     return this.#read('list shards', shards.listShards);
   }
 
   /**
-   * Removes a shard that has no hosts and no jobs that are not complete (`ERR_IN_USE`). With `force` its hosts are free to be
-   * assigned again, and so are its jobs, as if nobody had been at them: a shard that still runs would run them at the same
-   * time. Of a job that was to be aborted, or of which a part is complete, the rest ends as aborted: no shard is handed a
-   * part of a job. Its tokens are void.
+   * Removes a shard and revokes its tokens; `ERR_IN_USE` while it has hosts or open jobs. With `force` they can be assigned
+   * again: a shard that still runs would run the jobs at the same time. The remaining entries of partly finished or aborting
+   * jobs are aborted, since no shard gets part of a job.
    */
   async removeShard(hostname: string, options: { force?: boolean | undefined } = {}): Promise<void> {
     const { force } = readOptions(REMOVE_SHARD, options);
@@ -107,27 +116,27 @@ export class ShardMaster<DB extends FarmTables> {
     return this.#write('remove shard', tx => shards.removeShard(tx, hostname, force));
   }
 
-  /** From now on the shard takes what carries the label. `ERR_LABEL_TAKEN` names the shard that has it. */
+  /** The shard gets what carries the label from now on. `ERR_LABEL_TAKEN` names the shard that has it. */
   async addLabelToShard(hostname: string, label: string): Promise<void> {
     const name = textOf('label', label);
     return this.#write('add label to shard', tx => labels.addShardLabels(tx, hostname, [name]));
   }
 
-  /** From now on it takes nothing more for that label; what it has it keeps: hosts until another shard takes them. */
+  /**
+   * The shard gets nothing more for the label. It keeps its jobs; its hosts without another label of it are taken back with
+   * its next heartbeats, each when it has no open entry, or when another shard gets it.
+   */
   async removeLabelFromShard(hostname: string, label: string): Promise<void> {
     const name = textOf('label', label);
     return this.#write('remove label from shard', tx => labels.removeShardLabel(tx, hostname, name));
   }
 
-  /**
-   * A token that says who the shard is: to be kept where only that shard reads it, as it cannot be had a second time. Tokens
-   * that it had stay good, until they are revoked.
-   */
+  /** A secret that authenticates the shard; it cannot be read again. Older tokens stay valid until they are revoked. */
   async createToken(shardHostname: string): Promise<string> {
     return this.#write('create token', tx => tokens.createToken(tx, shardHostname));
   }
 
-  /** A new token in place of all that the shard had. */
+  /** Creates a token and revokes all older ones. */
   async rotateToken(shardHostname: string): Promise<string> {
     return this.#write('rotate token', async tx => {
       await tokens.revokeTokens(tx, shardHostname);
@@ -135,18 +144,18 @@ export class ShardMaster<DB extends FarmTables> {
     });
   }
 
-  /** The tokens that are good, by their numbers and ages. */
+  /** The valid tokens' numbers and ages. */
   listTokens(shardHostname: string): Promise<tokens.ListedToken[]> {
     return this.#read('list tokens', db => tokens.listTokens(db, shardHostname));
   }
 
-  /** Makes tokens of a shard void, all or those with these numbers. Resolves with how many were. */
+  /** Revokes all tokens of a shard, or those with these numbers. Resolves with how many. */
   async revokeTokens(shardHostname: string, ids?: readonly number[]): Promise<number> {
     const checked = ids === undefined ? undefined : listOf('ids', ids).map((id, at) => idOf(`ids[${String(at)}]`, id));
     return this.#write('revoke tokens', tx => tokens.revokeTokens(tx, shardHostname, checked));
   }
 
-  /** Whose token it is; undefined when it is none that is good. */
+  /** The hostname of the token's shard; undefined for an invalid token. */
   hostnameOfToken(token: string): Promise<string | undefined> {
     return this.#read('look at token', db => tokens.hostnameOfToken(db, token));
   }
@@ -157,9 +166,9 @@ export class ShardMaster<DB extends FarmTables> {
     return this.#write('create label', tx => labels.createLabel(tx, checked));
   }
 
-  /** All of them. */
+  /** All labels, in the order of their ids. */
   listLabels(): Promise<LabelRow[]> {
-    return this.#read('list labels', labels.listLabels);
+    return this.#read('list labels', db => db.selectFrom('farm_label').selectAll().orderBy('id').execute());
   }
 
   /** Removes a label that no shard, host or job has (`ERR_IN_USE`). */
@@ -167,43 +176,43 @@ export class ShardMaster<DB extends FarmTables> {
     return this.#write('remove label', tx => labels.removeLabel(tx, name));
   }
 
-  /** As `createHosts`. */
+  /** `createHosts` for one host. Resolves with its id. */
   async createHost(host: NewHost): Promise<number> {
     const ids = await this.createHosts([host]);
     return ids[0] as number;
   }
 
-  /** Makes hosts, whose labels and groups exist; gives their ids in the same order. `ERR_EXISTS`, `ERR_NOT_FOUND`. */
+  /** Creates hosts with existing labels and groups. `ERR_EXISTS`, `ERR_NOT_FOUND`. */
   async createHosts(many: readonly NewHost[]): Promise<number[]> {
     const checked = listOf('hosts', many).map(host => readOptions(NEW_HOST, host));
     return this.#write('create hosts', tx => hosts.createHosts(tx, checked));
   }
 
-  /** Hosts that were not removed, in the order of their ids. */
+  /** Hosts that were not removed, by id. */
   async listHosts(query: HostQuery = {}): Promise<HostRow[]> {
     const filter = readOptions(HOST_QUERY, query);
     return this.#read('list hosts', db => hosts.listHosts(db, filter));
   }
 
-  /** The labels of a host, in place of those that it had. */
+  /** Replaces the labels of a host. */
   async setHostLabels(hostname: string, names: readonly string[]): Promise<void> {
     const checked = namesOf('labels', names);
     return this.#write('set host labels', tx => hosts.setHostLabels(tx, hostname, checked));
   }
 
-  /** The attributes of a host, in place of those that it had. */
+  /** Replaces the attributes of a host. */
   async setHostAttributes(hostname: string, attributes: Readonly<Record<string, string>>): Promise<void> {
     const checked = pairsOf('attributes', attributes);
     return this.#write('set host attributes', tx => hosts.setHostAttributes(tx, hostname, checked));
   }
 
-  /** The groups that may use a host, in place of those that might. */
+  /** Replaces the groups that may use a host. */
   async setHostAclGroups(hostname: string, names: readonly string[]): Promise<void> {
     const checked = namesOf('aclGroups', names);
     return this.#write('set host acl groups', tx => hosts.setHostAclGroups(tx, hostname, checked));
   }
 
-  /** Keeps a host from being assigned. Resolves with false when somebody has leased it already. */
+  /** Keeps a host from being assigned. Resolves with false when it is leased already. */
   async leaseHost(hostname: string): Promise<boolean> {
     return this.#write('lease host', tx => hosts.setLeased(tx, hostname, 1));
   }
@@ -213,60 +222,56 @@ export class ShardMaster<DB extends FarmTables> {
     return this.#write('release host', tx => hosts.setLeased(tx, hostname, 0));
   }
 
-  /**
-   * Its shard is told with its next heartbeat. Entries of jobs that name it, and are not complete, wait for ever: abort them.
-   * Another host may be made with its hostname.
-   */
+  /** Its shard learns it from the next heartbeat. Abort open entries that name the host; its hostname is free again. */
   async removeHost(hostname: string): Promise<void> {
     return this.#write('remove host', tx => hosts.removeHost(tx, hostname));
   }
 
-  /** As `createJobs`. */
+  /** `createJobs` for one job. Resolves with its id. */
   async createJob(job: NewJob): Promise<number> {
     const ids = await this.createJobs([job]);
     return ids[0] as number;
   }
 
-  /** Makes jobs, whose hosts, labels and parents exist (`ERR_NOT_FOUND`); gives their ids in the same order. */
+  /** Creates jobs with existing hosts, labels and parents (`ERR_NOT_FOUND`). */
   async createJobs(many: readonly NewJob[]): Promise<number[]> {
     const checked = listOf('jobs', many).map(job => checkNewJob(job));
     return this.#write('create jobs', tx => jobs.createJobs(tx, checked));
   }
 
-  /** In the order of their ids. */
+  /** By id. */
   async listJobs(query: JobQuery = {}): Promise<JobRow[]> {
     const filter = readOptions(JOB_QUERY, query);
     return this.#read('list jobs', db => jobs.listJobs(db, filter));
   }
 
-  /** All entries of a job. */
+  /** The entries of a job, in the order of their ids; none for an unknown job. */
   async listEntries(jobId: number): Promise<QueueEntryRow[]> {
     const id = idOf('jobId', jobId);
     return this.#read('list entries', db => jobs.listEntries(db, id));
   }
 
-  /**
-   * Ends a job: at once what nobody is at; what was handed out, when its shard has heard of it and done so. Resolves with
-   * how many entries had not ended.
-   */
+  /** Ends what no shard has at once; a shard ends its job after its next heartbeat. Resolves with the number of open entries. */
   async abortJob(jobId: number): Promise<number> {
     const id = idOf('jobId', jobId);
     return this.#write('abort job', tx => jobs.abortJob(tx, id));
   }
 
-  /** Forgets a job, all of it. `ERR_IN_USE` when it is not complete. */
+  /** Removes a job with its entries, labels and keyvals. `ERR_IN_USE` while it is not complete. */
   async removeJob(jobId: number): Promise<void> {
     const id = idOf('jobId', jobId);
     return this.#write('remove job', tx => jobs.removeJob(tx, id));
   }
 
-  /** In the order of their keys. */
+  /** By key. */
   async listJobKeyvals(jobId: number): Promise<JobKeyvalRow[]> {
     const id = idOf('jobId', jobId);
-    return this.#read('list job keyvals', db => jobs.listJobKeyvals(db, id));
+    return this.#read('list job keyvals', db =>
+      db.selectFrom('farm_job_keyval').selectAll().where('job_id', '=', id).orderBy('key').execute(),
+    );
   }
 
-  /** Shards that have the job, or a part of it, are sent it with the next job of the same parent. */
+  /** A shard gets the keyval with its next job of this parent. */
   async setJobKeyval(jobId: number, key: string, value: string): Promise<void> {
     const id = idOf('jobId', jobId);
     const [pair] = pairsOf('keyvals', { [textOf('key', key)]: value });
@@ -279,23 +284,23 @@ export class ShardMaster<DB extends FarmTables> {
     return this.#write('remove job keyval', tx => jobs.removeJobKeyval(tx, id, key));
   }
 
-  /** `ERR_EXISTS`. Default of `accessLevel`: 0. */
+  /** `accessLevel` defaults to 0. `ERR_EXISTS`. */
   async createUser(user: { login: string; accessLevel?: number | undefined }): Promise<number> {
     const { login, accessLevel } = readOptions(NEW_USER, user);
     return this.#write('create user', tx => acl.createUser(tx, login, accessLevel));
   }
 
-  /** All of them. */
+  /** All users, in the order of their ids. */
   listUsers(): Promise<UserRow[]> {
-    return this.#read('list users', acl.listUsers);
+    return this.#read('list users', db => db.selectFrom('farm_user').selectAll().orderBy('id').execute());
   }
 
-  /** Takes it out of its groups. */
+  /** Also removes the user from all groups. */
   async removeUser(login: string): Promise<void> {
     return this.#write('remove user', tx => acl.removeUser(tx, login));
   }
 
-  /** Makes a group of users, who exist. `ERR_EXISTS`, `ERR_NOT_FOUND`. */
+  /** Creates a group of existing users. `ERR_EXISTS`, `ERR_NOT_FOUND`. */
   async createAclGroup(group: {
     name: string;
     description?: string | undefined;
@@ -305,37 +310,40 @@ export class ShardMaster<DB extends FarmTables> {
     return this.#write('create acl group', tx => acl.createAclGroup(tx, name, description, users));
   }
 
-  /** All of them. */
+  /** All groups, in the order of their ids. */
   listAclGroups(): Promise<AclGroupRow[]> {
-    return this.#read('list acl groups', acl.listAclGroups);
+    return this.#read('list acl groups', db => db.selectFrom('farm_acl_group').selectAll().orderBy('id').execute());
   }
 
-  /** Who is in a group, in place of those who were. */
+  /** Replaces the users of a group. */
   async setAclGroupUsers(name: string, logins: readonly string[]): Promise<void> {
     const checked = namesOf('users', logins);
     return this.#write('set acl group users', tx => acl.setAclGroupUsers(tx, name, checked));
   }
 
-  /** Its hosts are its no more. */
+  /** Removes it from its hosts and users, too. `ERR_NOT_FOUND`. */
   async removeAclGroup(name: string): Promise<void> {
     return this.#write('remove acl group', tx => acl.removeAclGroup(tx, name));
   }
 
   async #answer(shardHostname: string, packet: HeartbeatPacket): Promise<Answered> {
+    textOf('shardHostname', shardHostname);
+    packetOf(packet);
     if (packet.shardHostname !== shardHostname) {
       throw new MasterError('ERR_OTHER_SHARD', `the shard '${shardHostname}' speaks for '${packet.shardHostname}'`);
     }
     const shard = await this.#read('find shard', db => findShard(db, shardHostname));
-    const conversation = this.#conversations.with(shardHostname);
-    return answerHeartbeat(this.#store, this.#settings, conversation, shard.id, packet);
+    const { log, clock } = this.#settings;
+    const warnings = this.#warnings.get(shardHostname) ?? new ShardWarnings(shardHostname, log, clock);
+    this.#warnings.set(shardHostname, warnings);
+    return answerHeartbeat(this.#store, this.#settings, warnings, shard.id, packet);
   }
 
   #read<T>(name: string, work: (db: FarmReader) => Promise<T>): Promise<T> {
-    return this.#store.read(work, { name });
+    return read(this.#store, name, work);
   }
 
-  /** All of them do nothing but write to the database, and may be done again. */
   #write<T>(why: string, work: (tx: FarmWriter) => Promise<T>): Promise<T> {
-    return this.#store.readWrite(why, work, { repeatable: true });
+    return write(this.#store, why, work);
   }
 }

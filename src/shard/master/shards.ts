@@ -1,15 +1,19 @@
 /** Shards as the master knows them. */
 import { sql } from 'kysely';
-import { byIds, chunksOf } from '../records/chunks.js';
-import type { FarmWriter } from '../records/rows.js';
-import type { FarmReader } from '../records/serialize.js';
-import { takeIds } from './ids.js';
+import { chunksOf, readByIds } from '../records/chunks.js';
+import type { FarmReader, FarmWriter } from '../records/farm-store.js';
+import type { QueueEntryRow } from '../records/farm-tables.js';
+import { groupedBy } from '../records/grouped.js';
+import { insertRows } from '../records/rows.js';
+import { takeId } from './ids.js';
 import { addShardLabels } from './labels.js';
 import { MasterError } from '../wire/master-error.js';
-import { findShard } from './named.js';
+import { findShard, refuseTaken } from './named.js';
 import { ABORTED, QUEUED } from './statuses.js';
 
-/** A shard as it is listed. */
+type OpenEntry = Pick<QueueEntryRow, 'id' | 'job_id' | 'aborted'>;
+
+/** A shard in a list. */
 export interface ListedShard {
   readonly id: number;
   readonly hostname: string;
@@ -17,11 +21,9 @@ export interface ListedShard {
 }
 
 export async function createShard(tx: FarmWriter, hostname: string, labels: readonly string[]): Promise<number> {
-  const known = await tx.selectFrom('farm_shard').select('id').where('hostname', '=', hostname).executeTakeFirst();
-  if (known !== undefined) throw new MasterError('ERR_EXISTS', `there is a shard '${hostname}' already`);
-  const nextId = await takeIds(tx, 'farm_shard', 1);
-  const id = nextId();
-  await tx.insertInto('farm_shard').values({ id, hostname }).execute();
+  await refuseTaken(tx, 'shard', hostname);
+  const id = await takeId(tx, 'farm_shard');
+  await insertRows(tx, 'farm_shard', [{ id, hostname }]);
   await addShardLabels(tx, hostname, labels);
   return id;
 }
@@ -34,12 +36,11 @@ export async function listShards(db: FarmReader): Promise<ListedShard[]> {
     .select(['of.shard_id', 'label.name'])
     .orderBy('label.name')
     .execute();
-  const namesOf = new Map(shards.map(({ id }) => [id, [] as string[]]));
-  for (const { shard_id, name } of labels) namesOf.get(shard_id)?.push(name);
-  return shards.map(({ id, hostname }) => ({ id, hostname, labels: namesOf.get(id) ?? [] }));
+  const labelsOf = groupedBy(labels, 'shard_id');
+  return shards.map(shard => ({ ...shard, labels: (labelsOf.get(shard.id) ?? []).map(({ name }) => name) }));
 }
 
-/** What is known of finished jobs stays, but for which shard ran them. */
+/** Keeps finished jobs, without the shard that ran them. */
 export async function removeShard(tx: FarmWriter, hostname: string, force: boolean): Promise<void> {
   const { id } = await findShard(tx, hostname);
   const hosts = await tx.selectFrom('farm_host').select('id').where('shard_id', '=', id).execute();
@@ -63,13 +64,10 @@ export async function removeShard(tx: FarmWriter, hostname: string, force: boole
   await tx.deleteFrom('farm_shard').where('id', '=', id).execute();
 }
 
-/** Nobody is at them any more: what can be assigned again is as it was made, and what cannot, or was to end, ends. */
-async function takeBack(
-  tx: FarmWriter,
-  open: readonly { readonly id: number; readonly job_id: number; readonly aborted: number }[],
-): Promise<void> {
+/** Resets open entries so that they can be assigned again; aborts those of begun jobs and those that were to end. */
+async function takeBack(tx: FarmWriter, open: readonly OpenEntry[]): Promise<void> {
   const jobIds = open.map(entry => entry.job_id);
-  const begun = await byIds(jobIds, ids =>
+  const begun = await readByIds(jobIds, ids =>
     tx
       .selectFrom('farm_queue_entry')
       .select('job_id')
@@ -91,14 +89,7 @@ async function takeBack(
   for (const ids of chunksOf(open.map(({ id }) => id).filter(id => !ends.has(id)))) {
     await tx
       .updateTable('farm_queue_entry')
-      .set({
-        status: QUEUED,
-        active: 0,
-        started_on: null,
-        finished_on: null,
-        execution_subdir: '',
-        host_id: sql<number | null>`CASE WHEN meta_host IS NULL THEN host_id END`,
-      })
+      .set({ ...QUEUED, host_id: sql<number | null>`CASE WHEN meta_host IS NULL THEN host_id END` })
       .where('id', 'in', ids)
       .execute();
   }

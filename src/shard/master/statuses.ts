@@ -1,8 +1,16 @@
-/** The words that the master itself uses for how things are; others are in the words of whoever drives them. */
+/** Statuses that the master itself sets. */
 
-/** Of a host when it is made. */
+/** Of a new host. */
 export const READY = 'Ready';
-/** Of an entry when it is made. */
-export const QUEUED = 'Queued';
-/** Of an entry that was aborted before anybody was at it. */
+/** What a new entry has, and one that is assigned again. */
+export const QUEUED = {
+  status: 'Queued',
+  active: 0,
+  complete: 0,
+  aborted: 0,
+  started_on: null,
+  finished_on: null,
+  execution_subdir: '',
+} as const;
+/** Of an entry aborted before it started. */
 export const ABORTED = 'Aborted';

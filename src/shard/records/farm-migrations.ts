@@ -1,4 +1,3 @@
-/** Makes the farm's tables. */
 import { type Kysely, type Migration, sql } from 'kysely';
 
 const TABLES = [
@@ -43,7 +42,7 @@ const TABLES = [
      command text NOT NULL, created_on text NOT NULL, parent_job_id integer,
      shard_id integer REFERENCES farm_shard (id)
    )`,
-  // No reference: the keyvals of a parent go to shards that have not got that job.
+  // No reference: a shard gets the keyvals of a parent without that job.
   `farm_job_keyval (
      id integer PRIMARY KEY, job_id integer NOT NULL, key text NOT NULL, value text NOT NULL, UNIQUE (job_id, key)
    )`,
@@ -52,7 +51,7 @@ const TABLES = [
      label_id integer NOT NULL REFERENCES farm_label (id) ON DELETE CASCADE,
      PRIMARY KEY (job_id, label_id)
    )`,
-  // Host: no reference, as a job's entry may come to a shard before its host does.
+  // No reference for host_id: a job's entry may reach a shard before its host.
   `farm_queue_entry (
      id integer PRIMARY KEY, job_id integer NOT NULL REFERENCES farm_job (id) ON DELETE CASCADE, host_id integer,
      meta_host integer REFERENCES farm_label (id), status text NOT NULL,
@@ -73,11 +72,11 @@ const INDEXES = [
   'farm_job_shard ON farm_job (shard_id)',
   'farm_job_label_label ON farm_job_label (label_id)',
   'farm_queue_entry_job ON farm_queue_entry (job_id)',
-  // What has not ended is the part of the table that does not grow with the farm's history.
+  // Open entries are the part of the table that does not grow with the farm's history.
   'farm_queue_entry_open ON farm_queue_entry (job_id) WHERE complete = 0',
 ];
 
-/** For `Store.migrate`, together with those of your own tables: `store.migrate({ ...farmMigrations, ...mine })`. */
+/** For `Store.migrate`, together with your own migrations: `store.migrate({ ...farmMigrations, ...mine })`. */
 export const farmMigrations: Readonly<Record<string, Migration>> = {
   '2026-11-drone-task-queue-farm': {
     async up(db: Kysely<unknown>): Promise<void> {

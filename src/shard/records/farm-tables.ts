@@ -1,65 +1,64 @@
 /**
- * The tables of a farm that is shared out to shards. The master has all of it, a shard what was handed to it; the tables
- * are the same, and so are the ids, which only the master gives; those of keyvals and attributes mean nothing in another
- * store. In a store's own interface of tables: `MyTables & FarmTables`.
+ * The tables of a farm. The master has all rows, a shard those assigned to it. Tables and ids are the same on both, and only
+ * the master gives ids, except that ids of keyvals and attributes are each store's own. Use `MyTables & FarmTables`.
  */
 
-/** As a column, so that every database and JSON have it: 0 for no, 1 for yes. */
+/** 0 for no, 1 for yes: every database and JSON have it. */
 export type Flag = 0 | 1;
 
-/** A moment, as `Date.prototype.toISOString` writes it: as texts they sort as they follow each other. */
+/** A moment as `Date.prototype.toISOString` writes it; its text sorts by time. */
 export type Moment = string;
 
-/** Something a host has or a job needs. A shard takes what carries one of its labels; a label is of one shard at most. */
+/** A property that a host has or a job needs. A shard gets what carries its labels; a label belongs to one shard at most. */
 export interface LabelRow {
   id: number;
   name: string;
 }
 
-/** On the master: all shards. On a shard: its own row, once that has come with a host or a job. */
+/** On the master: all shards. On a shard: its own row, which the first host or job brings. */
 export interface ShardRow {
   id: number;
   hostname: string;
 }
 
-/** Of the master alone. */
+/** On the master only. */
 export interface ShardTokenRow {
   id: number;
   shard_id: number;
-  /** The token itself is kept nowhere. */
+  /** The token itself is not stored. */
   token_hash: string;
   created_on: Moment;
 }
 
-/** Somebody who may use hosts, by the groups that they are in. */
+/** A person who may use hosts by their groups. */
 export interface UserRow {
   id: number;
   login: string;
   access_level: number;
 }
 
-/** Who may use which hosts. */
+/** Users who may use certain hosts. */
 export interface AclGroupRow {
   id: number;
   name: string;
   description: string;
 }
 
-/** What runs jobs. */
+/** A machine that runs jobs. */
 export interface HostRow {
   id: number;
   hostname: string;
-  /** In the words of whoever drives the host, up to 1,000 characters: `Ready`, `Running`, `Repair Failed`. */
+  /** The driver's own word, up to 1,000 characters: `Ready`, `Running`, `Repair Failed`. */
   status: string;
   locked: Flag;
-  /** It is somebody's for a while: nothing is assigned to it. */
+  /** Reserved by a user: it is not assigned to a shard. */
   leased: Flag;
-  /** It was removed: kept, as jobs name it. */
+  /** Removed; the row stays because jobs refer to it. */
   invalid: Flag;
   shard_id: number | null;
 }
 
-/** Something known of a host. */
+/** A name and a value that a host carries. */
 export interface HostAttributeRow {
   id: number;
   host_id: number;
@@ -67,28 +66,25 @@ export interface HostAttributeRow {
   value: string;
 }
 
-/** Something to do on hosts. */
+/** Work to do on hosts. */
 export interface JobRow {
   id: number;
   name: string;
   owner: string;
   priority: number;
-  /** What it does, in the words of whoever runs it. */
+  /** What to run; its meaning is your scheduler's. */
   command: string;
   created_on: Moment;
-  /** The job that this one is a part of, whose keyvals a shard is sent with it. */
+  /** The job that this one is a part of; a shard gets its keyvals as well. */
   parent_job_id: number | null;
-  /**
-   * On the master: the shard that it was handed to. On a shard: its own row; null once all that it has to tell of the job is
-   * written down, and to be uploaded (see `completeEntry`).
-   */
+  /** On the master: the assigned shard. On a shard: its own id, or null when the job is to be uploaded (`completeEntry`). */
   shard_id: number | null;
 }
 
-/** Something known of a job. */
+/** A name and a value that a job carries. */
 export interface JobKeyvalRow {
   id: number;
-  /** A keyval may come to a shard without its job. */
+  /** A shard may have a keyval without its job. */
   job_id: number;
   key: string;
   value: string;
@@ -98,19 +94,19 @@ export interface JobKeyvalRow {
 export interface QueueEntryRow {
   id: number;
   job_id: number;
-  /** The host that it is for, once there is one. */
+  /** The host, once it is known. */
   host_id: number | null;
-  /** Any host with this label will do. Neither this nor a host: it needs none, and the master's own scheduler runs it. */
+  /** Any host with this label. With neither this nor a host, the master's own scheduler runs the entry. */
   meta_host: number | null;
-  /** In the words of whoever runs it, up to 1,000 characters: `Queued`, `Running`, `Completed`, `Failed`, `Aborted`. */
+  /** The runner's own word, up to 1,000 characters: `Queued`, `Running`, `Completed`, `Failed`, `Aborted`. */
   status: string;
   active: Flag;
   complete: Flag;
-  /** Somebody wants it ended. */
+  /** It is to end. */
   aborted: Flag;
   started_on: Moment | null;
   finished_on: Moment | null;
-  /** Where its results are; up to 4,096 characters. */
+  /** Path of its results, up to 4,096 characters. */
   execution_subdir: string;
 }
 
@@ -124,11 +120,11 @@ export interface FarmTables {
   farm_host_label: { host_id: number; label_id: number };
   farm_job: JobRow;
   farm_job_keyval: JobKeyvalRow;
-  /** The labels that a job's hosts must have. */
+  /** Labels that a job's hosts must have. */
   farm_job_label: { job_id: number; label_id: number };
   farm_label: LabelRow;
   farm_queue_entry: QueueEntryRow;
-  /** Last id that was given, by table. Of the master alone. */
+  /** The last id given, by table. On the master only. */
   farm_sequence: { name: string; last: number };
   farm_shard: ShardRow;
   farm_shard_label: { shard_id: number; label_id: number };

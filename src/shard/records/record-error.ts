@@ -1,25 +1,32 @@
-/** Why a record was not taken over. */
 import { invalidArgument } from '../../option/invalid-argument.js';
 
-/** What a record can be: a row of one of the farm's tables that shard and master tell each other of. */
+/** What a record can be: a row of one of the tables that shard and master exchange. */
 export type RecordKind =
   'host' | 'job' | 'queue entry' | 'job keyval' | 'host attribute' | 'label' | 'acl group' | 'user' | 'shard';
 
-/** A record cannot be what it says it is. Costs that record, and what it belongs to, and nothing else. */
+/**
+ * A record is not valid.
+ *
+ * - `ERR_RECORD`: a field of a record is not valid. Only that record and the one it belongs to are left out. `record`,
+ *   `id` and `field` name it.
+ */
 export class RecordError extends Error {
   override readonly name = 'RecordError';
   readonly code = 'ERR_RECORD';
   readonly record: RecordKind;
-  /** Null when not even that could be read. */
+  /** Null when the record has no valid id. */
   readonly id: number | null;
   readonly field: string;
 
   /** @internal */
   constructor(record: RecordKind, id: number | null, field: string, value: unknown, expected: string) {
-    const which = id === null ? `a ${record} without an id` : `${record} ${String(id)}`;
-    super(`${which}: ${invalidArgument(field, value, expected).message}`);
+    super(`${nameOfRecord(record, id)}: ${invalidArgument(field, value, expected).message}`);
     this.record = record;
     this.id = id;
     this.field = field;
   }
+}
+
+export function nameOfRecord(kind: RecordKind, id: number | null): string {
+  return id === null ? `a ${kind} without an id` : `${kind} ${String(id)}`;
 }

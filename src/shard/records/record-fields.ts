@@ -1,46 +1,32 @@
-/** What the fields of each kind of record may hold, and what they hold where a record does not say: one table for all. */
+/** What the fields of each kind of record may hold, and their values where a record leaves them out. */
 import { type TSchema, Type } from 'typebox';
 import { Compile, type Validator } from 'typebox/compile';
-import type {
-  AclGroupRow,
-  FarmTables,
-  Flag,
-  HostAttributeRow,
-  HostRow,
-  JobKeyvalRow,
-  JobRow,
-  LabelRow,
-  Moment,
-  QueueEntryRow,
-  ShardRow,
-  UserRow,
-} from './farm-tables.js';
+import type { FarmTables, Flag, Moment } from './farm-tables.js';
 import { RecordError, type RecordKind } from './record-error.js';
 
-/** The rows, by what their records are called. */
-export interface RecordRows {
-  host: HostRow;
-  job: JobRow;
-  'queue entry': QueueEntryRow;
-  'job keyval': JobKeyvalRow;
-  'host attribute': HostAttributeRow;
-  label: LabelRow;
-  'acl group': AclGroupRow;
-  user: UserRow;
-  shard: ShardRow;
-}
+/** The table of each kind of record. */
+export const TABLES = {
+  host: 'farm_host',
+  job: 'farm_job',
+  'queue entry': 'farm_queue_entry',
+  'job keyval': 'farm_job_keyval',
+  'host attribute': 'farm_host_attribute',
+  label: 'farm_label',
+  'acl group': 'farm_acl_group',
+  user: 'farm_user',
+  shard: 'farm_shard',
+} as const satisfies Record<RecordKind, keyof FarmTables>;
+
+export type RecordRows = { [Kind in RecordKind]: FarmTables[(typeof TABLES)[Kind]] };
 
 interface Field<T> {
   readonly schema: TSchema;
   readonly expected: string;
-  /** Without it a record must say. */
+  /** The value where a record leaves the field out; undefined for a required field. */
   readonly absent?: T;
 }
 
-interface KindOfRecord<Row> {
-  readonly table: keyof FarmTables;
-  readonly fields: { readonly [Column in keyof Row]: Field<Row[Column]> };
-}
+type Fields<Row> = { readonly [Column in keyof Row]: Field<Row[Column]> };
 
 const MAX_ID = 2 ** 31 - 1;
 const id: Field<number> = {
@@ -57,7 +43,7 @@ const text: Field<string> = {
   schema: Type.String({ pattern: '^[^\\u0000]*$' }),
   expected: 'a string without a zero byte',
 };
-/** What a shard may tell, and the master keeps for each record: no shard fills its disk. */
+/** Bounds what a shard can make the master keep for each record. */
 const MAX_STATUS_CHARS = 1_000;
 const MAX_PATH_CHARS = 4_096;
 const status = textUpTo(MAX_STATUS_CHARS);
@@ -70,7 +56,7 @@ const moment: Field<Moment> = {
   expected: 'a moment such as 2026-01-31T12:00:00.000Z',
 };
 
-/** Null where a record does not say. */
+/** Null where a record leaves the field out. */
 function orNull<T>({ schema, expected }: Field<T>): Field<T | null> {
   return { schema: Type.Union([schema, Type.Null()]), expected: `${expected}, or null`, absent: null };
 }
@@ -78,7 +64,7 @@ function orNull<T>({ schema, expected }: Field<T>): Field<T | null> {
 function textUpTo(maxChars: number): Field<string> {
   const most = String(maxChars);
   return {
-    // Not maxLength, for which a letter with a million accents is one.
+    // Not maxLength, which counts a letter with a million accents as one.
     schema: Type.String({ pattern: `^[^\\u0000]{0,${most}}$` }),
     expected: `a string of up to ${most} characters without a zero byte`,
   };
@@ -88,57 +74,48 @@ function orElse<T>(field: Field<T>, absent: T): Field<T> {
   return { ...field, absent };
 }
 
-export const RECORDS: { readonly [Kind in RecordKind]: KindOfRecord<RecordRows[Kind]> } = {
+export const FIELDS: { readonly [Kind in RecordKind]: Fields<RecordRows[Kind]> } = {
   host: {
-    table: 'farm_host',
-    fields: {
-      id,
-      hostname: name,
-      status,
-      locked: orElse(flag, 0),
-      leased: orElse(flag, 0),
-      invalid: flag,
-      shard_id: orNull(id),
-    },
+    id,
+    hostname: name,
+    status,
+    locked: orElse(flag, 0),
+    leased: orElse(flag, 0),
+    invalid: flag,
+    shard_id: orNull(id),
   },
   job: {
-    table: 'farm_job',
-    fields: {
-      id,
-      name: text,
-      owner: text,
-      priority: orElse(integer, 0),
-      command: text,
-      created_on: moment,
-      parent_job_id: orNull(id),
-      shard_id: orNull(id),
-    },
+    id,
+    name: text,
+    owner: text,
+    priority: orElse(integer, 0),
+    command: text,
+    created_on: moment,
+    parent_job_id: orNull(id),
+    shard_id: orNull(id),
   },
   'queue entry': {
-    table: 'farm_queue_entry',
-    fields: {
-      id,
-      job_id: id,
-      host_id: orNull(id),
-      meta_host: orNull(id),
-      status,
-      active: flag,
-      complete: flag,
-      aborted: flag,
-      started_on: orNull(moment),
-      finished_on: orNull(moment),
-      execution_subdir: orElse(textUpTo(MAX_PATH_CHARS), ''),
-    },
+    id,
+    job_id: id,
+    host_id: orNull(id),
+    meta_host: orNull(id),
+    status,
+    active: flag,
+    complete: flag,
+    aborted: flag,
+    started_on: orNull(moment),
+    finished_on: orNull(moment),
+    execution_subdir: orElse(textUpTo(MAX_PATH_CHARS), ''),
   },
-  'job keyval': { table: 'farm_job_keyval', fields: { id, job_id: id, key: name, value: text } },
-  'host attribute': { table: 'farm_host_attribute', fields: { id, host_id: id, attribute: name, value: text } },
-  label: { table: 'farm_label', fields: { id, name } },
-  'acl group': { table: 'farm_acl_group', fields: { id, name, description: orElse(text, '') } },
-  user: { table: 'farm_user', fields: { id, login: name, access_level: orElse(integer, 0) } },
-  shard: { table: 'farm_shard', fields: { id, hostname: name } },
+  'job keyval': { id, job_id: id, key: name, value: text },
+  'host attribute': { id, host_id: id, attribute: name, value: text },
+  label: { id, name },
+  'acl group': { id, name, description: orElse(text, '') },
+  user: { id, login: name, access_level: orElse(integer, 0) },
+  shard: { id, hostname: name },
 };
 
-/** A record before its fields are looked at. */
+/** A record before its fields are checked. */
 export type RawRecord = Readonly<Record<string, unknown>>;
 
 export function rawRecord(kind: RecordKind, record: unknown): RawRecord {
@@ -146,10 +123,10 @@ export function rawRecord(kind: RecordKind, record: unknown): RawRecord {
   throw new RecordError(kind, null, 'the record', record, 'an object');
 }
 
-/** The row that a record tells of. Fields that are not known are left out: they are a newer master's. */
+/** The row in a record. Drops unknown fields: a newer master may send them. Throws RecordError. */
 export function readRow<Kind extends RecordKind>(kind: Kind, record: unknown): RecordRows[Kind] {
   const raw = rawRecord(kind, record);
-  const fields = Object.entries<Field<unknown>>(RECORDS[kind].fields);
+  const fields = Object.entries<Field<unknown>>(FIELDS[kind]);
   const row = fields.map(([column, field]) => {
     const value = Object.hasOwn(raw, column) ? raw[column] : undefined;
     if (value === undefined && field.absent !== undefined) return [column, field.absent];
@@ -159,12 +136,18 @@ export function readRow<Kind extends RecordKind>(kind: Kind, record: unknown): R
   return Object.fromEntries(row) as RecordRows[Kind];
 }
 
-/** What a host's row may have as its status. Throws RecordError. */
-export function checkHostStatus(hostId: number, given: string): void {
-  checkField('host', hostId, 'status', status, given);
+/** The row in an uploaded record, which holds nothing that belongs to it: that is the master's. Throws RecordError. */
+export function readUploadedRow<Kind extends 'job' | 'queue entry'>(kind: Kind, record: unknown): RecordRows[Kind] {
+  for (const [field, value] of Object.entries(rawRecord(kind, record))) {
+    if (typeof value === 'object' && value !== null) {
+      throw new RecordError(kind, recordIdOf(record), field, value, 'nothing that belongs to an uploaded record');
+    }
+  }
+  return readRow(kind, record);
 }
 
-function checkField(
+/** Throws RecordError. */
+export function checkField(
   kind: RecordKind,
   recordId: number | null,
   column: string,
@@ -174,19 +157,17 @@ function checkField(
   if (!fits(field, value)) throw new RecordError(kind, recordId, column, value, field.expected);
 }
 
-/** For a log line or a refusal, whatever else is wrong with the record. Null when it has no id. */
+/** Null when the record has no valid id. */
 export function recordIdOf(record: unknown): number | null {
   if (typeof record !== 'object' || record === null || !('id' in record)) return null;
   return fits(id, record.id) ? (record.id as number) : null;
 }
 
-/** Compiled at first use: uncompiled, a field takes some 7 us, and a packet may have millions of them. */
+/** Compiled at first use: an uncompiled check takes some 7 us, and a packet may have millions of fields. */
 const validators = new WeakMap<TSchema, Validator>();
 
 export function fits({ schema }: Field<unknown>, value: unknown): boolean {
-  const known = validators.get(schema);
-  if (known !== undefined) return known.Check(value);
-  const validator = Compile(schema);
-  validators.set(schema, validator);
+  let validator = validators.get(schema);
+  if (validator === undefined) validators.set(schema, (validator = Compile(schema)));
   return validator.Check(value);
 }

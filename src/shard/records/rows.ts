@@ -1,18 +1,9 @@
 /** Writes rows of any kind of record. */
 import { sql } from 'kysely';
-import type { ReadWriteDb } from '../../store/handles.js';
 import { chunksOf } from './chunks.js';
+import { type AnyTables, anyTables, type FarmWriter } from './farm-store.js';
 import type { FarmTables } from './farm-tables.js';
-import { RECORDS, type RecordRows } from './record-fields.js';
-
-export type FarmWriter = ReadWriteDb<FarmTables>;
-
-/** Where the kind of row is not known before it runs: what may be in a table is the matter of `RECORDS`. */
-type AnyTables = Record<string, Record<string, string | number | null>>;
-
-function anyTables(tx: FarmWriter): ReadWriteDb<AnyTables> {
-  return tx as unknown as ReadWriteDb<AnyTables>;
-}
+import { FIELDS, type RecordRows, TABLES } from './record-fields.js';
 
 export async function insertRows<Table extends keyof FarmTables>(
   tx: FarmWriter,
@@ -28,66 +19,68 @@ export async function insertRows<Table extends keyof FarmTables>(
   }
 }
 
-/** With ids of this database's own: what theirs are elsewhere means nothing here. */
+/** Inserts rows with new ids: another store's ids of these kinds mean nothing here. */
 export async function insertWithOwnIds<Kind extends 'job keyval' | 'host attribute'>(
   tx: FarmWriter,
   kind: Kind,
   rows: readonly RecordRows[Kind][],
 ): Promise<void> {
   if (rows.length === 0) return;
-  const { table } = RECORDS[kind];
-  const { rows: found } = await sql<{ last: number | null }>`SELECT max(id) AS last FROM ${sql.table(table)}`.execute(
-    tx,
-  );
-  const last = found[0]?.last ?? 0;
-  await insertRows(
-    tx,
-    table,
-    rows.map((row, at) => ({ ...row, id: last + 1 + at })),
-  );
+  const table: keyof FarmTables = TABLES[kind];
+  const query = sql<{ last: number | null }>`SELECT max(id) AS last FROM ${sql.table(table)}`;
+  const last = (await query.execute(tx)).rows[0]?.last ?? 0;
+  const numbered = rows.map((row, at) => ({ ...row, id: last + 1 + at }));
+  await insertRows(tx, table, numbered);
+}
+
+/** Deletes the rows of one owner and inserts `rows` in their place. */
+export async function replaceRows<Table extends keyof FarmTables>(
+  tx: FarmWriter,
+  table: Table,
+  owner: 'host_id' | 'job_id' | 'acl_group_id',
+  ownerId: number,
+  rows: readonly FarmTables[Table][],
+): Promise<void> {
+  const name: string = table;
+  await anyTables(tx).deleteFrom(name).where(owner, '=', ownerId).execute();
+  await insertRows(tx, table, rows);
 }
 
 /**
- * Rows that only the master writes, and that have a name: by their ids, in all fields as the master has them. A name that
- * another id has here is that one's no more on the master: it is taken from it, and that one has a stand-in until the
- * master tells its new name. It is kept, as others point to it.
+ * Writes named rows by their ids, with every field as the master has it. A name that another id holds here belongs to that
+ * id no longer on the master: that row is renamed until the master sends its new name, and kept, since others point to it.
  */
 export async function followNamed<Kind extends 'label' | 'acl group' | 'shard'>(
   tx: FarmWriter,
   kind: Kind,
   rows: readonly RecordRows[Kind][],
 ): Promise<void> {
-  const { table, fields } = RECORDS[kind];
+  const table: keyof FarmTables = TABLES[kind];
   const name = kind === 'shard' ? 'hostname' : 'name';
-  const columns = Object.keys(fields);
-  const wanted = [...new Map(rows.map(row => [row.id, row as unknown as AnyTables[string]])).values()];
-  for (const chunk of chunksOf(wanted, 2)) {
-    const ids = chunk.map(row => row.id as number);
-    const names = chunk.map(row => row[name] as string);
-    const here = await anyTables(tx)
+  const columns = Object.keys(FIELDS[kind]);
+  const db = anyTables(tx);
+  const update = (id: number, set: AnyTables[string]): Promise<unknown> =>
+    db.updateTable(table).set(set).where('id', '=', id).execute();
+  const latest = new Map(rows.map(row => [row.id, row as unknown as AnyTables[string]]));
+  for (const chunk of chunksOf([...latest], 2)) {
+    const ids = chunk.map(([id]) => id);
+    const names = chunk.map(([, row]) => row[name] as string);
+    const here = await db
       .selectFrom(table)
       .selectAll()
       .where(where => where.or([where('id', 'in', ids), where(name, 'in', names)]))
       .execute();
-    for (const row of chunk) {
-      const old = here.find(({ id }) => id === row.id);
+    for (const [id, row] of chunk) {
+      const old = here.find(other => other.id === id);
       if (old !== undefined && columns.every(column => old[column] === row[column])) continue;
-      const taken = here.find(other => other[name] === row[name] && other.id !== row.id);
+      const taken = here.find(other => other[name] === row[name] && other.id !== id);
       if (taken !== undefined) {
         taken[name] = `${String(taken[name])} (was ${String(taken.id)})`;
-        await anyTables(tx)
-          .updateTable(table)
-          .set({ [name]: taken[name] })
-          .where('id', '=', taken.id ?? null)
-          .execute();
+        await update(taken.id as number, { [name]: taken[name] });
       }
       if (old === undefined) await insertRows(tx, table, [row as unknown as FarmTables[typeof table]]);
       else {
-        await anyTables(tx)
-          .updateTable(table)
-          .set(row)
-          .where('id', '=', row.id ?? null)
-          .execute();
+        await update(id, row);
         Object.assign(old, row);
       }
     }

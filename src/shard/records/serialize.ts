@@ -1,6 +1,6 @@
-/** Rows as records: plain JSON, with what belongs to them where that is followed. In the order of their ids. */
-import type { ReadDb } from '../../store/handles.js';
-import { byIds } from './chunks.js';
+/** Rows as records: plain JSON with the rows that belong to them, in the order of their ids. */
+import { readByIds } from './chunks.js';
+import { anyTablesToRead, type FarmReader } from './farm-store.js';
 import type {
   AclGroupRow,
   FarmTables,
@@ -13,13 +13,10 @@ import type {
   ShardRow,
   UserRow,
 } from './farm-tables.js';
-import { grouped, type Owned } from './grouped.js';
-
-/** The handle of a section of either kind. */
-export type FarmReader = Pick<ReadDb<FarmTables>, 'selectFrom'>;
+import { groupedBy, mapById } from './grouped.js';
 
 /** Who may use a host. */
-export interface AclGroupRecord extends AclGroupRow {
+interface AclGroupRecord extends AclGroupRow {
   users: UserRow[];
 }
 
@@ -32,7 +29,7 @@ export interface HostRecord extends HostRow {
 }
 
 /** A queue entry and the label that its host must have. */
-export interface QueueEntryRecord extends QueueEntryRow {
+interface QueueEntryRecord extends QueueEntryRow {
   meta_host_label: LabelRow | null;
 }
 
@@ -45,144 +42,107 @@ export interface JobRecord extends JobRow {
 }
 
 export async function serializeHosts(db: FarmReader, hostIds: readonly number[]): Promise<HostRecord[]> {
-  const hosts = await byIds(hostIds, ids =>
+  const hosts = await readByIds(hostIds, ids =>
     db.selectFrom('farm_host').selectAll().where('id', 'in', ids).orderBy('id').execute(),
   );
   const ids = hosts.map(host => host.id);
-  const labels = grouped(await labelsOfHosts(db, ids));
-  const attributes = grouped(await attributesOfHosts(db, ids));
-  const groups = grouped(await groupsOfHosts(db, ids));
-  const shards = byId(await shardsOf(db, hosts));
+  const labelsOf = await linkedRows(db, 'farm_host_label', 'host_id', 'farm_label', ids);
+  const attributes = groupedBy(await hostAttributes(db, ids), 'host_id');
+  const groupsOf = await linkedRows(db, 'farm_acl_group_host', 'host_id', 'farm_acl_group', ids);
+  const groupIds = ids.flatMap(groupsOf).map(group => group.id);
+  const usersOf = await linkedRows(db, 'farm_acl_group_user', 'acl_group_id', 'farm_user', groupIds);
+  const shardWith = await referredRows(db, hosts, 'shard_id', 'farm_shard');
   return hosts.map(host => ({
     ...host,
-    labels: labels.get(host.id) ?? [],
+    labels: labelsOf(host.id),
     attributes: attributes.get(host.id) ?? [],
-    acl_groups: groups.get(host.id) ?? [],
-    shard: found(shards, host.shard_id),
+    acl_groups: groupsOf(host.id).map(group => ({ ...group, users: usersOf(group.id) })),
+    shard: shardWith(host.shard_id),
   }));
 }
 
 export async function serializeJobs(db: FarmReader, jobIds: readonly number[]): Promise<JobRecord[]> {
   const jobs = await jobRecords(db, jobIds);
   const ids = jobs.map(job => job.id);
-  const labels = grouped(await labelsOfJobs(db, ids));
+  const labelsOf = await linkedRows(db, 'farm_job_label', 'job_id', 'farm_label', ids);
   const rows = await entryRecords(db, ids);
-  const metaHosts = byId(await labelsById(db, present(rows.map(entry => entry.meta_host))));
-  const entries = grouped(
-    rows.map(entry => [entry.job_id, { ...entry, meta_host_label: found(metaHosts, entry.meta_host) }] as const),
-  );
-  const keyvals = grouped((await serializeJobKeyvals(db, ids)).map(keyval => [keyval.job_id, keyval] as const));
-  const shards = byId(await shardsOf(db, jobs));
+  const labelWith = await referredRows(db, rows, 'meta_host', 'farm_label');
+  const entries = groupedBy(rows, 'job_id');
+  const keyvals = groupedBy(await serializeJobKeyvals(db, ids), 'job_id');
+  const shardWith = await referredRows(db, jobs, 'shard_id', 'farm_shard');
   return jobs.map(job => ({
     ...job,
-    labels: labels.get(job.id) ?? [],
-    entries: entries.get(job.id) ?? [],
+    labels: labelsOf(job.id),
+    entries: (entries.get(job.id) ?? []).map(entry => ({ ...entry, meta_host_label: labelWith(entry.meta_host) })),
     keyvals: keyvals.get(job.id) ?? [],
-    shard: found(shards, job.shard_id),
+    shard: shardWith(job.shard_id),
   }));
 }
 
-/** Jobs without what belongs to them, as they are uploaded. */
+/** Jobs without what belongs to them, as shards upload them. */
 export function jobRecords(db: FarmReader, jobIds: readonly number[]): Promise<JobRow[]> {
-  return byIds(jobIds, ids => db.selectFrom('farm_job').selectAll().where('id', 'in', ids).orderBy('id').execute());
+  return readByIds(jobIds, ids => db.selectFrom('farm_job').selectAll().where('id', 'in', ids).orderBy('id').execute());
 }
 
 /** All entries of these jobs, without what belongs to them. */
 export function entryRecords(db: FarmReader, jobIds: readonly number[]): Promise<QueueEntryRow[]> {
-  return byIds(jobIds, ids =>
+  return readByIds(jobIds, ids =>
     db.selectFrom('farm_queue_entry').selectAll().where('job_id', 'in', ids).orderBy('job_id').orderBy('id').execute(),
   );
 }
 
 export function serializeJobKeyvals(db: FarmReader, jobIds: readonly number[]): Promise<JobKeyvalRow[]> {
-  return byIds(jobIds, ids =>
+  return readByIds(jobIds, ids =>
     db.selectFrom('farm_job_keyval').selectAll().where('job_id', 'in', ids).orderBy('job_id').orderBy('id').execute(),
   );
 }
 
-async function labelsOfHosts(db: FarmReader, hostIds: readonly number[]): Promise<Owned<LabelRow>[]> {
-  const rows = await byIds(hostIds, ids =>
-    db
-      .selectFrom('farm_host_label as link')
-      .innerJoin('farm_label as label', 'label.id', 'link.label_id')
-      .select(['link.host_id as owner', 'label.id', 'label.name'])
-      .where('link.host_id', 'in', ids)
-      .orderBy('label.id')
-      .execute(),
-  );
-  return rows.map(({ owner, ...label }) => [owner, label]);
-}
-
-async function labelsOfJobs(db: FarmReader, jobIds: readonly number[]): Promise<Owned<LabelRow>[]> {
-  const rows = await byIds(jobIds, ids =>
-    db
-      .selectFrom('farm_job_label as link')
-      .innerJoin('farm_label as label', 'label.id', 'link.label_id')
-      .select(['link.job_id as owner', 'label.id', 'label.name'])
-      .where('link.job_id', 'in', ids)
-      .orderBy('label.id')
-      .execute(),
-  );
-  return rows.map(({ owner, ...label }) => [owner, label]);
-}
-
-async function attributesOfHosts(db: FarmReader, hostIds: readonly number[]): Promise<Owned<HostAttributeRow>[]> {
-  const rows = await byIds(hostIds, ids =>
+function hostAttributes(db: FarmReader, hostIds: readonly number[]): Promise<HostAttributeRow[]> {
+  return readByIds(hostIds, ids =>
     db.selectFrom('farm_host_attribute').selectAll().where('host_id', 'in', ids).orderBy('id').execute(),
   );
-  return rows.map(attribute => [attribute.host_id, attribute]);
 }
 
-async function groupsOfHosts(db: FarmReader, hostIds: readonly number[]): Promise<Owned<AclGroupRecord>[]> {
-  const rows = await byIds(hostIds, ids =>
-    db
-      .selectFrom('farm_acl_group_host as link')
-      .innerJoin('farm_acl_group as group', 'group.id', 'link.acl_group_id')
-      .select(['link.host_id as owner', 'group.id', 'group.name', 'group.description'])
-      .where('link.host_id', 'in', ids)
-      .orderBy('group.id')
+const LINK_COLUMNS = { farm_label: 'label_id', farm_acl_group: 'acl_group_id', farm_user: 'user_id' } as const;
+
+/** Resolves with a function from an owner's id to the rows of `table` that it is linked to. */
+async function linkedRows<Table extends keyof typeof LINK_COLUMNS>(
+  db: FarmReader,
+  link: 'farm_host_label' | 'farm_job_label' | 'farm_acl_group_host' | 'farm_acl_group_user',
+  owner: 'host_id' | 'job_id' | 'acl_group_id',
+  table: Table,
+  ownerIds: readonly number[],
+): Promise<(ownerId: number) => FarmTables[Table][]> {
+  const rows = await readByIds(ownerIds, ids =>
+    anyTablesToRead(db)
+      .selectFrom(`${link as string} as link`)
+      .innerJoin(`${table as string} as linked`, 'linked.id', `link.${LINK_COLUMNS[table]}`)
+      .selectAll('linked')
+      .select(`link.${owner} as owner_id`)
+      .where(`link.${owner}`, 'in', ids)
+      .orderBy('linked.id')
       .execute(),
   );
-  const users = grouped(
-    await usersOfGroups(
-      db,
-      rows.map(group => group.id),
-    ),
-  );
-  return rows.map(({ owner, ...group }) => [owner, { ...group, users: users.get(group.id) ?? [] }]);
+  const links = rows.map(({ owner_id, ...row }) => ({ owner_id: owner_id as number, row }));
+  const byOwner = groupedBy(links, 'owner_id');
+  return ownerId => (byOwner.get(ownerId) ?? []).map(({ row }) => row as unknown as FarmTables[Table]);
 }
 
-async function usersOfGroups(db: FarmReader, groupIds: readonly number[]): Promise<Owned<UserRow>[]> {
-  const rows = await byIds(groupIds, ids =>
-    db
-      .selectFrom('farm_acl_group_user as link')
-      .innerJoin('farm_user as user', 'user.id', 'link.user_id')
-      .select(['link.acl_group_id as owner', 'user.id', 'user.login', 'user.access_level'])
-      .where('link.acl_group_id', 'in', ids)
-      .orderBy('user.id')
+/** Resolves with a function from an id in `column` to the row of `table`. */
+async function referredRows<Table extends 'farm_label' | 'farm_shard', Column extends string>(
+  db: FarmReader,
+  rows: readonly Readonly<Record<Column, number | null>>[],
+  column: Column,
+  table: Table,
+): Promise<(id: number | null) => FarmTables[Table] | null> {
+  const wanted = rows.map(row => row[column]).filter(id => id !== null);
+  const found = await readByIds(wanted, ids =>
+    anyTablesToRead(db)
+      .selectFrom(table as string)
+      .selectAll()
+      .where('id', 'in', ids)
       .execute(),
   );
-  return rows.map(({ owner, ...user }) => [owner, user]);
-}
-
-function labelsById(db: FarmReader, labelIds: readonly number[]): Promise<LabelRow[]> {
-  return byIds(labelIds, ids => db.selectFrom('farm_label').selectAll().where('id', 'in', ids).execute());
-}
-
-function shardsOf(db: FarmReader, rows: readonly { shard_id: number | null }[]): Promise<ShardRow[]> {
-  return byIds(present(rows.map(row => row.shard_id)), ids =>
-    db.selectFrom('farm_shard').selectAll().where('id', 'in', ids).execute(),
-  );
-}
-
-function present(ids: readonly (number | null)[]): number[] {
-  return ids.filter(id => id !== null);
-}
-
-function byId<Row extends { id: number }>(rows: readonly Row[]): Map<number, Row> {
-  return new Map(rows.map(row => [row.id, row]));
-}
-
-function found<Row>(rows: ReadonlyMap<number, Row>, id: number | null): Row | null {
-  return id === null ? null : (rows.get(id) ?? null);
+  const byId = mapById(found as unknown as FarmTables[Table][]);
+  return id => (id === null ? null : (byId.get(id) ?? null));
 }

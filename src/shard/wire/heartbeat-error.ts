@@ -1,13 +1,14 @@
-/** Why a heartbeat came to nothing. */
-
 /**
- * - `ERR_MASTER_UNREACHABLE`: refused, reset, no such name, no TLS: no answer came.
- * - `ERR_MASTER_TIMEOUT`: no whole answer came in time.
- * - `ERR_MASTER_HTTP`: an answer with a status other than 200; `status` has it. 401 and 403: the token is not this shard's.
- * - `ERR_REPLY_MALFORMED`: not JSON, not what it says it is, or cut off.
- * - `ERR_REPLY_TOO_LARGE`: larger than `maxReplyBytes`.
- * - `ERR_REPLY_SCHEMA`: JSON that is no reply.
- * - `ERR_LINK_CLOSED`: this program has closed its link to the master.
+ * Why a heartbeat failed. Uploads stay with the shard until the master has acknowledged them.
+ *
+ * - `ERR_MASTER_UNREACHABLE`: no answer: connection refused or reset, unknown name, or TLS failure. `cause` says which.
+ * - `ERR_MASTER_TIMEOUT`: no complete answer came within `timeoutMs`. Raise it for a slow network.
+ * - `ERR_MASTER_HTTP`: the answer's `status` is not 200. With 401 and 403 the token is not this shard's.
+ * - `ERR_REPLY_MALFORMED`: the reply is not JSON, has a wrong type or encoding, or is cut off. Check for a proxy in
+ *   between.
+ * - `ERR_REPLY_TOO_LARGE`: the reply exceeds `maxReplyBytes`. Raise it above the master's.
+ * - `ERR_REPLY_SCHEMA`: the reply has another shape than expected, or a newer version. Update the shard.
+ * - `ERR_LINK_CLOSED`: this program closed its link to the master. Create a new link.
  */
 export type HeartbeatErrorCode =
   | 'ERR_MASTER_UNREACHABLE'
@@ -18,16 +19,16 @@ export type HeartbeatErrorCode =
   | 'ERR_REPLY_SCHEMA'
   | 'ERR_LINK_CLOSED';
 
-/** A heartbeat failed; the next one may go well. */
+/** A heartbeat failed; the next one may succeed. */
 export class HeartbeatError extends Error {
   override readonly name = 'HeartbeatError';
   readonly code: HeartbeatErrorCode;
   /** Of the HTTP answer. */
   readonly status: number | undefined;
-  /** How long the master wants to be left alone, ms: the answer's Retry-After. */
+  /** The answer's Retry-After, ms. */
   readonly retryAfterMs: number | undefined;
 
-  /** For a MasterLink of your own. */
+  /** For custom MasterLinks. */
   constructor(
     code: HeartbeatErrorCode,
     message: string,

@@ -1,7 +1,6 @@
 /**
- * One heartbeat at a time for each shard: it has a turn from its token on until its connection is done with it and the work
- * it has caused has ended. A shard that has given a heartbeat up, and comes again while the master is still at work on it,
- * has to wait: a slow master would get the more to do the slower it is.
+ * One heartbeat at a time for each shard. A turn lasts from the token's check until the connection is done and the work has
+ * ended: retries of a shard that gave up must not add to the load of a slow master.
  */
 import type { ServerResponse } from 'node:http';
 import { Refusal } from './refusal.js';
@@ -10,8 +9,8 @@ export class HeartbeatTurns {
   readonly #turns = new Map<string, Turn>();
 
   /**
-   * Undefined while there is work of the name's last turn. One that waits for its packet, or for its reply to be read, is cut
-   * off: who comes again has given it up, and from a peer that lost its power nothing more would come.
+   * Undefined while the last turn is at work. A turn that waits for its packet, or for its reply to be read, is cut off: the
+   * shard has given it up, or lost its power.
    */
   take(name: string, response: ServerResponse): Turn | undefined {
     const last = this.#turns.get(name);
@@ -41,7 +40,7 @@ export class Turn {
     return this.#works > 0;
   }
 
-  /** Rejects with a Refusal, which nobody will read, when the connection is gone already. */
+  /** Rejects with a Refusal when the connection is gone. */
   async work<T>(fn: () => Promise<T>): Promise<T> {
     if (!this.#isOpen || this.#response.closed) {
       this.#close();
@@ -56,7 +55,7 @@ export class Turn {
     }
   }
 
-  /** For `next`. One that comes over the same connection has had its reply, or will have it first. */
+  /** Ends the connection, unless `next` comes over the same one: then this reply was sent or goes first. */
   cutOff(next: ServerResponse): void {
     if (this.#response.socket !== next.socket) this.#response.destroy();
     this.#close();

@@ -1,4 +1,3 @@
-/** The options of an HttpMasterLink. */
 import { X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import { MAX_TIMER_MS } from '../../wait/clock.js';
@@ -7,44 +6,32 @@ import { bytes, milliseconds, secret, text, texts } from '../../option/option-ki
 import { group, Option, readOptions, type Settings, type Table } from '../../option/option-table.js';
 import { DEFAULT_MAX_BODY_BYTES, MAX_BODY_BYTES } from './json-body.js';
 
-/** How a shard gets to its master. */
+/** Options of an HttpMasterLink. */
 export interface HttpMasterLinkOptions {
-  /**
-   * Where the master is: `https://farm.example:8490`, with a path if its routes have a prefix. Over `http:` anybody on the
-   * way can read the token.
-   */
+  /** Such as `https://farm.example:8490`, with a path if the routes have a prefix. `http:` exposes the token on the network. */
   url: string | URL;
-  /** The shard's own; the master made it. In no message. */
+  /** The shard's token from the master. No message shows it. */
   token: string;
   /** From the start of a heartbeat to the end of its reply, ms. Default 300,000. */
   timeoutMs?: number | undefined;
-  /** Of a reply, inflated. Default 32 MiB. */
+  /** Most bytes of a decompressed reply. Default 32 MiB. */
   maxReplyBytes?: number | undefined;
-  /** How TLS goes, for an `https:` URL; refused for another one. */
+  /** For an `https:` URL only. */
   tls?: MasterTlsOptions | undefined;
 }
 
-/** Texts in PEM, not paths. */
+/** PEM texts, not paths. */
 export interface MasterTlsOptions {
-  /** Who may have signed the master's certificate. Default: those that Node trusts. */
+  /** Authorities for the master's certificate. Default: those that Node trusts. */
   ca?: string | readonly string[] | undefined;
-  /** The shard's certificate, for a master that asks for one, or for what stands before it. */
+  /** The shard's certificate, for a master or proxy that requires one. */
   cert?: string | undefined;
-  /** Of that certificate. */
+  /** The certificate's key. */
   key?: string | undefined;
-  /** Of that key. */
+  /** The key's passphrase. */
   passphrase?: string | undefined;
   /** The name in the master's certificate. Default: the URL's. */
   servername?: string | undefined;
-}
-
-/** In the words of node:tls. */
-export interface TlsSettings {
-  readonly ca?: string[];
-  readonly cert?: string;
-  readonly key?: string;
-  readonly passphrase?: string;
-  readonly servername?: string;
 }
 
 export const MASTER_TLS = {
@@ -65,7 +52,10 @@ export const HTTP_MASTER_LINK = {
   tls: group(MASTER_TLS).as(tlsSettings),
 } satisfies Table<HttpMasterLinkOptions>;
 
-/** The options with their defaults, checked. */
+type CheckedTls = Settings<typeof MASTER_TLS>;
+/** For node:tls. */
+type TlsSettings = { readonly [Name in keyof CheckedTls]?: NonNullable<CheckedTls[Name]> };
+
 export interface HttpMasterLinkSettings extends Omit<Settings<typeof HTTP_MASTER_LINK>, 'tls'> {
   readonly tls: TlsSettings;
 }
@@ -80,7 +70,7 @@ export function readLinkOptions(options: HttpMasterLinkOptions): HttpMasterLinkS
 }
 
 function heartbeatUrl(given: unknown): URL {
-  // Not shown: what does not belong into it may be a secret.
+  // Not shown: a part that does not belong there may be a secret.
   const refused = (): TypeError => invalidArgument('url', '(not shown)', URL_EXPECTED);
   if (!(given instanceof URL) && typeof given !== 'string') throw invalidArgument('url', given, URL_EXPECTED);
   const text = String(given);
@@ -92,10 +82,10 @@ function heartbeatUrl(given: unknown): URL {
   return url;
 }
 
-function tlsSettings(settings: Settings<typeof MASTER_TLS>): TlsSettings {
+function tlsSettings(settings: CheckedTls): TlsSettings {
   const given = Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined)) as TlsSettings;
   try {
-    // A CA that is none would be passed over, and every master refused.
+    // node:tls ignores an invalid CA, and would then refuse every master.
     for (const ca of given.ca ?? []) new X509Certificate(ca);
     createSecureContext(given);
   } catch (error) {

@@ -1,8 +1,7 @@
-/** The way to a master over HTTP. */
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { raceAbort } from '../../wait/abort.js';
-import { Limit } from '../../wait/limit.js';
+import { Deadline } from '../../wait/deadline.js';
 import { oneLine } from '../../report/untrusted-text.js';
 import { outsideSections } from '../../wait/section-guard.js';
 import type { HeartbeatPacket, HeartbeatReply } from './heartbeat.js';
@@ -18,8 +17,7 @@ import { encodingOf, gzipped, inflated, InflatedTooLarge, parseJson } from './js
 import type { HeartbeatExchange, MasterLink } from './master-link.js';
 
 /**
- * A shard's way to its master, over HTTP or HTTPS. Its connection is kept for the next heartbeat, and does not keep the
- * process alive.
+ * Connects a shard to its master over HTTP or HTTPS. The idle connection is kept, without keeping the process alive.
  *
  * ```ts
  * await using link = new HttpMasterLink({ url: 'https://farm.example:8490', token });
@@ -28,12 +26,12 @@ import type { HeartbeatExchange, MasterLink } from './master-link.js';
  */
 export class HttpMasterLink implements MasterLink {
   readonly #settings: HttpMasterLinkSettings;
-  // Not fetch: that takes a CA of one's own only from undici's package, which would have to fit the one in Node.
+  // Not fetch: a custom CA would need the undici package, in the version that Node bundles.
   readonly #agent: HttpAgent | HttpsAgent;
   readonly #master: string;
   readonly #closing = new AbortController();
 
-  /** Throws TypeError (`ERR_INVALID_ARG`) that names the option at fault. Nothing is connected before the first heartbeat. */
+  /** Throws TypeError (`ERR_INVALID_ARG`) that names the wrong option. The first heartbeat connects. */
   constructor(options: HttpMasterLinkOptions) {
     this.#settings = readLinkOptions(options);
     const { url, tls } = this.#settings;
@@ -42,20 +40,18 @@ export class HttpMasterLink implements MasterLink {
     this.#master = `the master at ${url.origin}`;
   }
 
-  /**
-   * As in MasterLink. A connection that was kept, and that the master has closed meanwhile, is told only by the next
-   * heartbeat: that is sent once more, over a new one.
-   */
+  /** As in MasterLink. If the master has closed the kept connection, the packet is sent once more over a new one. */
   heartbeat(packet: HeartbeatPacket, signal: AbortSignal): Promise<HeartbeatExchange> {
     return outsideSections(`a heartbeat to ${this.#master}`, () => this.#inTime(packet, signal));
   }
 
-  /** Ends the connection that is kept, and a heartbeat in flight; it and all later ones are `ERR_LINK_CLOSED`. */
+  /** Ends the connection. A running heartbeat and all later ones reject with `ERR_LINK_CLOSED`. */
   close(): void {
     this.#closing.abort(new HeartbeatError('ERR_LINK_CLOSED', `the link to ${this.#master} was closed`));
     this.#agent.destroy();
   }
 
+  /** `close()`, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
   }
@@ -64,7 +60,7 @@ export class HttpMasterLink implements MasterLink {
     const { timeoutMs } = this.#settings;
     const text = `${this.#master} gave no whole reply within ${String(timeoutMs)} ms`;
     const reason = new HeartbeatError('ERR_MASTER_TIMEOUT', text);
-    const limit = new Limit([signal, this.#closing.signal], { limitMs: timeoutMs, reason });
+    const limit = new Deadline([signal, this.#closing.signal], { limitMs: timeoutMs, reason });
     try {
       limit.signal.throwIfAborted();
       return await raceAbort(limit.signal, this.#exchange(packet, limit.signal));
@@ -78,7 +74,7 @@ export class HttpMasterLink implements MasterLink {
     const body = await gzipped(text);
     const encoding = body === undefined ? {} : { 'content-encoding': 'gzip' };
     const answer = await this.#answerTo(body ?? text, encoding, signal);
-    if (answer.status !== 200) throw this.#refusal(answer);
+    if (answer.status !== 200) throw this.#refusal(answer, (body ?? text).length);
     const replyText = await this.#inflated(answer);
     return { reply: this.#replyIn(answer, replyText), requestBytes: text.length, responseBytes: replyText.length };
   }
@@ -106,7 +102,7 @@ export class HttpMasterLink implements MasterLink {
       if (error instanceof BrokenAnswer) throw this.#malformed(`is broken: ${error.message}`, error.cause);
       if (!(error instanceof AnswerTooLarge)) throw error;
       if (error.status === 200) throw this.#tooLarge(error);
-      throw this.#refusal({ status: error.status, headers: error.headers, body: Buffer.of() });
+      throw this.#refusal({ status: error.status, headers: error.headers, body: Buffer.of() }, body.length);
     }
   }
 
@@ -153,25 +149,22 @@ export class HttpMasterLink implements MasterLink {
     return new HeartbeatError('ERR_REPLY_TOO_LARGE', text, { cause });
   }
 
-  #refusal({ status, headers, body }: Answer): HeartbeatError {
+  #refusal({ status, headers, body }: Answer, sentBytes: number): HeartbeatError {
     const why = this.#foreign(reasonIn(body));
-    return new HeartbeatError(
-      'ERR_MASTER_HTTP',
-      `${this.#master} answered ${String(status)}${why === '' ? '' : `: ${why}`}`,
-      {
-        status,
-        retryAfterMs: retryAfterMs(headers['retry-after']),
-      },
-    );
+    const said = `${this.#master} answered ${String(status)}${why === '' ? '' : `: ${why}`}`;
+    const text = status === 413 ? `${said}; ${String(sentBytes)} bytes were sent: ${SIZE_LIMITS}` : said;
+    return new HeartbeatError('ERR_MASTER_HTTP', text, { status, retryAfterMs: retryAfterMs(headers['retry-after']) });
   }
 
-  /** The other side may say what it was sent. */
+  /** An answer may echo the token. */
   #foreign(text: string): string {
     return oneLine(text.replaceAll(this.#settings.token, '(token)'));
   }
 }
 
-/** What a master says in an answer that is no reply; nothing when it was not our master that answered. */
+const SIZE_LIMITS = 'raise maxPacketBytes of the master, or the limit of a proxy such as client_max_body_size of nginx';
+
+/** The message of a refusal; empty when the answer is not from our master. */
 function reasonIn(body: Buffer): string {
   try {
     const { error } = parseJson(body) as { error?: { code?: unknown; message?: unknown; requestId?: unknown } };
@@ -179,7 +172,7 @@ function reasonIn(body: Buffer): string {
     if (typeof message !== 'string') return '';
     return `${message} (${[code, requestId].filter(part => typeof part === 'string').join(', request ')})`;
   } catch {
-    return ''; // A page of some proxy: its status says all that there is to say.
+    return ''; // Such as a proxy's page, whose status says enough.
   }
 }
 

@@ -1,4 +1,4 @@
-/** One request over HTTP and the whole of its answer, within a limit. Node's own: no redirect is followed. */
+/** One HTTP request and its whole answer, within a limit. Follows no redirects. */
 import {
   type Agent as HttpAgent,
   type IncomingHttpHeaders,
@@ -13,7 +13,7 @@ export interface Post {
   readonly agent: HttpAgent | HttpsAgent;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
-  /** Of the answer's body, as it is sent. */
+  /** Of the answer's body, before decompression. */
   readonly maxAnswerBytes: number;
 }
 
@@ -25,7 +25,7 @@ export interface Answer {
 
 /** No answer began. */
 export class NoAnswer extends Error {
-  /** It was sent over a connection that had served before, and which the other side may have closed meanwhile. */
+  /** The request used a kept connection, which the other side may have closed meanwhile. */
   readonly onOldConnection: boolean;
 
   constructor(cause: Error, onOldConnection: boolean) {
@@ -34,14 +34,14 @@ export class NoAnswer extends Error {
   }
 }
 
-/** An answer began that is no HTTP, or ended in the middle. */
+/** An answer is not HTTP, or ended in the middle. */
 export class BrokenAnswer extends Error {
   constructor(cause: Error) {
     super(reasonOf(cause), { cause });
   }
 }
 
-/** An answer began that is larger than it may. */
+/** An answer exceeds the limit. */
 export class AnswerTooLarge extends Error {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
@@ -53,10 +53,7 @@ export class AnswerTooLarge extends Error {
   }
 }
 
-/**
- * Rejects with one of the errors above, or the signal's reason, and leaves nothing open then. Sets no limit to the time: the
- * signal does.
- */
+/** Rejects with one of the errors above or the signal's reason, and leaves nothing open then. Only the signal limits time. */
 export function post(what: Post, signal: AbortSignal): Promise<Answer> {
   const { url, agent, headers, body, maxAnswerBytes } = what;
   return new Promise<Answer>((resolve, reject) => {
@@ -76,11 +73,11 @@ export function post(what: Post, signal: AbortSignal): Promise<Answer> {
     let hasBegun = false;
     request.on('error', (error: NodeJS.ErrnoException & { rawPacket?: unknown }) => {
       const isNoHttp = error.code?.startsWith('HPE_') === true;
-      // All that was received: 64 KiB of it, in which the token may be, would be in whatever logs the error.
+      // Up to 64 KiB of received data, which may hold the token and would end up in a log.
       delete error.rawPacket;
       fail(hasBegun || isNoHttp ? new BrokenAnswer(error) : new NoAnswer(error, request.reusedSocket));
     });
-    // Without this, Node ends the connection of an answer 101 and tells nobody.
+    // Without this listener, Node closes the connection on a status 101 and emits nothing.
     request.on('upgrade', (response, socket) => {
       socket.destroy();
       const { statusCode = 0, headers: answerHeaders } = response;
@@ -116,7 +113,7 @@ async function readBody(response: IncomingMessage, maxBytes: number): Promise<Bu
   return Buffer.concat(chunks);
 }
 
-/** Where several addresses were tried in vain, the error has a code and no message. */
+/** When several addresses failed, the error has a code and no message. */
 function reasonOf(error: NodeJS.ErrnoException): string {
   const { message, code } = error;
   if (message === '') return code ?? error.name;

@@ -1,11 +1,10 @@
 /**
- * What a packet may be made of, looked at before it is parsed: 32 MiB of brackets, 40 KB as gzip, are 16 million lists, and
- * 1.7 GB of memory. The schema would refuse them, too late.
+ * Bounds a packet's structure before it is parsed: 32 MiB of brackets, 40 KB as gzip, parse to 16 million lists in 1.7 GB of
+ * memory, long before the schema could refuse them.
  */
 
-/** Lists and objects: twice what all that a packet may list is made of. */
+/** Lists and objects: twice what a packet's lists may hold. */
 const MAX_CONTAINERS = 2_100_000;
-/** Of all of them together. */
 const MAX_VALUES = 8_000_000;
 /** Of one object. */
 const MAX_FIELDS = 1_000;
@@ -14,7 +13,7 @@ const MAX_DEPTH = 16;
 
 const [QUOTE, COMMA, BACKSLASH, LIST, LIST_END, OBJECT, OBJECT_END] = Buffer.from('",\\[]{}');
 
-/** Throws RangeError. What is no JSON may pass: whoever parses it finds that. */
+/** Throws RangeError. Invalid JSON may pass; the parser refuses it. */
 export function checkJsonBounds(text: Buffer): void {
   const fields = new Int32Array(MAX_DEPTH + 1);
   let [containers, values, depth] = [0, 0, 0];
@@ -33,7 +32,7 @@ export function checkJsonBounds(text: Buffer): void {
       depth += 1;
       if (containers > MAX_CONTAINERS) throw tooMany(MAX_CONTAINERS, 'lists and objects');
       if (depth > MAX_DEPTH) throw tooMany(MAX_DEPTH, 'levels');
-      // Of a list the schema says how long it may be, where it is in a packet; elsewhere it is one of the values.
+      // A list may have any number of values: the schema bounds its length.
       fields[depth] = byte === LIST ? -MAX_VALUES : 0;
     } else if (byte === LIST_END || byte === OBJECT_END) {
       depth = Math.max(0, depth - 1);
@@ -41,7 +40,7 @@ export function checkJsonBounds(text: Buffer): void {
   }
 }
 
-/** Where the string that begins at `start` has its closing quote; the text's end where it has none. */
+/** Index of the closing quote of the string at `start`, or the text's end. */
 function endOfString(text: Buffer, start: number): number {
   let end = start + 1;
   while (end < text.length && text[end] !== QUOTE) end += text[end] === BACKSLASH ? 2 : 1;

@@ -1,17 +1,17 @@
-/** What a master refuses. */
-
 /**
- * - `ERR_UNKNOWN_SHARD`: no shard has that hostname.
- * - `ERR_OTHER_SHARD`: a shard's packet names another shard.
- * - `ERR_NOT_FOUND`: what was named is not there; removed hosts are not.
- * - `ERR_EXISTS`: there is one of that name already.
- * - `ERR_LABEL_TAKEN`: the label is another shard's, which the message names.
- * - `ERR_IN_USE`: something else needs what was to be removed.
+ * Why a master refused a call. Nothing was changed.
+ *
+ * - `ERR_UNKNOWN_SHARD`: no shard has that hostname. Add it first.
+ * - `ERR_OTHER_SHARD`: a shard's packet names another shard. Check the token's `shardHostname`.
+ * - `ERR_NOT_FOUND`: a named host, job, label, user or group does not exist, or was removed. Create it first.
+ * - `ERR_EXISTS`: the name is in use already. Choose another one.
+ * - `ERR_LABEL_TAKEN`: the label belongs to another shard, which the message names. Take it from that shard first.
+ * - `ERR_IN_USE`: something still needs what was to be removed. The message names it.
  */
 export type MasterErrorCode =
   'ERR_UNKNOWN_SHARD' | 'ERR_OTHER_SHARD' | 'ERR_NOT_FOUND' | 'ERR_EXISTS' | 'ERR_LABEL_TAKEN' | 'ERR_IN_USE';
 
-/** A master did not do what it was told to; nothing was changed. */
+/** A master refused a call; nothing was changed. */
 export class MasterError extends Error {
   override readonly name = 'MasterError';
   readonly code: MasterErrorCode;

@@ -1,28 +1,28 @@
-/** What is worth a line in a log that strangers can fill: a thing at its first time, and then once an hour. */
+/** Limits a log that strangers can fill: each kind of line once an hour. */
 import type { Clock } from '../../wait/clock.js';
 
 const AGAIN_MS = 3_600_000;
-/** So many lines an hour at the most, whoever comes from wherever. */
-const MAX_TOLD = 1_000;
+/** Most lines an hour altogether. */
+const MAX_LINES = 1_000;
 
 export class News {
   readonly #clock: Clock;
-  /** When it was told, the oldest first. */
-  readonly #toldMs = new Map<string, number>();
+  /** Times of the last lines, the oldest first. */
+  readonly #loggedMs = new Map<string, number>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** Whether to tell it; it counts as told then. */
+  /** Whether to log `what` now; if so, it counts as logged. */
   isNew(what: string): boolean {
     const nowMs = this.#clock.nowMs();
-    for (const [told, atMs] of this.#toldMs) {
+    for (const [line, atMs] of this.#loggedMs) {
       if (nowMs - atMs < AGAIN_MS) break;
-      this.#toldMs.delete(told);
+      this.#loggedMs.delete(line);
     }
-    if (this.#toldMs.has(what) || this.#toldMs.size >= MAX_TOLD) return false;
-    this.#toldMs.set(what, nowMs);
+    if (this.#loggedMs.has(what) || this.#loggedMs.size >= MAX_LINES) return false;
+    this.#loggedMs.set(what, nowMs);
     return true;
   }
 }

@@ -1,4 +1,4 @@
-/** How often somebody may come: so many times a minute, which may also come all at once. */
+/** A rate limit per name: so many a minute, also all at once. */
 import type { Clock } from '../../wait/clock.js';
 import { Recent } from './recent.js';
 
@@ -8,10 +8,9 @@ interface Bucket {
 }
 
 const MINUTE_MS = 60_000;
-/** Who came longest ago and is forgotten may come as often as at first. */
+/** An evicted name starts again with a full bucket. */
 const MAX_BUCKETS = 10_000;
 
-/** One bucket by name. */
 export class RateLimit {
   readonly #perMinute: number;
   readonly #clock: Clock;
@@ -22,7 +21,7 @@ export class RateLimit {
     this.#clock = clock;
   }
 
-  /** 0 for who is let in; else how long to stay away, ms. */
+  /** Returns 0 if allowed, else the time to wait, ms. */
   take(name: string): number {
     if (this.#perMinute === Infinity) return 0;
     const nowMs = this.#clock.nowMs();
@@ -36,7 +35,7 @@ export class RateLimit {
     return 0;
   }
 
-  /** It did not count after all. */
+  /** Undoes a `take`. */
   giveBack(name: string): void {
     const bucket = this.#buckets.get(name);
     if (bucket !== undefined) bucket.left += 1;

@@ -1,4 +1,4 @@
-/** A map that stays small: where there is no more room, what was set longest ago goes. */
+/** A bounded map that evicts the entry set longest ago. */
 export class Recent<Key, Value> {
   readonly #max: number;
   readonly #values = new Map<Key, Value>();

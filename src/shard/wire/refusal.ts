@@ -1,7 +1,25 @@
-/** Why a request to a master was refused, and how it is said. */
+/** Refusals of requests to a master. */
 import type { MasterErrorCode } from './master-error.js';
 
-/** As `error.code` in the answer's JSON. */
+/**
+ * `error.code` in the JSON of a master's HTTP answer. The shard tries again with its next heartbeat.
+ *
+ * - `ERR_TOKEN_MISSING` (401): the request has no header `Authorization: Bearer <token>`. Give the shard its token.
+ * - `ERR_TOKEN_UNKNOWN` (401): the token belongs to no shard, or its shard was removed. Give the shard a valid token.
+ * - `ERR_OTHER_SHARD` (403): the packet names another shard than the token. Check `shardHostname` and the token.
+ * - `ERR_TOO_MANY_HEARTBEATS` (429): the shard exceeds `heartbeatsPerMinute`. It waits for Retry-After by itself.
+ * - `ERR_TOO_MANY_TOKENS` (429): too many unknown tokens came from this address. Correct the token; Retry-After has the
+ *   wait.
+ * - `ERR_HEARTBEAT_UNDER_WAY` (429): the master still works on a heartbeat of this shard. The shard waits by itself.
+ * - `ERR_PACKET_MALFORMED` (400): the packet is not valid JSON or gzip, or was cut off. Check for a proxy that changes
+ *   bodies.
+ * - `ERR_PACKET_SCHEMA` (400): the packet has another shape than expected, or a newer version. Update the master.
+ * - `ERR_PACKET_TOO_LARGE` (413): the packet exceeds `maxPacketBytes`. The shard uploads less at once.
+ * - `ERR_PACKET_TYPE` (415): the packet is neither JSON nor gzip of it. Check for a proxy that changes headers.
+ * - `ERR_REQUEST` (4xx): another refusal of the HTTP server, or a connection that ended before its packet was complete.
+ *   The message has the reason.
+ * - `ERR_MASTER_FAILED` (500): the master failed. Its log has the reason, under the answer's `requestId`.
+ */
 export type RefusalCode =
   | 'ERR_TOKEN_MISSING'
   | 'ERR_TOKEN_UNKNOWN'
@@ -16,11 +34,10 @@ export type RefusalCode =
   | 'ERR_REQUEST'
   | 'ERR_MASTER_FAILED';
 
-/** Its message is for the other side to read. */
+/** Its message is sent to the requester. */
 export class Refusal extends Error {
   readonly statusCode: number;
   readonly code: RefusalCode;
-  /** Headers of the answer. */
   readonly headers: Readonly<Record<string, string>>;
 
   constructor(statusCode: number, code: RefusalCode, message: string, headers: Readonly<Record<string, string>> = {}) {
@@ -31,17 +48,15 @@ export class Refusal extends Error {
   }
 }
 
-/** For who has not said, in a way that is believed, who it is. */
 export function noToken(code: RefusalCode, message: string): Refusal {
   return new Refusal(401, code, message, { 'www-authenticate': 'Bearer' });
 }
 
-/** For who is to come again after a while. */
 export function tooMany(code: RefusalCode, message: string, waitMs: number): Refusal {
   return new Refusal(429, code, message, { 'retry-after': String(Math.ceil(waitMs / 1000)) });
 }
 
-/** What Fastify itself refuses has a status of its own; all else is the master's fault, and its inside no matter of the shard's. */
+/** Fastify's own refusals have a status; any other error is a failure of the master, whose details stay in its log. */
 export function refusalOf(error: unknown): Refusal {
   if (error instanceof Refusal) return error;
   const { statusCode, message, code } = error as { statusCode?: unknown; message?: unknown; code?: unknown };

@@ -1,16 +1,15 @@
-/** What is told of requests to a master: log and metrics. */
+/** Log and metrics of requests to a master. */
 import type { Clock } from '../../wait/clock.js';
 import { oneLine } from '../../report/untrusted-text.js';
 import type { Log } from '../../report/log.js';
 import { Metrics } from '../../report/metrics.js';
-import type { StatsTarget } from '../../report/stats.js';
+import type { StatsTarget } from '../../report/metrics-target.js';
 import { News } from './news.js';
 import type { Refusal } from './refusal.js';
 
-/** Who made a request, as far as is known. */
 export interface Requester {
   readonly address: string;
-  /** Of the shard whose token came with it. */
+  /** The shard of the token. */
   readonly shardHostname: string | undefined;
   readonly requestId: string;
 }
@@ -22,11 +21,18 @@ export interface ReportSettings {
   readonly clock: Clock;
 }
 
+/**
+ * Metrics of a master's routes, under `drone_task_queue.<master>`:
+ *
+ * - `refusals.<code>` (counter): refused requests, and failures of the master (`ERR_MASTER_FAILED`).
+ * - `request_size` (gauge): the last packet, bytes of JSON.
+ * - `response_size` (gauge): the last reply, bytes of JSON.
+ */
 export class RouteReports {
   readonly #log: Log;
   readonly #metrics: Metrics;
   readonly #newsOfShards: News;
-  /** Of their own, as there may be any number of them. */
+  /** Separate, as there may be any number of strangers. */
   readonly #newsOfStrangers: News;
 
   constructor({ name, log, stats, clock }: ReportSettings) {
@@ -36,19 +42,19 @@ export class RouteReports {
     this.#metrics = new Metrics(name, stats, log);
   }
 
-  /** A packet of so many bytes, inflated. */
+  /** A packet's decompressed size. */
   received(packetBytes: number): void {
     this.#metrics.gauge('request_size', packetBytes);
   }
 
-  /** A reply of so many bytes, of which so many were sent. */
+  /** A reply's size before and after compression. */
   answered({ shardHostname, requestId }: Requester, replyBytes: number, sentBytes: number): void {
     this.#metrics.gauge('response_size', replyBytes);
     const facts = { shardHostname, requestId, replyBytes, sentBytes };
     this.#log.debug(`heartbeat of ${String(shardHostname)}`, facts);
   }
 
-  /** `error` is what the refusal was made of. */
+  /** `error` is the refusal's cause. */
   refused({ statusCode, code, message }: Refusal, error: unknown, requester: Requester): void {
     const { address, shardHostname, requestId } = requester;
     this.#metrics.increment('refusals', code);
@@ -60,7 +66,7 @@ export class RouteReports {
       this.#log.error(`${who} failed: ${why} ${which}`, { ...facts, error });
       return;
     }
-    // Whoever is refused may come again at once, and again.
+    // A refused requester may retry in a tight loop.
     const news = shardHostname === undefined ? this.#newsOfStrangers : this.#newsOfShards;
     const level = news.isNew(`${who} ${code}`) ? 'warn' : 'debug';
     this.#log[level](`${who} was refused: ${message} ${which}`, facts);

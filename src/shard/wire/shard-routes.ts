@@ -1,4 +1,3 @@
-/** A master's routes on a Fastify server. */
 import { randomUUID } from 'node:crypto';
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import { type Clock, clockOption } from '../../wait/clock.js';
@@ -6,7 +5,7 @@ import { quote } from '../../report/untrusted-text.js';
 import { bytes, number, text } from '../../option/option-kinds.js';
 import { readOptions, type Settings, type Table } from '../../option/option-table.js';
 import { type Log, logOption, withNamedLog } from '../../report/log.js';
-import { type StatsTarget, statsOption } from '../../report/stats.js';
+import { type StatsTarget, metricsOption } from '../../report/metrics-target.js';
 import { HEARTBEAT_VERSION, type HeartbeatPacket, HeartbeatPacketSchema, type HeartbeatReply } from './heartbeat.js';
 import { checkPacket, checkReply } from './heartbeat-check.js';
 import {
@@ -25,33 +24,29 @@ import { type Requester, RouteReports } from './route-reports.js';
 import { TokenLooks } from './token-looks.js';
 import { HeartbeatTurns, type Turn } from './heartbeat-turns.js';
 
-/** What the routes need of a master; a `ShardMaster` is one. */
+/** The part of a `ShardMaster` that the routes use. */
 export interface HeartbeatMaster {
-  /** Takes over what a shard says of itself, and gives what is its to do. */
+  /** Takes a shard's packet and resolves with the reply; rejects with MasterError. */
   heartbeat(shardHostname: string, packet: HeartbeatPacket): Promise<HeartbeatReply>;
-  /** Whose token it is; undefined for nobody's. */
+  /** The hostname of the token's shard; undefined for an unknown token. */
   hostnameOfToken(token: string): Promise<string | undefined>;
 }
 
-/** How a master takes heartbeats. */
+/** Options of a master's routes. */
 export interface ShardRoutesOptions {
   /**
-   * Of a packet, as it is sent and inflated. Default 32 MiB: a shard's 20,000 jobs and 2,000 hosts, with 1,000 finished
-   * jobs to upload, are some 3 MiB.
+   * Most bytes of a packet, compressed or not. Default 32 MiB; 20,000 jobs and 2,000 hosts with 1,000 uploads take some 3 MiB.
    */
   maxPacketBytes?: number | undefined;
-  /** Of one shard, which may also come all at once; more get 429 with Retry-After. `Infinity` for no limit. Default 120. */
+  /** Per shard, also all at once; others get 429 with Retry-After. `Infinity` for no limit. Default 120. */
   heartbeatsPerMinute?: number | undefined;
-  /** In names of metrics. Default `shard_master`. */
+  /** In metrics and log lines. Default `shard_master`. */
   name?: string | undefined;
   /** Where metrics go. Default: nowhere. */
   stats?: StatsTarget | undefined;
-  /**
-   * Failures of the master are errors. Of refused requests there is one warning an hour for each shard, or address, and code;
-   * the others are debug. Default: silent.
-   */
+  /** A refused request is a warning once an hour for each shard (or address) and code, otherwise a debug line. Default: silent. */
   log?: Log | undefined;
-  /** For the limits by time. Default: real time. */
+  /** For rate limits. Default: real time. */
   clock?: Clock | undefined;
 }
 
@@ -59,24 +54,24 @@ export const SHARD_ROUTES = {
   maxPacketBytes: bytes({ from: 1, to: MAX_BODY_BYTES }).or(DEFAULT_MAX_BODY_BYTES),
   heartbeatsPerMinute: number({ from: 1, to: Infinity }).or(120),
   name: text().or('shard_master'),
-  stats: statsOption(),
+  stats: metricsOption(),
   log: logOption(),
   clock: clockOption(),
 } satisfies Table<ShardRoutesOptions>;
 
 type RoutesSettings = Settings<typeof SHARD_ROUTES>;
 
-/** For who comes while its last heartbeat is at work. */
+/** Retry-After while the shard's last heartbeat is at work. */
 const UNDER_WAY_WAIT_MS = 5_000;
 
 /**
- * Routes for `app.register`: `POST /v1/heartbeat`, for shards with their token (`Authorization: Bearer …`), and
- * `GET /v1/health` for anybody, which tells that the server answers, and nothing of its store. What is refused is told as
- * JSON, `{ error: { code, message, requestId } }`; the request id is the one of `X-Request-Id`, or made here, and in the
- * answer's header of that name and the log. Content types, errors and hooks of the rest of your server are not touched.
+ * Routes for `app.register`: `POST /v1/heartbeat` for shards with their token (`Authorization: Bearer …`), and
+ * `GET /v1/health` for everyone, which does not look at the store. A refusal is JSON, `{ error: { code, message, requestId } }`;
+ * the request id comes from `X-Request-Id` or is new, and is in the answer's header of that name and in the log. The rest of
+ * your server keeps its content types, error handlers and hooks.
  *
- * A shard has one heartbeat at a time: while the master is at work on one, another is told 429. Give your server a
- * `requestTimeout`, as Fastify's default is none: who has a token could let a packet drip in for days.
+ * A shard has one heartbeat at a time; another one meanwhile gets 429. Set the server's `requestTimeout`, as Fastify's default
+ * is none: a shard could send a packet for days.
  *
  * ```ts
  * const app = Fastify({ https: { cert, key }, requestTimeout: 300_000 });
@@ -84,7 +79,7 @@ const UNDER_WAY_WAIT_MS = 5_000;
  * await app.listen({ host: '::', port: 8490 });
  * ```
  *
- * Throws TypeError (`ERR_INVALID_ARG`) that names the option at fault.
+ * Throws TypeError (`ERR_INVALID_ARG`) that names the wrong option.
  */
 export function shardRoutes(master: HeartbeatMaster, options: ShardRoutesOptions = {}): FastifyPluginAsync {
   const settings = withNamedLog(readOptions(SHARD_ROUTES, options), 'master');
@@ -100,9 +95,8 @@ class Routes {
   readonly #tokens: TokenLooks;
   readonly #reports: RouteReports;
   readonly #turns = new HeartbeatTurns();
-  /** By the request that came with their token. */
+  /** The shard of a request's token. */
   readonly #shards = new WeakMap<FastifyRequest, string>();
-  /** Of the requests that were let in. */
   readonly #turnOf = new WeakMap<FastifyRequest, Turn>();
   #isClosing = false;
 
@@ -128,7 +122,7 @@ class Routes {
       request.id = requestIdOf(request);
       reply.header('x-request-id', request.id);
     });
-    // A connection that is kept, and that a heartbeat is on when the server is closed, would keep it open for a minute.
+    // Otherwise a kept connection with a heartbeat on it would delay the server's close by a minute.
     app.addHook('preClose', async () => {
       this.#isClosing = true;
     });
@@ -140,9 +134,9 @@ class Routes {
     app.post('/v1/heartbeat', {
       bodyLimit,
       schema: { body: HeartbeatPacketSchema },
-      // Fastify's own would make 5 of '5', [5] of 5, and drop what it does not know.
+      // Fastify's own compiler would turn '5' into 5 and 5 into [5], and drop unknown fields.
       validatorCompiler: () => packetOrError,
-      // Before anything of the body is read.
+      // Before the body is read.
       onRequest: (request, reply) => this.#authenticate(request, reply),
       handler: (request, reply) => this.#work(request, () => this.#heartbeat(request, reply)),
     });
@@ -154,7 +148,7 @@ class Routes {
       throw noToken('ERR_TOKEN_MISSING', 'a heartbeat needs a header Authorization: Bearer <token>');
     }
     const last = this.#tokens.lastHostnameOf(token);
-    // Before its look: a shard that comes all the time is not to keep the store busy with that.
+    // Before the check, so that a shard that retries in a tight loop does not keep the store busy.
     if (last !== undefined) this.#count(request, last);
     const shardHostname = await this.#tokens.hostnameOf(token, request.ip);
     if (last !== shardHostname) this.#count(request, shardHostname);
@@ -210,7 +204,7 @@ class Routes {
       throw new Refusal(400, 'ERR_PACKET_SCHEMA', text);
     }
     const given = await this.#master.heartbeat(shardHostname, packet);
-    // The shard would refuse it; here is who can say why it is wrong.
+    // The shard would refuse an invalid reply, but only the master can log why.
     checkReply(given);
     const text = Buffer.from(JSON.stringify(given));
     const small = takesGzip(request) ? await gzipped(text) : undefined;
@@ -244,7 +238,7 @@ function packetOrError(value: unknown): { value: unknown } | { error: Refusal } 
   }
 }
 
-/** That of whoever stands before this server, or of the shard, if it looks like one: it goes into logs. */
+/** A well-formed one of the proxy or shard, else a new one: it goes into logs. */
 function requestIdOf({ headers }: FastifyRequest): string {
   const given = headers['x-request-id'];
   return typeof given === 'string' && /^[\w.-]{1,64}$/.test(given) ? given : randomUUID();

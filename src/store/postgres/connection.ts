@@ -1,4 +1,4 @@
-/** One connection to PostgreSQL, as the one transaction knows it that is on it. */
+/** One connection to PostgreSQL, for one transaction at a time. */
 import type { PoolClient, QueryConfig, QueryResult } from 'pg';
 import type { Log } from '../../report/log.js';
 import { ConnectionLostError, endsConnection, isOfServer, said } from './failure.js';
@@ -9,11 +9,11 @@ import { watchServer } from './server-watch.js';
 export interface ConnectionSettings {
   readonly patience: Patience;
   readonly log: Log;
-  /** Whether the server is at work for this process of its. Never rejects. */
+  /** Whether the server's process of this id is at work. Never rejects. */
   readonly look: (processId: number) => Promise<boolean>;
 }
 
-/** One statement per text, whether it has values or not: in pg's other mode a text may hold several. */
+/** One statement per text: pg's other mode allows several. */
 interface Statement extends QueryConfig<unknown[]> {
   readonly queryMode: 'extended';
 }
@@ -24,21 +24,19 @@ export class Connection {
   #brokenBy: Error | undefined;
   #isFresh = true;
 
-  /** Called as soon as there is such a client: its 'error' is to find a listener from then on, whoever has it. */
+  /** To be made with the client, whose 'error' must always have a listener. */
   constructor(client: PoolClient, settings: ConnectionSettings) {
     this.#client = client;
     this.#settings = settings;
-    client.on('error', error => {
-      this.#brokenBy ??= error;
-    });
+    client.on('error', error => (this.#brokenBy ??= error));
   }
 
-  /** Nothing was on it yet. One that was idle meanwhile may have broken, and nobody knows. */
+  /** It has had no transaction yet. An idle one may have broken unnoticed. */
   get isFresh(): boolean {
     return this.#isFresh;
   }
 
-  /** A statement may take as long as the server works on it. */
+  /** Without a limit while the server works on it. */
   async statement(text: string, values: readonly unknown[] = []): Promise<QueryResult> {
     const { lookEveryMs } = this.#settings.patience;
     const stopWatch = watchServer(
@@ -56,7 +54,7 @@ export class Connection {
     }
   }
 
-  /** A COMMIT of which the server itself has not said that it failed may have been done, or may yet be. */
+  /** A COMMIT whose failure the server has not confirmed may have been done, or may yet be. */
   async commit(): Promise<QueryResult> {
     try {
       return await this.statement('COMMIT');
@@ -67,7 +65,7 @@ export class Connection {
     }
   }
 
-  /** Statements of our own that cost the server no work, in one round trip. */
+  /** Cheap statements of our own, in one round trip. */
   async script(text: string): Promise<void> {
     const { answerMs } = this.#settings.patience;
     const timer = setTimeout(() => this.cut(`no answer to ${text} within ${String(answerMs)} ms`), answerMs);
@@ -80,7 +78,7 @@ export class Connection {
     }
   }
 
-  /** Back to those that are idle, once nothing is left in it of what was set, locked or made for the session. */
+  /** Returns it to the pool once the session's settings, locks and temporary objects are discarded. */
   giveBack(): void {
     this.#isFresh = false;
     this.script('DISCARD ALL').then(
@@ -89,13 +87,13 @@ export class Connection {
     );
   }
 
-  /** Ends it, and by that what it has open. `why` goes to the log. */
+  /** Ends it, with its open transaction. `why` goes to the log. */
   drop(why: unknown): void {
     this.#settings.log.debug(`a connection to PostgreSQL is dropped: ${said(why)}`);
     this.#client.release(true);
   }
 
-  /** Whatever it waits for fails, and what is asked of it from now on. */
+  /** Fails what it waits for, and every later request. */
   cut(why: string): void {
     const error = new Error(why);
     this.#brokenBy ??= error;
@@ -108,7 +106,7 @@ export class Connection {
   }
 }
 
-/** As the server names it in pg_stat_activity; pg keeps it, its types do not have it. */
+/** As in pg_stat_activity; missing in pg's types. */
 function processIdOf(client: PoolClient): number {
   return (client as PoolClient & { readonly processID: number }).processID;
 }

@@ -1,9 +1,9 @@
-/** Up to so many connections to PostgreSQL, which transactions take in turn. */
+/** A pool of connections to PostgreSQL, which transactions take in turn. */
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Pool, PoolClient } from 'pg';
 import { systemClock } from '../../wait/clock.js';
 import { Connection, type ConnectionSettings } from './connection.js';
-import { ConnectionLostError, isBusy, said } from './failure.js';
+import { ConnectionLostError, kindOf, said } from './failure.js';
 
 /** Between two attempts at a server that takes no more connections for now. */
 const RETRY_MS = 100;
@@ -12,7 +12,6 @@ export class Connections {
   readonly #pool: Pool;
   readonly #settings: ConnectionSettings;
   readonly #busyTimeoutMs: number;
-  /** Those that have not ended. */
   readonly #open = new Map<PoolClient, Connection>();
 
   constructor(pool: Pool, settings: ConnectionSettings, busyTimeoutMs: number) {
@@ -28,10 +27,7 @@ export class Connections {
     });
   }
 
-  /**
-   * One that is idle, or a new one. Waits for one to become idle while all are in use, and while the server takes no more,
-   * up to `busyTimeoutMs`.
-   */
+  /** An idle or new one. Waits while all are in use and, up to `busyTimeoutMs`, while the server takes no more. */
   async take(): Promise<Connection> {
     const lastMs = systemClock.nowMs() + this.#busyTimeoutMs;
     for (;;) {
@@ -42,7 +38,7 @@ export class Connections {
         // Ended while it was handed over.
         client.release(true);
       } catch (error) {
-        if (!isBusy(error)) throw new ConnectionLostError('no connection to PostgreSQL', error);
+        if (kindOf(error) !== 'busy') throw new ConnectionLostError('no connection to PostgreSQL', error);
         if (systemClock.nowMs() >= lastMs) throw error;
         await wait(RETRY_MS);
       }

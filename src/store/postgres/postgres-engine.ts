@@ -14,13 +14,10 @@ import { refuses } from './refusal.js';
 import { isAtWork } from './server-watch.js';
 import { beginScript, WholeTransaction } from './stretch.js';
 
-/** So long a connection stays that nobody uses. */
+/** Until an unused connection is closed. */
 const IDLE_MS = 60_000;
 
-/**
- * Connects to the database of the URL. Rejects with StoreError: `ERR_PACKAGE_MISSING`, or `ERR_STORE_OPEN` when there is
- * no connection to be had.
- */
+/** Connects to the database of the URL. Rejects with StoreError: `ERR_PACKAGE_MISSING`, `ERR_STORE_OPEN`. */
 export async function openPostgres(
   url: string,
   settings: StoreSettings,
@@ -33,7 +30,7 @@ export async function openPostgres(
     keepAlive: true,
     keepAliveInitialDelayMillis: patience.keepAliveMs,
   };
-  // A pool's own limit would also be one for the wait until a connection is idle.
+  // The pool's own limit would also limit the wait for an idle connection.
   class ImpatientClient extends pg.Client {
     constructor(given?: ClientConfig) {
       super({ connectionTimeoutMillis: patience.connectMs, ...given });
@@ -62,15 +59,14 @@ export async function openPostgres(
   return engine;
 }
 
-/** For messages, which do not show passwords. Throws StoreError for a URL that pg cannot read. */
+/** For messages, without the password. Throws StoreError for a URL that pg cannot read. */
 function addressOf(makeClient: () => Client): string {
   try {
     const { user = '', host, port, database = '' } = makeClient();
     return `the PostgreSQL database '${database}' at ${host}:${String(port)} as user '${user}'`;
   } catch (error) {
-    throw new StoreError('ERR_STORE_OPEN', `the URL of the PostgreSQL database cannot be read: ${said(error)}`, {
-      cause: error,
-    });
+    const text = `the URL of the PostgreSQL database cannot be read: ${said(error)}`;
+    throw new StoreError('ERR_STORE_OPEN', text, { cause: error });
   }
 }
 
@@ -81,7 +77,7 @@ class PostgresEngine implements Engine {
     createIntrospector: db => new PostgresIntrospector(db),
   };
   readonly kindOf = kindOf;
-  /** Apart from each other, so that readers never keep the writer waiting. */
+  /** Separate, so that the writer never waits for readers. */
   readonly #connections: Readonly<Record<Policy, Connections>>;
   readonly #busyTimeoutMs: number;
   #closed: Promise<unknown> | undefined;
@@ -99,7 +95,7 @@ class PostgresEngine implements Engine {
         return new WholeTransaction(connection);
       } catch (error) {
         connection.drop(error);
-        // Nothing has run yet: one that broke while it was idle is no reason to fail.
+        // A connection that broke while idle is replaced, as nothing has run yet.
         if (connection.isFresh || kindOf(error) !== 'lost') throw error;
       }
     }

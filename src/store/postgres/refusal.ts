@@ -1,4 +1,4 @@
-/** Statements that are not a section's to make, as far as their first words tell. */
+/** Statements that a section must not make, judged by their first words. */
 
 const ENDS_TRANSACTION = ['ABORT', 'BEGIN', 'COMMIT', 'END', 'PREPARE', 'RELEASE', 'ROLLBACK', 'SAVEPOINT', 'START'];
 const CHANGES_SESSION = ['DEALLOCATE', 'DISCARD', 'LISTEN', 'LOAD', 'RESET', 'SET', 'UNLISTEN'];
@@ -8,8 +8,8 @@ const REFUSED = new Set([...ENDS_TRANSACTION, ...CHANGES_SESSION]);
 const OF_THE_TRANSACTION = new Set(['SET LOCAL', 'SET TRANSACTION', 'SET CONSTRAINTS']);
 
 /**
- * Whether a statement that begins so, in capitals, ends the transaction or changes the session beyond it. What functions
- * do is not to be seen (`set_config`, `pg_advisory_lock`): a connection is reset after each transaction for their sake.
+ * Whether a statement that begins so, in capitals, ends the transaction or changes the session beyond it. Functions
+ * (`set_config`, `pg_advisory_lock`) are not seen: for them the connection is reset after each transaction.
  */
 export function refuses(firstWords: string): boolean {
   const [first = '', second = ''] = firstWords.split(' ');

@@ -1,18 +1,17 @@
-/** A transaction of PostgreSQL, and the stretches of one, which are savepoints. */
+/** A transaction of PostgreSQL, and the stretches inside it, which are savepoints. */
 import type { CompiledQuery, QueryResult } from 'kysely';
 import type { Policy, Transaction } from '../engine.js';
 import type { Connection } from './connection.js';
 import { said } from './failure.js';
 
-/** The first word of the answer to a statement that counts rows, as Kysely sees it. */
+/** Answers to statements that count rows, as Kysely sees it. */
 const COUNTS_ROWS = new Set(['INSERT', 'UPDATE', 'DELETE', 'MERGE']);
-/** The same, of what ends the transaction. */
+/** Answers to statements that end the transaction. */
 const ENDS_TRANSACTION = new Set(['BEGIN', 'COMMIT', 'PREPARE', 'RELEASE', 'ROLLBACK', 'SAVEPOINT', 'START']);
 
 /**
- * In one round trip, so that nobody can come in between. The query takes the snapshot, and from then on the server refuses
- * SET TRANSACTION READ WRITE. A transaction that writes takes its snapshot with its first statement, so that it can lock
- * tables first. It is for no more than the transaction that a wait for locks ends after lock_timeout.
+ * One round trip. The SELECT takes the snapshot, after which the server refuses SET TRANSACTION READ WRITE. A transaction
+ * that writes takes its snapshot later, so that it can lock tables first.
  */
 export function beginScript(policy: Policy, lockTimeoutMs: number): string {
   const setTimeout = `SET LOCAL lock_timeout = ${String(Math.max(1, Math.ceil(lockTimeoutMs)))}`;
@@ -21,7 +20,7 @@ export function beginScript(policy: Policy, lockTimeoutMs: number): string {
     : `BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE; ${setTimeout}`;
 }
 
-/** Savepoints of one name lie one upon another: the innermost is meant. Its end brings the old policy back. */
+/** Savepoints of one name nest: the innermost is meant. Its end restores the outer policy. */
 const NEST: Readonly<Record<Policy, string>> = {
   read: 'SAVEPOINT section; SET TRANSACTION READ ONLY; SELECT 1',
   readWrite: 'SAVEPOINT section',
@@ -36,12 +35,11 @@ abstract class Stretch implements Transaction {
 
   async execute({ sql, parameters }: CompiledQuery): Promise<QueryResult<unknown>> {
     const { command, rowCount, rows } = await this.connection.statement(sql, parameters);
-    // Too late to refuse it; but nobody goes on as if this were still the transaction.
+    // Too late to refuse it, but no further statement runs as if in the transaction.
     if (ENDS_TRANSACTION.has(command)) throw new Error(`a ${command} has ended the transaction of its section`);
     return COUNTS_ROWS.has(command) ? { rows, numAffectedRows: BigInt(rowCount ?? 0) } : { rows };
   }
 
-  /** A stretch of one that only reads only reads, too, whatever it asks for. */
   async nest(policy: Policy): Promise<Transaction> {
     await this.connection.script(NEST[policy]);
     return new Savepoint(this.connection);
@@ -55,7 +53,7 @@ export class WholeTransaction extends Stretch {
   async commit(): Promise<void> {
     try {
       const { command } = await this.connection.commit();
-      // So the server answers, and no error, where a statement had failed before.
+      // After a failed statement the server answers COMMIT with ROLLBACK instead of an error.
       if (command !== 'COMMIT') throw new Error(`the server answered COMMIT with ${command}: nothing was kept`);
     } finally {
       this.connection.giveBack();
@@ -82,7 +80,7 @@ class Savepoint extends Stretch {
     try {
       await this.connection.script('ROLLBACK TO section; RELEASE section');
     } catch (error) {
-      // Nobody may go on with what was to be undone: the whole transaction fails.
+      // The whole transaction must fail, as work that was to be undone is in it.
       this.connection.cut(`a savepoint could not be undone: ${said(error)}`);
     }
   }

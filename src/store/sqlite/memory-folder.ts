@@ -1,13 +1,13 @@
-/** A private folder for a database that is to leave nothing behind. */
+/** A private directory for a database in memory. */
 import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** Memory, as far as files go, on Linux. */
+/** A file system in memory on Linux. */
 const SHARED_MEMORY = '/dev/shm';
 
-/** Those that are there; one listener removes them all when the process ends without closing their stores. */
+/** One listener removes them all when the process ends without closing their stores. */
 const folders = new Set<string>();
 
 function removeAll(): void {

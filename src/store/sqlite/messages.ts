@@ -1,4 +1,4 @@
-/** What is said between the store and a thread that holds connections to an SQLite file. */
+/** Messages between the store and a thread with connections to an SQLite file. */
 
 export interface OpenRequest {
   readonly op: 'open';
@@ -17,10 +17,7 @@ export interface ExecuteRequest {
   readonly parameters: readonly unknown[];
 }
 
-/**
- * Statements of our own, several in one text. Some errors make SQLite undo the whole transaction: `inside` fails then,
- * and `end` has nothing to do.
- */
+/** Several statements of our own. After an error that made SQLite undo the transaction, `inside` fails, and `end` does nothing. */
 export interface ScriptRequest {
   readonly op: 'begin' | 'inside' | 'end';
   readonly connection: number;
@@ -39,17 +36,22 @@ export interface Question {
   readonly request: Request;
 }
 
-/** What `execute` gives; of a statement that gives no rows, what it has changed. */
+/** The result of `execute`: rows, or what a statement without rows has changed. */
 export interface Executed {
   readonly rows: unknown[];
   readonly changes?: number | bigint;
   readonly insertId?: number | bigint;
 }
 
-/** Code of a failure by which nothing was run: there is no transaction any more, and each statement would be its own. */
+/**
+ * Code of a statement that was not run.
+ *
+ * - `ERR_SQLITE_TRANSACTION_UNDONE` (`cause` of StoreError): an earlier error made SQLite undo the transaction. Nothing
+ *   is kept.
+ */
 export const UNDONE = 'ERR_SQLITE_TRANSACTION_UNDONE';
 
-/** An error, since of one only message and stack would come across. */
+/** An error in full: a cloned Error has only message and stack. */
 export interface ErrorRecord {
   readonly name: string;
   readonly message: string;

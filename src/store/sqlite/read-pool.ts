@@ -1,15 +1,15 @@
-/** Connections that read, opened when needed, and waited for, first come first served, when all are in use. */
-import { Line } from '../../wait/line.js';
+/** Connections that read, opened when needed. When all are in use, callers wait in turn. */
+import { Semaphore } from '../../wait/semaphore.js';
 import type { Connection } from './sqlite-connection.js';
 
 export class ReadPool {
-  readonly #line: Line;
+  readonly #line: Semaphore;
   readonly #open: () => Promise<Connection>;
   #idle: Connection[] = [];
   readonly #leaves = new Map<Connection, () => void>();
 
   constructor(max: number, open: () => Promise<Connection>) {
-    this.#line = new Line(max);
+    this.#line = new Semaphore(max);
     this.#open = open;
   }
 
@@ -32,7 +32,7 @@ export class ReadPool {
     this.#leaves.delete(connection);
   }
 
-  /** When all were given back. */
+  /** To be called when all are given back. */
   async close(): Promise<void> {
     await Promise.all(this.#idle.splice(0).map(connection => connection.close()));
   }

@@ -1,4 +1,4 @@
-/** A connection to an SQLite file, as it is used from the store's side of its thread. */
+/** The store's side of a connection to an SQLite file. */
 import { invalidArgument } from '../../option/invalid-argument.js';
 import type { Executed } from './messages.js';
 import type { SqliteWorker } from './sqlite-worker.js';
@@ -21,7 +21,6 @@ export class Connection {
     return connection;
   }
 
-  /** It, or its thread, is gone. */
   get isLost(): boolean {
     return this.#isClosed || this.#thread.isLost;
   }
@@ -29,7 +28,7 @@ export class Connection {
   /** One statement; rejects with TypeError (`ERR_INVALID_ARG`) for a parameter that SQLite has no type for. */
   async execute(sql: string, parameters: readonly unknown[]): Promise<Executed> {
     const values = parameters.map((value, at) => {
-      // Of a view into a larger buffer all of that would be copied to the thread.
+      // A view would send all of its larger buffer to the thread.
       if (value instanceof Uint8Array) return value.byteLength < value.buffer.byteLength ? value.slice() : value;
       if (isSqliteValue(value)) return value;
       const expected = 'null, a number, a bigint, a string or a Uint8Array, which are what SQLite stores';
@@ -52,14 +51,14 @@ export class Connection {
     try {
       await this.#thread.ask({ op: 'end', connection: this.#id, script: 'ROLLBACK' });
     } catch {
-      // What the caller is told is why the transaction is undone.
+      // The caller reports why the transaction is undone, not this.
       await this.close();
     }
   }
 
   /**
-   * Moves what is in the WAL into the file, as SQLite does when its last connection closes; \@photostructure/sqlite closes
-   * none that has statements. Waits for nobody, and never rejects: what stays in the WAL is as safe there.
+   * Moves the WAL into the file, as SQLite does when its last connection closes; \@photostructure/sqlite does not close one
+   * with statements. Does not wait and never rejects, as data is as safe in the WAL.
    */
   async checkpoint(): Promise<void> {
     await this.begin('PRAGMA busy_timeout = 0; PRAGMA wal_checkpoint(TRUNCATE)').catch(() => undefined);

@@ -1,6 +1,6 @@
 /**
- * SQLite as sections need it: a file in WAL mode, one connection that writes and several that were opened read-only, on two
- * threads, so that neither the event loop nor a writer waits for somebody's long read.
+ * Sections on SQLite: a file in WAL mode, one connection that writes, and several read-only ones on a second thread, so that
+ * neither the event loop nor the writer waits for a long read.
  */
 import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -13,18 +13,19 @@ import { StoreError } from '../store-error.js';
 import type { Place, StoreSettings } from '../store-options.js';
 import { UNDONE } from './messages.js';
 import { MemoryFolder } from './memory-folder.js';
+import { isReadingPragma } from './pragmas.js';
 import { ReadPool } from './read-pool.js';
 import { Connection } from './sqlite-connection.js';
-import { SqliteTransaction } from './sqlite-transaction.js';
+import { WholeTransaction } from './sqlite-transaction.js';
 import { THREAD_LOST, SqliteWorker } from './sqlite-worker.js';
 
 /** Primary result codes, the low byte of the extended ones: https://sqlite.org/rescode.html */
 const BUSY = 5;
 const READONLY = 8;
-/** A reader that wants to write, and whose snapshot is old by now. */
+/** A reader with an old snapshot wants to write. */
 const BUSY_SNAPSHOT = 517;
 
-/** Of which SQLite obeys many a PRAGMA as soon as it is to explain it. */
+/** SQLite executes some PRAGMAs already to explain them. */
 const EXPLAIN = /^EXPLAIN (QUERY PLAN )?/;
 const EXPLAIN_WORDS = 3;
 /** They would end the transaction, or outlive it in the connection. */
@@ -75,11 +76,11 @@ class SqliteEngine implements Engine {
     this.#name = settings.name;
     this.#busyTimeoutMs = settings.busyTimeoutMs;
     this.#log = settings.log;
-    // On its thread waiting for other processes holds up nothing but this store's next writer.
+    // Waiting for other processes on its thread delays only this store's next writer.
     this.#writeScript = [
       `PRAGMA busy_timeout = ${String(Math.ceil(settings.busyTimeoutMs))}`,
       'PRAGMA journal_mode = WAL',
-      // What was committed survives a power failure; what is in memory does not survive anything.
+      // Commits survive a power failure; a database in memory survives nothing.
       `PRAGMA synchronous = ${memory === undefined ? 'FULL' : 'OFF'}`,
     ].join(';');
     this.#readers = new ReadPool(settings.readConnections, () => this.#openReader());
@@ -92,7 +93,7 @@ class SqliteEngine implements Engine {
         this.#writer = await this.#openWriter();
         return;
       } catch (error) {
-        // Another process makes the same file a WAL: SQLite does not wait for that by itself, whatever its busy_timeout.
+        // Another process switches the file to WAL, for which SQLite does not wait, whatever its busy_timeout.
         if (this.kindOf(error) !== 'busy' || systemClock.nowMs() >= untilMs) throw error;
         await pause(START_PAUSE_MS);
       }
@@ -104,20 +105,18 @@ class SqliteEngine implements Engine {
       if (this.#writer?.isLost !== false) this.#writer = await this.#openWriter();
       const connection = this.#writer;
       await connection.begin('BEGIN IMMEDIATE');
-      return new SqliteTransaction(connection, 'readWrite', () => undefined);
+      return new WholeTransaction(connection, 'readWrite', () => undefined);
     }
     const connection = await this.#readers.take();
     try {
-      // It is the first read that takes the snapshot.
+      // The first read takes the snapshot.
       await connection.begin('BEGIN; SELECT 1 FROM sqlite_schema');
     } catch (error) {
       await connection.endTransaction();
       this.#readers.giveBack(connection);
       throw error;
     }
-    return new SqliteTransaction(connection, 'read', () => {
-      this.#readers.giveBack(connection);
-    });
+    return new WholeTransaction(connection, 'read', () => this.#readers.giveBack(connection));
   }
 
   kindOf(error: unknown): FailureKind {
@@ -133,6 +132,7 @@ class SqliteEngine implements Engine {
   refuses(sql: string): boolean {
     const text = withoutComments(sql);
     const words = firstWords(text, 'flat', EXPLAIN_WORDS + 2).replace(EXPLAIN, '');
+    if (words.startsWith('PRAGMA') && isReadingPragma(text)) return false;
     return REFUSED.test(words) || (words.startsWith('CREATE') && CREATES_TEMPORARY.test(text));
   }
 
@@ -156,7 +156,7 @@ class SqliteEngine implements Engine {
 
   #openReader(): Promise<Connection> {
     this.#readThread = this.#alive(this.#readThread, 'readers');
-    // Only a WAL that is being recovered makes a reader wait. What is read-only could still write temporary tables.
+    // A reader waits only for the recovery of a WAL. A read-only connection could still write temporary tables.
     const script = `PRAGMA busy_timeout = ${String(Math.ceil(this.#busyTimeoutMs))}; PRAGMA query_only = 1`;
     return Connection.open(this.#readThread, this.#file, true, script);
   }

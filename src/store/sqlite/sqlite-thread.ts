@@ -1,22 +1,15 @@
 /**
- * A worker thread's side of an SQLite store: its connections, and one statement after the other. SQLite's calls are
- * synchronous, and wait for the disk and for other processes: here they hold up nobody but the connections of this thread.
+ * The thread's side of an SQLite store: its connections, one statement after the other. SQLite's calls are synchronous and
+ * wait for the disk and other processes; here they delay only the connections of this thread.
  */
 import { isMainThread, parentPort } from 'node:worker_threads';
 import { loadPackage } from '../../option/optional-package.js';
 import { holdsSeveral } from '../statements.js';
 import { StoreError } from '../store-error.js';
-import {
-  type Answer,
-  type ErrorRecord,
-  type Executed,
-  type ExecuteRequest,
-  type Question,
-  type Request,
-  UNDONE,
-} from './messages.js';
+import { type Answer, type ErrorRecord, type Executed, type ExecuteRequest, UNDONE } from './messages.js';
+import type { OpenRequest, Question, Request } from './messages.js';
 
-/** What is used of node:sqlite, which \@photostructure/sqlite offers as well. */
+/** The used parts of node:sqlite and \@photostructure/sqlite. */
 interface Database {
   readonly isTransaction: boolean;
   prepare(sql: string): Statement;
@@ -40,8 +33,8 @@ interface Connection {
 }
 
 /**
- * Per connection: enough for the statements of a program, few enough for one that writes values into its texts. None with the
- * SQLite of Node 22: after a change of a table its statements give rows the columns of before.
+ * Per connection: enough for a program, few enough for one that writes values into its texts. None with the SQLite of
+ * Node 22, whose statements keep the old columns after a change of a table.
  */
 const MAX_STATEMENTS = process.versions.node.startsWith('22.') ? 0 : 200;
 
@@ -62,16 +55,16 @@ async function loadDatabase(): Promise<DatabaseClass> {
 
 const OWN = ['node', 'sqlite'].join(':');
 
-/** Node's own, where connections know whether they are in a transaction, and statements their columns. */
+/** Node's own, in versions that have `isTransaction` and `columns`. */
 async function ownDatabase(): Promise<DatabaseClass | undefined> {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   if (major < 24 && !(major === 22 && minor >= 16)) return undefined;
-  // Not as a literal: the types of Node 20 do not know it.
+  // Not a literal, which the types of Node 20 do not know.
   const { DatabaseSync } = (await import(OWN)) as { DatabaseSync: DatabaseClass };
   return DatabaseSync;
 }
 
-async function open(connection: number, file: string, readOnly: boolean, script: string): Promise<void> {
+async function open({ connection, file, readOnly, script }: OpenRequest): Promise<undefined> {
   databaseClass ??= loadDatabase();
   const database = new (await databaseClass)(file, { readOnly });
   try {
@@ -98,6 +91,10 @@ function withNumbers(row: Record<string, unknown>): Record<string, unknown> {
   return row;
 }
 
+/**
+ * - `ERR_SEVERAL_STATEMENTS` (Error): the text of a statement holds several. Nothing of it was run. Execute one at a
+ *   time.
+ */
 function prepared({ database, statements }: Connection, sql: string): Statement {
   const known = statements.get(sql);
   if (known === undefined && holdsSeveral(sql)) {
@@ -120,7 +117,7 @@ function connectionOf(id: number): Connection {
   return connection;
 }
 
-/** Outside of one a statement would be kept at once, and a savepoint would begin one. */
+/** Outside a transaction a statement would be kept at once, and a savepoint would begin one. */
 function inTransaction(id: number): Connection {
   const connection = connectionOf(id);
   if (connection.database.isTransaction) return connection;
@@ -130,8 +127,7 @@ function inTransaction(id: number): Connection {
 async function answer(request: Request): Promise<Executed | undefined> {
   switch (request.op) {
     case 'open':
-      await open(request.connection, request.file, request.readOnly, request.script);
-      return undefined;
+      return open(request);
     case 'execute':
       return execute(request);
     case 'begin':
@@ -156,7 +152,7 @@ async function answer(request: Request): Promise<Executed | undefined> {
   }
 }
 
-/** Result codes by SQLite's messages: of a statement that gives rows, \@photostructure/sqlite tells no more. */
+/** Result codes by message: \@photostructure/sqlite reports only messages for statements that return rows. */
 const ERRCODES: ReadonlyMap<string, number> = new Map([
   ['database is locked', 5],
   ['attempt to write a readonly database', 8],
@@ -179,11 +175,7 @@ const port = parentPort;
 
 port.on('message', ({ id, request }: Question) => {
   answer(request).then(
-    value => {
-      port.postMessage({ id, value } satisfies Answer);
-    },
-    (error: unknown) => {
-      port.postMessage({ id, error: recordOf(error) } satisfies Answer);
-    },
+    value => port.postMessage({ id, value } satisfies Answer),
+    (error: unknown) => port.postMessage({ id, error: recordOf(error) } satisfies Answer),
   );
 });

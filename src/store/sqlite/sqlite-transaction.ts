@@ -1,32 +1,49 @@
-/** A transaction on an SQLite connection, and the stretches inside of it, which are savepoints. */
+/** A transaction on an SQLite connection, and the stretches inside it, which are savepoints. */
 import type { CompiledQuery, QueryResult } from 'kysely';
 import type { Policy, Transaction } from '../engine.js';
 import type { Connection } from './sqlite-connection.js';
 
-export class SqliteTransaction implements Transaction {
-  readonly #connection: Connection;
+abstract class Stretch implements Transaction {
+  protected readonly connection: Connection;
   readonly #policy: Policy;
+
+  constructor(connection: Connection, policy: Policy) {
+    this.connection = connection;
+    this.#policy = policy;
+  }
+
+  async execute({ sql, parameters }: CompiledQuery): Promise<QueryResult<unknown>> {
+    const { rows, changes, insertId } = await this.connection.execute(sql, parameters);
+    return {
+      rows,
+      ...(changes === undefined ? {} : { numAffectedRows: BigInt(changes) }),
+      ...(insertId === undefined ? {} : { insertId: BigInt(insertId) }),
+    };
+  }
+
+  async nest(policy: Policy): Promise<Transaction> {
+    const isNarrower = policy !== this.#policy;
+    await this.connection.script(`SAVEPOINT section; ${isNarrower ? 'PRAGMA query_only = 1;' : ''}`);
+    return new Savepoint(this.connection, policy, isNarrower ? 'PRAGMA query_only = 0;' : '');
+  }
+
+  abstract commit(): Promise<void>;
+  abstract rollback(): Promise<void>;
+}
+
+export class WholeTransaction extends Stretch {
   readonly #giveBack: () => void;
 
   constructor(connection: Connection, policy: Policy, giveBack: () => void) {
-    this.#connection = connection;
-    this.#policy = policy;
+    super(connection, policy);
     this.#giveBack = giveBack;
-  }
-
-  execute(query: CompiledQuery): Promise<QueryResult<unknown>> {
-    return execute(this.#connection, query);
-  }
-
-  nest(policy: Policy): Promise<Transaction> {
-    return Stretch.begin(this.#connection, this.#policy, policy, 1);
   }
 
   async commit(): Promise<void> {
     try {
-      await this.#connection.script('COMMIT');
+      await this.connection.script('COMMIT');
     } catch (error) {
-      await this.#connection.endTransaction();
+      await this.connection.endTransaction();
       throw error;
     } finally {
       this.#giveBack();
@@ -34,63 +51,31 @@ export class SqliteTransaction implements Transaction {
   }
 
   async rollback(): Promise<void> {
-    await this.#connection.endTransaction();
+    await this.connection.endTransaction();
     this.#giveBack();
   }
 }
 
-class Stretch implements Transaction {
-  readonly #connection: Connection;
-  readonly #policy: Policy;
-  readonly #depth: number;
-  /** What the policy of the transaction around it needs to hold again. */
+/** Savepoints of one name nest: the innermost is meant. */
+class Savepoint extends Stretch {
+  /** Brings the policy of the transaction around it back. */
   readonly #restore: string;
 
-  private constructor(connection: Connection, outer: Policy, policy: Policy, depth: number) {
-    this.#connection = connection;
-    this.#policy = policy;
-    this.#depth = depth;
-    this.#restore = outer === policy ? '' : 'PRAGMA query_only = 0;';
-  }
-
-  static async begin(connection: Connection, outer: Policy, policy: Policy, depth: number): Promise<Stretch> {
-    const stretch = new Stretch(connection, outer, policy, depth);
-    const change = outer === policy ? '' : 'PRAGMA query_only = 1;';
-    await connection.script(`SAVEPOINT ${stretch.#name}; ${change}`);
-    return stretch;
-  }
-
-  execute(query: CompiledQuery): Promise<QueryResult<unknown>> {
-    return execute(this.#connection, query);
-  }
-
-  nest(policy: Policy): Promise<Transaction> {
-    return Stretch.begin(this.#connection, this.#policy, policy, this.#depth + 1);
+  constructor(connection: Connection, policy: Policy, restore: string) {
+    super(connection, policy);
+    this.#restore = restore;
   }
 
   async commit(): Promise<void> {
-    await this.#connection.script(`${this.#restore} RELEASE ${this.#name}`);
+    await this.connection.script(`${this.#restore} RELEASE section`);
   }
 
   async rollback(): Promise<void> {
     try {
-      await this.#connection.script(`${this.#restore} ROLLBACK TO ${this.#name}; RELEASE ${this.#name}`);
+      await this.connection.script(`${this.#restore} ROLLBACK TO section; RELEASE section`);
     } catch {
       // An error that ended the whole transaction has ended this stretch too; what comes next is refused.
-      await this.#connection.endTransaction();
+      await this.connection.endTransaction();
     }
   }
-
-  get #name(): string {
-    return `section_${String(this.#depth)}`;
-  }
-}
-
-async function execute(connection: Connection, { sql, parameters }: CompiledQuery): Promise<QueryResult<unknown>> {
-  const { rows, changes, insertId } = await connection.execute(sql, parameters);
-  return {
-    rows,
-    ...(changes === undefined ? {} : { numAffectedRows: BigInt(changes) }),
-    ...(insertId === undefined ? {} : { insertId: BigInt(insertId) }),
-  };
 }

@@ -1,9 +1,15 @@
-/** The store's side of a thread that holds connections to an SQLite file. */
+/** The store's side of a thread with connections to an SQLite file. */
 import { Worker } from 'node:worker_threads';
+import { packageFile } from '../../option/package-file.js';
 import { StoreError } from '../store-error.js';
 import type { Answer, ErrorRecord, Executed, Request } from './messages.js';
 
-/** A thread that is gone, and all of its connections with it. */
+/**
+ * The thread is gone with all of its connections.
+ *
+ * - `ERR_SQLITE_THREAD_LOST` (`cause` of StoreError): the thread of an SQLite database died. Its open sections kept
+ *   nothing, unless their code is `ERR_COMMIT_UNKNOWN`. The next section starts a new thread.
+ */
 export const THREAD_LOST = 'ERR_SQLITE_THREAD_LOST';
 
 interface Waiting {
@@ -11,7 +17,7 @@ interface Waiting {
   reject(error: Error): void;
 }
 
-/** From its start to its end; it does not come back. It keeps the process alive only while something is asked of it. */
+/** Does not restart after its end. Keeps the process alive only while a request waits. */
 export class SqliteWorker {
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
@@ -20,25 +26,19 @@ export class SqliteWorker {
   #lost: Error | undefined;
   #isClosing = false;
 
-  /** `onLost` is told of an end that nobody asked for. */
+  /** Calls `onLost` when it ends without `close`. */
   constructor(name: string, onLost: (error: Error) => void) {
     this.#onLost = onLost;
-    // Its modules are plain JavaScript: whatever loads the program's own is of no use to it.
-    this.#worker = new Worker(new URL('./sqlite-thread.js', import.meta.url), { name, execArgv: [] });
+    // Without the program's loaders: its modules are plain JavaScript.
+    this.#worker = new Worker(packageFile('./sqlite-thread.js', import.meta.url), { name, execArgv: [] });
     this.#worker.unref();
-    this.#worker.on('message', (answer: Answer) => {
-      this.#settle(answer);
-    });
+    this.#worker.on('message', (answer: Answer) => this.#settle(answer));
     this.#worker.on('messageerror', error => {
       this.#end(error);
       void this.#worker.terminate();
     });
-    this.#worker.on('error', error => {
-      this.#end(error);
-    });
-    this.#worker.on('exit', code => {
-      this.#end(new Error(`it exited with code ${String(code)}`));
-    });
+    this.#worker.on('error', error => this.#end(error));
+    this.#worker.on('exit', code => this.#end(new Error(`it exited with code ${String(code)}`)));
   }
 
   get isLost(): boolean {
@@ -71,9 +71,8 @@ export class SqliteWorker {
 
   #end(cause: unknown): void {
     if (this.#lost !== undefined) return;
-    this.#lost = Object.assign(new Error('the thread of the SQLite database is gone', { cause }), {
-      code: THREAD_LOST,
-    });
+    const lost = new Error('the thread of the SQLite database is gone', { cause });
+    this.#lost = Object.assign(lost, { code: THREAD_LOST });
     if (!this.#isClosing) this.#onLost(this.#lost);
     for (const { reject } of this.#waiting.values()) reject(this.#lost);
     this.#waiting.clear();
@@ -84,6 +83,6 @@ function errorOf({ name, message, stack, code, errcode }: ErrorRecord): Error {
   if (code === 'ERR_PACKAGE_MISSING') return new StoreError(code, message);
   const error = Object.assign(new Error(message), { code, ...(errcode === undefined ? {} : { errcode }) });
   Object.defineProperty(error, 'name', { value: name, configurable: true, writable: true });
-  // The thread's own stack tells nothing that the message does not; where it was called from does.
+  // Its own stack is where it was called from, which helps more than the thread's.
   return Object.assign(error, { remoteStack: stack });
 }

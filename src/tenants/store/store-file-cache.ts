@@ -1,4 +1,3 @@
-/** What schedulers that share a store have read of branches. */
 import type { Store } from '../../store/store.js';
 import type { BranchLoad } from '../branch-cache.js';
 import { type BranchName, serves, type SharedFileCache } from '../shared-file-cache.js';
@@ -13,7 +12,7 @@ import { TenantStore } from './tenant-store.js';
 export class StoreFileCache<DB extends TenantTables = TenantTables> implements SharedFileCache {
   readonly #store: TenantStore;
 
-  /** Throws TypeError (`ERR_INVALID_ARG`) for what is no store. The store stays yours to close. */
+  /** Throws TypeError (`ERR_INVALID_ARG`) unless it is a store, which the caller closes. */
   constructor(store: Store<DB>) {
     this.#store = new TenantStore(store);
   }

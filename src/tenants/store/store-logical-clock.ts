@@ -1,4 +1,3 @@
-/** The clock of schedulers that share a store. */
 import type { ReadWriteDb } from '../../store/handles.js';
 import type { Store } from '../../store/store.js';
 import { checkLtime, type LogicalClock } from '../logical-clock.js';
@@ -13,31 +12,27 @@ import { TenantStore } from './tenant-store.js';
 export class StoreLogicalClock<DB extends TenantTables = TenantTables> implements LogicalClock {
   readonly #store: TenantStore;
 
-  /** Throws TypeError (`ERR_INVALID_ARG`) for what is no store. The store stays yours to close. */
+  /** Throws TypeError (`ERR_INVALID_ARG`) unless it is a store, which the caller closes. */
   constructor(store: Store<DB>) {
     this.#store = new TenantStore(store);
   }
 
   /**
-   * As LogicalClock says, among all processes that use this database. An ltime that was given is never given again, also
-   * when the process dies.
-   *
-   * Rejects with StoreError; `ERR_SECTION_NESTING` inside a section of the same store that writes.
+   * As LogicalClock says, for all processes that use this database; no ltime comes twice, even after a crash. Rejects with
+   * StoreError; `ERR_SECTION_NESTING` inside a section of the same store that writes.
    */
   async next(): Promise<number> {
     return this.#store.write('next ltime', takeLtime);
   }
 }
 
-/** As a part of a section: the ltime is given by the time that this is committed, and not before. */
+/** As a part of a section: the ltime counts as given once that is committed. */
 export async function takeLtime(tx: ReadWriteDb<TenantTables>): Promise<number> {
   const { ltime } = await tx
     .updateTable('tenant_clock')
     .set(({ eb }) => ({ ltime: eb('ltime', '+', 1) }))
     .where('id', '=', 1)
     .returning('ltime')
-    .executeTakeFirstOrThrow(
-      () => new Error('the row of tenant_clock is gone, and nobody knows which ltimes were given'),
-    );
+    .executeTakeFirstOrThrow(() => new Error('the row of tenant_clock is gone, and with it which ltimes were given'));
   return checkLtime('ltime', Number(ltime));
 }

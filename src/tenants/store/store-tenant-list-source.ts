@@ -1,4 +1,3 @@
-/** The list of tenants of schedulers that share a store. */
 import type { Store } from '../../store/store.js';
 import { checkRoots, DEFAULT_ROOTS } from '../config-path.js';
 import { checkTenants, type TenantList, type TenantListSource, type TenantConfig } from '../tenant-config.js';
@@ -6,11 +5,11 @@ import { takeLtime } from './store-logical-clock.js';
 import type { TenantTables } from './tenant-tables.js';
 import { TenantStore } from './tenant-store.js';
 
-/** What is there before the first list is published: no ConfigLoader takes it over. */
+/** Before the first list is published; no ConfigLoader takes it over. */
 const NOTHING: TenantList = { ltime: -1, tenants: [] };
 
 /**
- * Holds the list in a row of the store, in a table which `tenantTables` has made. Whoever has the store may publish one.
+ * Holds the list of tenants in a row of a table that `tenantTables` has made. Every user of the store may publish one.
  *
  *     const system = new StoreTenantListSource(store);
  *     await system.publish([{ name: 'web', projects: [{ project: 'site' }] }]);
@@ -19,22 +18,18 @@ export class StoreTenantListSource<DB extends TenantTables = TenantTables> imple
   readonly #store: TenantStore;
   readonly #roots: readonly string[];
 
-  /**
-   * `roots`: those of the TenantRegistry, default `DEFAULT_ROOTS`. Throws TypeError (`ERR_INVALID_ARG`) for what is no
-   * store, and no roots. The store stays yours to close.
-   */
+  /** `roots`: those of the TenantRegistry, default `DEFAULT_ROOTS`. Throws TypeError (`ERR_INVALID_ARG`). The caller closes the store. */
   constructor(store: Store<DB>, roots: readonly string[] = DEFAULT_ROOTS) {
     this.#store = new TenantStore(store);
     this.#roots = checkRoots(roots);
   }
 
   /**
-   * Makes these all the tenants there are, and gives the ltime of that list: later than those of all lists before, and than
-   * all that a StoreLogicalClock on this store has given. Of several that are published at once, each has its own, and
-   * the latest stays.
+   * Replaces the list of tenants and returns its ltime, which is later than those of earlier lists and of a
+   * StoreLogicalClock on this store. Of lists that are published at once the latest stays.
    *
-   * Rejects with TypeError (`ERR_INVALID_ARG`) that names the tenant and the field, and with StoreError:
-   * `ERR_SECTION_NESTING` inside a section of the same store that writes. Nothing is published then.
+   * Rejects, and publishes nothing, with TypeError (`ERR_INVALID_ARG`) that names the tenant and the field, and with
+   * StoreError: `ERR_SECTION_NESTING` inside a section of the same store that writes.
    */
   async publish(tenants: readonly TenantConfig[]): Promise<number> {
     const list = JSON.stringify(checkTenants(tenants, this.#roots));

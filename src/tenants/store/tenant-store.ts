@@ -1,22 +1,20 @@
-/** A store as tenants use it: short sections of their own on tables that all schedulers write to. */
+/** A store for tenants: short sections on tables that all schedulers write to. */
 import type { ReadDb, ReadWriteDb } from '../../store/handles.js';
 import type { Store } from '../../store/store.js';
 import { StoreError } from '../../store/store-error.js';
 import { invalidArgument } from '../../option/invalid-argument.js';
 import type { TenantTables } from './tenant-tables.js';
 
-/** A store makes some attempts each time; among so many, others would have to come first every time. */
+/** Beside the store's own attempts. */
 const TIMES = 20;
 
 export class TenantStore {
   readonly #store: Store<TenantTables>;
 
-  /** Throws TypeError (`ERR_INVALID_ARG`) for what is no store. */
+  /** Throws TypeError (`ERR_INVALID_ARG`) unless it is a store. */
   constructor(store: unknown) {
     const { read, readWrite } = (store ?? {}) as Partial<Store<TenantTables>>;
-    if (typeof read !== 'function' || typeof readWrite !== 'function') {
-      throw invalidArgument('store', store, 'a Store');
-    }
+    if (typeof read !== 'function' || typeof readWrite !== 'function') throw invalidArgument('store', store, 'a Store');
     this.#store = store as Store<TenantTables>;
   }
 
@@ -25,8 +23,8 @@ export class TenantStore {
   }
 
   /**
-   * In a transaction of its own: what others have been given must not be undone with somebody's section. All schedulers
-   * write the same rows, so that others in the way are no exception, and each time one of them is done.
+   * In its own transaction, so that no section around it undoes what others have seen. Conflicts are normal, as all
+   * schedulers write the same rows, and each time one of them gets through.
    */
   async write<T>(why: string, work: (tx: ReadWriteDb<TenantTables>) => Promise<T>): Promise<T> {
     for (let time = 1; ; time++) {

@@ -1,9 +1,8 @@
-/** What schedulers keep together in a database, and how its tables are made. */
 import type { ColumnType, Kysely } from 'kysely';
 
-/** For the tables of a store: `Store<Farm & TenantTables>`. An ltime has 64 bits, which PostgreSQL gives as a string. */
+/** For the tables of a store: `Store<Farm & TenantTables>`. PostgreSQL returns the 64 bits of an ltime as a string. */
 export interface TenantTables {
-  /** One row: the ltime that was given last. */
+  /** One row: the last ltime. */
   tenant_clock: { id: number; ltime: ColumnType<number | string, number, number | string> };
   /** The newest search of each branch. */
   tenant_files: {
@@ -15,6 +14,15 @@ export interface TenantTables {
     /** JSON: a list of `[path, text or null]`. */
     files: string;
   };
+  /** The newest state of each tenant's layout. */
+  tenant_layouts: {
+    tenant: string;
+    ltime: ColumnType<number | string, number, number | string>;
+    /** JSON: a list of `[project, branch, ltime]`. */
+    min_ltimes: string;
+    /** Of the newest list of tenants in which it is known to be. */
+    list_ltime: ColumnType<number | string, number, number | string>;
+  };
   /** One row, once a list of tenants was published: the newest. */
   tenant_system: {
     id: number;
@@ -25,11 +33,12 @@ export interface TenantTables {
 }
 
 /**
- * A migration, for those of your store, under a name of yours: `store.migrate({ …, '2026-02-tenants': tenantTables })`.
- * It makes the tables that are not there: if a later version of this package has more of them, give it another name as well.
+ * A migration under a name of your own: `store.migrate({ …, '2026-02-tenants': tenantTables })`. It makes missing tables: if
+ * a later version of this package has more, run it again under another name.
  */
 export const tenantTables = {
-  async up(db: Kysely<never>): Promise<void> {
+  /** Makes the tables that are missing. */
+  async up(db: Kysely<unknown>): Promise<void> {
     const own = db as unknown as Kysely<TenantTables>;
     await own.schema
       .createTable('tenant_clock')
@@ -51,6 +60,14 @@ export const tenantTables = {
       .addColumn('extra_paths', 'text', column => column.notNull())
       .addColumn('files', 'text', column => column.notNull())
       .addPrimaryKeyConstraint('tenant_files_of_branch', ['project', 'branch'])
+      .execute();
+    await own.schema
+      .createTable('tenant_layouts')
+      .ifNotExists()
+      .addColumn('tenant', 'text', column => column.primaryKey())
+      .addColumn('ltime', 'bigint', column => column.notNull())
+      .addColumn('min_ltimes', 'text', column => column.notNull())
+      .addColumn('list_ltime', 'bigint', column => column.notNull())
       .execute();
     await own.schema
       .createTable('tenant_system')

@@ -1,6 +1,6 @@
 /**
- * Puts together what all files of a tenant define. A name belongs to one project, which may define it anew on each of its
- * branches; each name that is used has to be one that somebody defines, wherever.
+ * Joins the definitions of all files of a tenant. A name belongs to one project, which may define it on each of its
+ * branches; every used name has to be defined in some file.
  */
 import type { CheckedTenant } from '../tenant-config.js';
 import { quoted } from './file-faults.js';
@@ -10,7 +10,7 @@ import { MAX_NAME_LENGTH, suggestion } from '../../option/near-name.js';
 import type { UnreadNames } from './unread-names.js';
 import type { NameUse } from './value-reader.js';
 
-/** What is wrong is added to the faults of its file. The layout is sound only if there are none at all. */
+/** Adds faults to their files. The layout is sound only without any faults. */
 export function assembleLayout(files: readonly FileDefinitions[], unread: UnreadNames, tenant: CheckedTenant): Layout {
   const pipelines = gather('pipeline', files, file => file.pipelines);
   const jobs = gather('job', files, file => file.jobs.map(({ job }) => job));
@@ -28,7 +28,7 @@ export function assembleLayout(files: readonly FileDefinitions[], unread: Unread
   });
 }
 
-/** By name, the first project's definitions in the order in which the files are read. */
+/** By name, the definitions of the first project that has it, in the order of the files. */
 function gather<T extends { readonly name: string; readonly source: LayoutPlace }>(
   kind: string,
   files: readonly FileDefinitions[],
@@ -65,7 +65,7 @@ interface Known {
 function checkUses({ faults, jobs, projects }: FileDefinitions, { unread, ...known }: Known): void {
   const check = (kind: string, { name, line }: NameUse, names: ReadonlySet<string>): void => {
     if (names.has(name)) return;
-    // Where it may be what nobody could read, the fault of that file is enough. A longer name can be nowhere.
+    // It may be defined in an unreadable file, whose fault is enough. A longer name cannot.
     if (names !== known.projects && name.length <= MAX_NAME_LENGTH && unread.mayHave(name)) return;
     faults.add(line, () => `there is no ${kind} ${quoted(name)}${suggestion(name, names)}`);
   };
@@ -83,9 +83,9 @@ function checkUses({ faults, jobs, projects }: FileDefinitions, { unread, ...kno
   projects.forEach(checkEntry);
 }
 
-/** What a project says of itself holds on the branch that says so; of another project, on the first branch that does. */
+/** A project's entry for itself holds on its branch; for another project the entry of its first branch holds. */
 function entriesThatHold(files: readonly FileDefinitions[]): EntryJobs[] {
-  /** By who says it of whom. */
+  /** By both projects. */
   const firstBranches = new Map<string, string>();
   return files.flatMap(({ file: { project: by, branch }, projects }) =>
     projects.flatMap(({ project: { name: project }, pipelines }) => {

@@ -1,4 +1,4 @@
-/** What one file defines, each key and value checked by itself; whether its names are known is a matter of all files. */
+/** The definitions of one file, each key and value checked by itself, without regard to other files. */
 import { MAX_TIMER_MS } from '../../wait/clock.js';
 import type { ConfigFile } from '../loader-options.js';
 import { type FileFaults, quoted } from './file-faults.js';
@@ -19,7 +19,7 @@ export interface ProjectEntry {
 export interface FileDefinitions {
   readonly file: ConfigFile;
   readonly faults: FileFaults;
-  /** Whether all names that it defines are here. */
+  /** Whether all names that it defines could be read. */
   readonly isWhole: boolean;
   readonly pipelines: readonly LayoutPipeline[];
   readonly jobs: readonly JobDefinition[];
@@ -30,7 +30,7 @@ const SECTIONS = ['pipelines', 'jobs', 'projects'];
 const PIPELINE_KEYS = ['description'];
 const JOB_KEYS = ['description', 'labels', 'commands', 'env', 'timeoutMs', 'projects'];
 
-/** `root`: undefined when nobody knows what stands in the file. What is wrong with it is added to `faults`. */
+/** `root`: undefined for an unreadable file. Adds to `faults`. */
 export function readDefinitions(file: ConfigFile, root: YamlValue | undefined, faults: FileFaults): FileDefinitions {
   const read = new ValueReader(faults);
   const sections = read.fields(root ?? { kind: 'nothing', line: 1 }, 'the file', SECTIONS);
@@ -62,7 +62,7 @@ function readPipeline({ key: name, value }: YamlEntry, source: LayoutPlace, read
 function readJob({ key: name, line, value }: YamlEntry, source: LayoutPlace, read: ValueReader): JobDefinition {
   const of = `job ${quoted(name)}`;
   const fields = read.fields(value, of, JOB_KEYS);
-  /** The field by `as`, or `otherwise` when the job does not have it. */
+  /** The field, read by `as`, or `otherwise`. */
   const field = <T>(key: string, otherwise: T, as: (value: YamlValue, what: string) => T): T => {
     const found = fields?.get(key);
     return found === undefined ? otherwise : as(found, `${key} of ${of}`);

@@ -1,9 +1,9 @@
-/** What is wrong with one file of a layout. */
+/** The faults of one file of a layout. */
 import { inspect } from 'node:util';
 import type { LayoutFault } from '../layout-error.js';
 import type { ConfigFile } from '../loader-options.js';
 
-/** A file may be wrong a hundred thousand times over. */
+/** A file may have a hundred thousand. */
 const MAX_FAULTS = 100;
 
 export class FileFaults {
@@ -15,7 +15,7 @@ export class FileFaults {
     this.#file = file;
   }
 
-  /** `reason` is not asked for when there are so many already that this one is only counted. */
+  /** Beyond `MAX_FAULTS` it only counts, and does not call `reason`. */
   add(line: number, reason: () => string): void {
     if (this.#faults.length < MAX_FAULTS) this.#faults.push({ line, reason: reason() });
     else this.#leftOut += 1;
@@ -24,15 +24,13 @@ export class FileFaults {
   /** In the order of their lines. */
   all(): LayoutFault[] {
     const { project, branch, path } = this.#file;
-    const faults: LayoutFault[] = this.#faults
-      .toSorted((a, b) => a.line - b.line)
-      .map(fault => ({ project, branch, path, ...fault }));
-    const more = { project, branch, path, reason: `${String(this.#leftOut)} more faults` };
-    return this.#leftOut === 0 ? faults : [...faults, more];
+    const faults = this.#faults.toSorted((a, b) => a.line - b.line);
+    const more = this.#leftOut === 0 ? [] : [{ reason: `${String(this.#leftOut)} more faults` }];
+    return [...faults, ...more].map(fault => ({ project, branch, path, ...fault }));
   }
 }
 
-/** For names, which are no secrets. */
+/** For names, which are not secret. */
 export function quoted(name: string): string {
   return inspect(name, { maxStringLength: 60, breakLength: Infinity });
 }

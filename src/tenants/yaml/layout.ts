@@ -1,4 +1,3 @@
-/** What a tenant's files in YAML say, all together. */
 import type { BranchName } from '../shared-file-cache.js';
 
 /** Where something is defined. */
@@ -10,49 +9,47 @@ export interface LayoutPlace {
   readonly line: number;
 }
 
-/** A way that changes go. */
+/** A pipeline for changes. */
 export interface LayoutPipeline {
   readonly name: string;
   readonly description: string | undefined;
   readonly source: LayoutPlace;
 }
 
-/** What is to be run for a change, in the terms of `executor:execute`. */
+/** What to run for a change, in the terms of `executor:execute`. */
 export interface LayoutJob {
   readonly name: string;
   readonly description: string | undefined;
-  /** What the drone has to have, all of it. */
+  /** All of them are required of the drone. */
   readonly labels: readonly string[];
   /** For `/bin/sh`, one after the other. At least one. */
   readonly commands: readonly string[];
   /** Added to the commands' environment. */
   readonly env: Readonly<Record<string, string>>;
-  /** For each command, ms; undefined when the job does not say. */
+  /** For each command, ms. */
   readonly timeoutMs: number | undefined;
-  /** To be there beside the change's own project, which may be one of them. */
+  /** Needed beside the change's own project, which may be one of them. */
   readonly projects: readonly string[];
   readonly source: LayoutPlace;
 }
 
 /** The jobs that a project's entry names for one pipeline. */
 export interface EntryJobs {
-  /** Who says so, on which branch. */
   readonly source: BranchName;
   readonly project: string;
   readonly pipeline: string;
   readonly jobs: readonly string[];
 }
 
-/** What a layout is made of. */
 export interface LayoutParts {
   readonly pipelines: readonly LayoutPipeline[];
-  /** By name, all definitions of one project, in the order of its branches. */
+  /** By name, the definitions of one project in the order of its branches. */
   readonly jobs: ReadonlyMap<string, readonly LayoutJob[]>;
   /** In the order in which the files are read. */
   readonly entries: readonly EntryJobs[];
 }
 
-/** A tenant's pipelines, its jobs, and which of them run for which change. It never changes, nor does what it gives. */
+/** A tenant's pipelines, its jobs, and which jobs run for which change. Immutable, like everything it returns. */
 export class Layout {
   /** In the order in which they are defined. */
   readonly pipelines: readonly LayoutPipeline[];
@@ -78,8 +75,8 @@ export class Layout {
   }
 
   /**
-   * The jobs to run in a pipeline for a change of this branch of this project, in order, each once: first those that other
-   * projects give to it, then its own. None for a project or a pipeline that the layout does not know.
+   * The jobs to run in a pipeline for a change of this branch, in order, each once: first those that other projects add,
+   * then the project's own. Empty for an unknown project or pipeline.
    */
   jobsFor({ project, branch }: BranchName, pipeline: string): readonly LayoutJob[] {
     const entries = this.#entries.get(project) ?? [];
@@ -89,7 +86,7 @@ export class Layout {
     return Object.freeze([...new Set(names)].flatMap(name => this.#job(name, project, branch) ?? []));
   }
 
-  /** As the change's branch defines it; otherwise as the first branch does. */
+  /** As the change's branch defines it, else the first branch. */
   #job(name: string, project: string, branch: string): LayoutJob | undefined {
     const definitions = this.#definitions.get(name) ?? [];
     return definitions.find(({ source }) => source.project === project && source.branch === branch) ?? definitions[0];

@@ -1,26 +1,22 @@
-/** Which names may be defined in files that could not be read. */
-
-/** Of all files together: what a few broken files have. With more, any name may be there. */
+/** Of all files together, enough for a few broken ones. With more, any name may be there. */
 const MAX_WORDS = 200_000;
-/** What stands between names, and around them. */
+/** Between the characters that separate names. */
 const WORD = /[^\s[\]{},:"']+/g;
 
+/** The names that may be defined in files that could not be read. */
 export class UnreadNames {
   readonly #words = new Set<string>();
   #mayHaveAny = false;
 
-  /** `text`: undefined for a file that is not even looked into. */
+  /** `text`: undefined for a file that is too big to be searched. */
   add(text: string | undefined): void {
-    if (text === undefined) this.#mayHaveAny = true;
-    if (text === undefined || this.#mayHaveAny) return;
-    for (const [word] of text.matchAll(WORD)) {
+    this.#mayHaveAny ||= text === undefined;
+    for (const [word] of text?.matchAll(WORD) ?? []) {
+      if (this.#mayHaveAny) break;
       this.#words.add(word);
-      if (this.#words.size > MAX_WORDS) {
-        this.#mayHaveAny = true;
-        this.#words.clear();
-        return;
-      }
+      this.#mayHaveAny = this.#words.size > MAX_WORDS;
     }
+    if (this.#mayHaveAny) this.#words.clear();
   }
 
   mayHave(name: string): boolean {

@@ -1,19 +1,19 @@
-/** Checks values for what they have to be. What is wrong is told by kind: a text may be a secret. */
+/** Checks the types of values. Faults name kinds, as a text may be a secret. */
 import { inspect } from 'node:util';
 import { type FileFaults, quoted } from './file-faults.js';
 import { MAX_NAME_LENGTH, suggestion } from '../../option/near-name.js';
 import type { YamlEntry, YamlValue } from './yaml-value.js';
 
-/** A name that something else has to have. */
+/** A reference to a name, which must be defined elsewhere. */
 export interface NameUse {
   readonly name: string;
   readonly line: number;
 }
 
-/** It stands in messages, logs and lists. */
+/** Without white space, as it is shown in messages, logs and lists. */
 const NAME = /^[^\p{C}\p{Z}]+$/u;
 
-/** Methods give undefined, or leave out of a list, what is wrong, which is then a fault. Nothing is an empty map or list. */
+/** Methods report a fault for a wrong value and return undefined, or a list without it. Nothing is an empty map or list. */
 export class ValueReader {
   readonly #faults: FileFaults;
 
@@ -36,20 +36,15 @@ export class ValueReader {
     const entries = this.entries(value, what);
     for (const { key, line } of entries ?? []) {
       if (keys.includes(key)) continue;
-      const expected = keys.join(', ');
-      this.fault(
-        line,
-        () => `${quoted(key)} is no key of ${what}${suggestion(key, new Set(keys))}, expected one of ${expected}`,
-      );
+      const expected = `${suggestion(key, new Set(keys))}, expected one of ${keys.join(', ')}`;
+      this.fault(line, () => `${quoted(key)} is not a key of ${what}${expected}`);
     }
     return entries && new Map(entries.map(entry => [entry.key, entry.value]));
   }
 
-  /** A map whose keys give names to something. */
+  /** A map whose keys are names. */
   named(value: YamlValue, what: string): readonly YamlEntry[] | undefined {
-    return this.entries(value, what)?.filter(
-      ({ key, line }) => isName(key) || this.#badName(line, key, `a key of ${what}`),
-    );
+    return this.entries(value, what)?.filter(({ key, line }) => this.#isName(line, key, `a key of ${what}`));
   }
 
   list(value: YamlValue, what: string): readonly YamlValue[] {
@@ -69,14 +64,12 @@ export class ValueReader {
     return [...uses.values()];
   }
 
-  /** As `uses`, where each also gives a name to something. */
+  /** As `uses`, where each also defines a name. */
   names(value: YamlValue, what: string): NameUse[] {
-    return this.uses(value, what).filter(
-      ({ name, line }) => isName(name) || this.#badName(line, name, `one of ${what}`),
-    );
+    return this.uses(value, what).filter(({ name, line }) => this.#isName(line, name, `one of ${what}`));
   }
 
-  /** As it is written, also where YAML takes it for a number, a truth value or null. */
+  /** As written, even if YAML reads a number, a boolean or null. */
   text(value: YamlValue, what: string): string | undefined {
     const text = value.kind === 'scalar' || value.kind === 'nothing' ? value.text : undefined;
     if (text === undefined) return this.#wrong(value, what, 'a text');
@@ -95,15 +88,13 @@ export class ValueReader {
     return this.fault(value.line, () => `${what} is ${kindOf(value)}, expected ${expected}`);
   }
 
-  #badName(line: number, name: string, what: string): undefined {
+  #isName(line: number, name: string, what: string): boolean {
     const isLong = name.length > MAX_NAME_LENGTH;
+    if (!isLong && NAME.test(name)) return true;
     const expected = isLong ? `${String(MAX_NAME_LENGTH)} characters at most` : 'a name without white space';
-    return this.fault(line, () => `${what} is ${quoted(name)}, expected ${expected}`);
+    this.fault(line, () => `${what} is ${quoted(name)}, expected ${expected}`);
+    return false;
   }
-}
-
-function isName(name: string): boolean {
-  return name.length <= MAX_NAME_LENGTH && NAME.test(name);
 }
 
 function kindOf(value: YamlValue): string {

@@ -1,22 +1,22 @@
 /**
- * Reads YAML 1.2 (core schema), whoever wrote it: bounded in size, in depth, and in what its aliases stand for. This is
- * where the package `yaml` is known. Of its messages, what they quote of the file is left out: it may be a secret.
+ * Reads untrusted YAML 1.2 (core schema) within bounds of size, depth and aliases. Messages of the package `yaml` lose what
+ * they quote, which may be a secret.
  */
 import type * as Yaml from 'yaml';
 import type { FileFaults } from './file-faults.js';
 import { YamlReading } from './yaml-reading.js';
 import type { YamlValue } from './yaml-value.js';
 
-/** The deepest that means anything is 4; each level costs stack here and in the package. */
+/** Layouts need 4; each level costs stack here and in the package. */
 const MAX_DEPTH = 20;
 
 const OPTIONS = {
   schema: 'core',
-  // Not those of YAML 1.1, which stand for other things than text, numbers, lists and maps.
+  // YAML 1.1 has tags for other things than text, numbers, lists and maps.
   resolveKnownTags: false,
   merge: false,
   stringKeys: true,
-  // It compares each key with all others; YamlReading has an eye on them.
+  // Its check is quadratic; YamlReading has one.
   uniqueKeys: false,
   logLevel: 'silent',
 } as const;
@@ -34,7 +34,7 @@ export class YamlFiles {
     return Buffer.byteLength(text) > this.#maxFileBytes;
   }
 
-  /** Undefined when it is not known what stands in the file. Why not, and which keys are there twice, is in `faults`. */
+  /** Undefined for an unreadable file. Adds the reasons, and repeated keys, to `faults`. */
   read(text: string, faults: FileFaults): YamlValue | undefined {
     const { Parser, Composer, LineCounter } = this.#yaml;
     if (this.isTooBig(text)) {
@@ -44,7 +44,7 @@ export class YamlFiles {
     }
     const lines = new LineCounter();
     const lineOf = (offset: number): number => lines.linePos(offset).line;
-    // The package's parser calls itself for each value that follows a value, as in `a: b: c`, before its depth is known.
+    // The package's parser recurses for chains such as `a: b: c` before the depth is known.
     const tokens = withinStack(() => [...new Parser(lines.addNewLine).parse(text)]);
     if (tokens === undefined) return tooEntangled(lines.lineStarts.length, faults);
     const deep = tooDeep(tokens);
@@ -66,7 +66,7 @@ export class YamlFiles {
     const documents = withinStack(() => withoutStacks(compose));
     if (documents === undefined) return tooEntangled(1, faults);
     const [document, second] = documents;
-    // A warning is of what may not mean what it seems to: an unknown tag.
+    // Warnings too: an unknown tag may change the meaning of a value.
     for (const error of [...(document?.errors ?? []), ...(document?.warnings ?? [])]) {
       fail(error.pos[0], `this is not YAML as expected here: ${reasonOf(error)}`);
     }
@@ -76,7 +76,7 @@ export class YamlFiles {
   }
 }
 
-/** Where lists and maps get too deep first. By hand: what is too deep to be composed is too deep to be walked by calls. */
+/** The first place where lists and maps are too deep. Without recursion, for which the tokens may be too deep. */
 function tooDeep(tokens: readonly Yaml.CST.Token[]): number | undefined {
   const left: { readonly token: Yaml.CST.Token; readonly depth: number }[] = [];
   const add = (token: Yaml.CST.Token | null | undefined, depth: number): void => {
@@ -100,10 +100,7 @@ function tooDeep(tokens: readonly Yaml.CST.Token[]): number | undefined {
   return first;
 }
 
-/**
- * Why a directive cannot stand there. `%TAG` would make each short tag a long one, of which the package keeps all: 60 KB of
- * file took half a minute.
- */
+/** Why a directive is refused. With `%TAG` the package keeps a long copy of each short tag: 60 KB took half a minute. */
 function reasonAgainst(directive: string): string | undefined {
   const [name, version, ...more] = directive.trim().split(/[ \t]+/);
   if (name !== '%YAML') return 'this is a directive other than %YAML, expected none';
@@ -112,7 +109,7 @@ function reasonAgainst(directive: string): string | undefined {
   return '%YAML is of another version, expected 1.2';
 }
 
-/** Undefined when the calls of `work` got too deep. */
+/** Undefined on a stack overflow. */
 function withinStack<T>(work: () => T): T | undefined {
   try {
     return work();
@@ -126,7 +123,7 @@ function tooEntangled(line: number, faults: FileFaults): undefined {
   faults.add(line, () => 'too many lists, maps and values are inside of each other here');
 }
 
-/** There may be an error for each character, of which only message and place are of use: their stacks took 9 s of 10. */
+/** The package may make an error per character; capturing their unused stacks took 9 s of 10. */
 function withoutStacks<T>(work: () => T): T {
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = 0;
@@ -137,10 +134,10 @@ function withoutStacks<T>(work: () => T): T {
   }
 }
 
-/** What the package quotes stands after a colon, or is an escape sequence; of a tag, anywhere. */
+/** The package quotes after a colon or as an escape sequence, and tags anywhere. */
 function reasonOf({ code, message }: Yaml.YAMLError): string {
-  if (code === 'NON_STRING_KEY') return 'A key is no text';
-  // A secret may begin with `!`. Words after `!!` are those of YAML 1.1, as in `!!binary`.
+  if (code === 'NON_STRING_KEY') return 'A key is not text';
+  // A secret may begin with `!`. Words after `!!` are YAML 1.1's, as in `!!binary`.
   if (code === 'TAG_RESOLVE_FAILED')
     return /^Unresolved tag(: tag:yaml\.org,2002:[a-z]{1,20}$)?/.exec(message)?.[0] ?? 'Bad tag';
   return message.replace(/(?<=\w): .*| \\.*/s, '');

@@ -1,4 +1,3 @@
-/** The way from a tenant's files in YAML to its layout. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { bytes } from '../../option/option-kinds.js';
 import { readOptions, type Table } from '../../option/option-table.js';
@@ -14,14 +13,17 @@ import { YamlFiles } from './yaml-files.js';
 
 /** How layouts are read. */
 export interface YamlLayoutsOptions {
-  /** A bigger file is not read and counts as broken, bytes of UTF-8. Default 262,144. */
+  /** A larger file counts as broken, bytes of UTF-8. Default 262,144. */
   maxFileBytes?: number | undefined;
 }
 
-/** Why layouts in YAML cannot be made at all. */
+/**
+ * Layouts in YAML cannot be made at all.
+ *
+ * - `ERR_PACKAGE_MISSING`: the package `yaml` is not installed. The message has the command.
+ */
 export class YamlLayoutsError extends Error {
   override readonly name = 'YamlLayoutsError';
-  /** The package `yaml` is not installed; the message has the command. */
   readonly code: 'ERR_PACKAGE_MISSING';
 
   /** @internal */
@@ -34,9 +36,9 @@ export class YamlLayoutsError extends Error {
 export const YAML_LAYOUTS = { maxFileBytes: bytes({ from: 1 }).or(262_144) } satisfies Table<YamlLayoutsOptions>;
 
 /**
- * Gives the `makeLayout` of a ConfigLoader whose tenants keep their configuration in YAML (1.2); the README has the keys.
- * Nothing that stands in a file is run. When anything is wrong, `makeLayout` rejects with one LayoutError that has all of
- * it, each fault with project, branch, path and line; values are not in it, names and numbers are.
+ * Makes the `makeLayout` of a ConfigLoader for configuration in YAML (1.2); docs/layouts-yaml.md has the keys. Nothing in a file is
+ * executed. `makeLayout` rejects with one LayoutError for all faults, each with project, branch, path and line. Faults show
+ * names and numbers, no other values.
  *
  *     const loader = new ConfigLoader({ …, makeLayout: await yamlLayouts() });
  *
@@ -55,7 +57,7 @@ export async function yamlLayouts(options: YamlLayoutsOptions = {}): Promise<Mak
       const definitions = readDefinitions(file, reading.read(file.text, faults), faults);
       read.push(definitions);
       if (!definitions.isWhole) unread.add(reading.isTooBig(file.text) ? undefined : file.text);
-      // A tenant may have a thousand files: others are to have their turn in between.
+      // A tenant may have a thousand files.
       await nextTurn();
     }
     const layout = assembleLayout(read, unread, tenant);

@@ -1,6 +1,6 @@
 /**
- * From the nodes of one document to its values: keys once, aliases resolved and bounded. The name of an alias is not told: it
- * may be a secret that begins with `*`.
+ * Turns the nodes of one document into values, with unique keys and bounded aliases. Faults do not name an alias, which may
+ * be a secret that begins with `*`.
  */
 import type * as Yaml from 'yaml';
 import { type FileFaults, quoted } from './file-faults.js';
@@ -9,7 +9,7 @@ import type { YamlEntry, YamlValue } from './yaml-value.js';
 /** How many values all aliases of a file may stand for: a few can stand for billions. */
 const MAX_ALIASED = 10_000;
 
-/** A value, and how many values it stands for, itself among them. */
+/** A value, and how many values it contains, itself included. */
 interface Sized {
   readonly value: YamlValue;
   readonly size: number;
@@ -19,7 +19,7 @@ export class YamlReading {
   readonly #yaml: typeof Yaml;
   readonly #lineOf: (offset: number) => number;
   readonly #faults: FileFaults;
-  /** What stands last at each anchor; undefined while that is being read. */
+  /** The last value of each anchor; undefined while that is being read. */
   readonly #anchors = new Map<string, Sized | undefined>();
   #aliased = 0;
   #isSound = true;
@@ -30,13 +30,13 @@ export class YamlReading {
     this.#faults = faults;
   }
 
-  /** Undefined when an alias stands for nothing, for itself or for too much. */
+  /** Undefined when an alias is unknown, contains itself or stands for too much. */
   read(contents: Yaml.Node | null): YamlValue | undefined {
     const { value } = this.#read(contents, 1);
     return this.#isSound ? value : undefined;
   }
 
-  /** `line`: of what is there without a node. */
+  /** `line`: for a value without a node. */
   #read(node: Yaml.Node | null, line: number): Sized {
     if (node === null) return { value: { kind: 'nothing', line }, size: 1 };
     const at = this.#lineAt(node);
@@ -90,7 +90,7 @@ export class YamlReading {
     return this.#nothing(line, isFirst ? () => `an alias ${excess}` : undefined);
   }
 
-  /** In the place of what cannot be read. Without a `reason` it is known already that there is more of that. */
+  /** Replaces an unreadable value. Without a `reason` the fault was reported before. */
   #nothing(line: number, reason?: () => string): Sized {
     this.#isSound = false;
     if (reason !== undefined) this.#faults.add(line, reason);

@@ -1,6 +1,4 @@
-/** What stands in a file of YAML, each value with its line. */
-
-/** An alias gives the very value that it stands for, with the line of that. */
+/** A value in a file of YAML, with its line. An alias is the value that it stands for, with that value's line. */
 export type YamlValue = YamlMap | YamlList | YamlScalar | YamlNothing;
 
 export interface YamlMap {
@@ -26,7 +24,7 @@ export interface YamlList {
 export interface YamlScalar {
   readonly kind: 'scalar';
   readonly line: number;
-  /** As it is written, also of what YAML takes for a number: `1.10`. */
+  /** As written, even if YAML reads a number: `1.10`. */
   readonly text: string;
   readonly value: string | number | boolean;
 }
@@ -34,6 +32,6 @@ export interface YamlScalar {
 export interface YamlNothing {
   readonly kind: 'nothing';
   readonly line: number;
-  /** As it is written: `null` or `~`. Undefined when nothing is. */
+  /** As written: `null` or `~`, if anything. */
   readonly text?: string | undefined;
 }

@@ -1,4 +1,4 @@
-/** Who gets which job, and that nobody who submits one is forgotten: whatever the source. */
+/** Which taker gets which job, and that every submitted job gets its answer: whatever the source. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { JobAnswer } from 'drone-task-queue/executor';
@@ -81,7 +81,15 @@ for (const { title, open } of sources()) {
     assert.deepEqual([job.id, job.name, job.args], ['job: 1/ä', 'executor:execute', args]);
     const failure = {
       ok: false,
-      error: { name: 'GitError', message: 'no such ref', code: 'ERR_GIT_FAILED', stack: null },
+      error: {
+        name: 'ExecutorError',
+        message: 'no',
+        code: 'ERR_MERGE_CONFLICT',
+        stack: null,
+        isTransient: false,
+        paths: ['a/ä'],
+        item: 1,
+      },
     } as const;
     await job.answer(failure);
     assert.deepEqual(await answer, failure);

@@ -1,10 +1,9 @@
 /**
  * A scheduler that ends without closing its queue, for idle.test.ts. Arguments: the queue, then the drones; `held` for a
- * last round that is in flight when the program has nothing more to do itself; `unfetched` for one that nobody waits for.
+ * last round that is in flight when the program has nothing more to do itself; `unfetched` for one that is not awaited.
  */
 import { parseArgs } from 'node:util';
 import {
-  type AnyDrone,
   type Drone,
   DroneTaskQueue,
   LocalDrone,
@@ -40,13 +39,13 @@ function fail(kind: string): never {
 
 async function round(command: string): Promise<void> {
   for (const drone of drones) drone.queueCall('run', command);
-  const results: Map<AnyDrone, unknown[]> = await queue.execute(drones);
+  const results = await queue.execute(drones);
   process.stdout.write(`${command}: ${String(results.size)}\n`);
 }
 
 await round('true');
 await round('true');
-// Nobody awaits it, so that nothing but the queue keeps the process.
+// It is not awaited, so that nothing but the queue keeps the process.
 if (values.held) void round('sleep 0.5').then(() => process.stdout.write('told\n'));
 if (values.unfetched) {
   for (const drone of drones) drone.queueCall('run', 'true');

@@ -13,7 +13,7 @@ const probed = values.pending === 'probe';
 
 let connects = 0;
 const server = createServer(socket => {
-  // Kept by nobody here, so that nothing but the queue could keep the process.
+  // Not kept here, so that nothing but the queue could keep the process.
   socket.unref();
   if (++connects === 1) socket.end('SSH-1.0-too-old\r\n');
   else {

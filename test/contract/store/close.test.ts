@@ -52,7 +52,7 @@ for (const database of databases.all) {
     await storeErrorOf(idsOf(store), 'ERR_STORE_CLOSED');
   });
 
-  test(`${database.name}: a store that nobody has used closes`, async () => {
+  test(`${database.name}: an unused store closes`, async () => {
     const store = await Store.open(await database.place());
     await store[Symbol.asyncDispose]();
   });
@@ -104,9 +104,9 @@ test('SQLite file: a store that is closed has put all that was committed into it
   assert.deepEqual(await idsOf(copied), [1]);
 });
 
-test('SQLite file: what cannot be opened is told with its path, and leaves nothing', async () => {
+test('SQLite file: what cannot be opened is reported with its path, and leaves nothing', async () => {
   const { file = '' } = await databases.sqliteFile.place();
-  await writeFile(file, 'this is no database, and long enough to be seen as none'.repeat(100));
+  await writeFile(file, 'this is not a database, and long enough to be seen as none'.repeat(100));
   for (const path of [file, join(file, 'in-a-file.db'), join(dirname(file), 'no-such-folder', 'store.db')]) {
     const { message, cause } = await storeErrorOf(Store.open({ file: path }), 'ERR_STORE_OPEN');
     assert.ok(message.startsWith(`the SQLite file ${path} could not be opened: `), message);

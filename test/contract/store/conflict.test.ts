@@ -12,10 +12,10 @@ import { startProgram } from './programs.js';
 const databases = testDatabases();
 leakCheck();
 
-/** A store, and somebody else at its database. SQLite has no conflicts: who may write there is alone from the begin on. */
+/** A store, and another client at its database. SQLite has no conflicts: who may write there is alone from the begin on. */
 interface Contended extends AsyncDisposable {
   readonly store: Store<Items>;
-  /** Commits a row of somebody else's, which what has read the table by now does not see. */
+  /** Commits a row of another client, which what has read the table by now does not see. */
   interfere(): Promise<void>;
   /** Locks the table until `work` has ended. */
   locked(work: () => Promise<void>): Promise<void>;
@@ -51,7 +51,7 @@ async function openContended(options: { attempts?: number; busyTimeoutMs?: numbe
 
 const ownOf = async (store: Store<Items>): Promise<number[]> => (await idsOf(store)).filter(id => id < 1000);
 
-test('PostgreSQL: a repeatable section is tried again, whole, until nobody is in its way', async () => {
+test('PostgreSQL: a repeatable section is tried again, whole, until nothing is in its way', async () => {
   using retries = new Witness(events.sectionRetry);
   await using contended = await openContended();
   const { store } = contended;

@@ -100,7 +100,7 @@ test('sections are refused by name for arguments out of range, and nothing runs'
 /** The first that has a database of its own, whose statements know their columns. */
 const OWN_SQLITE = [22, 16] as const;
 
-test('a package that is missing is told with the command, and one that is not needed is not missed', async () => {
+test('a missing package is reported with the command, and one that is not needed is not missed', async () => {
   const { stdout, stderr } = await runWithPackagesOnly(
     ['kysely', 'tslib'],
     `import { Store } from 'drone-task-queue/store';

@@ -1,4 +1,4 @@
-/** What is told of sections: events, metrics, log lines, and the warning of one that stays open. */
+/** Reports of sections: events, metrics, log lines, and the warning of one that stays open. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { events, type Log, type StatsClient } from 'drone-task-queue/store';
@@ -13,7 +13,7 @@ import { add, idsIn, openItems } from './items.js';
 const databases = testDatabases();
 leakCheck();
 
-/** A metrics client that keeps what it is told. */
+/** A metrics client that keeps what it gets. */
 class Metrics implements StatsClient {
   readonly names: string[] = [];
   timing(name: string, ms: number): void {
@@ -33,7 +33,7 @@ class Metrics implements StatsClient {
 }
 
 for (const database of databases.all) {
-  test(`${database.name}: the end of each section is told, by name, with its time and its failure`, async () => {
+  test(`${database.name}: the end of each section is reported, by name, with its time and its failure`, async () => {
     const stats = new Metrics();
     await using store = await openItems({ ...(await database.place()), name: 'my farm', stats });
     assert.deepEqual(stats.take(), ['drone_task_queue.my_farm.section.make_tables']);
@@ -64,7 +64,7 @@ for (const database of databases.all) {
     );
   });
 
-  test(`${database.name}: a section that stays open is told once, with the place where it was opened`, async () => {
+  test(`${database.name}: a section that stays open is reported once, with the place where it was opened`, async () => {
     using slow = new Witness(events.sectionSlow);
     const stats = new Metrics();
     const lines: [string, Record<string, unknown> | undefined][] = [];

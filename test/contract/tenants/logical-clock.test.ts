@@ -16,7 +16,7 @@ leakCheck();
 const PROGRAM = new URL('./programs/tenant-process.js', import.meta.url);
 
 for (const { name, open } of keepers(databases)) {
-  test(`${name}: whoever asks gets a higher ltime than all before`, async () => {
+  test(`${name}: every caller gets a higher ltime than all before`, async () => {
     await using shared = await open();
     const { clock } = shared;
     const first = await clock.next();
@@ -51,7 +51,7 @@ for (const { name, place } of databases.shared) {
 }
 
 for (const { name, place } of databases.all) {
-  test(`${name}: an ltime is never given back with somebody's section`, async () => {
+  test(`${name}: an ltime is never given back with a caller's section`, async () => {
     await using shared = await openShared(await place());
     const { clock, store } = shared;
     await storeErrorOf(
@@ -74,7 +74,7 @@ test('a clock does not start after an ltime that is none', async () => {
   assert.throws(() => new MemoryLogicalClock(-1), /after is -1, expected an integer of 0 or more/);
 });
 
-test('what is no store is refused as one', () => {
+test('what is not a store is refused as one', () => {
   const refused = { code: 'ERR_INVALID_ARG', message: /store is/ };
   assert.throws(() => new StoreLogicalClock({} as never), refused);
   assert.throws(() => new StoreLogicalClock(undefined as never), refused);

@@ -12,7 +12,7 @@ export interface Shared extends AsyncDisposable {
 export interface Keeper {
   /** Goes into the names of the tests. */
   readonly name: string;
-  /** A clock and a cache that nobody has used. */
+  /** An unused clock and an unused cache. */
   open(): Promise<Shared>;
 }
 

@@ -28,7 +28,7 @@ for (let isOut = false; !isOut;) {
 stop.abort(new Error('given up'));
 const end = await (hanging?.then(() => 'done', String) ?? 'none');
 const next = await git.run(['version'], { place: '/here' }).catch((error: unknown) => error);
-// An 'error' that nobody listens to comes now.
+// An 'error' without a listener comes now.
 await nextTurn();
 if (pgid !== undefined) kill(-pgid, 'SIGKILL');
 process.stdout.write(`${end}, ${String((next as { code?: unknown }).code)} ${String(mayPass(next))}\n`);

@@ -67,7 +67,7 @@ function exhaust(): () => void {
   }
 }
 
-/** Nobody could know: the program itself has opened them all. */
+/** Not to be known: the program itself has opened them all. */
 async function exhausted(): Promise<Told[]> {
   const failing: Failing[] = [new SshDrone('web1', drone), new LocalDrone()].map(each => ({
     drone: each,

@@ -18,7 +18,8 @@ function say(type, batch, index, value) {
   process.stdout.write(Buffer.concat([header, payload]));
 }
 
-process.stdout.write(`\n${String(process.argv.at(-1))} ${process.version}\n`);
+// The last argument is the login's limit of open files.
+process.stdout.write(`\n${String(process.argv.at(-2))} ${process.version}\n`);
 const lie = JSON.parse(String(process.env['LIE']));
 say(READY, 0, 0, { protocol: 2, pid: process.pid, nodeVersion: process.version, ...lie });
 

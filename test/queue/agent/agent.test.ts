@@ -84,7 +84,7 @@ test('what a terminal sends does not end the agent', async () => {
   assert.equal((await agent.call('run', 'echo fine')).stdout, 'fine\n');
 });
 
-test('the agent ends when nobody reads what it says', async () => {
+test('the agent ends when its output is not read', async () => {
   await using agent = await startAgent();
   const pids = await runOn(agent);
   agent.child.stdout?.destroy();
@@ -160,7 +160,7 @@ test('an agent that hears nothing for too long ends though a method loops withou
   assert.deepEqual(pids.filter(isRunning), []);
 });
 
-test('an agent that nobody reads from ends with its stdin, however much is still in that', async () => {
+test('an agent whose output is not read ends with its stdin, however much is still in that', async () => {
   await using agent = await startAgent({ config: { killGraceMs: 50 } });
   const pids = await runOn(agent);
   agent.child.stdout?.pause();

@@ -31,7 +31,7 @@ test('calls of one batch run one after the other, in order', async t => {
   const file = join(await temporaryFolder(t), 'log');
   await using agent = await startAgent();
   const frames = Array.from({ length: 50 }, (_, index) =>
-    callFrame(1, index, 'writeToFile', [file, `${String(index)} `]),
+    callFrame(1, index, 'appendToFile', [file, `${String(index)} `]),
   );
   agent.send(...frames);
   await agent.value(1, 49);
@@ -58,11 +58,11 @@ test('a call that fails ends its batch, with what is queued of it and what comes
   agent.send(
     callFrame(1, 0, 'run', ['true']),
     callFrame(1, 1, 'run', [5]),
-    callFrame(1, 2, 'writeToFile', [file, 'queued']),
+    callFrame(1, 2, 'appendToFile', [file, 'queued']),
     callFrame(2, 0, 'run', ['true']),
   );
   assert.equal((await agent.failure(1, 1)).kind, 'call');
-  agent.sendCall(1, 3, 'writeToFile', [file, 'late']);
+  agent.sendCall(1, 3, 'appendToFile', [file, 'late']);
   agent.cancel(1, 3);
   await agent.value(2, 0);
   agent.sendCall(2, 1, 'run', ['true']);
@@ -88,8 +88,8 @@ test('a call cancelled before its turn is answered then, without running', async
   const gated = await gatedCommand(t);
   await using agent = await startAgent();
   agent.sendCall(1, 0, 'run', [gated.command], { streams: true });
-  agent.sendCall(1, 1, 'writeToFile', [file, 'x']);
-  agent.sendCall(1, 2, 'writeToFile', [file, 'y']);
+  agent.sendCall(1, 1, 'appendToFile', [file, 'x']);
+  agent.sendCall(1, 2, 'appendToFile', [file, 'y']);
   await agent.next(FrameType.Output);
   agent.cancel(1, 1);
   await agent.settle();
@@ -150,8 +150,8 @@ test('a cancelled call that cannot be ended is answered all the same, and its la
   const folder = await temporaryFolder(t);
   execFileSync('mkfifo', [join(folder, 'blocked')]);
   await using agent = await startAgent({ config: { killGraceMs: 10 } });
-  // Opening a pipe that nobody reads blocks a thread of Node's, out of reach of any signal.
-  agent.sendCall(1, 0, 'writeToFile', [join(folder, 'blocked'), 'x']);
+  // Opening a pipe without a reader blocks a thread of Node's, out of reach of any signal.
+  agent.sendCall(1, 0, 'appendToFile', [join(folder, 'blocked'), 'x']);
   await agent.settle();
   agent.cancel(1, 0);
   const { kind, killed } = await agent.failure(1, 0);

@@ -1,145 +1,18 @@
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
-import { chmod, mkdir, open, readFile, readdir, writeFile } from 'node:fs/promises';
+import { spawnSync } from 'node:child_process';
+import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
-import type { ExecuteCommandOptions } from '../../../src/queue/wire/methods.js';
-import { LEADER } from '../../../src/queue/agent/execute-command.js';
+import { leaderScript } from '../../../src/queue/agent/leader-script.js';
 import { leakCheck } from '../../support/leak-check.js';
-import { allGone, isRunning, killGroup, temporaryFolder } from '../../support/processes-left.js';
+import { allGone, temporaryFolder } from '../../support/processes-left.js';
+import { nodeAgent, shellAgent } from './agents.js';
 import { startAgent } from './spawn-agent.js';
+import { executeCommandSuite, fifo, options } from './suites/execute-command.js';
 
 leakCheck();
 
-const options = (workingDirectory: string, more: Partial<ExecuteCommandOptions> = {}): ExecuteCommandOptions => ({
-  workingDirectory,
-  pidfileName: 'pid',
-  logFile: 'log',
-  ...more,
-});
-
-/** The pidfile once the command has ended. No event tells: its parent is not ours. */
-async function finishedPidfile(path: string): Promise<string> {
-  for (;;) {
-    const text = await readFile(path, 'utf8');
-    if (text.split('\n').length > 2) return text;
-    await delay(5);
-  }
-}
-
-test('the pidfile holds the pid at once and the exit status at the end; the log has a dated header', async t => {
-  const folder = join(await temporaryFolder(t), 'made', 'for it');
-  await using agent = await startAgent();
-  const command = ['sh', '-c', 'echo out $0 "$1"; echo err >&2; echo $VARIABLE; exit 3', "it's", '$HOME "x"'];
-  const { pid } = await agent.call('executeCommand', command, options(folder, { env: { VARIABLE: 'set' } }));
-  assert.equal((await readFile(join(folder, 'pid'), 'utf8')).split('\n')[0], String(pid));
-  assert.equal(await finishedPidfile(join(folder, 'pid')), `${String(pid)}\n3\n`);
-  const log = await readFile(join(folder, 'log'), 'utf8');
-  assert.match(log, /^\n--- \d{4}-\d\d-\d\dT[\d:.]+Z \/\S+\/sh ---\nout it's \$HOME "x"\nerr\nset\n$/);
-  assert.deepEqual((await readdir(folder)).sort(), ['log', 'pid']);
-});
-
-test('the log is appended to', async t => {
-  const folder = await temporaryFolder(t);
-  await using agent = await startAgent();
-  for (const [at, word] of ['one', 'two'].entries()) {
-    await agent.call('executeCommand', ['echo', word], options(folder, { pidfileName: `pid${String(at)}` }));
-    await finishedPidfile(join(folder, `pid${String(at)}`));
-  }
-  assert.match(await readFile(join(folder, 'log'), 'utf8'), /---\none\n\n---.*---\ntwo\n$/);
-});
-
-test('a command lives on when the agent is gone, and its status is still written', async t => {
-  const folder = await temporaryFolder(t);
-  execFileSync('mkfifo', [join(folder, 'gate')]);
-  const agent = await startAgent();
-  const { pid } = await agent.call('executeCommand', ['cat', 'gate'], options(folder, { logFile: undefined }));
-  await agent.end();
-  assert.ok(isRunning(pid));
-  await (await open(join(folder, 'gate'), 'w')).close();
-  assert.equal(await finishedPidfile(join(folder, 'pid')), `${String(pid)}\n0\n`);
-});
-
-test('the pid leads the process group of the command, and killProcesses ends it with a status', async t => {
-  const folder = await temporaryFolder(t);
-  // Time for the leader to write the status, on any machine.
-  await using agent = await startAgent({ config: { killGraceMs: 60_000 } });
-  const { pid } = await agent.call('executeCommand', ['sleep', '1000'], options(folder));
-  t.after(() => {
-    killGroup(pid);
-  });
-  const isSleeping = async (): Promise<boolean> => {
-    const { processes } = await agent.call('refresh', []);
-    return processes.some(each => each.pgid === pid && each.comm === 'sleep');
-  };
-  while (!(await isSleeping()));
-  assert.deepEqual(await agent.call('killProcesses', [{ hostname: 'here', pid }]), [{ pid, killed: true }]);
-  assert.equal(await readFile(join(folder, 'pid'), 'utf8'), `${String(pid)}\n143\n`);
-});
-
-test('a command that a signal ends has 128 and its number as status', async t => {
-  const folder = await temporaryFolder(t);
-  await using agent = await startAgent();
-  const { pid } = await agent.call('executeCommand', ['sh', '-c', 'kill -9 $$'], options(folder));
-  assert.equal(await finishedPidfile(join(folder, 'pid')), `${String(pid)}\n137\n`);
-});
-
-test('a command that is a word of the shell is a program all the same', async t => {
-  const folder = await temporaryFolder(t);
-  await using agent = await startAgent();
-  await agent.call('executeCommand', ['echo', '-n', 'from the program'], options(folder));
-  await finishedPidfile(join(folder, 'pid'));
-  assert.match(await readFile(join(folder, 'log'), 'utf8'), /---\nfrom the program$/);
-  assert.equal((await agent.fail('executeCommand', ['exit', '3'], options(folder))).code, 'ENOENT');
-});
-
-test('a program that cannot be started is an error, and leaves no pidfile', async t => {
-  const folder = await temporaryFolder(t);
-  await writeFile(join(folder, 'plain'), 'text');
-  await mkdir(join(folder, 'folder'));
-  await using agent = await startAgent();
-  const cases = [
-    ['no-such-program', 'ENOENT', /no-such-program in PATH .* does not exist/],
-    ['./nothing', 'ENOENT', /\/nothing: it does not exist/],
-    ['./plain', 'EACCES', /\/plain: it is not an executable file/],
-    ['./folder', 'EACCES', /\/folder: it is not an executable file/],
-  ] as const;
-  for (const [program, code, message] of cases) {
-    const error = await agent.fail('executeCommand', [program], options(folder));
-    assert.equal(error.code, code);
-    assert.match(error.message, message);
-  }
-  assert.deepEqual((await readdir(folder)).sort(), ['folder', 'plain']);
-});
-
-test('a program is found where the PATH of the call says, and beside the working directory', async t => {
-  const folder = await temporaryFolder(t);
-  await mkdir(join(folder, 'bin'));
-  await writeFile(join(folder, 'bin', 'own'), '#!/bin/sh\necho own $1\n');
-  await chmod(join(folder, 'bin', 'own'), 0o755);
-  await using agent = await startAgent();
-  const env = { PATH: `${join(folder, 'bin')}:/usr/bin:/bin` };
-  await agent.call('executeCommand', ['own', 'by-path'], options(folder, { env, pidfileName: 'one' }));
-  await finishedPidfile(join(folder, 'one'));
-  await agent.call('executeCommand', ['bin/own', 'relative'], options(folder, { pidfileName: 'two' }));
-  await finishedPidfile(join(folder, 'two'));
-  assert.match(await readFile(join(folder, 'log'), 'utf8'), /own by-path\n[^]*own relative\n/);
-});
-
-test('nothing runs when the pidfile cannot be written', async t => {
-  const folder = await temporaryFolder(t);
-  await mkdir(join(folder, 'pid', 'in the way'), { recursive: true });
-  await using agent = await startAgent();
-  const error = await agent.fail('executeCommand', ['touch', 'ran'], options(folder));
-  assert.match(String(error.code), /EISDIR|ENOTEMPTY|EEXIST/);
-  assert.ok(!(await readdir(folder)).includes('ran'));
-});
-
-function fifo(path: string): string {
-  execFileSync('mkfifo', [path]);
-  return path;
-}
+executeCommandSuite([nodeAgent, shellAgent]);
 
 test('a call that was given up while its log hung never starts', async t => {
   const folder = await temporaryFolder(t);
@@ -149,7 +22,7 @@ test('a call that was given up while its log hung never starts', async t => {
   agent.sendCall(batch, 0, 'executeCommand', [['touch', 'ran'], options(folder)]);
   agent.cancel(batch, 0);
   assert.equal((await agent.failure(batch, 0)).kind, 'cancelled');
-  // To the end: when nobody holds the log any more, whatever was started has ended.
+  // To the end: when no process holds the log any more, whatever was started has ended.
   assert.match(await readFile(log, 'utf8'), /touch ---\n$/);
   assert.deepEqual(await readdir(folder), ['log']);
 });
@@ -176,34 +49,9 @@ test('a leader that is never told to go takes its own pidfile along, and no othe
   const end = (pid: string): Promise<string[]> => {
     // The agent writes the pidfile; here the shell that becomes the leader does.
     const script = `echo ${pid} >pid; exec /bin/sh -c "$0" sh pid /usr/bin/touch ran`;
-    assert.equal(spawnSync('sh', ['-c', script, LEADER], { cwd: folder, stdio: 'ignore' }).status, 125);
+    assert.equal(spawnSync('sh', ['-c', script, leaderScript({})], { cwd: folder, stdio: 'ignore' }).status, 125);
     return readdir(folder);
   };
   assert.deepEqual(await end('1'), ['pid']);
   assert.deepEqual(await end('$$'), []);
-});
-
-const BAD_ARGUMENTS: readonly (readonly [args: unknown[], message: RegExp])[] = [
-  [['ls'], /executeCommand: command is 'ls', expected a list/],
-  [[[]], /executeCommand: command is \[\], expected a list with at least the program/],
-  [[['']], /executeCommand: command\[0\] is ''/],
-  [[['ls', 5]], /executeCommand: command\[1\] is 5/],
-  [[['ls']], /executeCommand: options is undefined/],
-  [[['ls'], { pidfileName: 'p' }], /options\.workingDirectory is undefined/],
-  [[['ls'], { workingDirectory: '/tmp' }], /options\.pidfileName is undefined/],
-  [[['ls'], { workingDirectory: '/tmp', pidfileName: '../p' }], /options\.pidfileName is '\.\.\/p', expected a plain/],
-  [[['ls'], { workingDirectory: '/tmp', pidfileName: 'p', logFile: 5 }], /options\.logFile is 5/],
-  [
-    [['ls'], { workingDirectory: '/tmp', pidfileName: 'p', log: 'l' }],
-    /unknown option 'executeCommand: options.log', expected one of/,
-  ],
-];
-
-test('arguments that make no sense are refused by name', async () => {
-  await using agent = await startAgent();
-  for (const [args, message] of BAD_ARGUMENTS) {
-    const error = await agent.fail('executeCommand', ...args);
-    assert.match(error.message, message);
-    assert.equal(error.code, 'ERR_INVALID_ARG');
-  }
 });

@@ -83,7 +83,7 @@ test('one process named twice is killed once, and answers come in the order aske
   );
 });
 
-test('the agent itself, the first process and what is no process are left alone, with a warning', async () => {
+test('the agent itself, the first process and invalid pids are left alone, with a warning', async () => {
   await using agent = await startAgent();
   const pids = [agent.pid, 1, 0, -1, -agent.pid];
   const answers = await agent.call(

@@ -17,7 +17,7 @@ import {
   type FailedReport,
 } from '../../../src/queue/wire/messages.js';
 
-const MARKER = 'drone-0123456789abcdef';
+export const MARKER = 'drone-0123456789abcdef';
 
 /** As it is sent to a drone. */
 const AGENT = readFileSync(new URL('../../../dist/agent.bundle', import.meta.url));
@@ -44,9 +44,7 @@ export async function startAgent(options: AgentOptions = {}): Promise<TestAgent>
   const child = spawn(node, ['-e', LOADER, MARKER], { stdio: 'pipe', detached: true, cwd });
   const agent = new TestAgent(child, credits);
   child.stdin.write(AGENT);
-  agent.send(
-    encodeFrame(FrameType.Config, 0, 0, encode({ env: {}, killGraceMs: 2000, linkSilenceMs: Infinity, ...config })),
-  );
+  agent.configure(config);
   await agent.next(FrameType.Ready);
   return agent;
 }
@@ -99,6 +97,11 @@ export class TestAgent {
   get pid(): number {
     assert(this.child.pid !== undefined);
     return this.child.pid;
+  }
+
+  configure(config: Partial<AgentConfig> = {}): void {
+    const all: AgentConfig = { env: {}, killGraceMs: 2000, linkSilenceMs: Infinity, ...config };
+    this.send(encodeFrame(FrameType.Config, 0, 0, encode(all)));
   }
 
   send(...frames: Uint8Array[]): void {
@@ -212,7 +215,7 @@ export function callFrame(
   args: unknown[],
   head: Partial<CallHead> = {},
 ): Uint8Array {
-  const plain = { streams: false, isKill: false, timeoutMs: Infinity, utility: '' };
+  const plain = { streams: false, isKill: false, wantsTotal: false, timeoutMs: Infinity, utility: '' };
   const writer = new FrameWriter();
   writeCall(writer, batch, index, { ...plain, method, args: encode(args), ...head });
   return writer.take();

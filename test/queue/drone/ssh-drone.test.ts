@@ -8,6 +8,9 @@ import { Witness } from '../../contract/witness.js';
 import { leakCheck } from '../../support/leak-check.js';
 import { type Sshd, startSshd } from '../../support/sshd.js';
 
+/** Twenty agents start at once, on a machine that may be busy. */
+const LOGIN_MS = 60_000;
+
 let sshd: Sshd;
 before(async () => {
   sshd = await startSshd();
@@ -16,7 +19,9 @@ after(() => sshd.stop());
 leakCheck();
 
 function fleet(): SshDrone[] {
-  return sshd.addresses.map((address, at) => new SshDrone(`drone${String(at)}`, sshd.droneOptions(address)));
+  return sshd.addresses.map((address, at) => {
+    return new SshDrone(`drone${String(at)}`, { ...sshd.droneOptions(address), connectTimeoutMs: LOGIN_MS });
+  });
 }
 
 for (const make of queues) {

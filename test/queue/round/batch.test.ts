@@ -39,7 +39,7 @@ test('what was not sent when its thread died has not started; when the thread on
     drone.queueCall('run', 'true');
     const batch = new Batch(1, drone, takeWorkload(drone), () => undefined);
     batch.enter('auth');
-    batch.abandon('lost', new Error('nobody reacts'), ...held);
+    batch.abandon('lost', new Error('no reaction'), ...held);
     return batch;
   };
   const dead = abandoned().lastError;

@@ -9,8 +9,8 @@ import { OutputFlow } from '../../../src/queue/round/output-flow.js';
 function flowTo(onOutput: CallOptions['onOutput']): { flow: OutputFlow; told: string[] } {
   const told: string[] = [];
   const flow = new OutputFlow(new QueuedCall(new LocalDrone(), 'run', ['true'], { onOutput }), {
-    credit: bytes => told.push(`credit ${String(bytes)}`),
-    failed: reason => told.push(`failed: ${String(reason)}`),
+    credit: (_call, bytes) => told.push(`credit ${String(bytes)}`),
+    failed: (_call, reason) => told.push(`failed: ${String(reason)}`),
     idle: () => told.push('idle'),
   });
   return { flow, told };

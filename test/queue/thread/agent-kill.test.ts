@@ -15,7 +15,7 @@ function hung(runBeside?: RunBeside, pid: number | undefined = 4711): Parameters
   const nothing = (): void => undefined;
   const plain = { write: nothing, hold: nothing, release: nothing, close: nothing, destroy: nothing };
   const channel = runBeside === undefined ? plain : { ...plain, runBeside };
-  return { channel, pid, marker: MARKER, killGraceMs: 2000 };
+  return { channel, pid, marker: MARKER, killGraceMs: 2000, isLast: false };
 }
 
 /** A script that prints this, and ends. */

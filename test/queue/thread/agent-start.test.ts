@@ -29,13 +29,13 @@ const STARTS: readonly (readonly [name: string, exitCode: number, stderr: string
 ];
 
 for (const [name, exitCode, stderr, noise, says] of STARTS) {
-  test(`a start that fails with ${name}, is told as such`, () => {
+  test(`a start that fails with ${name}, is reported as such`, () => {
     assert.equal(describeFailedStart(exit(exitCode), stderr, noise), `${says} (status ${String(exitCode)})`);
   });
 }
 
 for (const [name, args, says] of [
-  ['input that is no bundle, since a login script has read from it', [], /RangeError .* out of range/],
+  ['input that is not a bundle, since a login script has read from it', [], /RangeError .* out of range/],
   ['options under which the loader cannot run', ['--input-type=module'], /require is not defined/],
 ] as const) {
   test(`what Node says about ${name}, is not lost behind the loader`, () => {

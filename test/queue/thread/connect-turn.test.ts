@@ -3,12 +3,12 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { inTurn } from '../../../src/queue/thread/connect-turn.js';
 import type { Pause } from '../../../src/queue/transport/transport.js';
-import { Line } from '../../../src/wait/line.js';
+import { Semaphore } from '../../../src/wait/semaphore.js';
 
 const { signal } = new AbortController();
 
 test('a pause lets another one connect, and has a turn again when it is over', async () => {
-  const turns = new Line(1);
+  const turns = new Semaphore(1);
   let waits = 0;
   const work = async (pause: Pause): Promise<string> => {
     const said = await pause(() =>
@@ -28,7 +28,7 @@ test('a pause lets another one connect, and has a turn again when it is over', a
 });
 
 test('a turn is given back when the work fails, and a pause that fails has none', async () => {
-  const turns = new Line(1);
+  const turns = new Semaphore(1);
   const refused = new Error('refused');
   const work = async (pause: Pause): Promise<void> => {
     await assert.rejects(
@@ -46,7 +46,7 @@ test('a turn is given back when the work fails, and a pause that fails has none'
 });
 
 test('an abort ends the wait for a turn, at first and after a pause', async () => {
-  const turns = new Line(1);
+  const turns = new Semaphore(1);
   const stop = new AbortController();
   const reason = new Error('given up');
   let others = (): void => undefined;

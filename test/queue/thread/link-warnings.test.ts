@@ -87,7 +87,7 @@ test('long warnings are passed on only up to so many bytes', () => {
   assert.equal(scene.told().length, 1);
 });
 
-test('what was left out is told at the end of the link, and nothing after it', () => {
+test('what was left out is reported at the end of the link, and nothing after it', () => {
   const scene = new Scene();
   for (let at = 0; at <= MOST; at++) scene.warn('again');
   scene.told();
@@ -99,7 +99,7 @@ test('what was left out is told at the end of the link, and nothing after it', (
   assert.equal(scene.clock.timers, 0);
 });
 
-test('a warning that is no text breaks the protocol', () => {
+test('a warning that is not text breaks the protocol', () => {
   const scene = new Scene();
   assert.throws(
     () => {

@@ -6,10 +6,11 @@ import test from 'node:test';
 import { encode } from '../../../src/queue/wire/codec/codec.js';
 import { ProtocolError } from '../../../src/queue/wire/frames.js';
 import { FileError } from '../../../src/queue/transfer/failure.js';
-import { Inflow } from '../../../src/queue/transfer/flow.js';
-import { readOrder } from '../../../src/queue/transfer/order.js';
+import { PartReader } from '../../../src/queue/transfer/part-stream.js';
+import { readRequest } from '../../../src/queue/transfer/request.js';
+import { localFiles } from '../../../src/queue/transfer/file-system.js';
 import { Receiver } from '../../../src/queue/transfer/receiver.js';
-import { Tally } from '../../../src/queue/transfer/tally.js';
+import { TransferCounter } from '../../../src/queue/transfer/counter.js';
 import { Scratch } from '../../contract/trees.js';
 import { leakCheck } from '../../support/leak-check.js';
 
@@ -36,14 +37,14 @@ async function receive(
   parts: readonly Uint8Array[],
   to: string,
   method: 'getFile' | 'getDirectory' = 'getDirectory',
-): Promise<Tally> {
-  const flow = new Inflow(() => undefined);
-  const tally = new Tally();
-  const done = new Receiver(readOrder(method, ['/remote/name', to]), flow, tally).run();
+): Promise<TransferCounter> {
+  const flow = new PartReader(() => undefined);
+  const counter = new TransferCounter();
+  const done = new Receiver(readRequest(method, ['/remote/name', to]), flow, counter, localFiles).run();
   for (const each of parts) flow.push(each);
   flow.end();
   await done;
-  return tally;
+  return counter;
 }
 
 test('parts in order make a tree, and one file lands under the name it is given', async () => {
@@ -97,10 +98,10 @@ const NONSENSE: readonly (readonly [name: string, parts: readonly Uint8Array[]])
   ['a link to nowhere at all', [folder(''), link('a', ''), leave]],
   ['a kind that is none', [part(9)]],
   ['an empty part', [new Uint8Array(0)]],
-  ['a head that is no value', [new Uint8Array([3, 1, 2, 3])]],
-  ['a head that is no object', [part(3), leave]],
-  ['a name that is no bytes', [part(3, { ...HEAD, name: '' })]],
-  ['a mode that is no number', [part(3, { name: bytesOf(''), mode: '7', mtimeMs: 0 })]],
+  ['a head that is not a value', [new Uint8Array([3, 1, 2, 3])]],
+  ['a head that is not an object', [part(3), leave]],
+  ['a name that is not bytes', [part(3, { ...HEAD, name: '' })]],
+  ['a mode that is not a number', [part(3, { name: bytesOf(''), mode: '7', mtimeMs: 0 })]],
   ['a time that is none', [part(3, { name: bytesOf(''), mode: 7, mtimeMs: NaN })]],
   ['a size below nothing', [folder(''), file('a', -1), leave]],
   ['a size beyond all', [folder(''), file('a', 2 ** 60), leave]],

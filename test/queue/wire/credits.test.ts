@@ -8,7 +8,7 @@ import {
   SendWindow,
   type StreamLimits,
 } from '../../../src/queue/wire/credits.js';
-import { FILE_LIMITS } from '../../../src/queue/transfer/flow.js';
+import { FILE_LIMITS } from '../../../src/queue/transfer/part-stream.js';
 
 const { windowBytes } = OUTPUT_LIMITS;
 const MOST_OF_ONE_PIECE = FILE_LIMITS.pieceBytes + FILE_LIMITS.pieceCostBytes;
@@ -55,7 +55,7 @@ test('a sender that goes beyond its window is found out', () => {
   );
 });
 
-test('a closed window is full for nobody, those who wait for it included', async () => {
+test('a closed window is full for no writer, those that wait for it included', async () => {
   const sender = new SendWindow(OUTPUT_LIMITS);
   sender.sent(windowBytes);
   const opened = sender.opened();

@@ -32,7 +32,7 @@ test('a command is only ordered: it starts with the actions, after the files tha
   assert.deepEqual(manager.pidfileState(id), { kind: 'running', pid: started.pid });
   assert.deepEqual(
     host.drone.batches.at(-1)?.map(({ method }) => method),
-    ['writeToFile', 'executeCommand'],
+    ['appendToFile', 'executeCommand'],
   );
 
   host.finish(id.path, 2);
@@ -70,7 +70,7 @@ test('a file is attached once, inside of its folder, and waits when there is no 
   assert.deepEqual([...host.files.values()], ['first']);
 });
 
-test('a paired command runs where its pair runs, however loaded and stale', async () => {
+test('a paired command runs where its pair runs, even disabled, within the limit', async () => {
   const [one, two] = [new Host('one', 1), new Host('two', 10)];
   const first = { hostname: 'one', path: '/results/1/pid' };
   one.run(first.path);
@@ -79,8 +79,9 @@ test('a paired command runs where its pair runs, however loaded and stale', asyn
   manager.registerPidfile(first);
   await manager.refresh();
   one.drone.enabled = false;
-  const second = manager.executeCommand(['parse'], { ...inFolder('/results/1b'), pairedWith: first });
-  assert.equal(second.hostname, 'one');
+  const paired = { ...inFolder('/results/1b'), pairedWith: first };
+  assert.throws(() => manager.executeCommand(['parse'], paired), codeOf('ERR_NO_ROOM'));
+  assert.equal(manager.executeCommand(['parse'], { ...paired, processCount: 0 }).hostname, 'one');
   const unknown = { ...inFolder('/results/2'), pairedWith: { hostname: 'one', path: '/results/9/pid' } };
   assert.throws(() => manager.executeCommand(['parse'], unknown), codeOf('ERR_UNKNOWN_PIDFILE'));
   assert.equal(manager.pidfiles.length, 2);
@@ -106,39 +107,38 @@ test('a withdrawn command takes its attached files along and leaves the calls of
   const host = new Host('one');
   await using farm = await farmOf([host]);
   const { manager } = farm;
-  const before = host.drone.queueCall('writeToFile', '/notes', 'mine');
+  const before = host.drone.queueCall('appendToFile', '/notes', 'mine');
   manager.attachFile('/results/1', 'control', 'a');
   const id = manager.executeCommand(['job'], inFolder('/results/1'));
-  const after = host.drone.queueCall('writeToFile', '/notes', 'too');
+  const after = host.drone.queueCall('appendToFile', '/notes', 'too');
   manager.unregisterPidfile(id);
   assert.deepEqual(host.drone.getCalls(), [before, after]);
 });
 
-test('a command whose drone is down stays queued, and starts once when the drone is back', async () => {
+test('a command whose drone is down fails to start, so that commands never pile up for a drone that is back', async () => {
   const host = new Host('one');
   await using farm = await farmOf([host]);
   const { manager } = farm;
-  const id = manager.executeCommand(['job'], inFolder('/results/1'));
+  const ids = ['1', '2', '3'].map(name => manager.executeCommand(['job'], inFolder(`/results/${name}`)));
+  const own = host.drone.queueCall('appendToFile', '/notes', 'mine');
   host.drone.misbehave('refuse');
-  for (let tick = 0; tick < 3; tick++) {
-    const report = await manager.executeActions();
-    assert.deepEqual([report.queued, report.started, report.unsure, report.failedToStart], [[id], [], [], []]);
-    assert.deepEqual(
-      report.failures.map(({ error }) => error.kind),
-      ['unreachable'],
-    );
-    assert.equal((manager.stale.get(host.drone)?.error as { kind?: unknown }).kind, 'unreachable');
-    await manager.refresh();
-    assert.deepEqual(manager.pidfileState(id), { kind: 'queued' });
-  }
-  host.drone.behave();
+  const report = await manager.executeActions();
+  assert.deepEqual([report.queued, report.started, report.unsure, manager.pidfiles], [[], [], [], []]);
   assert.deepEqual(
-    (await manager.executeActions()).started.map(started => started.id),
-    [id],
+    report.failedToStart.map(({ id, error }) => [id, (error as { kind?: unknown }).kind]),
+    ids.map(id => [id, 'unreachable']),
   );
+  assert.equal((manager.stale.get(host.drone)?.error as { kind?: unknown }).kind, 'unreachable');
+  assert.deepEqual(host.drone.getCalls(), [own]);
+  host.drone.clearCallQueue();
+  host.drone.behave();
   await manager.refresh();
-  assert.equal(manager.pidfileState(id)?.kind, 'running');
   assert.deepEqual(names(manager.usable), ['one']);
+  const [first] = ids;
+  assert.ok(first);
+  // Its name is free again.
+  assert.deepEqual(manager.executeCommand(['job'], inFolder('/results/1')), first);
+  assert.equal((await manager.executeActions()).started.length, 1);
   assert.equal(host.started.length, 1);
 });
 
@@ -152,7 +152,7 @@ test('the pidfile of a queued command does not grow too old, however long its dr
   assert.deepEqual(manager.pidfiles, [id]);
 });
 
-test('a command that cannot start is told, unregistered, and keeps neither its drone nor the others from work', async () => {
+test('a command that cannot start is reported, unregistered, and keeps neither its drone nor the others from work', async () => {
   const host = new Host('one');
   const told: unknown[] = [];
   const listener = (message: unknown): number => told.push((message as CommandNotStarted).pidfile);
@@ -161,7 +161,7 @@ test('a command that cannot start is told, unregistered, and keeps neither its d
   const { manager } = farm;
   host.broken.set('executeCommand', new Error('no such program'));
   const ids = ['1', '2', '3'].map(name => manager.executeCommand(['jbo'], inFolder(`/results/${name}`)));
-  host.drone.queueCall('writeToFile', '/notes', 'mine');
+  host.drone.queueCall('appendToFile', '/notes', 'mine');
   const report = await manager.executeActions();
   unsubscribe(events.commandNotStarted, listener);
   assert.deepEqual(
@@ -183,7 +183,7 @@ test('a command does not start without the file that was attached to it', async 
   const host = new Host('one');
   await using farm = await farmOf([host]);
   const { manager } = farm;
-  host.broken.set('writeToFile', new Error('disk full'));
+  host.broken.set('appendToFile', new Error('disk full'));
   manager.attachFile('/results/1', 'control', 'a');
   const id = manager.executeCommand(['job'], inFolder('/results/1'));
   const report = await manager.executeActions();
@@ -195,6 +195,18 @@ test('a command does not start without the file that was attached to it', async 
   host.broken.clear();
   await manager.executeActions();
   assert.deepEqual(host.started, []);
+});
+
+test('a command is sent once, and its files too, though the calls of its drone are idempotent by default', async () => {
+  const host = new Host('one', 10, { defaults: { idempotent: true } });
+  await using farm = await farmOf([host]);
+  const { manager } = farm;
+  manager.attachFile('/results/1', 'control', 'a');
+  const id = manager.executeCommand(['job'], inFolder('/results/1'));
+  const before = host.drone.batches.length;
+  host.drone.misbehave('die');
+  assert.deepEqual((await manager.executeActions()).unsure, [id]);
+  assert.equal(host.drone.batches.length, before + 1, 'nothing is tried again');
 });
 
 test('a command that was sent to a drone that died is unsure until its pidfile tells', async () => {
@@ -276,8 +288,8 @@ test('one drone that fails does not hold up the actions of the others, nor throw
   const [ill, well] = [new Host('ill'), new Host('well')];
   await using farm = await farmOf([ill, well]);
   const { manager } = farm;
-  ill.drone.queueCall('writeToFile', '/notes', 'ill');
-  const call = well.drone.queueCall('writeToFile', '/notes', 'well');
+  ill.drone.queueCall('appendToFile', '/notes', 'ill');
+  const call = well.drone.queueCall('appendToFile', '/notes', 'well');
   ill.drone.misbehave('die');
   const report = await manager.executeActions();
   assert.deepEqual(names(report.failures.map(({ drone }) => drone)), ['ill']);
@@ -374,7 +386,7 @@ test('aborted actions leave queued what was not sent', async () => {
   assert.deepEqual(names(manager.usable), ['one']);
 });
 
-test('a command that somebody else has cleared from its drone is unsure, and not forgotten', async () => {
+test('a command that was cleared from its drone elsewhere is unsure, and not forgotten', async () => {
   const host = new Host('one');
   await using farm = await farmOf([host], { startGraceMs: 0 });
   const { manager } = farm;

@@ -8,7 +8,7 @@ leakCheck();
 
 const methodsOf = (host: Host): string[] => host.drone.batches.flat().map(({ method }) => method);
 
-test('a results drone that is down is tried once for all copies, and each copy that waits is told', async () => {
+test('a results drone that is down is tried once for all copies, and each waiting copy fails', async () => {
   const [host, results] = [new Host('one'), new Host('archive')];
   await using farm = await farmOf([host], { resultsDrone: results.drone });
   const { manager } = farm;
@@ -51,7 +51,7 @@ test('a copy that breaks its connection each time is given up and told, and its 
   await using farm = await farmOf([host], { resultsDrone: undefined });
   const { manager } = farm;
   manager.copyToResultsRepository(host.drone, '/a', '/archive/a');
-  host.drone.queueCall('writeToFile', '/notes', 'mine');
+  host.drone.queueCall('appendToFile', '/notes', 'mine');
   host.drone.misbehave('die');
   for (let tick = 1; tick <= 2; tick++) {
     const { failedCopies, pendingCopies } = await manager.executeActions();
@@ -89,7 +89,7 @@ test('a copy on the results host that throws is among the failed ones', async ()
   assert.match(String(failedCopies[0]?.error), /disk full/);
 });
 
-test('a copy whose call somebody has cleared is told as one of which nothing is known', async () => {
+test('a copy whose call was cleared is reported as one of unknown outcome', async () => {
   const host = new Host('one');
   await using farm = await farmOf([host], { resultsDrone: undefined });
   farm.manager.copyToResultsRepository(host.drone, '/a', '/archive/a');

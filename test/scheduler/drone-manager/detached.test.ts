@@ -1,7 +1,7 @@
 /** Real commands on this machine, and managers that have not started them. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdir, open, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { LocalDrone, ThreadedTaskQueue } from 'drone-task-queue';
@@ -173,7 +173,7 @@ test('a program that does not exist fails to start, and the command behind it st
   await farm.until(right, 'finished');
 });
 
-test('results come to the controller, and a copy that fails is told', async t => {
+test('results come to the controller, and a copy that fails is reported', async t => {
   const folder = await temporaryFolder(t);
   const source = new LocalDrone();
   // Another name makes it another host, from which files are fetched.
@@ -198,4 +198,16 @@ test('results come to the controller, and a copy that fails is told', async t =>
     [['far', join(folder, 'nothing')]],
   );
   assert.equal((failedCopies[0]?.error as NodeJS.ErrnoException).code, 'ENOENT');
+
+  // Without a slash the drone finds out that it is a directory, and the next tick copies it.
+  manager.copyToResultsRepository(source, join(folder, 'far', 'logs'), join(folder, 'again'));
+  const first = await manager.executeActions();
+  assert.deepEqual([first.failedCopies, first.pendingCopies.length], [[], 1]);
+  const second = await manager.executeActions();
+  assert.deepEqual([second.failedCopies, second.pendingCopies], [[], []]);
+  assert.equal(await readFile(join(folder, 'again', 'log'), 'utf8'), 'all is well');
+  assert.deepEqual(
+    (await readdir(folder)).filter(name => name.endsWith('.transfer_failed')),
+    ['nothing here.transfer_failed'],
+  );
 });

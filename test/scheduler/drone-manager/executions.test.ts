@@ -59,7 +59,7 @@ test('a call whose value cannot be sent does not hold up those behind it', async
   await using farm = await farmOf([host]);
   host.transfer = { value: () => undefined };
   host.drone.queueCall('getFile', 'from', 'to');
-  host.drone.queueCall('writeToFile', '/notes', 'mine');
+  host.drone.queueCall('appendToFile', '/notes', 'mine');
   const { failures } = await farm.manager.executeActions();
   assert.deepEqual(
     failures.map(({ error }) => error.kind),
@@ -74,13 +74,13 @@ test("a queue's own rule on failures leaves no drone without its actions", async
   const manager = new DroneManager(queue, { resultsDrone: new Host('results').drone });
   await manager.initialize('/results', [ill.drone, well.drone]);
   ill.drone.misbehave('refuse');
-  for (const { drone } of [ill, well]) drone.queueCall('writeToFile', '/notes', 'mine');
+  for (const { drone } of [ill, well]) drone.queueCall('appendToFile', '/notes', 'mine');
   await manager.executeActions();
   assert.equal(well.files.get('/notes'), 'mine');
   await manager.close();
 });
 
-test('what was done is told although the queue refuses a later round', async () => {
+test('what was done is reported although the queue refuses a later round', async () => {
   const [host, results] = [new Host('one'), new Host('archive')];
   await using farm = await farmOf([host], { resultsDrone: results.drone });
   const { manager, queue } = farm;

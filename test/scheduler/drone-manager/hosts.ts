@@ -1,14 +1,14 @@
 /** Drones whose pidfiles and processes are what the test says, and a manager over them. */
 import { type AnyDrone, type ProcessInfo, ThreadedTaskQueue, type UtilityMethods } from 'drone-task-queue';
 import { DroneManager, type DroneManagerOptions } from 'drone-task-queue/scheduler';
-import { FakeClock, FakeDrone, type Gate } from 'drone-task-queue/testing';
+import { FakeClock, FakeDrone, type FakeDroneOptions, type Gate } from 'drone-task-queue/testing';
 
 type Methods = Pick<
   UtilityMethods,
   | 'initialize'
   | 'refresh'
   | 'executeCommand'
-  | 'writeToFile'
+  | 'appendToFile'
   | 'copyFileOrDirectory'
   | 'getFile'
   | 'getDirectory'
@@ -42,8 +42,8 @@ export class Host {
   readonly drone: FakeDrone<Methods>;
   #lastPid = 1000;
 
-  constructor(hostname: string, maxProcesses = 10) {
-    this.drone = new FakeDrone<Methods>(hostname, this.#methods());
+  constructor(hostname: string, maxProcesses = 10, options: FakeDroneOptions = {}) {
+    this.drone = new FakeDrone<Methods>(hostname, this.#methods(), options);
     this.drone.maxProcesses = maxProcesses;
   }
 
@@ -111,8 +111,8 @@ export class Host {
       },
       refresh: refresh as unknown as Methods['refresh'],
       executeCommand: executeCommand as unknown as Methods['executeCommand'],
-      writeToFile: (path, contents) => {
-        check('writeToFile');
+      appendToFile: (path, contents) => {
+        check('appendToFile');
         this.files.set(path, (this.files.get(path) ?? '') + String(contents));
       },
       copyFileOrDirectory: (source, destination) => {

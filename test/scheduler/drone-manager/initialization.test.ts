@@ -22,7 +22,7 @@ async function arrivedAt({ drone }: Host): Promise<void> {
   while (drone.batches.length === 0) await nextTurn();
 }
 
-test('a drone that does not answer to initialize holds up nobody for longer than a refresh may take', async t => {
+test('a drone that does not answer to initialize holds up no drone for longer than a refresh may take', async t => {
   const [ill, well] = [new Host('ill'), new Host('well')];
   const queue = new ThreadedTaskQueue({ threads: 1 });
   const clock = new FakeClock();
@@ -37,6 +37,25 @@ test('a drone that does not answer to initialize holds up nobody for longer than
   assert.ok(codeOf('ERR_NO_ANSWER')(manager.stale.get(ill.drone)?.error));
   await manager.close();
   await queue.close({ graceMs: 0 });
+});
+
+test('a drone that may have one call only is initialized by its first refresh', async () => {
+  const host = new Host('one');
+  host.drone.maxQueuedCalls = 1;
+  host.broken.set('initialize', new Error('not yet'));
+  const other = new Host('two');
+  await using farm = await farmOf([host, other]);
+  const { manager } = farm;
+  assert.deepEqual(names(manager.usable), ['two']);
+  host.broken.clear();
+  await manager.refresh();
+  assert.deepEqual(names(manager.usable), ['one', 'two']);
+  assert.throws(
+    () => {
+      for (const call of [1, 2]) host.drone.queueCall('copyFileOrDirectory', '/a', `/b${String(call)}`);
+    },
+    { code: 'ERR_TOO_MANY_CALLS' },
+  );
 });
 
 test('shutting down ends an initialize that hangs', async () => {
@@ -60,7 +79,7 @@ test('a drone that has failed since it was asked is not fresh by what it answere
   await manager.triggerRefresh();
   await host.refreshGate.arrived();
   await clock.advance(1);
-  host.drone.queueCall('writeToFile', '/notes', 'mine');
+  host.drone.queueCall('appendToFile', '/notes', 'mine');
   const actions = manager.executeActions();
   host.drone.misbehave('die');
   host.refreshGate.open();

@@ -47,7 +47,7 @@ test('a pidfile that cannot be read leaves its command what it was', async () =>
   assert.deepEqual(manager.pidfileState(ID), { kind: 'finished', pid, exitStatus: 0 });
 });
 
-test('of a pidfile that was unregistered since it was asked for, nothing is told', async () => {
+test('of a pidfile that was unregistered since it was asked for, nothing is reported', async () => {
   const host = new Host('one');
   await using farm = await farmOf([host], { startGraceMs: 0 });
   const { manager } = farm;

@@ -51,7 +51,7 @@ test('when no drone can be initialized the error has all failures, and one may t
 
 test('initializing leaves the calls that users have queued where they are', async () => {
   const host = new Host('one');
-  const call = host.drone.queueCall('writeToFile', '/notes', 'mine');
+  const call = host.drone.queueCall('appendToFile', '/notes', 'mine');
   await using farm = await farmOf([host], {}, false);
   assert.ok(farm.manager);
   assert.deepEqual(host.drone.getCalls(), [call]);
@@ -65,7 +65,7 @@ test('a refresh is started and the scheduler goes on; what is queued meanwhile b
   host.refreshGate = new Gate();
   await manager.triggerRefresh();
   await host.refreshGate.arrived();
-  const mine = host.drone.queueCall('writeToFile', '/notes', 'mine');
+  const mine = host.drone.queueCall('appendToFile', '/notes', 'mine');
   host.refreshGate.open();
   assert.deepEqual(names((await manager.syncRefresh()).refreshed), ['one']);
   assert.deepEqual(host.drone.getCalls(), [mine]);
@@ -82,13 +82,13 @@ test('a drone with calls left over is left out of the refresh and stale; the oth
   const [busy, free] = [new Host('busy'), new Host('free')];
   await using farm = await farmOf([busy, free]);
   const { manager } = farm;
-  const left = busy.drone.queueCall('writeToFile', '/notes', 'left');
+  const left = busy.drone.queueCall('appendToFile', '/notes', 'left');
   const report = await manager.refresh();
   assert.deepEqual(names(report.refreshed), ['free']);
   assert.ok(codeOf('ERR_CALLS_LEFT')(report.failures.get(busy.drone)));
   assert.match(
     String(manager.stale.get(busy.drone)?.error),
-    /busy has calls left .*: writeToFile\('\/notes', 'left'\)/,
+    /busy has calls left .*: appendToFile\('\/notes', 'left'\); executeActions runs them$/,
   );
   assert.deepEqual(busy.drone.getCalls(), [left]);
   assert.equal(free.asked.length, 2);
@@ -117,7 +117,7 @@ test('a refresh that the queue refuses leaves nothing behind on any drone, not e
   await using farm = await farmOf([one, two]);
   const { manager, queue } = farm;
   const other = new Host('other');
-  other.drone.queueCall('writeToFile', '/notes', 'x');
+  other.drone.queueCall('appendToFile', '/notes', 'x');
   await queue.execute([other.drone], { wait: false });
   one.drone.queueKillProcess({ hostname: 'one', pid: 77 });
   await assert.rejects(manager.triggerRefresh(), (error: unknown) => error instanceof DroneTaskQueueException);
@@ -168,7 +168,7 @@ test('a drone that fails a refresh keeps what was known, is stale with its age, 
   ]);
 });
 
-test('an answer that makes no sense makes its drone stale and is taken from nobody', async () => {
+test('an answer that makes no sense makes its drone stale and is not used', async () => {
   const host = new Host('one');
   const pid = host.run('/results/1/pid');
   await using farm = await farmOf([host]);
@@ -218,7 +218,7 @@ test('a refresh is ended by its signal, and by the end of the manager', async ()
   assert.deepEqual(host.drone.getCalls(), []);
 });
 
-test('a pidfile that is unregistered between trigger and sync is no error, and counts no more', async () => {
+test('a pidfile that is unregistered between trigger and sync is not an error, and counts no more', async () => {
   const host = new Host('one');
   const id = { hostname: 'one', path: '/results/1/pid' };
   host.run(id.path);
@@ -253,7 +253,7 @@ test('a process count that is declared anew counts at once', async () => {
   assert.equal(host.drone.activeProcesses, 0);
 });
 
-test('a pidfile that nobody reads is dropped after so many refreshes; reading or registering it begins anew', async () => {
+test('an unread pidfile is dropped after so many refreshes; reading or registering it begins anew', async () => {
   const host = new Host('one');
   const [read, again, forgotten] = ['/results/1/pid', '/results/2/pid', '/results/3/pid'].map(path => ({
     hostname: 'one',
@@ -391,7 +391,7 @@ test('the pidfile of another program is believed of a process that leads its gro
   assert.equal(manager.pidfileState(follows)?.kind, 'lost');
 });
 
-test('a process that ended while the processes were looked at is told from one that vanished', async () => {
+test('a process that ended while the processes were read differs from one that vanished', async () => {
   const host = new Host('one');
   const ids = ['ended', 'vanished', 'appeared', 'removed', 'corrupt'].map(name => ({
     hostname: 'one',

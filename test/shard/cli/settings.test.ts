@@ -15,9 +15,9 @@ before(async () => {
 after(() => rm(folder, { recursive: true }));
 
 const WRONG: readonly (readonly [name: string, text: string, message: RegExp])[] = [
-  ['that is no JSON', '{"storeUrl": "postgres://user:hidden@db/farm",}', /shard\.json is no JSON/],
-  ['that ends too early', '{"storeUrl": "hidden', /is no JSON/],
-  ['that is no object', '["hidden"]', /is no JSON object/],
+  ['that is not JSON', '{"storeUrl": "postgres://user:hidden@db/farm",}', /shard\.json is not valid JSON/],
+  ['that ends too early', '{"storeUrl": "hidden', /is not valid JSON/],
+  ['that is not an object', '["hidden"]', /is not a JSON object/],
   ['with an unknown setting', '{"pauseMS": "hidden"}', /'pauseMS' is none of the settings, which are shardHostname/],
   ['with a name that all objects have', '{"toString": "hidden"}', /'toString' is none of the settings/],
   [

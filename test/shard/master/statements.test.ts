@@ -121,6 +121,10 @@ for (const database of databases.shared) {
     await farm.master.createJobs([
       { name: 'late', owner: 'ann', command: 'run it', labels: ['rack-a'], entries: [{ metaHost: 'rack-a' }] },
     ]);
+    const [drained = 0] = await farm.master.createHosts([{ hostname: 'drained' }]);
+    await store.readWrite('of a label that it had', tx =>
+      tx.updateTable('farm_host').set({ shard_id: 1 }).where('id', '=', drained).execute(),
+    );
     const upload = await uploadOf(farm, jobId, { ...COMPLETED, execution_subdir: 'results' });
 
     const statements = new Map<string, CompiledQuery>();
@@ -128,12 +132,14 @@ for (const database of databases.shared) {
     const reply = await heartbeat(watched, 'shard-a', {
       ...upload,
       knownJobIds: [aborted],
+      busyHostIds: [],
       knownHosts: [
         { id, status: 'Running' },
         { id: 4711, status: 'Running' },
+        { id: drained, status: 'Ready' },
       ],
     });
-    assert.deepEqual([reply.acknowledgedJobIds, reply.incorrectHostIds], [[jobId], [4711]]);
+    assert.deepEqual([reply.acknowledgedJobIds, reply.incorrectHostIds], [[jobId], [4711, drained]]);
     assert.ok(reply.jobs.length > OPEN_JOBS && reply.hosts.length > 0 && reply.jobKeyvals.length > 0);
 
     const written = [...statements.keys()].filter(text => /^update/i.test(text));

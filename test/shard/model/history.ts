@@ -29,7 +29,7 @@ const STEPS_PER_LOOK = 5;
 const MAX_LIFE_STEPS = 24;
 const HEAL_ROUNDS = 40;
 const HOSTS = 4;
-/** That shards take; further ones are nobody's. */
+/** That shards take; further ones have no shard. */
 const RACKS = ['rack-0', 'rack-1', 'rack-2'] as const;
 
 interface ModelShard {
@@ -228,7 +228,7 @@ export class History {
     await this.#live(hostname, life => work(new ShardClient(life.storeOf(store), link, options)));
   }
 
-  /** The master, which may die of it: then nobody answers. */
+  /** The master, which may die of it: then nothing answers. */
   async #answer(
     hostname: string,
     packet: Parameters<ShardMaster<FarmTables>['heartbeat']>[1],

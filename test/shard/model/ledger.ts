@@ -67,7 +67,7 @@ export class Ledger {
       if (entry.complete === 0) continue;
       const shardId = jobs.get(entry.job_id)?.shard_id ?? null;
       const there = shards.find(({ id }) => id === shardId)?.entries.find(({ id }) => id === entry.id);
-      if (shardId === null) assert.equal(entry.status, 'Aborted', `entry ${String(entry.id)} was nobody's`);
+      if (shardId === null) assert.equal(entry.status, 'Aborted', `entry ${String(entry.id)} had no shard`);
       else assert.equal(outcomeOf(entry), there && outcomeOf(there), `entry ${String(entry.id)} on the master`);
     }
   }
@@ -110,7 +110,9 @@ function shardComplaints(master: Contents, links: Links, shard: ShardContents): 
     const here = valid.get(host.id);
     if (here !== undefined && host.shard_id !== shard.id) found.push(`host ${String(host.id)} is still on ${name}`);
     if (here !== undefined && here.status !== host.status) found.push(`host ${String(host.id)} is ${host.status}`);
+    const isHeld = host.shard_id === shard.id && host.invalid === 0;
     const isFor = links.hosts.some(link => link.host_id === host.id && labels.has(link.label_id));
+    if (isHeld && !isFor) found.push(`host ${String(host.id)} was not taken from ${name}`);
     if (isFor && host.invalid === 0 && here === undefined) found.push(`host ${String(host.id)} is not on ${name}`);
   }
   const ended = new Set(shard.entries.filter(({ complete }) => complete === 1).map(entry => entry.job_id));
@@ -133,7 +135,7 @@ function jobComplaints(master: Contents, links: Links): string[] {
         ...links.jobs.filter(link => link.job_id === id).map(link => link.label_id),
         ...entries.flatMap(entry => entry.meta_host ?? labelsOfHost(links, entry.host_id)),
       ];
-      if (needed.some(label => owners.has(label))) found.push(`job ${String(id)} is nobody's`);
+      if (needed.some(label => owners.has(label))) found.push(`job ${String(id)} has no shard`);
     }
   }
   return found;

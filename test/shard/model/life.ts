@@ -22,7 +22,7 @@ export class Life {
 
   /** Throws Death in the last one, and from then on. */
   async step(): Promise<void> {
-    // In a section nobody else gets to write, and what is read of others is a snapshot.
+    // In a section no other gets to write, and what is read of others is a snapshot.
     if (!this.isOver && this.#sections === 0) await this.#meanwhile();
     this.#stepsLeft -= 1;
     this.#live();

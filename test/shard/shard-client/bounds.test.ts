@@ -138,7 +138,7 @@ test('records that cannot be taken over are told once, until they are others', a
   assert.equal(told.lines.length, 4);
 });
 
-test('what the master refuses is told once, until it is about other records', async () => {
+test('a refusal of the master is reported once, until it is about other records', async () => {
   await using farm = await openFarm({ memory: true });
   const refused = Array.from({ length: 12 }, (_, at) => ({ record: 'entry' as const, id: at + 1, reason: 'why not' }));
   const told = new Told();
@@ -183,7 +183,7 @@ test('a heartbeat in a section that writes is refused before anything is sent', 
   assert.deepEqual(link.packets, []);
 });
 
-test('a heartbeat whose signal is aborted ends with the reason, and is no failure', async () => {
+test('a heartbeat whose signal is aborted ends with the reason, and is not a failure', async () => {
   await using farm = await openFarm({ memory: true });
   const stop = new AbortController();
   const link = new ScriptedLink((_packet, signal) => {
@@ -197,7 +197,7 @@ test('a heartbeat whose signal is aborted ends with the reason, and is no failur
   assert.deepEqual([shard.failuresInARow, told.lines], [0, []]);
 });
 
-test('a client is told what is wrong with its options', async () => {
+test('a client refuses wrong options, and says why', async () => {
   await using farm = await openFarm({ memory: true });
   const link = new ScriptedLink();
   const cases: [options: object, told: RegExp][] = [

@@ -61,7 +61,7 @@ export async function inTransaction(engine: Engine, policy: Policy, ...statement
   return rows;
 }
 
-/** Somebody else's connection to the same database. */
+/** Another client's connection to the same database. */
 export interface Other extends AsyncDisposable {
   readonly client: Client;
 }

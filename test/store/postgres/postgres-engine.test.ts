@@ -30,7 +30,7 @@ async function openFailure(url: string, patience = {}): Promise<StoreError> {
   return error;
 }
 
-test('what is wrong with a URL is told at open, without its password', async () => {
+test('what is wrong with a URL is reported at open, without its password', async () => {
   const url = await server.database();
   const wrong: readonly (readonly [string, RegExp])[] = [
     [server.through(url, { password: 'hush' }), /at 127.0.0.1:\d+ as user 'drone': .*password authentication failed/],
@@ -122,7 +122,7 @@ test('a begin is busy while the server takes no more connections, and waits as l
   await (await begun).commit();
 });
 
-test('each kind of failure is told from the others', async () => {
+test('each kind of failure is distinguished from the others', async () => {
   await using engine = await openEngine(await server.database());
   const kindOf = (code: string, routine?: string): string =>
     engine.kindOf(Object.assign(new Error(code), { code, routine }));
@@ -135,7 +135,7 @@ test('each kind of failure is told from the others', async () => {
   assert.deepEqual([undefined, null, 'text', {}].map(engine.kindOf), Array(4).fill('statement'));
 });
 
-test('a statement that no transaction may hold is no attempt to write', async () => {
+test('a statement that no transaction may hold is not an attempt to write', async () => {
   await using engine = await openEngine(await server.database());
   const error = await rejectionOf(inTransaction(engine, 'readWrite', 'VACUUM'));
   assert.equal((error as { code?: string }).code, '25001');
@@ -161,7 +161,7 @@ test('Kysely reads the tables of the database through its dialect', async () => 
     override async acquireConnection(): Promise<DatabaseConnection> {
       return {
         executeQuery: async <R>(query: CompiledQuery) => (await transaction.execute(query)) as QueryResult<R>,
-        streamQuery: () => assert.fail('nobody streams'),
+        streamQuery: () => assert.fail('no caller streams'),
       };
     }
   }
@@ -202,7 +202,7 @@ test('close does not wait for a server that does not take leave', async () => {
   await engine.close();
 });
 
-test('an open engine that nobody uses lets its process exit', async () => {
+test('an unused open engine lets its process exit', async () => {
   const program = fileURLToPath(new URL('programs/idle-program.js', import.meta.url));
   const args = [program, await server.database()];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });

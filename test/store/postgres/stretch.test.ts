@@ -189,7 +189,7 @@ for (const end of ['commit', 'rollback'] as const) {
   });
 }
 
-test('the commit of a transaction in which a statement failed is no success', async () => {
+test('the commit of a transaction in which a statement failed is not a success', async () => {
   await using engine = await openWithTable();
   const transaction = await engine.begin('readWrite');
   await rowsOf(transaction, 'INSERT INTO item VALUES (2)');
@@ -210,7 +210,7 @@ test('a commit that a deferred constraint refuses is a failure of the statement 
   assert.deepEqual(await inTransaction(engine, 'readWrite', 'SELECT * FROM part'), []);
 });
 
-test('a commit that nobody saw coming is told as a failure', async () => {
+test('an unforeseen commit is reported as a failure', async () => {
   await using engine = await openWithTable();
   const transaction = await engine.begin('readWrite');
   await assert.rejects(rowsOf(transaction, '/* /* */ */ COMMIT'), /a COMMIT has ended the transaction/);

@@ -1,14 +1,15 @@
-/** This machine as a drone: the same agent as elsewhere, as a resident child process. */
+/** This machine as a drone: the usual agent, as a resident child process. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { onAbort, raceAbort } from '../../../wait/abort.js';
 import { piecesOf } from '../../wire/frames.js';
+import { agentExit } from '../agent-exit.js';
 import { type Channel, type Transport, TransportError } from '../transport.js';
 
-/** After the agent's exit, how long its last output may take to arrive when a stranger holds the pipe open. */
+/** How long the agent's last output may take when another process holds the pipe open. */
 const DRAIN_MS = 200;
-/** An agent that sees the end of its stdin ends what it runs, then itself; so long after the kill grace it is killed. */
+/** An agent ends itself at the end of its stdin; it is killed this long after the kill grace. */
 const FORCE_MARGIN_MS = 2000;
 const PIECE_BYTES = 64 * 1024;
 
@@ -18,7 +19,7 @@ export const transport: Transport = {
   open(_spec, start, events, context) {
     context.phase('connect');
     return new Promise((resolve, reject) => {
-      // Detached, so that a Ctrl-C in the scheduler's terminal is the scheduler's to handle.
+      // Detached, so that the scheduler handles a Ctrl-C in its terminal.
       const child = spawn(process.execPath, ['-e', start.loader, start.marker], { detached: true, stdio: 'pipe' });
       const streams = [child.stdin, child.stdout, child.stderr] as unknown as Socket[];
       let ended = false;
@@ -43,7 +44,7 @@ export const transport: Transport = {
         reject(new TransportError('bootstrap', `cannot start ${process.execPath}: ${error.message}`, { cause: error }));
         end(error);
       });
-      // Without a process there may be no pipes, whatever their types say: so it is when files can no longer be opened.
+      // Without a process there may be no pipes, whatever the types say: as with no file descriptors left.
       if (child.pid === undefined) return;
       child.stdin.on('error', () => undefined); // EPIPE: the exit event tells
       child.stdout.on('data', (chunk: Uint8Array) => {
@@ -53,16 +54,15 @@ export const transport: Transport = {
         if (!ended) events.diagnostics(chunk);
       });
       child.once('exit', (exitCode, signal) => {
-        const how = signal === null ? `status ${String(exitCode)}` : `signal ${signal}`;
-        const cause = Object.assign(new Error(`the agent ended with ${how}`), { exitCode, signal });
+        const cause = agentExit(exitCode, signal);
         const drained = setTimeout(end, DRAIN_MS, cause);
         child.once('close', () => {
           clearTimeout(drained);
           end(cause);
         });
       });
-      // Nothing runs yet that would need an orderly end; and what keeps an agent from its start, such as a wait for a
-      // debugger, keeps it from seeing the end of its stdin, too.
+      // Nothing runs yet that needs an orderly end; and what delays a start, such as a debugger, also hides the end of
+      // stdin.
       stopListening = onAbort(context.signal, () => {
         child.kill('SIGKILL');
         destroy();
@@ -82,7 +82,7 @@ export const transport: Transport = {
   },
 };
 
-/** An agent that has been told to end, on its way out. */
+/** An agent on its way out. */
 class Dying {
   readonly gone: Promise<void>;
   readonly #child: ChildProcess;
@@ -91,17 +91,16 @@ class Dying {
   constructor(child: ChildProcess, streams: readonly Socket[], forceMs: number) {
     this.#child = child;
     this.#force = setTimeout(() => child.kill('SIGKILL'), forceMs).unref();
-    this.gone = new Promise(resolve => {
+    this.gone = new Promise(resolve =>
       child.once('exit', () => {
         clearTimeout(this.#force);
         for (const stream of streams) stream.destroy();
         dying.delete(this);
         resolve();
-      });
-    });
+      }),
+    );
   }
 
-  /** Keeps the process alive until it is gone. */
   hold(): void {
     this.#child.ref();
     this.#force.ref();
@@ -113,7 +112,7 @@ function channelTo(child: ChildProcess, streams: readonly Socket[], destroy: () 
     endsAgent: true,
     write: bytes => {
       if (child.stdin?.writable !== true) return;
-      // In pieces, so that what is unsent gets fewer as it goes.
+      // In pieces, so that the number of unsent bytes falls as they go.
       for (const piece of piecesOf(bytes, PIECE_BYTES)) child.stdin.write(piece);
     },
     get unsentBytes() {
@@ -134,13 +133,12 @@ function channelTo(child: ChildProcess, streams: readonly Socket[], destroy: () 
 }
 
 /** See Channel.runBeside. */
-async function runBeside(script: string, said: (chunk: Uint8Array) => void, signal: AbortSignal): Promise<void> {
-  // Detached, so that a Ctrl-C in the scheduler's terminal does not reach it.
+async function runBeside(script: string, output: (chunk: Uint8Array) => void, signal: AbortSignal): Promise<void> {
   const shell = spawn('/bin/sh', ['-c', script], { detached: true, stdio: ['ignore', 'pipe', 'ignore'] });
   try {
     const closed = once(shell, 'close');
-    // Without a process there may be no pipe, whatever its type says; the error follows.
-    if (shell.pid !== undefined) shell.stdout.on('data', said);
+    // Without a process there may be no pipe, whatever the type says; the error follows.
+    if (shell.pid !== undefined) shell.stdout.on('data', output);
     await raceAbort(signal, closed);
   } finally {
     if (shell.pid !== undefined) shell.stdout.destroy();

@@ -1,11 +1,12 @@
-/** The exec channel that carries an agent's stdin and stdout. When it ends by itself, its connection is left to others. */
+/** The exec channel that carries an agent's stdin and stdout. When it ends by itself, its connection stays. */
 import type { ClientChannel } from 'ssh2';
 import { piecesOf } from '../../wire/frames.js';
+import { agentExit } from '../agent-exit.js';
 import type { Channel, ChannelEvents } from '../transport.js';
 import type { SshConnection } from './connection.js';
 import type { SideScript } from './side-script.js';
 
-/** After the agent's exit, how long its last output may take to arrive when a stranger holds the pipe open. */
+/** How long the agent's last output may take when another process holds the pipe open. */
 const DRAIN_MS = 1000;
 const PIECE_BYTES = 64 * 1024;
 
@@ -29,34 +30,27 @@ export class AgentChannel implements Channel {
         if (!this.#ended) events.data(chunk);
       })
       .on('exit', (exitCode: number | null, signal?: string) => {
-        const exit = describeExit(exitCode, signal ?? null);
+        const exit = agentExit(exitCode, signal ?? null);
         this.#exit = exit;
         if (this.#isOurEnd) this.#letGo();
-        else
-          this.#timer = setTimeout(() => {
-            this.#end(exit);
-          }, DRAIN_MS).unref();
+        else this.#timer = setTimeout(() => this.#end(exit), DRAIN_MS).unref();
       })
-      // Tells the exit again: of a command that ended at once, the first telling came before we could listen.
+      // Repeats the exit: that of a command that ended at once came before we could listen.
       .on('close', (exitCode?: number | null, signal?: string) => {
-        if (exitCode !== undefined) this.#exit ??= describeExit(exitCode, signal ?? null);
+        if (exitCode !== undefined) this.#exit ??= agentExit(exitCode, signal ?? null);
         if (this.#isOurEnd) this.#letGo();
         else this.#end(this.#exit ?? new Error('the server closed the channel'));
       })
-      .on('error', (error: Error) => {
-        this.#end(error);
-      });
+      .on('error', (error: Error) => this.#end(error));
     channel.stderr.on('data', (chunk: Buffer) => {
       if (!this.#ended) events.diagnostics(chunk);
     });
-    connection.onEnd(cause => {
-      this.#end(this.#exit ?? cause);
-    });
+    connection.onEnd(cause => this.#end(this.#exit ?? cause));
   }
 
   write(bytes: Uint8Array): void {
     if (this.#ended || this.#isOurEnd || !this.#channel.writable) return;
-    // In pieces, so that what is unsent gets fewer as it goes.
+    // In pieces, so that the number of unsent bytes falls as they go.
     for (const piece of piecesOf(bytes, PIECE_BYTES)) {
       this.#channel.write(Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength));
     }
@@ -82,8 +76,8 @@ export class AgentChannel implements Channel {
     if (this.#exit !== undefined) this.#connection.end();
   }
 
-  runBeside(script: string, said: (chunk: Uint8Array) => void, signal: AbortSignal): Promise<void> {
-    return this.#beside.run(script, said, signal);
+  runBeside(script: string, output: (chunk: Uint8Array) => void, signal: AbortSignal): Promise<void> {
+    return this.#beside.run(script, output, signal);
   }
 
   destroy(): void {
@@ -91,7 +85,7 @@ export class AgentChannel implements Channel {
     if (!this.#beside.isAtWork) this.#connection.destroy();
   }
 
-  /** A script that has yet to say what became of the agent ends the connection itself. */
+  /** A running side script ends the connection itself. */
   #letGo(): void {
     if (!this.#beside.isAtWork) this.#connection.end();
   }
@@ -102,10 +96,4 @@ export class AgentChannel implements Channel {
     clearTimeout(this.#timer);
     this.#events.end(this.#isOurEnd ? undefined : cause);
   }
-}
-
-/** Has the fields `exitCode` and `signal`, as the local transport's has: they tell a missing node from a dying one. */
-function describeExit(exitCode: number | null, signal: string | null): Error {
-  const how = signal === null ? `status ${String(exitCode)}` : `signal ${signal}`;
-  return Object.assign(new Error(`the agent ended with ${how}`), { exitCode, signal });
 }

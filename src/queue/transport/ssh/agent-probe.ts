@@ -1,49 +1,41 @@
-/** The start of an agent on a drone that may have no Node: listens in, until that is known. */
-import { isNodeMissing } from '../missing-node.js';
+/** Watches an agent's start on a drone that may have no Node, until that is known. */
+import { isNodeMissing } from '../agent-exit.js';
 import type { ChannelEvents } from '../transport.js';
 
-/** Of what the start prints, enough to find the marker, and the last words of a shell, in. */
+/** Kept of each stream: enough to find the marker, and a shell's last words. */
 const KEPT_CHARS = 4096;
 
-export class AgentProbe implements ChannelEvents {
-  /** False when the start has ended for want of a Node. `events` then hears nothing of its end. */
+export interface AgentProbe extends ChannelEvents {
+  /** False when the start failed for want of a Node; `events` then gets no `end`. */
   readonly hasNode: Promise<boolean>;
-  readonly #marker: string;
-  readonly #events: ChannelEvents;
-  #decide: (hasNode: boolean) => void = () => undefined;
-  #isDecided = false;
-  #stdout = '';
-  #stderr = '';
+}
 
-  constructor(marker: string, events: ChannelEvents) {
-    this.#marker = marker;
-    this.#events = events;
-    this.hasNode = new Promise(resolve => {
-      this.#decide = hasNode => {
-        this.#isDecided = true;
-        resolve(hasNode);
-      };
-    });
-  }
-
-  data(chunk: Uint8Array): void {
-    if (!this.#isDecided) {
-      this.#stdout = kept(this.#stdout, chunk);
-      if (this.#stdout.includes(this.#marker)) this.#decide(true);
-    }
-    this.#events.data(chunk);
-  }
-
-  diagnostics(chunk: Uint8Array): void {
-    if (!this.#isDecided) this.#stderr = kept(this.#stderr, chunk);
-    this.#events.diagnostics(chunk);
-  }
-
-  end(cause: Error | undefined): void {
-    const isMissing = !this.#isDecided && isNodeMissing(cause, this.#stderr);
-    this.#decide(!isMissing);
-    if (!isMissing) this.#events.end(cause);
-  }
+export function probeAgent(marker: string, events: ChannelEvents): AgentProbe {
+  let stdout = '';
+  let stderr = '';
+  let isDecided = false;
+  let resolveHasNode: (hasNode: boolean) => void = () => undefined;
+  const decide = (hasNode: boolean): void => {
+    isDecided = true;
+    resolveHasNode(hasNode);
+  };
+  return {
+    hasNode: new Promise(resolve => (resolveHasNode = resolve)),
+    data: chunk => {
+      if (!isDecided) stdout = kept(stdout, chunk);
+      if (!isDecided && stdout.includes(marker)) decide(true);
+      events.data(chunk);
+    },
+    diagnostics: chunk => {
+      if (!isDecided) stderr = kept(stderr, chunk);
+      events.diagnostics(chunk);
+    },
+    end: cause => {
+      const isMissing = !isDecided && isNodeMissing(cause, stderr);
+      decide(!isMissing);
+      if (!isMissing) events.end(cause);
+    },
+  };
 }
 
 function kept(before: string, chunk: Uint8Array): string {

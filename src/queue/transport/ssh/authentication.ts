@@ -1,40 +1,44 @@
 /**
- * Offers a server the credentials of a point, one after another: key files, the ssh-agent's keys, the password, answers
- * to the server's questions.
+ * Offers a server the credentials of a point one by one: key files, the ssh-agent's keys, the password, answers to the
+ * server's questions.
  *
- * The first offer is made blindly. From the first refusal on the server's own list of methods decides which credential is
- * the next; one that the server did not even look at goes back in line. A server that wants several (partial success)
- * names after each what is still to come.
+ * The first offer is blind. After the first refusal, the server's list of methods decides which credential is next; one
+ * that the server did not look at goes back in line. A server that wants several (partial success) lists after each
+ * what is still to come.
  */
+import { existsSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import type { AnyAuthMethod, AuthHandlerMiddleware, Client, ParsedKey, Prompt } from 'ssh2';
+import { oneLine } from '../../../report/untrusted-text.js';
 import { type TransportContext, TransportError } from '../transport.js';
-import type { Answer, Question } from '../../wire/messages.js';
-import type { KeyboardChallenge, SshQuestion } from './prompt-answers.js';
+import type { Answer, DownKind, Question } from '../../wire/messages.js';
+import { answerOnce, checkAnswers, type KeyboardChallenge, type SshQuestion } from './prompt-answers.js';
+import { loginMend } from './first-login.js';
 import { addressOf, type SshPoint } from './ssh-endpoint.js';
-import { type Identity, loadIdentity, publicKeyOf } from './identity.js';
-import { offerOf, SshAgent } from './ssh-agent.js';
+import { blobOf, type Identity, loadIdentity, publicKeyOf } from './identity.js';
+import { hashOf, offeredAs, rsaBitsOf, signatureAlgorithms } from './rsa.js';
+import { offerOf, openSshAgent } from './ssh-agent.js';
+import { internalsOf } from './ssh2.js';
+import { unlock } from './unlock.js';
 
 interface Attempt {
   /** For messages; holds no secret. */
   readonly name: string;
-  /** As the server lists what it takes. */
+  /** As the server names it. */
   readonly method: 'publickey' | 'password' | 'keyboard-interactive';
-  /** Gives nothing when other attempts have come in its place. Rejects when it cannot be made. */
+  /** Resolves to nothing when other attempts replace it. Rejects when it cannot be made. */
   open(): Promise<AnyAuthMethod | undefined>;
 }
 
-/** What ssh2 keeps to itself. Of a refused ssh-agent's key it tells neither what the server takes nor a partial success. */
-interface Ssh2Internals {
-  readonly _protocol: {
-    readonly _handlers: { USERAUTH_FAILURE(protocol: unknown, takes: string[], isPartial: boolean): void };
-  };
+/** Beside the drone itself; a time-out meanwhile is of this kind. */
+export interface Awaited {
+  readonly what: string;
+  readonly kind: DownKind;
 }
 
-/** What the offers need of their surroundings. */
 export interface AuthenticationSettings extends Pick<TransportContext, 'signal' | 'ask'> {
-  /** Gets what the login waits for while it waits for an answer, and undefined when it no longer does. */
-  awaits(what: string | undefined): void;
+  /** Called with what connecting waits for during a question or a look-up, and with undefined afterwards. */
+  awaits(awaited: Awaited | undefined): void;
 }
 
 export class Authentication {
@@ -42,13 +46,18 @@ export class Authentication {
   readonly #settings: AuthenticationSettings;
   #untried: Attempt[];
   readonly #agentSockets = new Set<Socket>();
-  /** Wire forms of the keys that were offered from files. */
+  /** Wire forms of keys offered from files. */
   readonly #offeredKeys = new Set<string>();
-  /** Names of attempts, with what was in their way. */
+  /** Names of attempts, with what prevented them. */
   readonly #tried = new Map<string, string | undefined>();
   #current: Attempt | undefined;
   #serverTakes: readonly string[] | undefined;
+  /** Signature algorithms, where the server lists them. */
+  #signaturesTaken: readonly string[] | undefined;
   #cause: Error | undefined;
+  /** The server's last words besides its answers. */
+  #banner: string | undefined;
+  readonly #certificates = new Set<string>();
   #fail: (error: TransportError) => void = () => undefined;
   #isAsking = false;
   #isExhausted = false;
@@ -68,7 +77,7 @@ export class Authentication {
     }
   }
 
-  /** Called by ssh2 for the first attempt and after each that was refused. No `none` first: it would cost a round trip. */
+  /** Called by ssh2 for the first attempt and after each refusal. No `none` first, which would cost a round trip. */
   readonly handler: AuthHandlerMiddleware = (_takes, _isPartial, next) => {
     void this.#nextOffer().then(offer => {
       if (this.#isClosed) return;
@@ -77,10 +86,23 @@ export class Authentication {
     });
   };
 
-  /** Listens to the server's refusals. `fail` ends the login before everything was tried. */
+  /**
+   * Listens to the server's refusals: of a refused ssh-agent's key ssh2 reports neither what the server takes nor a partial
+   * success. And to its signature algorithms, of which ssh2 would choose a single one. `fail` ends the login before
+   * everything was tried.
+   */
   watch(client: Client, fail: (error: TransportError) => void): void {
     this.#fail = fail;
-    const { _handlers: handlers } = (client as unknown as Ssh2Internals)._protocol;
+    client.on('banner', text => {
+      this.#banner = text;
+    });
+    const { _handlers: handlers } = internalsOf(client)._protocol;
+    handlers.EXT_INFO = (_protocol, extensions) => {
+      const listed = extensions.find(({ name }) => name === 'server-sig-algs')?.algs ?? this.#signaturesTaken;
+      // It takes what it does not list.
+      const isSilent = internalsOf(client)._remoteVer?.startsWith('OpenSSH_7.4') === true;
+      this.#signaturesTaken = isSilent ? [...(listed ?? []), 'rsa-sha2-512', 'rsa-sha2-256'] : listed;
+    };
     const passOn = handlers.USERAUTH_FAILURE;
     handlers.USERAUTH_FAILURE = (protocol, takes, isPartial) => {
       this.#noteRefusal(takes, isPartial);
@@ -88,17 +110,14 @@ export class Authentication {
     };
   }
 
-  /** Nothing is left to offer. */
   get isExhausted(): boolean {
     return this.#isExhausted;
   }
 
-  /** Whether the server has said no at least once. */
   get wasRefused(): boolean {
     return this.#serverTakes !== undefined;
   }
 
-  /** Whether an answer is awaited. */
   get isAsking(): boolean {
     return this.#isAsking;
   }
@@ -112,13 +131,29 @@ export class Authentication {
     const names = [...this.#tried].map(([name, trouble]) => (trouble === undefined ? name : `${name} (${trouble})`));
     const tried = names.length > 0 ? `tried: ${names.join(', ')}` : 'there was no credential to try';
     const takes = this.#serverTakes ? `; the server takes: ${this.#serverTakes.filter(isMethodName).join(', ')}` : '';
-    const said = serverText === undefined ? '' : `; it said: ${serverText}`;
-    return new TransportError('auth', `${addressOf(this.#point)} refused the login; ${tried}${takes}${said}`, {
-      cause: this.#cause ?? cause,
-    });
+    const said = this.#saidWith(serverText);
+    const unused = [...this.#certificates].join(', ');
+    const certificates = unused === '' ? '' : `; not offered, as certificates are not supported: ${unused}`;
+    const mend = this.#isExhausted || serverText !== undefined ? `; ${loginMend(this.#point, serverText)}` : '';
+    return new TransportError(
+      'auth',
+      `${addressOf(this.#point)} refused the login; ${tried}${certificates}${takes}${said}${mend}`,
+      {
+        cause: this.#cause ?? cause,
+      },
+    );
   }
 
-  /** Ends what is still being asked of the ssh-agent. */
+  /** The server's words, as a part of a message. */
+  get said(): string {
+    return this.#saidWith(undefined);
+  }
+
+  #saidWith(further: string | undefined): string {
+    const words = [this.#banner, further].filter(text => text !== undefined).join(' ');
+    return words.trim() === '' ? '' : `; it said: ${oneLine(words)}`;
+  }
+
   close(): void {
     this.#isClosed = true;
     for (const socket of this.#agentSockets) socket.destroy();
@@ -151,7 +186,7 @@ export class Authentication {
     this.#serverTakes = takes;
     if (!attempt) return;
     if (wasBlind && !isPartial && !takes.includes(attempt.method)) this.#untried.unshift(attempt);
-    // A password that the server knows already is no answer to what it asks besides.
+    // A password that the server knows already does not answer its further questions.
     else if (attempt.method === 'password') {
       this.#untried = this.#untried.filter(({ name }) => name !== PASSWORD_AS_ANSWER);
     }
@@ -162,54 +197,68 @@ export class Authentication {
       name: `key ${path}`,
       method: 'publickey',
       open: async () => {
-        const { user, passphrase, asks } = this.#point;
+        const { user: username, passphrase, asks } = this.#point;
+        if (existsSync(`${path}-cert.pub`)) this.#certificates.add(`${path}-cert.pub`);
         const identity = await loadIdentity(path);
-        if (identity.key) {
-          this.#offeredKeys.add(blobOf(identity.key));
-          return { type: 'publickey', username: user, key: identity.key };
-        }
-        if (passphrase === undefined && asks?.passphrase !== true) throw new Error('has a passphrase, none was given');
         const { publicKey } = identity;
-        if (!publicKey) return { type: 'publickey', username: user, key: await this.#unlock(path, identity) };
-        // Nobody is asked for the passphrase of a key that the server does not want.
-        return offerOf(user, publicKey, async (data, hash) => {
-          const key = await this.#unlock(path, identity);
+        if (!identity.key && passphrase === undefined && asks?.passphrase !== true) {
+          throw new Error('has a passphrase, none was given');
+        }
+        const key = identity.key ?? (publicKey ? undefined : await this.#unlock(path, identity));
+        if (key) {
           this.#offeredKeys.add(blobOf(key));
-          return key.sign(data, hash);
-        });
+          return this.#inTurn(`key ${path}`, key, algorithm =>
+            Promise.resolve({ type: 'publickey', username, key: offeredAs(key, algorithm) }),
+          );
+        }
+        // The caller is not asked for the passphrase of a key that the server does not want.
+        return this.#inTurn(`key ${path}`, publicKey as ParsedKey, algorithm =>
+          offerOf(username, offeredAs(publicKey as ParsedKey, algorithm), async data => {
+            const opened = await this.#unlock(path, identity);
+            this.#offeredKeys.add(blobOf(opened));
+            return opened.sign(data, hashOf(algorithm));
+          }),
+        );
       },
     };
   }
 
-  async #unlock(path: string, identity: Identity): Promise<ParsedKey> {
-    const { passphrase, asks } = this.#point;
-    if (passphrase !== undefined) return identity.open(passphrase);
-    try {
-      return await this.#openByAsking(path, identity, asks?.key ?? '');
-    } catch (error) {
+  /**
+   * Offers a key with the best signature algorithm that the server takes. What else it says to take comes after all other
+   * attempts, as a server counts each: some list what they refuse.
+   */
+  async #inTurn(
+    name: string,
+    key: ParsedKey,
+    offer: (algorithm: string) => Promise<AnyAuthMethod>,
+  ): Promise<AnyAuthMethod | undefined> {
+    const { publicKeyAlgorithms, minRsaBits = 0 } = this.#point;
+    const bits = rsaBitsOf(key.getPublicSSH()) ?? Infinity;
+    if (bits < minRsaBits) throw new Error(`has ${String(bits)} bits, and minRsaBits is ${String(minRsaBits)}`);
+    const algorithms = signatureAlgorithms(key.type, this.#signaturesTaken, publicKeyAlgorithms);
+    const attempts = algorithms.map((algorithm): Attempt => ({
+      name,
+      method: 'publickey',
+      open: () => offer(algorithm),
+    }));
+    const [best, ...others] = attempts;
+    if (!best) throw new Error(`no signature algorithm is left for a key of type ${key.type}`);
+    if (others.length === 0) return best.open();
+    this.#untried.unshift(best);
+    this.#untried.push(...others);
+    return undefined;
+  }
+
+  #unlock(path: string, identity: Identity): Promise<ParsedKey> {
+    const ask = (question: Question): Promise<Answer> => this.#ask(question, `the passphrase of ${path}`);
+    return unlock(path, identity, this.#point, ask).catch((error: unknown) => {
+      if (this.#point.passphrase !== undefined) throw error;
       this.#cause ??= error as Error;
       throw new Error(`not opened: ${(error as Error).message}`, { cause: error });
-    }
+    });
   }
 
-  /** The main thread keeps the answer for all who ask; only it knows whether there is another one to be had. */
-  async #openByAsking(path: string, identity: Identity, key: string): Promise<ParsedKey> {
-    const about: SshQuestion = { kind: 'passphrase', path };
-    for (let wrong: number | undefined, trouble: unknown; ;) {
-      const question: Question = { key, about, sharedAs: `passphrase ${path}`, wrong };
-      const { number, value } = await this.#ask(question, `the passphrase of ${path}`);
-      if (number === wrong) throw trouble;
-      try {
-        if (typeof value !== 'string' || value === '') throw new TypeError('the passphrase that was given is no text');
-        return identity.open(value);
-      } catch (error) {
-        wrong = number;
-        trouble = error;
-      }
-    }
-  }
-
-  /** Becomes one attempt for each of its keys. */
+  /** Turns into one attempt for each of its keys. */
   #sshAgent(path: string): Attempt {
     const name = `ssh-agent ${path}`;
     return {
@@ -217,9 +266,10 @@ export class Authentication {
       method: 'publickey',
       open: async () => {
         const { user, identity, identitiesOnly } = this.#point;
-        const agent = await SshAgent.open(path, this.#agentSockets);
+        const agent = await openSshAgent(path, this.#agentSockets);
         if (this.#isClosed) this.close();
-        const held = await agent.keys();
+        const held = await this.#waitFor(`the ssh-agent ${path} to list its keys`, agent.keys());
+        if (agent.hasCertificates) this.#certificates.add(`those of ${name}`);
         const named = identitiesOnly ? await Promise.all(identity.map(publicKeyOf)) : held;
         const wanted = new Set(named.map(key => key && blobOf(key)));
         const keys = held.filter(key => wanted.has(blobOf(key)) && !this.#offeredKeys.has(blobOf(key)));
@@ -227,7 +277,12 @@ export class Authentication {
         const attempts = keys.map((key): Attempt => ({
           name,
           method: 'publickey',
-          open: () => offerOf(user, key, agent.sign(key)),
+          open: () =>
+            this.#inTurn(name, key, algorithm =>
+              offerOf(user, offeredAs(key, algorithm), data =>
+                this.#waitFor(`the ssh-agent ${path} to sign`, agent.sign(key)(data, hashOf(algorithm))),
+              ),
+            ),
         }));
         this.#untried.unshift(...attempts);
         return undefined;
@@ -250,7 +305,7 @@ export class Authentication {
     ): void => {
       const questions = prompts.map(({ prompt: text, echo }) => ({ text, echo: echo === true }));
       answer({ name: title, instructions, prompts: questions }).then(finish, (error: unknown) => {
-        // There is no way to take the method back, and nothing comes after it.
+        // ssh2 cannot take the method back, and nothing comes after it.
         this.#cause ??= error as Error;
         this.noteTrouble(error as Error);
         if (!this.#isClosed) this.#fail(this.failure(error as Error));
@@ -268,14 +323,18 @@ export class Authentication {
   }
 
   async #ask(question: Question, what: string): Promise<Answer> {
-    const { signal, ask, awaits } = this.#settings;
     this.#isAsking = true;
-    awaits(`${addressOf(this.#point)} waits for ${what}`);
+    const answer = this.#settings.ask(question, this.#settings.signal);
+    return this.#waitFor(what, answer).finally(() => (this.#isAsking = false));
+  }
+
+  async #waitFor<T>(what: string, answer: Promise<T>): Promise<T> {
+    const { signal, awaits } = this.#settings;
+    awaits({ what: `${addressOf(this.#point)} waits for ${what}`, kind: 'auth' });
     try {
-      return await ask(question, signal);
+      return await answer;
     } finally {
-      this.#isAsking = false;
-      // What was still awaited at the end is the reason for it.
+      // Kept at an abort: it is the reason for it.
       if (!signal.aborted) awaits(undefined);
     }
   }
@@ -283,35 +342,7 @@ export class Authentication {
 
 const PASSWORD_AS_ANSWER = 'keyboard-interactive by password';
 
-/** Answers the one question that can only be for the password. Asked again, it was the wrong one. */
-function answerOnce(password: string): (challenge: KeyboardChallenge) => Promise<string[]> {
-  let isUsed = false;
-  return ({ prompts }) => {
-    const [only, ...others] = prompts;
-    if (only?.echo !== false || others.length > 0) {
-      return Promise.reject(
-        new Error('the server asks for more than a password, and keyboardInteractive is not given'),
-      );
-    }
-    if (isUsed) return Promise.reject(new Error('the password was not taken'));
-    isUsed = true;
-    return Promise.resolve([password]);
-  };
-}
-
-/** Throws for what are no answers, without showing them. */
-function checkAnswers(value: unknown, prompts: number): string[] {
-  const isList = Array.isArray(value) && value.every(item => typeof item === 'string');
-  if (isList && value.length === prompts) return value;
-  const given = isList ? `${String(value.length)} answers` : 'no list of strings';
-  throw new TypeError(`keyboardInteractive gave ${given} to ${String(prompts)} prompts`);
-}
-
-function blobOf(key: ParsedKey): string {
-  return key.getPublicSSH().toString('base64');
-}
-
-/** What a server lists goes into messages: only what could be a name. */
+/** A server's list goes into messages, so only plausible names are kept. */
 function isMethodName(name: string): boolean {
   return /^[\w@.-]{1,64}$/.test(name);
 }

@@ -1,8 +1,9 @@
-/** From a host in ssh_config, as the system's own `ssh` understands it, to the options of a drone. */
+/** Turns a host of ssh_config, as the system's `ssh` reads it, into the options of a drone. */
 import { existsSync } from 'node:fs';
 import { homedir, hostname as localHostname, userInfo } from 'node:os';
-import { join } from 'node:path';
+import { expandHome } from '../../../option/home.js';
 import { ALGORITHMS, type AlgorithmList } from './algorithms.js';
+import { type Circumstances, refusalOf } from './config-table.js';
 import { sshConfigError, type SshConfigText, sshG } from './ssh-g.js';
 import type { SshOptions } from './ssh-endpoint.js';
 
@@ -17,27 +18,27 @@ export interface DroneFromConfig extends Options {
   readonly hops: readonly HopFromConfig[];
 }
 
-/** More hops than anybody has, so that hosts which name each other come to an end. */
+/** Ends a circle of hosts that name each other. */
 const MAX_HOPS = 10;
 
-/** Asks `ssh -G` about a host, and about each hop on the way to it. What is in `given` is not looked at. */
+/** Asks `ssh -G` about a host and each hop on the way to it, except for what is in `given`. */
 export async function readSshConfig(
   name: string,
   given: Readonly<Record<string, unknown>>,
   configFile: string | undefined,
 ): Promise<DroneFromConfig> {
-  const file = configFile?.replace(/^~(?=\/)/, homedir());
+  const file = configFile && expandHome(configFile);
   const config = await sshG(name, { file });
   const hops = given['via'] === undefined ? await hopsOf(config, file, 0) : [];
-  return { ...(await optionsOf(config, given)), hops };
+  const via = given['via'] ?? hops;
+  const isBehindHop = !Array.isArray(via) || via.length > 0;
+  return { ...(await optionsOf(config, { given, isBehindHop })), hops };
 }
 
-/** As with `ssh -J a,b host`: a's own ProxyJump leads to a, while b is reached from a, whatever its own says. */
+/** As with `ssh -J a,b host`: a's own ProxyJump applies; b is reached from a, whatever its own says. */
 async function hopsOf(config: SshConfigText, file: string | undefined, depth: number): Promise<HopFromConfig[]> {
   const command = config.value('proxycommand');
-  if (command !== undefined) {
-    throw unsupported(config, 'ProxyCommand is not supported; use ProxyJump, or `via`');
-  }
+  if (command !== undefined) refuseSetting(config, 'proxycommand', [command], { given: {}, isBehindHop: false });
   const jump = config.value('proxyjump');
   if (jump === undefined) return [];
   const targets = jump.split(',').map(text => parseTarget(config, text));
@@ -47,7 +48,12 @@ async function hopsOf(config: SshConfigText, file: string | undefined, depth: nu
   const configs = await Promise.all(targets.map(({ name, user, port }) => sshG(name, { file, user, port })));
   const [first] = configs;
   const before = first ? await hopsOf(first, file, depth + targets.length) : [];
-  const hops = configs.map(async each => ({ name: each.name, ...(await optionsOf(each, {})) }));
+  // How to reach each of them is known by now.
+  const given = { via: 'jump' };
+  const hops = configs.map(async (each, at) => {
+    const isBehindHop = before.length > 0 || at > 0;
+    return { name: each.name, ...(await optionsOf(each, { given, isBehindHop })) };
+  });
   return [...before, ...(await Promise.all(hops))];
 }
 
@@ -59,22 +65,31 @@ function parseTarget(config: SshConfigText, text: string): { name: string; user?
   return { name, ...(user !== undefined && { user }), ...(port !== undefined && { port }) };
 }
 
-/** What is in `given` is left out, and so are its own troubles. */
-async function optionsOf(config: SshConfigText, given: Readonly<Record<string, unknown>>): Promise<Options> {
+/** Skips what is in `given`, with its errors. */
+async function optionsOf(config: SshConfigText, where: Circumstances): Promise<Options> {
+  const { given, isBehindHop } = where;
   const defaults = await readDefaults();
+  for (const [option, values] of config.all) {
+    if (values.join('\n') !== defaults.all.get(option)?.join('\n')) refuseSetting(config, option, values, where);
+  }
   const readers: { readonly [Field in keyof Options]: () => Options[Field] } = {
     host: () => config.value('hostname'),
     port: () => Number(config.value('port') ?? '22'),
     user: () => config.value('user'),
-    identity: () => identityOf(config, defaults),
+    addressFamily: () => (isBehindHop ? undefined : FAMILIES.get(config.value('addressfamily') ?? '')),
+    identity: () => (offersKeys(config) ? identityOf(config, defaults) : []),
     identitiesOnly: () => config.value('identitiesonly') === 'yes',
-    agentSocket: () => agentOf(config),
+    agentSocket: () => (offersKeys(config) ? agentOf(config) : false),
     hostKeys: () => hostKeysOf(config),
     knownHosts: () => knownHostsOf(config, given['hostKeys'] ?? hostKeysOf(config)),
+    revokedHostKeys: () => config.values('revokedhostkeys').map(text => expand(config, text)),
     hostKeyAlias: () => config.value('hostkeyalias'),
+    minRsaBits: () => rsaBitsOf(config, defaults),
     connectTimeoutMs: () => secondsOf(config, 'connecttimeout'),
     keepaliveIntervalMs: () => secondsOf(config, 'serveraliveinterval'),
     keepaliveCount: () => keepaliveCountOf(config, defaults),
+    publicKeyAlgorithms: () =>
+      algorithmsOf(config, defaults, 'publicKeyAlgorithms', 'PubkeyAcceptedAlgorithms', 'PubkeyAcceptedKeyTypes'),
     ciphers: () => algorithmsOf(config, defaults, 'ciphers', 'Ciphers'),
     kex: () => algorithmsOf(config, defaults, 'kex', 'KexAlgorithms'),
     macs: () => algorithmsOf(config, defaults, 'macs', 'MACs'),
@@ -84,7 +99,39 @@ async function optionsOf(config: SshConfigText, given: Readonly<Record<string, u
   return Object.fromEntries(wanted.map(([field, read]) => [field, read()]));
 }
 
-/** ssh always prints one; where it is ssh's own, ours holds. */
+function refuseSetting(
+  config: SshConfigText,
+  option: string,
+  values: readonly string[],
+  circumstances: Circumstances,
+): void {
+  for (const value of values) {
+    const why = refusalOf({ option, value }, circumstances);
+    if (why !== undefined) throw unsupported(config, why);
+  }
+}
+
+const FAMILIES = new Map<string, 4 | 6>([
+  ['inet', 4],
+  ['inet6', 6],
+]);
+
+function offersKeys(config: SshConfigText): boolean {
+  const isOff = ['no', 'false'].includes(config.value('pubkeyauthentication') ?? 'yes');
+  const methods = config.value('preferredauthentications')?.split(',');
+  return !isOff && (methods?.includes('publickey') ?? true);
+}
+
+/** Undefined for ssh's default: below that, ssh2's own checks end the handshake. */
+function rsaBitsOf(config: SshConfigText, defaults: SshConfigText): number | undefined {
+  for (const option of ['requiredrsasize', 'rsaminsize']) {
+    const value = config.value(option);
+    if (value !== undefined && value !== defaults.value(option)) return Number(value);
+  }
+  return undefined;
+}
+
+/** ssh always prints one; ssh's default gives way to ours. */
 function keepaliveCountOf(config: SshConfigText, defaults: SshConfigText): number | undefined {
   const value = config.value('serveralivecountmax');
   return value === defaults.value('serveralivecountmax') ? undefined : Number(value) || undefined;
@@ -92,7 +139,7 @@ function keepaliveCountOf(config: SshConfigText, defaults: SshConfigText): numbe
 
 let defaults: Promise<SshConfigText> | undefined;
 
-/** What ssh prints where nothing is configured, read once. */
+/** ssh's output without any configuration, read once. */
 async function readDefaults(): Promise<SshConfigText> {
   defaults ??= sshG('localhost', { file: '/dev/null' });
   try {
@@ -103,7 +150,7 @@ async function readDefaults(): Promise<SshConfigText> {
   }
 }
 
-/** Of the files that ssh looks for by itself, those that are there. */
+/** Of the files that ssh tries by default, those that exist. */
 function identityOf(config: SshConfigText, defaults: SshConfigText): string[] {
   const usual = defaults.values('identityfile');
   return config.values('identityfile').flatMap(text => {
@@ -114,26 +161,27 @@ function identityOf(config: SshConfigText, defaults: SshConfigText): string[] {
 
 function knownHostsOf(config: SshConfigText, hostKeys: unknown): string[] {
   const own = config.words('userknownhostsfile').map(text => expand(config, text));
-  // The first file is where new keys go, and the machine's own is not the place.
+  // New keys go to the first file, and the machine's own is not the place for them.
   if (own.length === 0 && hostKeys === 'accept-new') {
     throw unsupported(config, "there is no UserKnownHostsFile to record keys in, as 'accept-new' does");
   }
   return [...own, ...config.words('globalknownhostsfile')];
 }
 
-/** In ms; undefined for 0, which means ssh's own default of no limit, in place of which there is ours. */
+/** In ms. Undefined for 0, ssh's default of no limit, which gives way to ours. */
 function secondsOf(config: SshConfigText, option: string): number | undefined {
   const seconds = Number(config.value(option) ?? '0');
   return seconds > 0 ? seconds * 1000 : undefined;
 }
 
-/** Undefined where ssh has its own default: the order that is fast in C is not what is fast here. */
+/** Undefined for ssh's default: the order that is fast in C is not fast here. */
 function algorithmsOf(
   config: SshConfigText,
   defaults: SshConfigText,
   list: AlgorithmList,
-  option: string,
+  ...names: readonly [option: string, formerly?: string]
 ): string[] | undefined {
+  const option = names.find(name => name !== undefined && config.value(name.toLowerCase()) !== undefined) ?? names[0];
   const wanted = config.value(option.toLowerCase());
   if (wanted === undefined || wanted === defaults.value(option.toLowerCase())) return undefined;
   const known = wanted.split(',').filter(name => ALGORITHMS[list].includes(name));
@@ -153,7 +201,6 @@ function hostKeysOf(config: SshConfigText): 'strict' | 'accept-new' {
   return 'strict';
 }
 
-/** Undefined for the default, which is the environment's. */
 function agentOf(config: SshConfigText): string | false | undefined {
   const text = config.raw('identityagent');
   if (text === undefined || text === 'SSH_AUTH_SOCK') return undefined;
@@ -162,7 +209,7 @@ function agentOf(config: SshConfigText): string | false | undefined {
   return path === undefined || path === '' ? false : path;
 }
 
-/** The tokens of ssh_config(5) and `${NAME}`, which `ssh -G` leaves in paths; `~/` is left for later. */
+/** Expands the tokens of ssh_config(5) and `${NAME}`, which `ssh -G` leaves in paths. */
 function expand(config: SshConfigText, text: string): string {
   const host = config.value('hostname') ?? config.name;
   const tokens: Readonly<Record<string, string | undefined>> = {
@@ -176,7 +223,7 @@ function expand(config: SshConfigText, text: string): string {
     n: config.name,
     p: config.value('port'),
     r: config.value('user'),
-    // Throws for a uid without a name, which is of no matter to most.
+    // A getter: it throws for a uid without a name, which few need.
     get u() {
       return userInfo().username;
     },
@@ -192,7 +239,7 @@ function expand(config: SshConfigText, text: string): string {
       if (value === undefined) throw unsupported(config, `${text} has a token that is not supported: %${token}`);
       return value;
     });
-  return expanded.startsWith('~/') ? join(homedir(), expanded.slice(2)) : expanded;
+  return expandHome(expanded);
 }
 
 function unsupported(config: SshConfigText, message: string): Error {

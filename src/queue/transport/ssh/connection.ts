@@ -1,44 +1,32 @@
 /**
- * One authenticated SSH connection, over whatever tunnel leads to its server.
+ * One authenticated SSH connection over a tunnel.
  *
- * It is opening until the server has taken the login, then open, then ended. It ends once, with a cause unless we ended
- * it ourselves; from then on the tunnel below is closed and no timer or socket of it is left.
+ * It is opening until the server has accepted the login, then open, then ended. It ends once, with a cause unless we
+ * ended it; then the tunnel is closed and no timer or socket is left.
  */
 import type { Client, ClientChannel } from 'ssh2';
 import { oneLine } from '../../../report/untrusted-text.js';
 import { type TransportContext, TransportError } from '../transport.js';
 import { raceAbort } from '../../../wait/abort.js';
 import { addressOf } from './ssh-endpoint.js';
-import { ask, Keepalive } from './keepalive.js';
+import { ask, keepAlive } from './keepalive.js';
+import { onExecRequest } from './ssh2.js';
 import { logIn, type LoginParts, type LoginSettings, type LoginTunnel } from './login.js';
 import { meaningOf } from './tcp.js';
 
-/** How long the server may take to end its side of a connection that we have ended. */
+/** How long the server may take to end its side of a connection that we ended. */
 const FAREWELL_MS = 1000;
 
-/** A byte stream to the server, and what it rests on. */
+/** A byte stream to the server, and what carries it. */
 export interface Tunnel extends LoginTunnel {
-  /** Keep the process alive, or not. */
   hold(): void;
   release(): void;
-  /** Ends the stream at once and gives up what it rests on. */
+  /** Ends the stream at once and releases what carries it. */
   close(): void;
 }
 
-/** What a connection needs of its surroundings; see TransportContext. */
-export interface ConnectionSettings
-  extends
-    LoginSettings,
-    Pick<
-      TransportContext,
-      | 'connectTimeoutMs'
-      | 'keepaliveIntervalMs'
-      | 'keepaliveCount'
-      | 'maxConnectingPerAddress'
-      | 'held'
-      | 'pause'
-      | 'openShared'
-    > {}
+/** See TransportContext. */
+export type ConnectionSettings = LoginSettings & Omit<TransportContext, 'killGraceMs' | 'relay'>;
 
 export interface ConnectionParts extends LoginParts {
   readonly tunnel: Tunnel;
@@ -49,12 +37,14 @@ export class SshConnection {
   readonly #client: Client;
   readonly #tunnel: Tunnel;
   readonly #name: string;
-  #keepalive: Keepalive | undefined;
+  #stopKeepalive = (): void => undefined;
   #trouble: Error | undefined;
   #isEnding = false;
   #ended = false;
   #farewell: NodeJS.Timeout | undefined;
-  #endListeners: ((cause: Error | undefined) => void)[] = [];
+  /** By the command, what its request is reported to. */
+  readonly #requests = new Map<string, () => void>();
+  readonly #endListeners = new Set<(cause: Error | undefined) => void>();
 
   private constructor(client: Client, tunnel: Tunnel, name: string) {
     this.#client = client;
@@ -63,7 +53,7 @@ export class SshConnection {
   }
 
   /**
-   * Shakes hands, checks the host key, logs in. Takes the tunnel over: it is closed when this rejects, with a
+   * Shakes hands, checks the host key, logs in. Takes over the tunnel and closes it on failure. Rejects with a
    * TransportError, or at once when aborted.
    */
   static async open(parts: ConnectionParts): Promise<SshConnection> {
@@ -81,29 +71,31 @@ export class SshConnection {
     }
   }
 
-  /** Why the connection was lost; undefined while it is open, or when we ended it. */
+  /** Why the connection was lost; undefined while open, or when we ended it. */
   get lossCause(): Error | undefined {
     return this.#trouble;
   }
 
-  /** Called once, when the connection has ended; soon, if it has already. */
-  onEnd(listener: (cause: Error | undefined) => void): void {
-    if (this.#ended) {
-      queueMicrotask(() => {
-        listener(this.#trouble);
-      });
-    } else {
-      this.#endListeners.push(listener);
-    }
+  /** Called once, when the connection has ended; soon, if it has already. Returns what stops listening. */
+  onEnd(listener: (cause: Error | undefined) => void): () => void {
+    if (this.#ended) queueMicrotask(() => listener(this.#trouble));
+    else this.#endListeners.add(listener);
+    return () => this.#endListeners.delete(listener);
   }
 
   /**
-   * Starts a command, and gives what `listen` makes of its channel; it gets that before the first event, or what a short
-   * command says would be missed. Rejects with a TransportError: `bootstrap` when the server refuses, `unreachable` when it
-   * is gone.
+   * Starts a command. `listen` gets its channel before the first event, or a short command's output would be missed.
+   * `onRequest` is called right before the server is asked to start it: until then it certainly has not. Rejects with a
+   * TransportError: `bootstrap` when the server refuses, `unreachable` when it is gone.
    */
-  exec<T>(command: string, signal: AbortSignal, listen: (channel: ClientChannel) => T): Promise<T> {
+  exec<T>(
+    command: string,
+    signal: AbortSignal,
+    listen: (channel: ClientChannel) => T,
+    onRequest?: () => void,
+  ): Promise<T> {
     let late: ClientChannel | undefined;
+    if (onRequest) this.#requests.set(command, onRequest);
     const opened = this.#openChannel(
       'bootstrap',
       'start a command',
@@ -113,19 +105,22 @@ export class SshConnection {
         return listen(channel);
       },
     );
-    return raceAbort(signal, opened, () => late?.destroy());
+    const over = opened.finally(() => this.#requests.delete(command));
+    return raceAbort(signal, over, () => late?.destroy());
   }
 
-  /** Resolves when the server has answered: what it sent before is here by then. Rejects when the connection ends first. */
+  /**
+   * Resolves when the server has answered; all that it sent before has arrived by then. Rejects when the connection
+   * ends first.
+   */
   ping(): Promise<void> {
     return new Promise((resolve, reject) => {
-      const onLoss = (cause: Error | undefined): void => {
+      const onLoss = (cause: Error | undefined): void =>
         reject(new TransportError('unreachable', `the connection to ${this.#name} has ended`, { cause }));
-      };
-      this.onEnd(onLoss);
+      const forget = this.onEnd(onLoss);
       if (this.#ended) return;
       ask(this.#client, () => {
-        this.#endListeners = this.#endListeners.filter(listener => listener !== onLoss);
+        forget();
         resolve();
       });
     });
@@ -139,9 +134,7 @@ export class SshConnection {
       callback => this.#client.forwardOut('127.0.0.1', 0, host, port, callback),
       channel => channel,
     );
-    return raceAbort(signal, opened, late => {
-      late.destroy();
-    });
+    return raceAbort(signal, opened, late => late.destroy());
   }
 
   hold(): void {
@@ -152,14 +145,12 @@ export class SshConnection {
     this.#tunnel.release();
   }
 
-  /** Says goodbye and ends; at the latest after FAREWELL_MS. */
+  /** Ends in an orderly way, at the latest after FAREWELL_MS. */
   end(): void {
     if (this.#ended || this.#isEnding) return;
     this.#isEnding = true;
     this.#client.end();
-    this.#farewell = setTimeout(() => {
-      this.#finish();
-    }, FAREWELL_MS).unref();
+    this.#farewell = setTimeout(() => this.#finish(), FAREWELL_MS).unref();
   }
 
   destroy(): void {
@@ -167,14 +158,15 @@ export class SshConnection {
     this.#finish();
   }
 
-  /** The keepalive begins, and what ends the client ends the connection. */
+  /** Starts the keepalive and follows the client's end. */
   #opened(keepalive: Pick<TransportContext, 'keepaliveIntervalMs' | 'keepaliveCount'>): void {
     const onLoss = (error: Error): void => {
       this.#trouble ??= error;
       this.#finish();
     };
     this.#client.on('error', onLoss).on('close', () => this.#finish());
-    this.#keepalive = new Keepalive(this.#client, this.#tunnel.stream, keepalive, onLoss);
+    onExecRequest(this.#client, command => this.#requests.get(command)?.());
+    this.#stopKeepalive = keepAlive(this.#client, this.#tunnel.stream, keepalive, onLoss);
   }
 
   #openChannel<T>(
@@ -184,17 +176,11 @@ export class SshConnection {
     listen: (channel: ClientChannel) => T,
   ): Promise<T> {
     return new Promise((resolve, reject) => {
-      const fail = (kind: 'bootstrap' | 'unreachable', why: string, cause: Error | undefined): void => {
+      const fail = (kind: 'bootstrap' | 'unreachable', why: string, cause: Error | undefined): void =>
         reject(new TransportError(kind, `${this.#name} did not ${what}: ${why}`, { cause }));
-      };
-      const onLoss = (cause: Error | undefined): void => {
-        fail('unreachable', 'the connection was lost', cause);
-      };
-      this.onEnd(onLoss);
+      const onLoss = (cause: Error | undefined): void => fail('unreachable', 'the connection was lost', cause);
+      const forget = this.onEnd(onLoss);
       if (this.#ended) return;
-      const forget = (): void => {
-        this.#endListeners = this.#endListeners.filter(listener => listener !== onLoss);
-      };
       try {
         open((error, channel) => {
           forget();
@@ -203,7 +189,7 @@ export class SshConnection {
           else fail(refusal, reasonOf(error), error);
         });
       } catch (error) {
-        // Half closed already: ssh2 says so by a throw.
+        // ssh2 throws when the connection is half closed.
         forget();
         onLoss(this.#trouble ?? (error as Error));
       }
@@ -214,16 +200,16 @@ export class SshConnection {
     if (this.#ended) return;
     this.#ended = true;
     clearTimeout(this.#farewell);
-    this.#keepalive?.stop();
+    this.#stopKeepalive();
     this.#tunnel.close();
     if (this.#isEnding) this.#trouble = undefined;
     else {
       const cause = this.#tunnel.lossCause() ?? this.#trouble;
-      const why = cause ? meaningOf(cause) : 'the server closed it';
+      const why = cause ? oneLine(meaningOf(cause)) : 'the server closed it';
       this.#trouble = new Error(`the connection to ${this.#name} was lost: ${why}`, { cause });
     }
-    const listeners = this.#endListeners;
-    this.#endListeners = [];
+    const listeners = [...this.#endListeners];
+    this.#endListeners.clear();
     for (const listener of listeners) listener(this.#trouble);
   }
 }

@@ -1,7 +1,7 @@
-/** What was made of files, kept in this thread until a file changes. */
+/** Values made of files, kept in this thread until a file changes. */
 import { readFile, stat } from 'node:fs/promises';
 
-/** Makes something of a file's contents. `before` is what it made of the file's earlier ones, which it may change. */
+/** Makes a value of a file's contents. `before` is the value of its earlier contents, which it may change. */
 export type Make<T> = (contents: Buffer, path: string, before: T | undefined) => T | Promise<T>;
 
 export class FileCache<T> {
@@ -12,7 +12,7 @@ export class FileCache<T> {
     this.#make = make;
   }
 
-  /** Reads the file if it has changed since the last time. Rejects with the system's error, or what `make` throws. */
+  /** Reads the file if it has changed. Rejects with the system's error, or what `make` throws. */
   async get(path: string): Promise<T> {
     const { mtimeMs, size, ino } = await stat(path);
     const stamp = `${String(mtimeMs)} ${String(size)} ${String(ino)}`;
@@ -20,13 +20,13 @@ export class FileCache<T> {
     if (before?.stamp === stamp) return before.value;
     const value = this.#read(path, before?.value);
     this.#kept.set(path, { stamp, value });
-    // Kept only when it is good: what was in the way of reading may go without a change of the stamp.
+    // Errors are not kept: their cause may go without a change of the stamp.
     value.catch(() => this.#kept.delete(path));
     return value;
   }
 
   async #read(path: string, before: Promise<T> | undefined): Promise<T> {
-    // Whoever asked for it was told of its failure.
+    // The caller who asked for it got its failure.
     const [contents, made] = await Promise.all([readFile(path), before?.catch(() => undefined)]);
     return this.#make(contents, path, made);
   }

@@ -1,21 +1,23 @@
-/** Private keys from files, read and parsed once per thread; those with a passphrase, once it is known. */
+/** Private keys from files, parsed once per thread; those with a passphrase once it is known. */
 import { createPrivateKey, sign } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { ParsedKey } from 'ssh2';
+import { oneLine } from '../../../report/untrusted-text.js';
 import { fingerprintOf } from '../fingerprint.js';
 import { FileCache } from './file-cache.js';
+import { foreignFormat, isPem, readPem } from './key-formats.js';
+import { keyTypeOf } from './known-hosts.js';
 import { loadSsh2 } from './ssh2.js';
 
 type Parse = (passphrase?: string) => ParsedKey;
 
-/** A private key file. */
 export class Identity {
-  /** The key, unless it has a passphrase. */
+  /** Undefined when it has a passphrase. */
   readonly key: ParsedKey | undefined;
-  /** Its public part, also of a key with a passphrase; undefined where neither the file nor `<file>.pub` tells it. */
+  /** Also of a key with a passphrase; undefined when neither the file nor `<file>.pub` has it. */
   readonly publicKey: ParsedKey | undefined;
   readonly #parse: Parse;
-  /** By passphrase, which is not kept itself. */
+  /** By a hash of the passphrase. */
   readonly #opened = new Map<string, ParsedKey | Error>();
 
   constructor(key: ParsedKey | undefined, publicKey: ParsedKey | undefined, parse: Parse) {
@@ -24,9 +26,9 @@ export class Identity {
     this.#parse = parse;
   }
 
-  /** Opens a key that has a passphrase. Throws when this is not the one. */
+  /** Opens a key that has a passphrase. Throws when this one does not fit. */
   open(passphrase: string): ParsedKey {
-    // To try one takes a tenth of a second and more of this thread, by design.
+    // Each trial takes this thread a tenth of a second or more, by design.
     const name = fingerprintOf({ passphrase });
     let opened = this.#opened.get(name);
     if (opened === undefined) {
@@ -44,7 +46,7 @@ export class Identity {
 
 const identities = new FileCache(parse);
 
-/** Reads what has changed since the last time. Rejects with an Error that says why the file is of no use. */
+/** Rejects with an Error that says why the file is useless. */
 export async function loadIdentity(path: string): Promise<Identity> {
   try {
     return await identities.get(path);
@@ -54,26 +56,30 @@ export async function loadIdentity(path: string): Promise<Identity> {
   }
 }
 
-/** The public part of a key, wherever it is to be found; undefined where it is not. */
+/** The public part of a key; undefined where there is none. */
 export async function publicKeyOf(path: string): Promise<ParsedKey | undefined> {
   try {
     const { publicKey } = await loadIdentity(path);
     if (publicKey) return publicKey;
   } catch {
-    // Whatever is wrong with the private key, its public part may be there; the login tells of the former.
+    // The public part may exist all the same; the login reports the private key's error.
   }
   return readPublicKey(path);
 }
 
 async function parse(text: Buffer, path: string): Promise<Identity> {
   const { utils } = await loadSsh2();
-  const parseText: Parse = passphrase => {
-    const parsed = utils.parseKey(text, passphrase);
-    // ssh2's type says one key; the OpenSSH format may hold several, of which ssh uses the first, too.
+  const parseOne = (contents: Buffer | string, passphrase?: string): ParsedKey | Error => {
+    const parsed = utils.parseKey(contents, passphrase);
+    // The type says one key; the OpenSSH format may hold several, of which ssh also uses the first.
     const key = Array.isArray(parsed) ? (parsed[0] as ParsedKey | undefined) : parsed;
-    if (key instanceof Error && passphrase !== undefined) throw new Error('the passphrase does not fit');
-    if (key === undefined || key instanceof Error) throw key ?? new Error('it is empty');
-    if (!key.isPrivateKey()) throw new Error('holds a public key only');
+    return key ?? new Error('it is empty');
+  };
+  const parseText: Parse = passphrase => {
+    let key = parseOne(text, passphrase);
+    if (key instanceof Error && !isLocked(key) && isPem(text)) key = parseOne(readPem(text, passphrase));
+    if (key instanceof Error) throw passphrase === undefined ? key : new Error('the passphrase does not fit');
+    if (!key.isPrivateKey()) throw new Error(isCertificate(text) ? CERTIFICATE : 'holds a public key only');
     try {
       return withQuickSign(key);
     } catch (error) {
@@ -86,7 +92,11 @@ async function parse(text: Buffer, path: string): Promise<Identity> {
   } catch (error) {
     const { message } = error as Error;
     if (message.startsWith('holds ')) throw error;
-    if (!/encrypted/i.test(message)) throw new Error('is no private key in a supported format', { cause: error });
+    if (!isLocked(error as Error)) {
+      const type = keyTypeOf(publicBlobOf(text) ?? Buffer.alloc(0));
+      const what = foreignFormat(text, path) ?? (type?.startsWith('sk-') === true ? securityKey(type) : undefined);
+      throw new Error(what ?? 'is not a private key in a supported format', { cause: error });
+    }
   }
   const blob = publicBlobOf(text);
   const parsed = blob && utils.parseKey(blob);
@@ -94,7 +104,21 @@ async function parse(text: Buffer, path: string): Promise<Identity> {
   return new Identity(undefined, publicKey, parseText);
 }
 
-/** From `path` itself, if it holds a public key, or from the file beside it. */
+function isLocked({ message }: Error): boolean {
+  return /encrypted/i.test(message);
+}
+
+const CERTIFICATE = 'holds a certificate, and certificates are not supported';
+
+function isCertificate(text: Buffer): boolean {
+  return /^\s*[\w-]+-cert-v0[01]@openssh\.com\s/.test(text.toString('latin1', 0, 256));
+}
+
+function securityKey(type: string): string {
+  return `holds a security key (${oneLine(type)}), which is not supported`;
+}
+
+/** From the file beside it, or from `path` itself if it holds a public key. */
 async function readPublicKey(path: string): Promise<ParsedKey | undefined> {
   const { utils } = await loadSsh2();
   for (const each of [`${path}.pub`, path]) {
@@ -122,12 +146,12 @@ function publicBlobOf(text: Buffer): Buffer | undefined {
   return skip() <= bytes.length ? bytes.subarray(from, at) : undefined;
 }
 
-/** ssh2 parses the PEM text anew for each signature, which takes ten times longer than to sign. */
+/** ssh2 parses the PEM text for each signature, which takes ten times as long as signing. */
 function withQuickSign(key: ParsedKey): ParsedKey {
   const privateKey = createPrivateKey(key.getPrivatePEM());
   const usualHash = HASH_OF_TYPE[key.type] ?? null;
   return Object.assign(key, {
-    // ssh2 takes a returned Error for an attempt that could not be made; a thrown one would end the connection.
+    // ssh2 treats a returned Error as a failed attempt; a thrown one would end the connection.
     sign: (data: Buffer | string, hash?: string) => {
       try {
         return sign(hash ?? usualHash, typeof data === 'string' ? Buffer.from(data) : data, privateKey);
@@ -138,10 +162,15 @@ function withQuickSign(key: ParsedKey): ParsedKey {
   });
 }
 
-/** ed25519 has its own, inside of the algorithm. */
+/** ed25519 has its hash inside of the algorithm. */
 const HASH_OF_TYPE: Readonly<Record<string, string>> = {
   'ssh-rsa': 'sha1',
   'ecdsa-sha2-nistp256': 'sha256',
   'ecdsa-sha2-nistp384': 'sha384',
   'ecdsa-sha2-nistp521': 'sha512',
 };
+
+/** The wire form of its public key. */
+export function blobOf(key: ParsedKey): string {
+  return key.getPublicSSH().toString('base64');
+}

@@ -1,4 +1,4 @@
-/** Writing to a known_hosts file that other threads and processes write to, too. */
+/** Writes to a known_hosts file that other threads and processes write to. */
 import type { Stats } from 'node:fs';
 import { mkdir, open, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -6,18 +6,21 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { keyTypeOf, nameOf } from './known-hosts.js';
 
 const POLL_MS = 10;
-/** A lock is held while a file is read and a line is added to it. One that is so old, or from the future, is a dead process's. */
+/**
+ * A lock lasts as long as reading a file and adding a line. One this old, or from the future, was left by a dead
+ * process.
+ */
 const STALE_MS = 10_000;
 
 /**
- * Keeps others who ask for it waiting, by a file `<path>.lock`. Makes the folder (mode 0700) when missing. Rejects with
- * the system's error when no file can be made there, and when aborted.
+ * Locks by a file `<path>.lock`. Makes the directory (mode 0700) when missing. Rejects with the system's error when no
+ * file can be made there, and when aborted.
  */
 export async function lockKnownHosts(path: string, signal: AbortSignal): Promise<AsyncDisposable> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const lock = `${path}.lock`;
-  // What is no file, such as /dev/null, keeps nothing that others could miss.
-  if (!(await isFileOrMissing(path))) return { [Symbol.asyncDispose]: () => Promise.resolve() };
+  // A device such as /dev/null keeps nothing that needs a lock.
+  if ((await statOf(path))?.isFile() === false) return { [Symbol.asyncDispose]: () => Promise.resolve() };
   for (;;) {
     try {
       await (await open(lock, 'wx', 0o600)).close();
@@ -25,15 +28,11 @@ export async function lockKnownHosts(path: string, signal: AbortSignal): Promise
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     }
-    // Two may find the same dead lock and one remove what the other has just made. Both then write, and see it: who has
-    // added a key looks for another one afterwards.
+    // Two may find the same dead lock, and one remove the other's new one. Both then write; so each looks for another
+    // key afterwards.
     if (await isStale(lock)) await rm(lock, { force: true });
     else await delay(POLL_MS, undefined, { signal });
   }
-}
-
-async function isFileOrMissing(path: string): Promise<boolean> {
-  return (await statOf(path))?.isFile() ?? true;
 }
 
 async function isStale(lock: string): Promise<boolean> {
@@ -50,7 +49,7 @@ async function statOf(path: string): Promise<Stats | undefined> {
   }
 }
 
-/** Adds a key, in one write at the end. Makes the file (mode 0600) when missing. */
+/** Adds a key in one write at the end. Makes the file (mode 0600) when missing. */
 export async function addKnownHost(path: string, host: string, port: number, key: Buffer): Promise<void> {
   await using file = await open(path, 'a+', 0o600);
   const { size } = await file.stat();

@@ -1,18 +1,17 @@
 /**
- * The known_hosts format, as sshd(8) describes it: plain and hashed names, wildcards, negation, ports, markers. Lines
- * that make no sense are skipped, as OpenSSH does; no input makes it throw.
+ * The known_hosts format of sshd(8): plain and hashed names, wildcards, negation, ports, markers. Invalid lines are
+ * skipped, as by OpenSSH; no input makes it throw.
  */
 import { createHmac } from 'node:crypto';
 import { FileCache } from './file-cache.js';
 
-/** What the files say about a key that a host shows. */
 export interface HostKeyFinding {
   /**
-   * `known`: recorded for the host. `revoked`: recorded as not to be trusted. `changed`: other keys are recorded for it.
+   * `known`: recorded for the host. `revoked`: recorded as untrusted. `changed`: other keys are recorded.
    * `cert-authority`: only an authority is, and certificates are not supported. `unknown`: nothing is.
    */
   readonly status: 'known' | 'unknown' | 'changed' | 'revoked' | 'cert-authority';
-  /** Where it says so; absent when unknown. */
+  /** Absent when unknown. */
   readonly file?: string;
   /** Counted from 1. */
   readonly line?: number;
@@ -30,10 +29,13 @@ interface FoundEntry extends Entry {
   readonly file: string;
 }
 
+function findingAt(status: HostKeyFinding['status'], { file, line }: FoundEntry): HostKeyFinding {
+  return { status, file, line };
+}
+
 export const DEFAULT_PORT = 22;
 const NEWLINE = 10;
 
-/** Several files, read as one. */
 export class KnownHosts {
   readonly #files: readonly KnownHostsFile[];
 
@@ -41,15 +43,12 @@ export class KnownHosts {
     this.#files = files;
   }
 
-  /** Reads what has changed since the last time. Missing files count as empty; rejects for files that cannot be read. */
+  /** Missing files count as empty; rejects for unreadable ones. */
   static async load(paths: readonly string[]): Promise<KnownHosts> {
     return new KnownHosts(await Promise.all(paths.map(loadFile)));
   }
 
-  /**
-   * Looks a key up by its wire form. A key recorded for the host without a port serves all of its ports, as with ssh; one
-   * revoked there is revoked on all of them.
-   */
+  /** Looks up a key by its wire form. As with ssh, a key recorded or revoked without a port counts for all ports. */
   check(host: string, port: number, keyType: string, keyBlob: Uint8Array): HostKeyFinding {
     const finding = this.#checkName(nameOf(host, port), keyType, keyBlob);
     if (finding.status === 'revoked' || port === DEFAULT_PORT) return finding;
@@ -58,14 +57,14 @@ export class KnownHosts {
     return finding.status === 'unknown' && withoutPort.status === 'known' ? withoutPort : finding;
   }
 
-  /** A key that is recorded for the host and port beside this one. */
+  /** A different key recorded for the host and port. */
   another(host: string, port: number, keyBlob: Uint8Array): HostKeyFinding | undefined {
     const entries = this.#find(nameOf(host, port)).filter(({ marker }) => marker === undefined);
     const other = entries.find(({ key }) => !key.equals(keyBlob));
-    return other && { status: 'changed', file: other.file, line: other.line };
+    return other && findingAt('changed', other);
   }
 
-  /** Types of the keys recorded for a host, to ask it for one of these: another one would look like a changed key. */
+  /** Types of the keys recorded for a host: a key of another type would look like a changed key. */
   recordedTypes(host: string, port: number): string[] {
     const typesOf = (name: string): string[] => [
       ...new Set(this.#find(name).flatMap(({ marker, type }) => (marker === undefined ? [type] : []))),
@@ -83,20 +82,19 @@ export class KnownHosts {
     const isShown = (entry: Entry): boolean => entry.type === keyType && entry.key.equals(keyBlob);
     const plain = entries.filter(({ marker }) => marker === undefined);
     const revoked = entries.find(entry => entry.marker === 'revoked' && isShown(entry));
-    if (revoked) return { status: 'revoked', file: revoked.file, line: revoked.line };
+    if (revoked) return findingAt('revoked', revoked);
     const known = plain.find(isShown);
-    if (known) return { status: 'known', file: known.file, line: known.line };
+    if (known) return findingAt('known', known);
     const other = plain.find(({ type }) => type === keyType) ?? plain[0];
-    if (other) return { status: 'changed', file: other.file, line: other.line };
+    if (other) return findingAt('changed', other);
     const authority = entries.find(({ marker }) => marker === 'cert-authority');
-    if (authority) return { status: 'cert-authority', file: authority.file, line: authority.line };
-    return { status: 'unknown' };
+    return authority ? findingAt('cert-authority', authority) : { status: 'unknown' };
   }
 }
 
 /**
- * One parsed file. Plain names, the most frequent, are found without a walk through the rest; and of a file that has only
- * grown, as it does with each host that `accept-new` records, only what is new is parsed and searched.
+ * One parsed file. Plain names, the most frequent, are found by a map; of a file that has only grown, as `accept-new`
+ * makes it, only the new part is parsed and searched.
  */
 class KnownHostsFile {
   readonly path: string;
@@ -105,7 +103,7 @@ class KnownHostsFile {
   readonly #byName = new Map<string, Entry[]>();
   readonly #patterns: Entry[] = [];
   readonly #hashed: { readonly entry: Entry; readonly salt: Buffer; readonly hash: Buffer }[] = [];
-  /** Answers given before, and how far they go: with hashed names each costs a hash per line of the file. */
+  /** Earlier answers, up to a line: with hashed names each search costs a hash per line. */
   readonly #found = new Map<string, { readonly entries: readonly Entry[]; readonly lines: number }>();
 
   constructor(path: string, contents: Buffer) {
@@ -113,7 +111,7 @@ class KnownHostsFile {
     this.#parse(contents);
   }
 
-  /** Takes the file's present contents, if they are those of before and whole lines behind them. */
+  /** Takes the file's present contents if they extend the earlier ones by whole lines. */
   extend(contents: Buffer): boolean {
     const before = this.#contents;
     if (before.length > 0 && before.at(-1) !== NEWLINE) return false;
@@ -144,7 +142,6 @@ class KnownHostsFile {
 
   #parse(contents: Buffer): void {
     const lines = contents.toString('utf8', this.#contents.length).split('\n');
-    // Behind the last newline there is no line.
     if (lines.at(-1) === '') lines.pop();
     for (const text of lines) {
       const entry = parseLine(text, ++this.#lines);
@@ -188,14 +185,14 @@ function parseLine(text: string, line: number): Entry | undefined {
   return { line, marker: marker as Entry['marker'], names, type, key };
 }
 
-/** The type that a key's wire form begins with. */
+/** The type at the start of a key's wire form. */
 export function keyTypeOf(key: Buffer): string | undefined {
   if (key.length < 4) return undefined;
   const end = 4 + key.readUInt32BE(0);
   return end < key.length ? key.toString('latin1', 4, end) : undefined;
 }
 
-/** A list of patterns as OpenSSH takes it: one that is negated and matches forbids all. */
+/** A list of patterns as in OpenSSH: a negated match overrides all others. */
 function matchesList(name: string, list: string): boolean {
   let matched = false;
   for (const item of list.toLowerCase().split(',')) {
@@ -207,7 +204,7 @@ function matchesList(name: string, list: string): boolean {
   return matched;
 }
 
-/** `*` is any text, `?` any one character. Goes back to the last star only, so that no pattern takes exponential time. */
+/** `*` is any text, `?` any character. Backtracks to the last star only, so that no pattern takes exponential time. */
 function matches(name: string, pattern: string): boolean {
   let at = 0;
   let patternAt = 0;
@@ -246,12 +243,8 @@ async function loadFile(path: string): Promise<KnownHostsFile> {
   try {
     return await files.get(path);
   } catch (error) {
-    if (!isMissing(error)) throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'ENOENT' && code !== 'ENOTDIR') throw error;
     return new KnownHostsFile(path, Buffer.alloc(0));
   }
-}
-
-function isMissing(error: unknown): boolean {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  return code === 'ENOENT' || code === 'ENOTDIR';
 }

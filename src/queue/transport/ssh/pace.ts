@@ -1,13 +1,13 @@
 /**
  * How fast one server gets new connections.
  *
- * An sshd drops connections while too many have not logged in yet (`MaxStartups`), and says so by no more than closing
- * them. So only some are opened at once, and when one is dropped, half as many: additive increase, multiplicative
- * decrease, as TCP shares a line (Chiu and Jain, 1989). The dropped one is tried again after a random wait that doubles
- * (the "equal jitter" of the AWS architecture blog's "Exponential Backoff And Jitter").
+ * An sshd drops connections while too many are not logged in yet (`MaxStartups`) by just closing them. So only some are
+ * opened at once, and half as many after a drop: additive increase, multiplicative decrease, as TCP shares a line (Chiu
+ * and Jain, 1989). A dropped one is tried again after a random wait that doubles ("equal jitter" of the AWS
+ * architecture blog's "Exponential Backoff And Jitter").
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { Line } from '../../../wait/line.js';
+import { Semaphore } from '../../../wait/semaphore.js';
 import type { Pause } from '../transport.js';
 
 const FIRST_WAIT_MS = 100;
@@ -15,32 +15,30 @@ const LONGEST_WAIT_MS = 2000;
 
 const paces = new Map<string, Pace>();
 
-/** One connection's place among those that are on their way to a login. */
+/** One connection's place among the unfinished logins. */
 export interface PacePlace {
   leave(): void;
-  /** The server dropped the connection before it had shown who it is. */
+  /** The server dropped the connection before it had shown its host key. */
   dropped(): void;
 }
 
 export class Pace {
   readonly #key: string;
   readonly #most: number;
-  readonly #line: Line;
+  readonly #line: Semaphore;
   #limit: number;
   #opened = 0;
-  /** How often it was lowered. */
   #changes = 0;
 
   private constructor(key: string, most: number) {
     this.#key = key;
     this.#most = most;
     this.#limit = most;
-    this.#line = new Line(most);
+    this.#line = new Semaphore(most);
   }
 
-  /** The pace of a server in this thread, with at most so many at once. */
   static of(address: string, most: number): Pace {
-    // Queues without threads share this one, and may differ in it.
+    // Queues without threads share this map, and may differ in it.
     const key = `${String(most)} ${address}`;
     let pace = paces.get(key);
     if (pace === undefined) {
@@ -50,7 +48,7 @@ export class Pace {
     return pace;
   }
 
-  /** Waits for a place, in a pause if there is none yet. Rejects with the reason of `signal`. */
+  /** Waits for a place, pausing when there is none yet. Rejects with the reason of `signal`. */
   async enter(signal: AbortSignal, pause: Pause): Promise<PacePlace> {
     let leave = (): void => undefined;
     const enter = async (): Promise<void> => {
@@ -68,14 +66,13 @@ export class Pace {
         leave();
         this.#forget();
       },
-      // Of several dropped in one go, the first has told all.
+      // Only the first of several dropped together counts.
       dropped: () => {
         if (enteredAt === this.#changes) this.#lower();
       },
     };
   }
 
-  /** A login went through. */
   opened(): void {
     if (this.#limit === this.#most || ++this.#opened < this.#limit) return;
     this.#resize(this.#limit + 1);
@@ -86,7 +83,7 @@ export class Pace {
     this.#resize(Math.max(1, Math.floor(Math.min(this.#limit, this.#line.inside) / 2)));
   }
 
-  /** Waits before the next attempt, the `attempt`th having been dropped; when `held`, the process waits with it. */
+  /** Waits after the `attempt`th drop; when `held`, keeps the process alive meanwhile. */
   async backOff(attempt: number, held: boolean, signal: AbortSignal): Promise<void> {
     const longestMs = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (attempt - 1));
     await delay(longestMs * (0.5 + Math.random() / 2), undefined, { ref: held, signal }).catch(() => {
@@ -100,7 +97,6 @@ export class Pace {
     this.#line.resize(limit);
   }
 
-  /** A server that took all it got is like one never met. */
   #forget(): void {
     if (this.#line.isEmpty && this.#limit === this.#most) paces.delete(this.#key);
   }

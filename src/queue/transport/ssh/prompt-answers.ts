@@ -1,4 +1,4 @@
-/** The caller's functions that a login may ask: what they are given, and how questions find them. */
+/** Questions of a login to the caller's functions. */
 import { invalidArgument } from '../../../option/invalid-argument.js';
 import { secret } from '../../../option/option-kinds.js';
 import { Option, type Table } from '../../../option/option-table.js';
@@ -15,14 +15,14 @@ export interface KeyboardChallenge {
 /** Secrets that are given as text, or asked for when they are needed. */
 export interface AnswerOptions {
   /**
-   * Opens the `identity` files that have a passphrase; without it they are passed over. A function is called with the path
-   * when a server wants that key, once per file in a queue; a passphrase that does not fit is asked for again, but not by
-   * the batches that were already started. Default: none.
+   * Opens the `identity` files that have a passphrase; without it they are skipped. A function is called with the path
+   * when a server wants that key, once per file in a queue; a wrong passphrase is asked for again, but not by batches
+   * that were already started. Default: none.
    */
   passphrase?: string | ((path: string) => string | Promise<string>) | undefined;
   /**
-   * Answers a server's questions, one string for each prompt. It is called for every login, and again where the server
-   * asks again. Tried last. A throw fails the login (kind `auth`). Default: none, but see `password`.
+   * Answers a server's questions, one string for each prompt. Called for every login, and again if the server asks
+   * again. Tried last. A throw fails the login (kind `auth`). Default: none, but see `password`.
    */
   keyboardInteractive?: ((challenge: KeyboardChallenge) => readonly string[] | Promise<readonly string[]>) | undefined;
 }
@@ -33,7 +33,7 @@ export const ANSWERS = {
   passphrase: new Option<Passphrase>('a non-empty string, or a function (path)', (value, field) =>
     typeof value === 'function' ? (value as Passphrase) : secret().read(value, field),
   ),
-  // What is given by mistake may be the answer.
+  // The value is not shown: it may be the answer.
   keyboardInteractive: new Option<NonNullable<AnswerOptions['keyboardInteractive']>>(
     'a function (challenge)',
     value => {
@@ -43,30 +43,51 @@ export const ANSWERS = {
   ),
 } satisfies Table<AnswerOptions>;
 
-/** Which functions there are. They stay on the main thread; questions to them go by the key. */
+/** Which functions exist. They stay on the main thread; questions reach them by the key. */
 export interface Asks {
   readonly key: string;
   readonly passphrase: boolean;
   readonly keyboardInteractive: boolean;
 }
 
-/** What travels in a Question. */
 export type SshQuestion =
   | { readonly kind: 'passphrase'; readonly path: string }
   | { readonly kind: 'keyboard-interactive'; readonly challenge: KeyboardChallenge };
 
-/** Undefined where there is no function to ask. */
 export function asksOf(options: AnswerOptions, key: string): Asks | undefined {
   const passphrase = typeof options.passphrase === 'function';
   const keyboardInteractive = options.keyboardInteractive !== undefined;
   return passphrase || keyboardInteractive ? { key, passphrase, keyboardInteractive } : undefined;
 }
 
-/** Calls the function that a question is for. */
 export function answererOf({ passphrase, keyboardInteractive }: AnswerOptions): (about: unknown) => unknown {
   return about => {
     const question = about as SshQuestion;
     if (question.kind === 'keyboard-interactive') return keyboardInteractive?.(question.challenge);
     return typeof passphrase === 'function' ? passphrase(question.path) : undefined;
   };
+}
+
+/** Answers a single prompt without echo, which can only ask for the password. A second time the password was wrong. */
+export function answerOnce(password: string): (challenge: KeyboardChallenge) => Promise<string[]> {
+  let isUsed = false;
+  return ({ prompts }) => {
+    const [only, ...others] = prompts;
+    if (only?.echo !== false || others.length > 0) {
+      return Promise.reject(
+        new Error('the server asks for more than a password, and keyboardInteractive is not given'),
+      );
+    }
+    if (isUsed) return Promise.reject(new Error('the password was not taken'));
+    isUsed = true;
+    return Promise.resolve([password]);
+  };
+}
+
+/** Throws for invalid answers, without showing them. */
+export function checkAnswers(value: unknown, prompts: number): string[] {
+  const isList = Array.isArray(value) && value.every(item => typeof item === 'string');
+  if (isList && value.length === prompts) return value;
+  const given = isList ? `${String(value.length)} answers` : 'no list of strings';
+  throw new TypeError(`keyboardInteractive gave ${given} to ${String(prompts)} prompts`);
 }

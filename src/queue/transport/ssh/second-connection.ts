@@ -1,4 +1,4 @@
-/** A connection beside that of the link: to end something with, for which nobody should have to wait. */
+/** A connection beside the link's, to end something with. */
 import { onAbort } from '../../../wait/abort.js';
 import { systemClock } from '../../../wait/clock.js';
 import { TransportError } from '../transport.js';
@@ -7,20 +7,14 @@ import type { SshEndpointSpec } from './ssh-endpoint.js';
 import type { ConnectAgain } from './plain/ender.js';
 import { connectThrough } from './tunnel.js';
 
-/** Who ends something is answered after the kill grace and about as much; an attempt may always take as long. */
+/** Allowed beyond the kill grace for one attempt, ms: the kill is answered after about as long. */
 const MARGIN_MS = 3000;
-/** Also where connecting may take as long as it likes: nobody is there any more who would give this one up. */
+/** Also where connecting has no limit: nothing else would give this attempt up. */
 const LONGEST_MS = 60_000;
 
-const UNNOTICED: Pick<ConnectionSettings, 'phase' | 'awaits' | 'pause'> = {
-  phase: () => undefined,
-  awaits: () => undefined,
-  pause: wait => wait(),
-};
-
 /**
- * Opens a second connection; gives up when aborted, or by itself after `connectTimeoutMs`: a server that takes connections
- * and says nothing would else keep it, and its place among those to that server, for as long as the first one stands.
+ * Opens a second connection; gives up when aborted, or after `connectTimeoutMs`: a server that accepts and stays silent
+ * would otherwise keep it, and its place among that server's logins, while the first one stands.
  */
 export function secondConnection(
   spec: SshEndpointSpec,
@@ -30,15 +24,17 @@ export function secondConnection(
   const limitMs = Math.max(Math.min(settings.connectTimeoutMs, LONGEST_MS), killGraceMs + MARGIN_MS);
   return async signal => {
     const late = new AbortController();
-    const timer = systemClock.setTimer(limitMs, () => {
-      late.abort(new TransportError('timeout', `no second connection within ${String(limitMs)} ms`));
-    });
+    const timer = systemClock.setTimer(limitMs, () =>
+      late.abort(new TransportError('timeout', `no second connection within ${String(limitMs)} ms`)),
+    );
     timer.unref();
     const stopListening = onAbort(signal, reason => late.abort(reason));
     try {
       return await connectThrough(spec.hops, spec, {
         ...settings,
-        ...UNNOTICED,
+        phase: () => undefined,
+        awaits: () => undefined,
+        pause: wait => wait(),
         signal: late.signal,
       });
     } finally {

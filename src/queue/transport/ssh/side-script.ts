@@ -1,13 +1,14 @@
-/** A script beside an agent that no longer answers, over a second channel or a second connection. */
+/** Runs a script beside a hung agent, over a second channel or a second connection. */
 import { raceAbort } from '../../../wait/abort.js';
-import { Limit } from '../../../wait/limit.js';
+import { Deadline } from '../../../wait/deadline.js';
 import type { SshConnection } from './connection.js';
+import type { CommandOutput } from './plain/command.js';
 import { type ConnectAgain, runNow } from './plain/ender.js';
 import { ExecSlots } from './plain/exec-slots.js';
 import { execText } from './plain/shell-text.js';
 
-/** How long the server itself may take for a sign of life. Without one, the connection is gone, and no agent hangs. */
-const ANSWER_MS = 1000;
+/** How long the server may take for a sign of life. Without one the connection is gone, not the agent hung. */
+const ANSWER_MS = 3000;
 
 export class SideScript {
   readonly #connection: SshConnection;
@@ -19,15 +20,15 @@ export class SideScript {
     this.#connectAgain = connectAgain;
   }
 
-  /** The connection is in use; it ends with that. */
+  /** The connection is in use, and ends with the script. */
   get isAtWork(): boolean {
     return this.#isAtWork;
   }
 
   /** See Channel.runBeside. Ends the connection. */
-  async run(script: string, said: (chunk: Uint8Array) => void, signal: AbortSignal): Promise<void> {
+  async run(script: string, output: (chunk: Uint8Array) => void, signal: AbortSignal): Promise<void> {
     const server = this.#connection;
-    const limit = new Limit([signal]);
+    const limit = new Deadline([signal]);
     const gone = limit.signal;
     const silence = setTimeout(() => limit.end(new Error('the server does not answer either')), ANSWER_MS);
     this.#isAtWork = true;
@@ -36,7 +37,11 @@ export class SideScript {
       await raceAbort(gone, server.ping());
       clearTimeout(silence);
       const way = { server, slots: new ExecSlots(server, gone), connectAgain: this.#connectAgain, gone };
-      await raceAbort(gone, runNow(way, execText({ script }), { stdout: said, stderr: said }));
+      const both: CommandOutput = (_stream, chunk) => {
+        output(chunk);
+        return undefined;
+      };
+      await raceAbort(gone, runNow(way, execText({ script }), both));
     } finally {
       clearTimeout(silence);
       this.#isAtWork = false;

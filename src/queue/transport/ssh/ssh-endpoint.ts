@@ -1,14 +1,12 @@
-/**
- * From what the caller says about a drone to a spec that is complete, checked and plain data: everything a thread needs
- * to reach the drone, nothing left to look up there.
- */
-import { homedir, userInfo } from 'node:os';
-import { join } from 'node:path';
+/** Turns a caller's options into a complete, checked spec of plain data: all that a thread needs to reach the drone. */
+import { userInfo } from 'node:os';
 import { MAX_LIMIT_MS } from '../../../wait/clock.js';
 import { fingerprintOf } from '../fingerprint.js';
+import { expandHome } from '../../../option/home.js';
 import { invalidArgument } from '../../../option/invalid-argument.js';
 import type { EndpointSpec } from '../../wire/messages.js';
 import {
+  checked,
   environment,
   flag,
   integer,
@@ -21,6 +19,7 @@ import {
 } from '../../../option/option-kinds.js';
 import { checkNames, Option, readOptions, type Table } from '../../../option/option-table.js';
 import { ALGORITHM_LISTS, type AlgorithmOptions } from './algorithms.js';
+import { HOST } from './host-name.js';
 import { ANSWERS, type AnswerOptions, type Asks, asksOf } from './prompt-answers.js';
 
 /**
@@ -32,51 +31,50 @@ export type HostKeys = 'strict' | 'accept-new' | { readonly fingerprints: readon
 
 /**
  * Whether the drone's calls are run by an agent: `node`, by an agent, for which the drone needs Node; `auto`, by an agent
- * where there is a Node, else as with `none`; `none`, each by a command of its own, and of the methods only `run`.
+ * where there is a Node, else as with `none`; `none`, each by a command of its own: the built-in methods, none of your own.
  */
 export type AgentUse = 'node' | 'auto' | 'none';
 
-/** How to reach and enter one SSH server: a drone, or a hop on the way to it. */
 export interface SshPoint extends AlgorithmOptions {
-  /** As the user calls the host; known_hosts entries under this name count too. */
+  /** The caller's name of the host; known_hosts entries under it count too. */
   readonly hostname: string;
   readonly host: string;
   readonly port: number;
   readonly user: string;
   /** Paths of private keys, tried in this order. */
   readonly identity: readonly string[];
-  /** Of `identity`, where it was given as text. */
   readonly passphrase?: string | undefined;
   readonly password?: string | undefined;
-  /** Functions on the main thread that can be asked. */
   readonly asks?: Asks | undefined;
-  /** Path of the ssh-agent's socket. */
   readonly agentSocket?: string | undefined;
-  /** Of the ssh-agent's keys, only those in `identity`. */
+  /** Of the ssh-agent's keys, use only those in `identity`. */
   readonly identitiesOnly: boolean;
   readonly hostKeys: HostKeys;
-  /** Paths; files that do not exist count as empty. */
+  /** Paths; missing files count as empty. */
   readonly knownHosts: readonly string[];
-  /** The one name to look the server up by there. */
+  /** The only name to look the server up by there. */
   readonly hostKeyAlias?: string | undefined;
-  /** In place of the queue's. */
+  /** Paths of lists of host keys that are refused. */
+  readonly revokedHostKeys: readonly string[];
+  readonly minRsaBits?: number | undefined;
+  readonly addressFamily?: 4 | 6 | undefined;
   readonly keepaliveIntervalMs?: number | undefined;
   readonly keepaliveCount?: number | undefined;
 }
 
-/** A server on the way. What has the same key, reached the same way, shares one connection. */
+/** A hop. Those with the same key and path share one connection. */
 export interface SshHop extends SshPoint {
   readonly key: string;
 }
 
-/** All that a thread needs to reach an SSH drone. Plain data; `key` shows no secret. */
+/** Plain data; `key` shows no secret. */
 export interface SshEndpointSpec extends EndpointSpec, SshPoint {
   readonly transport: 'ssh';
   readonly hostname: string;
-  /** Starts Node on the drone; text for the user's login shell there. */
+  /** Starts Node on the drone; text for the login shell. */
   readonly agentCommand: string;
   readonly agent: AgentUse;
-  /** Outermost first: the one that this machine connects to. */
+  /** Outermost first: this machine connects to that one. */
   readonly hops: readonly SshHop[];
 }
 
@@ -94,8 +92,8 @@ export interface SshOptions<Hop> extends AnswerOptions, AlgorithmOptions {
   /** Login name. Default: the name of the user that runs this process. */
   user?: string | undefined;
   /**
-   * Paths of private keys, tried in this order before any other credential. `~/` is the home directory. A file that is of
-   * no use is passed over, and named when the login fails. Default: none.
+   * Paths of private keys, tried in this order before any other credential. `~/` is the home directory. An unusable
+   * file is skipped, and named when the login fails. Default: none, not even the keys that `ssh` tries.
    */
   identity?: string | readonly string[] | undefined;
   /**
@@ -117,9 +115,19 @@ export interface SshOptions<Hop> extends AnswerOptions, AlgorithmOptions {
   /** The one name to look the host key up by, and to record it under. Default: `host`, then the drone's hostname. */
   hostKeyAlias?: string | undefined;
   /**
+   * Paths of lists of revoked host keys, which are always refused, even pinned ones: public keys, one a line, or an
+   * OpenSSH key revocation list (`ssh-keygen -k`). A file that cannot be read refuses every host. Default: none.
+   */
+  revokedHostKeys?: string | readonly string[] | undefined;
+  /** RSA keys with fewer bits are refused as host keys and not offered at logins. Default: no limit. */
+  minRsaBits?: number | undefined;
+  /** Connect to addresses of IPv4 (4) or IPv6 (6) only; without effect behind a hop. Default: both. */
+  addressFamily?: 4 | 6 | undefined;
+  /**
    * Jump hosts, the outermost first: drones, or strings `[user@]host[:port]` (an IPv6 address in brackets). Such a string
-   * takes `identity`, `passphrase`, `agentSocket`, `identitiesOnly`, `hostKeys`, `knownHosts`, the keepalive and the
-   * algorithms from this drone, and nothing else: its user is the user that runs this process, as with `ssh -J`.
+   * takes `identity`, `passphrase`, `agentSocket`, `identitiesOnly`, `hostKeys`, `knownHosts`, `revokedHostKeys`,
+   * `minRsaBits`, `addressFamily`, the keepalive and the algorithms from this drone, and nothing else: its user is the user
+   * that runs this process, as with `ssh -J`.
    */
   via?: string | Hop | readonly (string | Hop)[] | undefined;
   /** The user's own utility module: self-contained, a `file:` or `data:` URL. */
@@ -127,9 +135,9 @@ export interface SshOptions<Hop> extends AnswerOptions, AlgorithmOptions {
   /** Added to the environment of the drone's commands. */
   env?: Readonly<Record<string, string>> | undefined;
   /**
-   * Whether an agent is started on the drone, which needs Node there: `node`, it has to be; `auto`, where a node is found;
-   * `none`, never. Without an agent `run` and kills work, and the batch of any other method fails with kind `call` before
-   * anything of it runs. Default `node`.
+   * Whether an agent is started on the drone, which needs Node there. `node`: always. `auto`: if a Node is found.
+   * `none`: never. Without an agent, the built-in methods run as shell scripts; a batch with a method of your own fails
+   * with kind `call` before anything of it runs. Default `node`.
    */
   agent?: AgentUse | undefined;
   /** Starts Node on the drone, a trusted piece of shell text: a path, or a wrapper with arguments. Default `node`. */
@@ -139,22 +147,22 @@ export interface SshOptions<Hop> extends AnswerOptions, AlgorithmOptions {
    * an answer from `passphrase` or `keyboardInteractive` counts. Default: the queue's `connectTimeoutMs`.
    */
   connectTimeoutMs?: number | undefined;
-  /** The server is asked for a sign of life so often, ms; `Infinity` for never. Default 15,000. */
+  /** How often server and agent are asked for a sign of life, ms; `Infinity` for never. Default: the queue's. */
   keepaliveIntervalMs?: number | undefined;
-  /** So many intervals without a sign end the connection. Default 3. */
+  /** Intervals without an answer until the connection counts as lost. Default: the queue's. */
   keepaliveCount?: number | undefined;
 }
 
-const HOST = text(
+const ALIAS = text(
   'a host name or an IP address without brackets',
-  host => host.length <= 255 && /^[^\s\0-\x1f\x7f@/[\]]+$/.test(host),
+  name => name.length <= 255 && /^[^\s\0-\x1f\x7f@/[\]]+$/.test(name),
 );
 const PORT = integer({ from: 1, to: 65_535 }).or(22);
 const limit = (): Option<number> => timeLimit().as(limitMs => (limitMs > MAX_LIMIT_MS ? Infinity : limitMs));
 const paths = (...absent: string[]): Option<string | readonly string[], string[]> =>
   texts()
     .or(absent)
-    .as(list => list.map(path => expandHome(path, homedir())));
+    .as(list => list.map(expandHome));
 const HOST_KEYS_EXPECTED = "'strict', 'accept-new' or { fingerprints: ['SHA256:…'] }";
 const VIA_EXPECTED = "an SshDrone, a string '[user@]host[:port]', or a list of them";
 
@@ -173,7 +181,10 @@ export const SSH = {
   identitiesOnly: flag().or(false),
   hostKeys: new Option<HostKeys, HostKeys>(HOST_KEYS_EXPECTED, hostKeysOf, 'strict'),
   knownHosts: paths('~/.ssh/known_hosts', '/etc/ssh/ssh_known_hosts'),
-  hostKeyAlias: HOST,
+  hostKeyAlias: ALIAS,
+  revokedHostKeys: paths(),
+  minRsaBits: integer({ from: 1 }),
+  addressFamily: checked<4 | 6>('4 or 6', value => value === 4 || value === 6),
   via: new Option<string | SshEndpointSpec | readonly (string | SshEndpointSpec)[]>(VIA_EXPECTED, via => via as Via),
   utility: moduleUrl(),
   env: environment(),
@@ -207,14 +218,13 @@ export function resolveSshEndpoint(hostname: string, options: SshOptions<SshEndp
     throw invalidArgument('knownHosts', options.knownHosts, "a path to record keys in, with hostKeys 'accept-new'");
   }
   const hops = hopsOf(via, point);
-  // Without connectTimeoutMs: how long a connection may take to open is no difference once it is open.
+  // Without connectTimeoutMs, which does not matter to an open connection.
   const key = `ssh:${addressOf(point)}#${fingerprintOf({ point, hops: hops.map(hop => hop.key), agent, agentCommand, utility, env })}`;
   return {
     transport: 'ssh',
     ...point,
     key,
     route: routeOf(hops[0] ?? point),
-    // Behind a hop it is a channel of the hop's connection.
     openFiles: { count: 1, of: hops[0]?.key ?? key },
     agent,
     agentCommand,
@@ -225,17 +235,17 @@ export function resolveSshEndpoint(hostname: string, options: SshOptions<SshEndp
   };
 }
 
-/** The server that this machine connects to: how fast it gets connections, and whether one is shared, is its thread's matter. */
+/** The server that this machine connects to: one thread paces and shares its connections. */
 function routeOf({ host, port }: SshPoint): string {
   return `ssh:${host} ${String(port)}`;
 }
 
-/** Tells servers and the ways to enter them apart, and shows no secret. */
+/** Distinguishes servers and logins, and shows no secret. */
 function keyOf(point: SshPoint): string {
   return `ssh:${addressOf(point)}#${fingerprintOf(point)}`;
 }
 
-/** `user@host:port`, an IPv6 address in brackets: how messages name a server. */
+/** `user@host:port`, an IPv6 address in brackets, for messages. */
 export function addressOf(point: SshPoint): string {
   return `${point.user}@${point.host.includes(':') ? `[${point.host}]` : point.host}:${String(point.port)}`;
 }
@@ -246,7 +256,7 @@ function hopsOf(via: Via, drone: SshPoint): SshHop[] {
   return list.flatMap(hop => {
     if (typeof hop === 'string') return [asHop(parseHop(hop, drone))];
     if (isSpec(hop)) return [...hop.hops, asHop(pointOf(hop))];
-    // An object is told by the names of its fields: it may hold a password.
+    // Only the field names of an object are shown: it may hold a password.
     const told = typeof hop === 'object' && hop !== null ? Object.keys(hop) : hop;
     throw invalidArgument('via', told, VIA_EXPECTED);
   });
@@ -260,7 +270,7 @@ function asHop(point: SshPoint): SshHop {
   return { ...point, key: keyOf(point) };
 }
 
-/** The connection's fields only: what a hop runs as a drone of its own is not part of the way through it. */
+/** Only the connection's fields: what a hop runs as a drone does not matter on the way through it. */
 function pointOf(spec: SshEndpointSpec): SshPoint {
   const { transport: _transport, key: _key, route: _route, openFiles: _files, agent: _agent, ...others } = spec;
   const { agentCommand: _command, ...rest } = others;
@@ -272,12 +282,12 @@ function parseHop(text: string, drone: SshPoint): SshPoint {
   const parts = /^(?:([^@:]+)@)?(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/.exec(text);
   const host = parts?.[2] ?? parts?.[3];
   if (!parts || host === undefined) {
-    // What stands before the @ may be an attempt at user:password.
+    // The part before the @ may be an attempt at user:password.
     throw invalidArgument('via', text.replace(/^.*@/, '…@'), "'[user@]host[:port]', with an IPv6 address in brackets");
   }
   HOST.read(host, 'via');
   const port = PORT.read(parts[4] && Number(parts[4]), 'via');
-  // A password, or the answers to a host's questions, are for the one host that they were given for.
+  // Password and answers are for the one host that they were given for.
   return {
     ...drone,
     hostname: host,
@@ -292,7 +302,7 @@ function parseHop(text: string, drone: SshPoint): SshPoint {
 
 function agentSocketOf(value: unknown, field: string): string | undefined {
   if (value === false) return undefined;
-  // An empty variable means no ssh-agent, as it does to ssh.
+  // As to ssh, an empty variable means no ssh-agent.
   if (value === undefined) return process.env['SSH_AUTH_SOCK'] || undefined;
   if (typeof value === 'string' && value !== '') return value;
   throw invalidArgument(field, value, 'the path of a socket, or false');
@@ -316,8 +326,4 @@ function hostKeysOf(value: unknown, field: string): HostKeys {
       throw invalidArgument(`${field}.fingerprints`, fingerprint, expected);
     }),
   };
-}
-
-function expandHome(path: string, home: string): string {
-  return path === '~' || path.startsWith('~/') ? join(home, path.slice(1)) : path;
 }

@@ -1,20 +1,29 @@
-/** Runs `ssh -G`, which prints what ssh_config comes to for a host. */
+/** Runs `ssh -G`, which prints a host's resolved ssh_config. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { invalidArgument } from '../../../option/invalid-argument.js';
-import { Line } from '../../../wait/line.js';
+import { invalidHost, isHost } from './host-name.js';
+import { Semaphore } from '../../../wait/semaphore.js';
 
-/** ssh may look names up and run the commands of `Match exec`; a thousand of them at once would be no help. */
+/** ssh may look names up and run commands of `Match exec`, so few run at once. */
 const MAX_RUNNING = 8;
 const MAX_OUTPUT_BYTES = 1024 * 1024;
 
+/**
+ * Why ssh_config cannot be used. Nothing was contacted.
+ *
+ * - `ERR_SSH_NOT_FOUND`: this machine has no program `ssh`. Install the OpenSSH client, or use `new SshDrone(…)`.
+ * - `ERR_SSH_CONFIG`: `ssh -G` failed or took longer than 30 s. The message has its last line; correct the
+ *   configuration.
+ * - `ERR_SSH_CONFIG_UNSUPPORTED`: a setting cannot be obeyed. The message names it; give the option that replaces it in
+ *   code.
+ */
 type SshConfigCode = 'ERR_SSH_NOT_FOUND' | 'ERR_SSH_CONFIG' | 'ERR_SSH_CONFIG_UNSUPPORTED';
 
 export function sshConfigError(code: SshConfigCode, message: string, cause?: unknown): Error {
   return Object.assign(new Error(message, cause === undefined ? undefined : { cause }), { code });
 }
 
-/** What `ssh -G` printed: a lower-case option and its value on each line. */
+/** The output of `ssh -G`: a lower-case option and its value on each line. */
 export class SshConfigText {
   readonly name: string;
   readonly #values = new Map<string, string[]>();
@@ -30,7 +39,11 @@ export class SshConfigText {
     }
   }
 
-  /** As printed; undefined where it is not. */
+  /** All that is printed, by option. */
+  get all(): ReadonlyMap<string, readonly string[]> {
+    return this.#values;
+  }
+
   raw(option: string): string | undefined {
     return this.#values.get(option)?.[0];
   }
@@ -40,12 +53,11 @@ export class SshConfigText {
     return this.values(option)[0];
   }
 
-  /** Of an option that may stand several times. */
   values(option: string): string[] {
     return (this.#values.get(option) ?? []).filter(value => value !== 'none');
   }
 
-  /** A list on one line. ssh prints it without quotes, so that a path with a space in it cannot be told. */
+  /** A list on one line. ssh prints it unquoted, so a path with a space cannot be recognised. */
   words(option: string): string[] {
     return this.value(option)?.split(/\s+/) ?? [];
   }
@@ -58,16 +70,17 @@ export interface SshGOptions {
   readonly port?: string | undefined;
 }
 
-/** A `Match exec` may hang, and would keep the others from their turn. */
+/** A `Match exec` may hang, and would block the others. */
 const TIMEOUT_MS = 30_000;
 
-const line = new Line(MAX_RUNNING);
+const line = new Semaphore(MAX_RUNNING);
 
-/** Rejects with an Error (`ERR_SSH_NOT_FOUND`, `ERR_SSH_CONFIG`), or TypeError (`ERR_INVALID_ARG`) for a name that is none. */
+/**
+ * Rejects with an Error (`ERR_SSH_NOT_FOUND`, `ERR_SSH_CONFIG`), or TypeError (`ERR_INVALID_ARG`) for an invalid name.
+ */
 export async function sshG(name: string, { file, user, port }: SshGOptions): Promise<SshConfigText> {
-  if (typeof name !== 'string' || !/^[^\s\0-\x1f\x7f@/[\]-][^\s\0-\x1f\x7f@/[\]]*$/.test(name)) {
-    throw invalidArgument('name', name, 'the name of a host in ssh_config');
-  }
+  // A leading dash would make it an option of ssh.
+  if (!isHost(name) || name.startsWith('-')) throw invalidHost('name', name, 'the name of a host in ssh_config');
   const args = ['-G', '-T', ...option('-F', file), ...option('-l', user), ...option('-p', port), '--', name];
   try {
     const options = { maxBuffer: MAX_OUTPUT_BYTES, timeout: TIMEOUT_MS };

@@ -1,25 +1,27 @@
 /**
- * Drones behind SSH: a connection of its own for each endpoint, and on it one exec channel that carries the agent; or,
- * without an agent, one for each command.
+ * Drones behind SSH: a connection for each endpoint, with one exec channel that carries the agent, or without an agent
+ * one channel for each command.
  */
+import type { ClientChannel } from 'ssh2';
 import { type AgentStart, type ChannelEvents, type Transport, TransportError } from '../transport.js';
 import type { EndpointSpec } from '../../wire/messages.js';
 import { raceAbort } from '../../../wait/abort.js';
 import { AgentChannel } from './agent-channel.js';
-import type { ConnectionSettings, SshConnection } from './connection.js';
+import type { Awaited } from './authentication.js';
+import type { ConnectionSettings } from './connection.js';
 import type { SshEndpointSpec } from './ssh-endpoint.js';
 import { PlainAgent } from './plain/plain-agent.js';
-import type { ConnectAgain } from './plain/ender.js';
 import { secondConnection } from './second-connection.js';
 import { SideScript } from './side-script.js';
-import { AgentProbe } from './agent-probe.js';
+import { probeAgent } from './agent-probe.js';
+import { endLookUps } from './name-lookup.js';
 import { connectThrough } from './tunnel.js';
 
 export const transport: Transport = {
   async open(spec, start, events, context) {
     if (!isSshSpec(spec)) throw new TransportError('unreachable', `not an endpoint of the ssh transport: ${spec.key}`);
     const { signal } = context;
-    let awaited: string | undefined;
+    let awaited: Awaited | undefined;
     const settings: ConnectionSettings = {
       ...context,
       awaits: what => {
@@ -32,73 +34,49 @@ export const transport: Transport = {
     try {
       context.phase('bootstrap');
       const connectAgain = secondConnection(spec, settings, context.killGraceMs);
-      if (spec.agent === 'none') return plainAgent(connection, spec, start, events, connectAgain);
+      const playAgent = (why: string): PlainAgent =>
+        new PlainAgent({ server: connection, start, events, reason: `${spec.hostname} ${why}`, connectAgain });
+      if (spec.agent === 'none') return playAgent("is set to agent: 'none'");
       const beside = new SideScript(connection, connectAgain);
-      // The agent's end is that of its connection, too; but where none came up, the connection serves without, and a kill
-      // has more to do.
+      // The agent's end ends its connection; but without an agent the connection goes on, and a side script keeps it.
       const ended: ChannelEvents = {
-        data: chunk => {
-          events.data(chunk);
-        },
-        diagnostics: chunk => {
-          events.diagnostics(chunk);
-        },
+        data: chunk => events.data(chunk),
+        diagnostics: chunk => events.diagnostics(chunk),
         end: cause => {
           if (!beside.isAtWork) connection.end();
           events.end(cause);
         },
       };
-      if (spec.agent === 'node') return await startAgent(connection, spec, start, ended, beside, signal);
-      const probe = new AgentProbe(start.marker, ended);
-      const channel = await startAgent(connection, spec, start, probe, beside, signal);
-      const hasNode = await raceAbort(signal, probe.hasNode);
-      return hasNode ? channel : plainAgent(connection, spec, start, events, connectAgain);
+      const probe = spec.agent === 'auto' ? probeAgent(start.marker, ended) : undefined;
+      const command = agentStartText(spec.agentCommand, start);
+      const listen = (channel: ClientChannel): AgentChannel =>
+        new AgentChannel(connection, channel, probe ?? ended, beside);
+      const channel = await connection.exec(command, signal, listen);
+      channel.write(start.input);
+      const hasNode = probe === undefined || (await raceAbort(signal, probe.hasNode));
+      return hasNode ? channel : playAgent('has no Node');
     } catch (error) {
       connection.destroy();
       throw error;
     }
   },
+
+  idle: endLookUps,
 };
 
-async function startAgent(
-  connection: SshConnection,
-  spec: SshEndpointSpec,
-  start: AgentStart,
-  events: ChannelEvents,
-  beside: SideScript,
-  signal: AbortSignal,
-): Promise<AgentChannel> {
-  // The login shell is replaced, so that no process of it stands between the server and the agent.
-  const command = `exec ${spec.agentCommand} -e '${start.loader}' ${start.marker}`;
-  const channel = await connection.exec(
-    command,
-    signal,
-    opened => new AgentChannel(connection, opened, events, beside),
-  );
-  channel.write(start.input);
-  return channel;
+/**
+ * Text for any login shell. Each shell replaces the one before, so that no process stands between the server and the
+ * agent. The last argument tells the agent the login's limit of open files, which Node raises before it can be read.
+ */
+function agentStartText(agentCommand: string, { loader, marker }: AgentStart): string {
+  return `exec /bin/sh -c 'exec "$@" "$(ulimit -Sn)"' sh ${agentCommand} -e '${loader}' ${marker}`;
 }
 
-function plainAgent(
-  connection: SshConnection,
-  spec: SshEndpointSpec,
-  start: AgentStart,
-  events: ChannelEvents,
-  connectAgain: ConnectAgain,
-): PlainAgent {
-  return new PlainAgent({
-    server: connection,
-    start,
-    events,
-    reason: `${spec.hostname} ${spec.agent === 'none' ? "is set to agent: 'none'" : 'has no Node'}`,
-    connectAgain,
-  });
-}
-
-/** It is not the drone that was slow when the time went by in waiting for a passphrase. */
-function unanswered(awaited: string, error: unknown): unknown {
+/** A time-out spent waiting for a passphrase, an ssh-agent or a name server is not the drone's fault. */
+function unanswered({ what, kind }: Awaited, error: unknown): unknown {
   if (!(error instanceof TransportError) || error.kind !== 'timeout') return error;
-  return new TransportError('auth', `${awaited}; ${error.message}`, { cause: error });
+  const late = error.message.replace(/^no agent within/, 'no login within');
+  return new TransportError(kind, `${what}; ${late}`, { cause: error });
 }
 
 function isSshSpec(spec: EndpointSpec): spec is SshEndpointSpec {

@@ -1,12 +1,13 @@
 /**
- * Tunnels to servers: straight over TCP, or on from a hop. The connection to a hop is shared by all that pass through it in
- * this thread, opened for the first of them and ended after the last.
+ * Tunnels to servers, by TCP or through hops. All that pass through a hop in this thread share its connection, opened
+ * for the first of them and ended after the last.
  */
 import type { ClientChannel } from 'ssh2';
 import { TransportError } from '../transport.js';
 import type { Phase } from '../../wire/messages.js';
 import { raceAbort } from '../../../wait/abort.js';
-import { Authentication } from './authentication.js';
+import { addressesOf } from './addresses.js';
+import { Authentication, type Awaited } from './authentication.js';
 import { type ConnectionSettings, SshConnection, type Tunnel } from './connection.js';
 import { addressOf, type SshHop, type SshPoint } from './ssh-endpoint.js';
 import { HostKeyCheck } from './host-key.js';
@@ -15,18 +16,21 @@ import { Pace } from './pace.js';
 import { loadSsh2 } from './ssh2.js';
 import { openTcp } from './tcp.js';
 
-/** However long connecting may take, a server that only ever drops connections is given up after this. */
+/** A server that only drops connections is given up after this, however long connecting may take. */
 const LONGEST_RETRY_MS = 30_000;
 
-/** Connects to `point` through `hops`, the outermost first. Rejects with a TransportError, or at once when aborted. */
+/** Connects to `point` through `hops`, outermost first. Rejects with a TransportError, or at once when aborted. */
 export async function connectThrough(
   hops: readonly SshHop[],
   point: SshPoint,
   settings: ConnectionSettings,
 ): Promise<SshConnection> {
-  if (hops.length === 0) return connectAt(point, addressKey(point), settings, () => openStraight(point, settings));
+  if (hops.length === 0) {
+    const addresses = await addressesOf(point, settings);
+    return connectAt(point, addressKey(point), settings, () => openStraight(point, addresses, settings));
+  }
   const hop = SharedHop.enter(hops, settings);
-  // Kept until the connection stands, whose tunnel has a visit of its own: between two attempts the hop must not go.
+  // Kept until the connection stands, whose tunnel has its own visit: the hop must survive between attempts.
   const visit = hop.visit(settings.held);
   try {
     const connection = hop.connection ?? (await settings.pause(() => hop.connected(settings)));
@@ -38,7 +42,7 @@ export async function connectThrough(
   }
 }
 
-/** Connects as soon as the server's pace allows; again when the server drops it, for as long as connecting may take. */
+/** Connects when the server's pace allows, and again after drops for as long as connecting may take. */
 async function connectAt(
   point: SshPoint,
   address: string,
@@ -73,7 +77,7 @@ async function connectOnce(
   settings: ConnectionSettings,
   openTunnel: () => Promise<Tunnel>,
 ): Promise<SshConnection> {
-  // Before the socket is there: nothing may come between its birth and the listeners that ssh2 puts on it.
+  // Before the socket exists: ssh2 must listen to it from its first event on.
   const [{ Client }, hostKey] = await raceAbort(
     settings.signal,
     Promise.all([loadSsh2(), HostKeyCheck.prepare(point)]),
@@ -83,13 +87,16 @@ async function connectOnce(
   return SshConnection.open({ client: new Client(), point, tunnel, hostKey, authentication, settings });
 }
 
-/** Names a server among those reached the same way. */
 function addressKey({ host, port }: SshPoint): string {
   return `${host} ${String(port)}`;
 }
 
-async function openStraight(point: SshPoint, { held, signal }: ConnectionSettings): Promise<Tunnel> {
-  const socket = await openTcp(point.host, point.port, held, signal);
+async function openStraight(
+  point: SshPoint,
+  addresses: readonly string[],
+  { held, signal }: ConnectionSettings,
+): Promise<Tunnel> {
+  const socket = await openTcp(point, addresses, held, signal);
   return {
     stream: socket,
     get isClosed() {
@@ -130,7 +137,7 @@ function tunnelOn(channel: ClientChannel, visit: Visit, hop: SharedHop): Tunnel 
     hold: visit.hold,
     release: visit.release,
     lossCause: () => {
-      const cause = hop.lossCause;
+      const cause = hop.connection?.lossCause;
       return cause && new Error(`via ${hop.name}: ${cause.message}`, { cause });
     },
     close: () => {
@@ -140,27 +147,28 @@ function tunnelOn(channel: ClientChannel, visit: Visit, hop: SharedHop): Tunnel 
   };
 }
 
-/** One user's stay at a hop. Each method may be called again without effect. */
+/** One user of a hop. Repeated calls have no effect. */
 interface Visit {
   hold(): void;
   release(): void;
   leave(): void;
 }
 
-/** Already names the hop that it happened on, which may be further out than the one that passes it on. */
+/** Names the hop that failed, which may be further out than the one that passes it on. */
 class HopError extends TransportError {}
 
 const hopsInUse = new Map<string, SharedHop>();
 
 class SharedHop {
   readonly name: string;
-  /** Of hops, the outermost first: what is reached the same way. */
+  /** The keys of the hops, outermost first. */
   readonly path: string;
   readonly #abort = new AbortController();
   readonly #connecting: Promise<SshConnection>;
-  #connection: SshConnection | undefined;
+  /** Undefined until it stands. */
+  connection: SshConnection | undefined;
   #phase: Phase = 'connect';
-  #awaited: string | undefined;
+  #awaited: Awaited | undefined;
   readonly #watchers = new Set<(phase: Phase) => void>();
   #visits = 0;
   #held = 0;
@@ -168,14 +176,14 @@ class SharedHop {
   private constructor(path: string, hops: readonly SshHop[], settings: ConnectionSettings, hop: SshHop) {
     this.path = path;
     this.name = addressOf(hop);
-    // Not a visitor's own signal: others may be waiting, too.
+    // Not a visitor's own signal, as others may be waiting.
     const { signal } = this.#abort;
     const phase = (reached: Phase): void => {
       this.#phase = reached;
       for (const watch of this.#watchers) watch(reached);
     };
-    const awaits = (what: string | undefined): void => {
-      this.#awaited = what && `via ${this.name}: ${what}`;
+    const awaits = (awaited: Awaited | undefined): void => {
+      this.#awaited = awaited && { ...awaited, what: `via ${this.name}: ${awaited.what}` };
     };
     const onWait = (): void => phase('waiting');
     this.#connecting = settings.openShared(signal, onWait, pause =>
@@ -183,10 +191,8 @@ class SharedHop {
     );
     this.#connecting.then(
       connection => {
-        this.#connection = connection;
-        connection.onEnd(() => {
-          this.#forget();
-        });
+        this.connection = connection;
+        connection.onEnd(() => this.#forget());
         if (this.#visits === 0) connection.end();
         else if (this.#held === 0) connection.release();
         else connection.hold();
@@ -197,7 +203,7 @@ class SharedHop {
     );
   }
 
-  /** The last of `hops`, reached through those before it. */
+  /** The last of `hops`, reached through the others. */
   static enter(hops: readonly SshHop[], settings: ConnectionSettings): SharedHop {
     const path = hops.map(({ key }) => key).join(' ');
     const hop = hops.at(-1);
@@ -207,17 +213,8 @@ class SharedHop {
     return shared;
   }
 
-  get lossCause(): Error | undefined {
-    return this.#connection?.lossCause;
-  }
-
-  /** Undefined until it stands. */
-  get connection(): SshConnection | undefined {
-    return this.#connection;
-  }
-
   async connected({ signal, phase, awaits }: ConnectionSettings): Promise<SshConnection> {
-    // How far the hop has come is how far the whole way has.
+    // The hop's phase is the visitor's, too.
     const watch = (reached: Phase): void => {
       if (!signal.aborted) phase(reached);
     };
@@ -233,7 +230,7 @@ class SharedHop {
     }
   }
 
-  /** Names the hop in what went wrong on it, unless the visitor itself has given up. */
+  /** Names the hop in its failure, unless the visitor itself gave up. */
   blame(error: unknown, signal: AbortSignal): unknown {
     if (signal.aborted || error instanceof HopError || !(error instanceof TransportError)) return error;
     const { kind, code, message, cause = error } = error;
@@ -247,13 +244,13 @@ class SharedHop {
     const hold = (): void => {
       if (isHeld || !isHere) return;
       isHeld = true;
-      if (this.#held++ === 0) this.#connection?.hold();
+      if (this.#held++ === 0) this.connection?.hold();
     };
     if (held) hold();
     const release = (): void => {
       if (!isHeld) return;
       isHeld = false;
-      if (--this.#held === 0) this.#connection?.release();
+      if (--this.#held === 0) this.connection?.release();
     };
     return {
       hold,
@@ -264,12 +261,12 @@ class SharedHop {
         if (isHeld) this.#held--;
         isHeld = false;
         if (--this.#visits > 0) {
-          if (this.#held === 0) this.#connection?.release();
+          if (this.#held === 0) this.connection?.release();
           return;
         }
         this.#forget();
         this.#abort.abort();
-        this.#connection?.end();
+        this.connection?.end();
       },
     };
   }

@@ -1,13 +1,13 @@
 /**
- * How a value becomes bytes and back: V8's own format, made to mean the same on every Node from 18 on.
+ * Encodes values in V8's own format, made to mean the same on every Node from 18 on.
  *
- *     0xff 0x0f | value | record of each error, in the order their stand-ins were met
+ *     0xff 0x0f | value | record of each error, in the order of their stand-ins
  *
- * V8 writes the value; what it writes differently from version to version goes another way. Errors travel as a tag at
- * their place and a record behind the value. Views travel by kind, offset and length with their ArrayBuffer, so that
- * views on one buffer still share it; Buffers as just their own bytes. `undefined` is no bytes at all.
+ * What V8 writes differently from version to version goes another way. Errors travel as a tag in their place and a
+ * record behind the value. Views travel by kind, offset and length with their ArrayBuffer, so that views on one buffer
+ * still share it; Buffers as their own bytes. `undefined` takes no bytes.
  *
- * Used on both sides of the link, so it runs on Node 18 and imports nothing but Node's own modules.
+ * Used on both sides of the link, so it runs on Node 18 and imports only Node's own modules.
  */
 import * as types from 'node:util/types';
 import { Deserializer, Serializer } from 'node:v8';
@@ -19,10 +19,10 @@ import { NotCloneableError } from './refusals.js';
 
 export { NotCloneableError };
 
-/** What Node 18 to 26 write. Older layouts mean other things by the same bytes. */
+/** What Node 18 to 26 write. The same bytes mean other things in older layouts. */
 const WIRE_VERSION = 15;
 
-/** First number of what we write ourselves: an error, a Buffer's bytes, or 2 + the view's index in VIEWS. */
+/** First number of our host objects: an error, a Buffer's bytes, or 2 + the view's index in VIEWS. */
 const ERROR = 0;
 const BYTES = 1;
 const FIRST_VIEW = 2;
@@ -43,13 +43,13 @@ const VIEWS = [
 ] as const;
 const viewKinds = new Map<string, number>(VIEWS.map((each, index) => [each.name, FIRST_VIEW + index]));
 
-/** Of the view itself, whatever class it was given. */
+/** The view's own tag, whatever class it was given. */
 const viewTag = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag)?.get;
 
 const NO_RECORDS: ReadonlyMap<object, ErrorRecord> = new Map();
 const NOTHING = new Uint8Array(0);
 
-/** The bytes are no value of ours; `cause` tells what V8 or we stumbled over. `code` is `ERR_UNREADABLE_VALUE`. */
+/** The bytes are not a value of this codec; `cause` has the reason. `code` is `ERR_UNREADABLE_VALUE`. */
 export class UnreadableValueError extends Error {
   override readonly name = 'UnreadableValueError';
   readonly code = 'ERR_UNREADABLE_VALUE';
@@ -150,7 +150,7 @@ class ValueDeserializer extends Deserializer {
     const offset = this.readUint32();
     const byteLength = this.readUint32();
     const buffer: unknown = this.readValue();
-    if (!types.isArrayBuffer(buffer)) throw new TypeError('a view of something that is no ArrayBuffer');
+    if (!types.isArrayBuffer(buffer)) throw new TypeError('a view of something that is not an ArrayBuffer');
     const unit = View === DataView ? 1 : (View as { readonly BYTES_PER_ELEMENT: number }).BYTES_PER_ELEMENT;
     if (byteLength % unit !== 0) throw new RangeError('a view ends within an element');
     return Reflect.construct(View, [buffer, offset, byteLength / unit]) as ArrayBufferView;
@@ -168,8 +168,8 @@ class ValueDeserializer extends Deserializer {
 }
 
 /**
- * Bytes of a value: what a structured clone keeps, plus an error's code and an AggregateError's errors, minus what some
- * Node from 18 on could not read. Throws NotCloneableError (`ERR_NOT_CLONEABLE`).
+ * Encodes what a structured clone keeps, plus an error's code and an AggregateError's errors, minus what some Node from
+ * 18 on could not read. Throws NotCloneableError (`ERR_NOT_CLONEABLE`).
  */
 export function encode(value: unknown): Uint8Array {
   if (value === undefined) return NOTHING;
@@ -185,7 +185,7 @@ function encodeSimple(value: unknown): Uint8Array {
   try {
     return new ValueSerializer(NO_RECORDS).write(value);
   } catch {
-    // V8 says what it stumbled over but not where; the slow way finds the place.
+    // V8 reports what it refused but not where; the slow path finds the place.
     return encodeCopy(value);
   }
 }
@@ -196,16 +196,13 @@ function encodeCopy(value: unknown): Uint8Array {
     return new ValueSerializer(copy.records).write(copy.value);
   } catch (error) {
     if (copy.records.size === 0) throw error;
-    // V8 refuses something that we have no test for; if it hangs on an error only, the error still goes out.
+    // V8 refuses something that we have no test for; if it belongs to an error, the error still goes out.
     const lesser = copyOf(value, true);
     return new ValueSerializer(lesser.records).write(lesser.value);
   }
 }
 
-/**
- * The value of such bytes. Nothing in it refers to them: they may be used again at once. Throws UnreadableValueError,
- * also on bytes made to do harm.
- */
+/** Decodes a value that keeps no reference to `bytes`. Throws UnreadableValueError, also on hostile bytes. */
 export function decode(bytes: Uint8Array): unknown {
   if (bytes.byteLength === 0) return undefined;
   try {

@@ -1,10 +1,9 @@
 /**
- * The slow way out: a copy of a value in which every error is replaced by a stand-in, and getters are read for good.
+ * The slow path: copies a value with stand-ins for errors, and reads getters for good.
  *
- * What was given is never changed. Shared references stay shared and cycles closed, also those that lead through an
- * error. The value itself is copied first; errors found on the way are taken apart afterwards, one by one, and may bring
- * more of them. A field of an error that cannot travel becomes a description of it; whatever was copied for its sake
- * alone is forgotten, as it may be incomplete.
+ * The original is never changed. Shared references stay shared and cycles closed, also through errors. The value is
+ * copied first; errors found on the way are taken apart afterwards, and may bring more of them. An error's field that
+ * cannot travel becomes a description; what was copied for it alone is dropped, as it may be incomplete.
  */
 import { inspect } from 'node:util';
 import * as types from 'node:util/types';
@@ -12,7 +11,7 @@ import { readField, takeApart } from './errors.js';
 import type { ErrorRecord, Field } from './errors.js';
 import { MAX_DEPTH, NotCloneableError, isError, isLeaf, whyNot } from './refusals.js';
 
-/** Longest description of an error's field that cannot travel, in characters. */
+/** Longest description of an error's field, in characters. */
 const MAX_DESCRIPTION = 1000;
 
 /** A copy that V8 can write, and what stands in for its errors. */
@@ -22,8 +21,8 @@ export interface Copy {
 }
 
 /**
- * Copies a value. Throws NotCloneableError. With `describeCauses`, whatever is an object and no error in the `cause`,
- * `code` or `errors` of an error is described in any case.
+ * Throws NotCloneableError. With `describeCauses`, any object but an error in an error's `cause`, `code` or `errors` is
+ * described.
  */
 export function copyOf(value: unknown, describeCauses: boolean): Copy {
   const copier = new Copier(describeCauses);
@@ -43,7 +42,7 @@ class Copier {
     this.#describeCauses = describeCauses;
   }
 
-  /** Copies a whole graph, or throws and is as before. */
+  /** Copies a whole graph, or throws and leaves the state as before. */
   copy(value: unknown): unknown {
     this.#fresh = new Map();
     this.#freshFound = [];
@@ -70,7 +69,7 @@ class Copier {
     try {
       return this.#copyUnlessDescribed(value);
     } catch {
-      // The error is worth more than what hangs on it; and of several errors, those that can travel do.
+      // The error matters more than its fields; of several errors, those that can travel do.
       if (field !== 'errors' || types.isProxy(value) || !Array.isArray(value)) return describe(value);
       return Object.values(value).map(each => this.#copyField('cause', each));
     }
@@ -136,7 +135,7 @@ class Copier {
     const copy: unknown[] = [];
     this.#fresh.set(array, copy);
     for (const key of Object.keys(array)) this.#copyProperty(array, copy, key);
-    // Also the holes at the end; set last, as a length set first makes V8 write every array as a sparse one.
+    // Keeps holes at the end; set last, as V8 writes an array with a preset length as sparse.
     copy.length = array.length;
     return copy;
   }
@@ -172,7 +171,7 @@ class Copier {
   }
 }
 
-/** Certainly a plain object. What shows no key may be a Map, say, that was given another prototype. */
+/** Certainly a plain object. One without keys may be a Map, say, with another prototype. */
 function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null) return false;

@@ -1,6 +1,6 @@
-/** What of an error travels, and how an error is made of it again. */
+/** Takes errors apart to travel, and rebuilds them. */
 
-/** Classes that come back as they were; any other error comes back as the nearest of them that it inherits from. */
+/** Classes that are kept; any other error arrives as the nearest of them that it inherits from. */
 const CLASSES = [
   Error,
   TypeError,
@@ -13,17 +13,17 @@ const CLASSES = [
 ] as const;
 const AGGREGATE = CLASSES.indexOf(AggregateError);
 
-/** Fields of an error in the order they travel in; bit n of a record's `fields` tells that the nth follows. */
+/** Fields in travel order; bit n of a record's `fields` is set when the nth follows. */
 export const FIELDS = ['name', 'message', 'stack', 'code', 'cause', 'errors'] as const;
 export type Field = (typeof FIELDS)[number];
 
-/** One error, taken apart. `values` holds those fields that it has. */
+/** `values` holds the fields that it has. */
 export interface ErrorRecord {
   readonly class: number;
   readonly values: Map<Field, unknown>;
 }
 
-/** Class and name are told apart as a structured clone does: by the name where it is a built-in one. */
+/** As a structured clone does: by the name where it is a built-in one. */
 function classOf(error: Error): number {
   const name = readField(error, 'name');
   const byName = CLASSES.findIndex(each => each.name === name);
@@ -34,7 +34,7 @@ function classOf(error: Error): number {
   );
 }
 
-/** A field, or undefined where reading it throws: that must not hide the error, which is what matters. */
+/** Undefined where reading throws, which must not hide the error. */
 export function readField(error: Error, field: Field): unknown {
   try {
     return Reflect.get(error, field);
@@ -43,7 +43,7 @@ export function readField(error: Error, field: Field): unknown {
   }
 }
 
-/** The parts of an error that are text, and which of the others it has. Own or inherited, as DOMException inherits all. */
+/** The text fields of an error, and which others it has; own or inherited, as a DOMException inherits all. */
 export function takeApart(error: Error): ErrorRecord & { readonly open: Field[] } {
   const record = { class: classOf(error), values: new Map<Field, unknown>(), open: [] as Field[] };
   const [name, message, stack] = [readField(error, 'name'), readField(error, 'message'), readField(error, 'stack')];
@@ -58,11 +58,11 @@ export function takeApart(error: Error): ErrorRecord & { readonly open: Field[] 
   return record;
 }
 
-/** An error of that class, with no field of its own yet. */
+/** An error of that class without fields. */
 export function makeShell(classIndex: number): Error {
   const constructor = CLASSES[classIndex];
   if (constructor === undefined) throw new RangeError(`no error class has number ${String(classIndex)}`);
-  // Nobody wants to know the stack of its decoding, and it is dear. Where Error is frozen, it is merely overwritten.
+  // The stack of the decoding is useless and costly. Where Error is frozen, it is merely overwritten.
   const limit = Error.stackTraceLimit;
   Reflect.set(Error, 'stackTraceLimit', 0);
   const shell: Error = Reflect.construct(Error, [], constructor);
@@ -70,18 +70,18 @@ export function makeShell(classIndex: number): Error {
   return shell;
 }
 
-/** Gives an error its fields. What is no text and should be throws. */
+/** Throws for a text field that is not a string. */
 export function fillShell(shell: Error, values: ReadonlyMap<Field, unknown>): void {
   define(shell, 'stack', undefined);
   for (const [field, value] of values) {
     if ((field === 'name' || field === 'message' || field === 'stack') && typeof value !== 'string') {
-      throw new TypeError(`the ${field} of an error is no string`);
+      throw new TypeError(`the ${field} of an error is not a string`);
     }
     define(shell, field, value);
   }
 }
 
-/** As Node has them: only `code` shows up among an error's keys. */
+/** As in Node, only `code` is enumerable. */
 function define(shell: Error, field: Field, value: unknown): void {
   Object.defineProperty(shell, field, { value, writable: true, configurable: true, enumerable: field === 'code' });
 }

@@ -1,4 +1,4 @@
-/** What cannot travel, and why. Refused by the sender, alike on every version of Node, whatever its own V8 could do. */
+/** What cannot travel, and why. The sender refuses alike on every version of Node, whatever its V8 could do. */
 import * as types from 'node:util/types';
 
 /**
@@ -10,10 +10,10 @@ export class NotCloneableError extends TypeError {
   readonly code = 'ERR_NOT_CLONEABLE';
 }
 
-/** Levels of nesting that travel. Every V8 from Node 18 on reads 1,600 with the stack of a main thread, some not 1,800. */
+/** Levels of nesting. Every V8 from Node 18 on reads 1,600 on a main thread's stack, some not 1,800. */
 export const MAX_DEPTH = 1000;
 
-/** The newest scripts that Node 18 has no name for in `\p{Script=…}`; its last release knows Unicode 15.1. */
+/** Scripts that Node 18 cannot name in `\p{Script=…}`; its last release knows Unicode 15.1. */
 const NEW_SCRIPTS =
   'Garay|Gara|Gurung_Khema|Gukh|Kirat_Rai|Krai|Ol_Onal|Onao|Sunuwar|Sunu|Todhri|Todr|Tulu_Tigalari|Tutg|' +
   'Sidetic|Sidt|Tolong_Siki|Tols|Beria_Erfe|Berf|Tai_Yo|Tayo';
@@ -31,7 +31,7 @@ function whyNotRegExp(value: object): string | undefined {
   if (/\(\?[^:=!<]/.test(groups)) return 'a RegExp with modifiers, which Node 18 cannot read';
   const named = groups.match(/\(\?<(?![=!])/g)?.length ?? 0;
   if (named > 1) {
-    // The empty alternative in front matches at once, whatever the rest would take.
+    // The empty alternative matches at once, whatever the rest would take.
     const distinct = new RegExp(`|${source}`, flags).exec('')?.groups ?? {};
     if (Object.keys(distinct).length < named) return 'a RegExp with two groups of one name, which Node 18 cannot read';
   }
@@ -52,7 +52,7 @@ function whyNotBuffer(buffer: ArrayBufferLike): string | undefined {
   return undefined;
 }
 
-/** Whether V8 takes these bytes as they are: not shared, not resizable, not detached. */
+/** Whether it is not shared, resizable or detached. */
 export function isPlainBuffer(buffer: ArrayBufferLike): boolean {
   return whyNotBuffer(buffer) === undefined;
 }
@@ -65,7 +65,7 @@ function whyNotView(view: ArrayBufferView): string | undefined {
   return why === undefined ? undefined : `a view of ${why}`;
 }
 
-/** Classes that a structured clone knows; an object that only inherits from one of them clones as a plain object. */
+/** Classes that a structured clone knows; objects that merely inherit from one clone as plain objects. */
 const KNOWN = new Set<unknown>([
   ...[Object, Array, Function, Map, Set, Date, RegExp, Error, Boolean, Number, String, BigInt, ArrayBuffer, DataView],
   Object.getPrototypeOf(Uint8Array),
@@ -86,20 +86,20 @@ function prototypeOf(value: object | null): object | null {
   return value === null ? null : (Object.getPrototypeOf(value) as object | null);
 }
 
-/** Node's own mark on classes that only its postMessage can clone. */
+/** Node's mark on classes that only its postMessage clones. */
 const NODE_CLONES = new Set(['messaging_clone_symbol', 'messaging_transfer_symbol']);
 
-/** As source text: a class written in C++, which keeps its substance where V8 does not look. */
+/** Source text of a C++ class, whose state V8 does not see. */
 const NATIVE = /\{\s*\[native code\]\s*\}\s*$/;
 
 interface NamedClass {
   readonly name: string;
 }
 
-/** By prototype, as that of a class never changes: false for fine. */
+/** By prototype, as a class's verdict never changes: false for fine. */
 const verdicts = new WeakMap<object, string | false>();
 
-/** Why instances of a class that came with Node or the language cannot travel; some versions would send `{}` instead. */
+/** Why instances of a class of Node or the language cannot travel; some versions would send `{}`. */
 function whyNotInstance(prototype: object): string | undefined {
   let verdict = verdicts.get(prototype);
   if (verdict === undefined) {
@@ -115,7 +115,7 @@ function whyNotClass(prototype: object): string | undefined {
     if (at === ITERATOR || at === ASYNC_ITERATOR) return 'an iterator';
     const constructor: unknown = Object.getOwnPropertyDescriptor(at, 'constructor')?.value;
     if (typeof constructor !== 'function' || KNOWN.has(constructor)) continue;
-    // Classes of C++ may have none; then the class made from it tells more.
+    // C++ classes may have no name; then the class derived from it tells more.
     name = constructor.name || name;
     if (isOfTheRuntime(constructor, at)) return `an instance of ${name}`;
   }
@@ -128,19 +128,19 @@ function isOfTheRuntime(constructor: NamedClass, prototype: object): boolean {
   return isGlobal(constructor);
 }
 
-/** Whether globalThis had this class from the start: what a program adds to it is enumerable. */
+/** Whether globalThis had this class from the start: what a program adds is enumerable. */
 function isGlobal(constructor: NamedClass): boolean {
   const property = Object.getOwnPropertyDescriptor(globalThis, constructor.name);
   if (property === undefined || (property.enumerable === true && property.get === undefined)) return false;
   return (property.get === undefined ? property.value : Reflect.get(globalThis, constructor.name)) === constructor;
 }
 
-/** Whether it is an error, of this realm or another; a DOMException is one. */
+/** Whether it is an error of any realm, or a DOMException. */
 export function isError(value: object): boolean {
   return value instanceof Error || types.isNativeError(value);
 }
 
-/** Why an object cannot travel, neither Proxy nor error nor a list, Map or Set; undefined when it can. */
+/** Why an object that is neither Proxy, error, list, Map nor Set cannot travel; undefined when it can. */
 export function whyNot(value: object): string | undefined {
   if (types.isDate(value)) return undefined;
   if (types.isRegExp(value)) return whyNotRegExp(value);
@@ -158,7 +158,7 @@ export function whyNot(value: object): string | undefined {
   return prototype === null || prototype === Object.prototype ? undefined : whyNotInstance(prototype);
 }
 
-/** What V8 copies as a whole once `whyNot` has nothing against it. */
+/** What V8 copies as a whole once `whyNot` permits it. */
 export function isLeaf(value: object): boolean {
   return (
     types.isDate(value) ||

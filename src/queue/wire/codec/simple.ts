@@ -1,16 +1,16 @@
-/** The quick look before a value is written: whether V8 writes all of it just as we want it, on any version. */
+/** A quick check whether V8 writes all of a value as we want it on any version. */
 import * as types from 'node:util/types';
 import { MAX_DEPTH, isPlainBuffer } from './refusals.js';
 
 /**
- * Whether a value is made of primitives, plain objects without getters, Arrays, Maps, Sets, Dates, Uint8Arrays and
- * Buffers only. Anything else is not wrong but needs the slow way.
+ * Whether a value consists of primitives, plain objects without getters, Arrays, Maps, Sets, Dates, Uint8Arrays and
+ * Buffers only. Anything else takes the slow path.
  */
 export function isSimple(value: unknown): boolean {
   return isSimpleAt(value, new Set(), 0);
 }
 
-/** An object without objects in it is not marked as seen: looking again costs less than remembering. */
+/** A small object without objects in it is not marked as seen: a second look costs less than remembering. */
 const SMALL = 16;
 
 function isSimpleAt(value: unknown, seen: Set<object>, depth: number): boolean {
@@ -31,7 +31,7 @@ function isSimpleAt(value: unknown, seen: Set<object>, depth: number): boolean {
 
 function hasSimpleProperties(object: object, seen: Set<object>, depth: number): boolean {
   let count = 0;
-  // With what it inherits, if someone put something into Object.prototype: the slow way then.
+  // Includes inherited keys: a changed Object.prototype takes the slow path.
   for (const key in object) {
     const property = Object.getOwnPropertyDescriptor(object, key);
     if (property === undefined || property.get !== undefined || property.set !== undefined) return false;
@@ -40,12 +40,12 @@ function hasSimpleProperties(object: object, seen: Set<object>, depth: number): 
     if ((typeof value === 'object' && value !== null) || count === SMALL) seen.add(object);
     if (!isSimpleAt(value, seen, depth + 1)) return false;
   }
-  // Without a key it may be anything, such as a Map that was given another prototype.
+  // Without a key it may be anything, such as a Map with another prototype.
   return count > 0 || Object.prototype.toString.call(object) === '[object Object]';
 }
 
 function hasSimpleElements(array: readonly unknown[], seen: Set<object>, depth: number): boolean {
-  // Elements and named properties, without holes and without making texts of the indices.
+  // Elements and named properties, without holes and without index strings.
   const values = Object.values(array);
   if (values.length >= SMALL) seen.add(array);
   for (const value of values) {

@@ -1,7 +1,7 @@
 /**
  * A process with a store. Arguments: the way, and the database as JSON; for all but `migrate` it has the table `item`.
- * - `hold`: opens a section that writes, says `held`, and ends it when it is told to go on.
- * - `migrate`: says `ready`, and when it is told to go on brings the schema up to date and says what it has applied.
+ * - `hold`: opens a section that writes, says `held`, and ends it when it gets the word to go on.
+ * - `migrate`: says `ready`, and when it gets the word to go on brings the schema up to date and says what it has applied.
  * - `idle`: reads and writes, says `idle` and where its memory is, and has nothing more to do.
  * - `throw`: the same, and dies of an error.
  */

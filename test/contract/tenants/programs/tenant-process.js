@@ -1,5 +1,5 @@
 /**
- * Another scheduler. Arguments: the way, and a database as JSON. It says `ready`, and when it is told to go on:
+ * Another scheduler. Arguments: the way, and a database as JSON. It says `ready`, and when it gets the word to go on:
  * - `count`: takes ltimes and says which.
  * - `share`: takes ltimes five at a time, writes a search of each, the newest first, and says the newest that it has taken.
  *   It fails when what is held is ever older than what it has written, or than what it has seen.

@@ -9,7 +9,7 @@ import type { Answer, Phase } from '../../../../src/queue/wire/messages.js';
 import { Answers } from '../../../../src/queue/round/answers.js';
 import { inTurn } from '../../../../src/queue/thread/connect-turn.js';
 import type { Place } from '../../../../src/queue/thread/runner.js';
-import { Line } from '../../../../src/wait/line.js';
+import { Semaphore } from '../../../../src/wait/semaphore.js';
 
 /** Sends back what it is sent, until that ends. */
 export const ECHO = 'process.stdin.pipe(process.stdout)';
@@ -87,7 +87,7 @@ export async function openSession(
         signal,
         phase: reached,
         pause,
-        openShared: (shared, onWait, openIt) => inTurn(new Line(1), shared, onWait, openIt),
+        openShared: (shared, onWait, openIt) => inTurn(new Semaphore(1), shared, onWait, openIt),
         held: true,
         relay: () => assert.fail('ssh needs no relay'),
         ask: question =>
@@ -107,7 +107,7 @@ export async function openSession(
           }),
       },
     );
-  const channel = await inTurn(new Line(1), signal, () => reached('waiting'), open);
+  const channel = await inTurn(new Semaphore(1), signal, () => reached('waiting'), open);
   return {
     channel,
     phases,

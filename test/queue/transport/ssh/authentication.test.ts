@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { after, before } from 'node:test';
@@ -100,12 +100,34 @@ test('a wrong password is sent once, and not again as the answer to a question',
   });
   const error = await refusal({ ...server.options, password: 'hunter2' });
   assert.equal(error.kind, 'auth');
-  assert.match(error.message, /tried: password; the server takes: password, keyboard-interactive$/);
+  assert.match(
+    error.message,
+    /tried: password; the server takes: password, keyboard-interactive; it said: Unauthorized use is watched\.; give identity/,
+  );
   assert.deepEqual(server.tried, ['password']);
 });
 
+test('a refused login names the key that ssh would try, and the ways to log in as ssh does', async t => {
+  const { HOME } = process.env;
+  t.after(() => {
+    process.env['HOME'] = HOME;
+  });
+  process.env['HOME'] = await mkdtemp(join(folder, 'home-'));
+  await using server = await startLoginServer(context => context.reject(['publickey']));
+  const asSsh = "or another user than \\S+, or use SshDrone\\.fromSshConfig\\('\\S+'\\) to log in as ssh does$";
+  const without = await refusal({ ...server.options, password: 'hunter2' });
+  assert.match(without.message, new RegExp(`; give identity, a private key, ${asSsh}`));
+
+  await mkdir(join(process.env['HOME'], '.ssh'));
+  await writeFile(join(process.env['HOME'], '.ssh/id_ecdsa'), 'not even read');
+  const withKey = await refusal({ ...server.options, password: 'hunter2' });
+  assert.match(withKey.message, new RegExp(`; give identity: '~/\\.ssh/id_ecdsa', which ssh would try, ${asSsh}`));
+  const given = await refusal({ ...server.options, identity: '~/.ssh/id_ecdsa' });
+  assert.match(given.message, /; give identity, a private key, /);
+});
+
 for (const [what, keyboardInteractive, says] of [
-  ['throws', () => Promise.reject(new Error('nobody is there')), /keyboard-interactive \(nobody is there\)/],
+  ['throws', () => Promise.reject(new Error('no one to ask')), /keyboard-interactive \(no one to ask\)/],
   ['gives too few answers', () => [], /keyboardInteractive gave 0 answers to 1 prompts/],
   ['gives no list', () => 'hunter2' as unknown as string[], /keyboardInteractive gave no list of strings to 1 prompts/],
 ] as const) {
@@ -140,7 +162,7 @@ for (const methods of [
           decide(context);
         });
       } else if (context.method === 'publickey' && context.signature === undefined) {
-        // A question whether the key would do, which is no attempt.
+        // A question whether the key would do, which is not an attempt.
         if (server.tried.includes('password') || methods[0] === 'publickey') context.accept();
         else context.reject(['password']);
       } else decide(context);
@@ -168,7 +190,7 @@ test('sshd that takes only a password refuses a key, and its failure tells what 
   await using sshd = await startSshd({ PubkeyAuthentication: 'no', PasswordAuthentication: 'yes' });
   const error = await refusal({ ...sshd.droneOptions(), password: 'hunter2' });
   assert.equal(error.kind, 'auth');
-  assert.match(error.message, /tried: key \S+, password; the server takes: password$/);
+  assert.match(error.message, /tried: key \S+, password; the server takes: password; give identity/);
 });
 
 test('sshd that takes only ed25519 keys lets one in after another type was refused', async () => {
@@ -214,14 +236,14 @@ for (const [format, args] of [
   });
 }
 
-test('nobody is asked for the passphrase of a key that the server does not want', async () => {
+test('the passphrase of a key that the server does not want is not asked for', async () => {
   const identity = keyFile('unwanted', '-N', 'secret');
   await using server = await startSshServer({ password: 'pw' });
   const passphrase = (): never => assert.fail('asked');
   await close(await openSession({ ...server.droneOptions(), identity, passphrase, password: 'pw' }));
 });
 
-test('keys that nobody can open are passed over, and the next credential logs in', async () => {
+test('keys that cannot be opened are passed over, and the next credential logs in', async () => {
   const identity = [keyFile('closed', '-N', 'secret'), join(folder, 'missing')];
   await using server = await startSshServer({ password: 'pw', authorizedKeys: identity.slice(0, 1).map(publicKeyOf) });
   const options = { ...server.droneOptions(), identity, password: 'pw' };
@@ -256,7 +278,7 @@ test('an answer that never comes is the reason told when the time is up', async 
     { signal: abort.signal },
   );
   assert.equal(error.kind, 'auth');
-  assert.match(error.message, /^drone@127\.0\.0\.1:\d+ waits for the passphrase of \S+never; no agent within 5 ms$/);
+  assert.match(error.message, /^drone@127\.0\.0\.1:\d+ waits for the passphrase of \S+never; no login within 5 ms$/);
 });
 
 test('of the keys in an ssh-agent, only those that are named are used when that is wanted', async () => {

@@ -1,4 +1,4 @@
-/** What is told of a way over hops that fails: which hop it was, and why, by each drone behind it. */
+/** Reports of a way over hops that fails: which hop it was, and why, by each drone behind it. */
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
@@ -50,7 +50,7 @@ function changedKeys(at: number): string {
   return path;
 }
 
-test('a hop whose key has changed is told by each drone behind it, with file and line', async () => {
+test('each drone behind a hop whose key has changed reports it, with file and line', async () => {
   const knownHosts = changedKeys(1);
   const via = [hop(0), hop(1, { knownHosts })];
   for (const error of await Promise.all([refusal(target({ via })), refusal(target({ via }))])) {
@@ -62,7 +62,7 @@ test('a hop whose key has changed is told by each drone behind it, with file and
   }
 });
 
-test('a hop that nobody knows is told with another code than one whose key has changed', async () => {
+test('an unknown hop is reported with another code than one whose key has changed', async () => {
   const error = await refusal(target({ via: hop(0, { knownHosts: join(folder, 'none') }) }));
   assert.equal(error.code, 'ERR_HOST_KEY_UNKNOWN');
   assert(
@@ -71,7 +71,7 @@ test('a hop that nobody knows is told with another code than one whose key has c
   );
 });
 
-test('a dead hop in the middle of a chain is told by the hop before it', async () => {
+test('the hop before a dead hop in the middle of a chain reports it', async () => {
   const listener = createServer();
   await once(listener.listen(0, sshd.addresses[1]), 'listening');
   const { port } = listener.address() as AddressInfo;
@@ -85,7 +85,7 @@ test('a dead hop in the middle of a chain is told by the hop before it', async (
   }
 });
 
-test('a hop in the middle that may not connect on, or lets nobody in, is named', async () => {
+test('a hop in the middle that may not connect on, or refuses the login, is named', async () => {
   await using stubborn = await startSshd({ AllowTcpForwarding: 'no' });
   const middle = (options: SshDroneOptions): SshDrone =>
     new SshDrone('middle', { ...stubborn.droneOptions(stubborn.addresses[1]), ...options });

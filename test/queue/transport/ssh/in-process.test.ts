@@ -45,7 +45,7 @@ async function listen(
 }
 
 const GIVEN_UP = new TransportError('cancelled', 'given up');
-const NOBODY = { host: '127.0.0.1', user: 'drone', agentSocket: false } as const;
+const NO_CREDENTIALS = { host: '127.0.0.1', user: 'drone', agentSocket: false } as const;
 
 test('the password is the last resort and is not told when it fails', async () => {
   await using server = await startSshServer({ password: 'open sesame' });
@@ -66,7 +66,7 @@ test('a drone without any credential fails with auth', async () => {
 
 test('a user unknown to the server fails with auth', async () => {
   await using server = await startSshServer();
-  assert.equal((await refusal({ ...server.droneOptions(), user: 'nobody' })).kind, 'auth');
+  assert.equal((await refusal({ ...server.droneOptions(), user: 'stranger' })).kind, 'auth');
 });
 
 test('keys of a real ssh-agent log in, and the password follows where there is none', async () => {
@@ -78,7 +78,7 @@ test('keys of a real ssh-agent log in, and the password follows where there is n
     const options = { ...server.droneOptions(), identity: undefined, agentSocket };
     assert.match(
       (await refusal(options)).message,
-      /tried: ssh-agent \S+agent\.sock \(none of its 0 keys is left to try\)$/,
+      /tried: ssh-agent \S+agent\.sock \(none of its 0 keys is left to try\); give identity/,
     );
     execFileSync('ssh-add', ['-q', server.identity], { env: { ...process.env, SSH_AUTH_SOCK: agentSocket } });
     await close(await openSession(options));
@@ -107,10 +107,10 @@ test('an ssh-agent that never answers is left behind when the connection is give
   mute.close();
 });
 
-test('nobody listening fails with unreachable and the code of the system', async () => {
+test('a port without a listener fails with unreachable and the code of the system', async () => {
   const { port, ...listener } = await listen(() => undefined);
   await listener[Symbol.asyncDispose]();
-  const error = await refusal({ ...NOBODY, port });
+  const error = await refusal({ ...NO_CREDENTIALS, port });
   assert.equal(error.kind, 'unreachable');
   assert.match(error.message, /connection refused \(ECONNREFUSED\)/);
   assert.equal((error.cause as NodeJS.ErrnoException).code, 'ECONNREFUSED');
@@ -118,7 +118,7 @@ test('nobody listening fails with unreachable and the code of the system', async
 });
 
 test('a name that is not found fails with unreachable', async () => {
-  const error = await refusal({ ...NOBODY, host: 'no-such-host.invalid' });
+  const error = await refusal({ ...NO_CREDENTIALS, host: 'no-such-host.invalid' });
   assert.equal(error.kind, 'unreachable');
   assert.match(error.message, /no-such-host\.invalid/);
   assert.match(String((error.cause as NodeJS.ErrnoException).code), /ENOTFOUND|EAI_AGAIN/);
@@ -137,7 +137,7 @@ for (const [name, behave, says] of [
 ] as const) {
   test(`a server that ${name} fails with unreachable`, async () => {
     await using server = await listen(behave);
-    const error = await refusal({ ...NOBODY, port: server.port });
+    const error = await refusal({ ...NO_CREDENTIALS, port: server.port });
     assert.equal(error.kind, 'unreachable');
     assert.match(error.message, says);
   });
@@ -151,7 +151,7 @@ test('a server with no common algorithm fails with unreachable and says which', 
   await using server = await listen(socket => {
     old.injectSocket(socket);
   });
-  const error = await refusal({ ...NOBODY, port: server.port });
+  const error = await refusal({ ...NO_CREDENTIALS, port: server.port });
   assert.equal(error.kind, 'unreachable');
   assert.match(error.message, /no matching C->S cipher/);
 });
@@ -165,7 +165,7 @@ test('a silent server is given up at once when the signal is aborted, with its r
   const abort = new AbortController();
   const reason = new TransportError('timeout', 'too late');
   const refused = refusal(
-    { ...NOBODY, port: server.port },
+    { ...NO_CREDENTIALS, port: server.port },
     {
       signal: abort.signal,
       onPhase: phase => {
@@ -209,7 +209,7 @@ test('a connection that drops ends the channel with the reason', async () => {
   assert.equal(session.ends, 1);
 });
 
-/** Passes bytes on until it is told to swallow them, as a firewall does that has forgotten a connection. */
+/** Passes bytes on until it starts to swallow them, as a firewall does that has forgotten a connection. */
 async function proxyTo(port: number): Promise<Awaited<ReturnType<typeof listen>> & { swallow(): void }> {
   const pairs: Socket[] = [];
   const proxy = await listen(socket => {

@@ -1,4 +1,4 @@
-/** Drones that keep failing, behind a real sshd and a network that is told to fail, while their neighbours go on. */
+/** Drones that keep failing, behind a real sshd and a network that fails on request, while their neighbours go on. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';

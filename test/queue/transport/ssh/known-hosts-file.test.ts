@@ -72,7 +72,7 @@ test('a lock that a dead process has left is taken over', async () => {
   await using _lock = await lockKnownHosts(path, new AbortController().signal);
 });
 
-test('what is no file needs no lock', async () => {
+test('what is not a file needs no lock', async () => {
   await using _lock = await lockKnownHosts('/dev/null', new AbortController().signal);
   await addKnownHost('/dev/null', 'web1', 22, A);
 });

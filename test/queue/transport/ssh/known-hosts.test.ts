@@ -115,7 +115,7 @@ test('several files count as one, and missing ones as empty', async () => {
   assert.deepEqual((await KnownHosts.load([join(folder, '0', 'below-a-file')])).recordedTypes('web1', 22), []);
 });
 
-test('a path that is no file is an error, not an empty file', async () => {
+test('a path that is not a file is an error, not an empty file', async () => {
   await assert.rejects(KnownHosts.load([folder]), { code: 'EISDIR' });
 });
 
@@ -284,7 +284,7 @@ test('the lines that ssh-keygen -F finds are found, markers and all, and no othe
             if (port !== '22' && !found.includes(at + 1) && finding.status !== 'unknown') continue;
             const isFound = finding.line === at + 1;
             const isAuthority = entries[at]?.[0].includes('@cert-authority') === true;
-            // An authority's line is told only where nothing else is, as it serves for nothing.
+            // An authority's line is named only where nothing else is, as it serves for nothing.
             if (!isAuthority) assert.equal(isFound, found.includes(at + 1), told);
             if (finding.status === 'unknown')
               assert.deepEqual(

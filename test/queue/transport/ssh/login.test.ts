@@ -110,7 +110,7 @@ for (const [name, kind, isDropped, drive] of FAILURES) {
   test(`${name} is ${kind}, and nothing that follows changes it`, async () => {
     const login = await attempt();
     drive(login);
-    // Whatever a server still sends, and whoever still gives up.
+    // Whatever a server still sends, and whichever login still gives up.
     for (const event of ['handshake', 'ready', 'close']) login.client.emit(event);
     login.client.emit('error', new Error('late'));
     login.stop.abort();

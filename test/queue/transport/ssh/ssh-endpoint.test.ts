@@ -42,6 +42,10 @@ test('a hostname alone means port 22, the own user, the ssh-agent and strict hos
     openFiles: spec.openFiles,
     agent: 'node',
     hostKeyAlias: undefined,
+    revokedHostKeys: [],
+    minRsaBits: undefined,
+    addressFamily: undefined,
+    publicKeyAlgorithms: undefined,
     keepaliveIntervalMs: undefined,
     keepaliveCount: undefined,
     ciphers: undefined,
@@ -89,6 +93,9 @@ test('hops in strings take the keys and host keys of the drone, but neither its 
     keepaliveCount: 5,
     identity: '/key',
     hostKeys: { fingerprints: [`${PIN}=`] },
+    revokedHostKeys: '/revoked',
+    minRsaBits: 3072,
+    addressFamily: 4,
     via: ['bastion', 'root@[::1]:2200'],
   });
   const { passphrase, identity, agentSocket, identitiesOnly, hostKeys, knownHosts, keepaliveCount } = spec;
@@ -96,7 +103,8 @@ test('hops in strings take the keys and host keys of the drone, but neither its 
   const inherited = {
     ...{ passphrase, identity, agentSocket, identitiesOnly, hostKeys, knownHosts, keepaliveCount },
     ...{ keepaliveIntervalMs: undefined, ciphers: undefined, kex: undefined, macs: undefined },
-    ...{ password: undefined, hostKeyAlias: undefined, hostKeyAlgorithms: undefined },
+    ...{ password: undefined, hostKeyAlias: undefined, hostKeyAlgorithms: undefined, publicKeyAlgorithms: undefined },
+    ...{ revokedHostKeys: ['/revoked'], minRsaBits: 3072, addressFamily: 4 },
     asks: { key: spec.asks?.key, passphrase: true, keyboardInteractive: false },
   };
   assert.deepEqual(

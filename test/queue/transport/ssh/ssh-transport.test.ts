@@ -101,7 +101,7 @@ for (const { loader, exitCode, signal, says } of [
   });
 }
 
-test('a drone without node is told by status 127 and the words of its shell', async () => {
+test('a drone without node is recognised by status 127 and the words of its shell', async () => {
   const session = await openSession({ ...sshd.droneOptions(), agentCommand: 'no-such-node' });
   const cause = await session.ended;
   assert.equal((cause as { exitCode?: unknown } | undefined)?.exitCode, 127);
@@ -162,7 +162,11 @@ for (const [name, make, says] of [
   ['missing', () => join(folder, 'none'), /tried: key \S+none \(cannot be read: ENOENT\)/],
   ['encrypted', () => keyFile('locked', '-N', 'secret'), /locked \(has a passphrase, none was given\)/],
   ['public', () => `${keyFile('open')}.pub`, /open\.pub \(holds a public key only\)/],
-  ['no key at all', () => textFile('poem', 'shall I compare thee'), /poem \(is no private key in a supported format\)/],
+  [
+    'no key at all',
+    () => textFile('poem', 'shall I compare thee'),
+    /poem \(is not a private key in a supported format\)/,
+  ],
 ] as const) {
   test(`an identity file that is ${name} fails with auth and names it`, async () => {
     const error = await refusal({ ...sshd.droneOptions(), identity: make() });
@@ -184,6 +188,13 @@ test('a host that is not in known_hosts fails with host-key before any credentia
   const error = await refusal({ ...sshd.droneOptions(), knownHosts: join(folder, 'absent') });
   assert.equal(error.kind, 'host-key');
   assert.match(error.message, /127\.0\.1\.1:\d+ unknown: ssh-ed25519 SHA256:[\w+/]{43} \(not in .*absent\)/);
+  const [, mend] = error.message.split('; if the fingerprint is right, ');
+  const port = String(sshd.port);
+  assert.equal(
+    mend,
+    `add it by ssh-keyscan -p ${port} 127.0.1.1 >> ${join(folder, 'absent')}, or give hostKeys: 'accept-new', ` +
+      "or name the file that has it in knownHosts, or use SshDrone.fromSshConfig('drone.test') to trust what ssh trusts",
+  );
   assert.deepEqual(error.phases, ['connect', 'handshake']);
 });
 

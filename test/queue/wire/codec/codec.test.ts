@@ -64,7 +64,7 @@ test('object graphs with errors, cycles and shared references keep their shape',
   );
 });
 
-test('undefined is no bytes at all', () => {
+test('undefined takes no bytes at all', () => {
   assert.equal(encode(undefined).byteLength, 0);
   assert.equal(decode(new Uint8Array(0)), undefined);
 });

@@ -1,6 +1,6 @@
 /**
- * Ends process groups on a drone, from a second channel, or from a second connection when the server allows no further
- * channel. What is to be ended at the same time is ended by one command.
+ * Ends process groups on a drone over a second channel, or over a second connection when the server allows no further
+ * channel. One command ends all that is wanted at the same time.
  */
 import type { ClientChannel } from 'ssh2';
 import { onAbort } from '../../../../wait/abort.js';
@@ -10,20 +10,18 @@ import type { ExecSlots } from './exec-slots.js';
 import { isChannelRefused, type Server } from './server.js';
 import { type ExecText, execText } from './shell-text.js';
 
-/** Opens a second connection to the same drone; gives up when aborted. */
+/** Opens a second connection to the same drone. */
 export type ConnectAgain = (signal: AbortSignal) => Promise<Server>;
 
-/** The connections that a command may take. */
 export interface Way {
   readonly server: Server;
   readonly slots: ExecSlots;
   readonly connectAgain: ConnectAgain;
-  /** The command is no longer waited for: a second connection ends with it, and the first is its owner's. */
+  /** Aborted when the command is no longer awaited: a second connection ends then; the first has its owner. */
   readonly gone: AbortSignal;
 }
 
 export interface EnderOptions extends Way {
-  /** From TERM to KILL, ms. */
   readonly graceMs: () => number;
 }
 
@@ -44,7 +42,7 @@ export class Ender {
     this.#options = options;
   }
 
-  /** Resolves when its end is known. Rejects when the drone could not be told, or did not say. */
+  /** Rejects when the drone could not be reached, or did not answer. */
   end(target: Target): Promise<EndWord> {
     return new Promise((resolve, reject) => {
       if (this.#wanted.push({ target, resolve, reject }) === 1) setImmediate(this.#send);
@@ -62,15 +60,12 @@ export class Ender {
   async #endAll(wanted: readonly Wanted[]): Promise<void> {
     const targets = wanted.map(({ target }) => target);
     const answers = new Answers(wanted);
-    await runNow(this.#options, execText({ script: endScript(targets, this.#options.graceMs()) }), answers);
+    await runNow(this.#options, execText({ script: endScript(targets, this.#options.graceMs()) }), answers.take);
     answers.finish();
   }
 }
 
-/**
- * Runs a command to its end, past those that wait for a channel, and over a second connection where the server allows no
- * further channel.
- */
+/** Runs a command to its end, ahead of those that wait for a channel, over a second connection if need be. */
 export async function runNow(
   { server, slots, connectAgain, gone }: Way,
   text: ExecText,
@@ -96,7 +91,7 @@ export async function runNow(
   }
 }
 
-/** What the script says, line by line. */
+/** Reads the script's answers. */
 class Answers {
   readonly #wanted: readonly Wanted[];
   #line = '';
@@ -106,7 +101,11 @@ class Answers {
     this.#wanted = wanted;
   }
 
-  readonly stdout = (chunk: Uint8Array): void => {
+  readonly take: CommandOutput = (stream, chunk) => {
+    if (stream === 'stderr') {
+      this.#trouble = (this.#trouble + Buffer.from(chunk).toString()).slice(-1000);
+      return undefined;
+    }
     const lines = (this.#line + Buffer.from(chunk).toString('latin1')).split('\n');
     this.#line = (lines.pop() ?? '').slice(-LONGEST_ANSWER_CHARS);
     for (const line of lines) {
@@ -115,13 +114,10 @@ class Answers {
       if (word === undefined) continue;
       for (const { target, resolve } of this.#wanted) if (String(target.pid) === pid) resolve(word);
     }
+    return undefined;
   };
 
-  readonly stderr = (chunk: Uint8Array): void => {
-    this.#trouble = (this.#trouble + Buffer.from(chunk).toString()).slice(-1000);
-  };
-
-  /** Those that were answered are settled already. */
+  /** Answered ones are settled already. */
   finish(): void {
     for (const { target, reject } of this.#wanted) {
       reject(new Error(`the drone did not say what became of process ${String(target.pid)}: ${this.#trouble.trim()}`));

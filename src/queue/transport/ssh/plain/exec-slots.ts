@@ -1,18 +1,18 @@
 /**
- * The exec channels of one connection: so many at once as the server allows, the others wait for their turn.
+ * The exec channels of one connection: as many at once as the server allows, the others wait.
  *
- * How many that is, no server tells. It is found out: a refusal while others are open means that these are all there can
- * be; with none open it is tried again, as the server may be about to clear up the last one, and then is an answer.
+ * No server says how many that is. A refusal while others are open means that these are the most; with none open it is
+ * retried, as the server may still be clearing up the last one, before it counts.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ClientChannel } from 'ssh2';
-import { Line } from '../../../../wait/line.js';
+import { Semaphore } from '../../../../wait/semaphore.js';
 import type { ExecText } from './shell-text.js';
 import { isChannelRefused, type Server } from './server.js';
 
-/** Below the ten of sshd's MaxSessions, so that there is one left to end processes with. */
+/** Below sshd's MaxSessions of ten, so that one is left to end processes with. */
 const MOST_AT_ONCE = 8;
-/** With waits that double from 2 ms on: a second in all. */
+/** The waits double from 2 ms, to a second in all. */
 const TRIES = 10;
 
 type Listen<T> = (channel: ClientChannel) => T;
@@ -20,28 +20,32 @@ type Listen<T> = (channel: ClientChannel) => T;
 export class ExecSlots {
   readonly #server: Server;
   readonly #gone: AbortSignal;
-  readonly #line = new Line(MOST_AT_ONCE);
+  readonly #line = new Semaphore(MOST_AT_ONCE);
 
-  /** All end when `gone` is aborted. */
   constructor(server: Server, gone: AbortSignal) {
     this.#server = server;
     this.#gone = gone;
   }
 
   /**
-   * Starts a command when there is a channel for it, and gives what `listen` makes of that; undefined when `signal` was
-   * aborted before, and the command does not run.
+   * Starts a command when there is a channel for it. Undefined when `signal` was aborted before; the command does not
+   * run then. For `onRequest` see Server.
    */
-  async start<T>({ command }: ExecText, listen: Listen<T>, signal: AbortSignal): Promise<T | undefined> {
+  async start<T>(
+    { command }: ExecText,
+    listen: Listen<T>,
+    signal: AbortSignal,
+    onRequest?: () => void,
+  ): Promise<T | undefined> {
     let leave: (() => void) | undefined;
     for (let tries = 1; ;) {
       leave ??= await this.#line.enter(signal).catch(() => undefined);
       if (leave === undefined) return undefined;
       try {
-        return await this.#exec(command, listen, leave);
+        return await this.#exec(command, listen, leave, onRequest);
       } catch (error) {
         const others = this.#line.inside - 1;
-        // It keeps its place: others would be refused, too.
+        // Keeps its place: others would be refused, too.
         const isAgain = isChannelRefused(error) && others === 0 && tries < TRIES;
         if (isAgain) await delay(2 ** tries++, undefined, { signal }).catch(() => undefined);
         if (isAgain && !signal.aborted) continue;
@@ -55,7 +59,7 @@ export class ExecSlots {
     }
   }
 
-  /** At once, past those that wait. Rejects when the server refuses. */
+  /** Starts at once, ahead of those that wait. Rejects when the server refuses. */
   async startNow<T>({ command }: ExecText, listen: Listen<T>): Promise<T> {
     const leave = this.#line.enterNow();
     try {
@@ -66,15 +70,16 @@ export class ExecSlots {
     }
   }
 
-  #exec<T>(command: string, listen: Listen<T>, leave: () => void): Promise<T> {
-    return this.#server.exec(command, this.#gone, channel => {
+  #exec<T>(command: string, listen: Listen<T>, leave: () => void, onRequest?: () => void): Promise<T> {
+    const listenAndLeave = (channel: ClientChannel): T => {
       channel.once('close', () => this.#free(leave));
       return listen(channel);
-    });
+    };
+    return this.#server.exec(command, this.#gone, listenAndLeave, onRequest);
   }
 
   #free(leave: () => void): void {
-    // With none left, what was found out may be no longer so.
+    // With none open, the limit may have changed.
     if (this.#line.inside === 1) this.#line.resize(MOST_AT_ONCE);
     leave();
   }

@@ -1,6 +1,6 @@
-/** One output stream of a command: what login scripts print in front of the command's own output is left out. */
+/** Removes what login scripts print in front of a command's output. */
 
-/** Of the noise, the last of which may be the beginning of the marker. */
+/** Kept of the noise, whose end may be the beginning of the marker. */
 const KEPT_CHARS = 4096;
 
 export class LoginNoise {
@@ -10,20 +10,20 @@ export class LoginNoise {
   /** One character per byte. */
   #noise = '';
 
-  /** `found` gets what stands on the marker's line behind it. */
+  /** `found` gets the rest of the marker's line. */
   constructor(marker: string, found: (word: string) => void) {
     this.#marker = marker;
     this.#found = found;
   }
 
-  /** What of this chunk is the command's own. */
+  /** The command's own part of this chunk. */
   own(chunk: Uint8Array): Uint8Array {
     if (this.#isFound) return chunk;
     this.#noise += Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength).toString('latin1');
     const at = this.#noise.indexOf(this.#marker);
     const end = at < 0 ? -1 : this.#noise.indexOf('\n', at);
     if (end < 0) {
-      // Also behind the marker, where a line may never end.
+      // Also limits what follows the marker, as its line may never end.
       const isShort = at >= 0 && this.#noise.length - at <= KEPT_CHARS;
       this.#noise = this.#noise.slice(isShort ? at : -KEPT_CHARS);
       return new Uint8Array(0);
@@ -35,7 +35,6 @@ export class LoginNoise {
     return rest;
   }
 
-  /** What came in place of the marker. */
   get noise(): string {
     return this.#noise;
   }

@@ -1,26 +1,25 @@
 /**
- * Plays the agent for a drone that has no Node: it lives here, on the worker thread, and has each command run on an exec
- * channel of its own. It is spoken to in the same frames and keeps the same order; so nobody else sees a difference, but
- * that `run` and the ending of processes are all it can do.
+ * Plays the agent for a drone without Node: it lives on the worker thread and runs each command on its own exec
+ * channel, as it does the scripts of the other built-in methods. It speaks the same frames and keeps the same order; what it
+ * does not serve are methods of the user's own.
  */
 import { AgentCore } from '../../../agent/agent-core.js';
-import { pidsArg } from '../../../agent/arguments.js';
+import { decodeArguments } from '../../../agent/arguments.js';
 import type { CallContext } from '../../../agent/call-context.js';
 import { framesBehindBundle } from '../../../agent/loader.js';
 import { failed, type Outcome, returned } from '../../../agent/outcome.js';
-import { decode } from '../../../wire/codec/codec.js';
 import { encodeFrame } from '../../../wire/frames.js';
 import { type CallHead, decodeCall, FrameType } from '../../../wire/messages.js';
 import { type AgentStart, type Channel, type ChannelEvents, NO_NODE, TransportError } from '../../transport.js';
+import { CommandLost, type PlainDrone } from './channel-run.js';
 import { type ConnectAgain, Ender } from './ender.js';
 import { ExecSlots } from './exec-slots.js';
-import { CommandLost, run } from './plain-run.js';
+import { isPlainMethod, plainMethods } from './methods/methods.js';
+import { PipeKeeper } from './pipe-keeper.js';
 import type { Server } from './server.js';
 
-/** A command is ended by another one, which has to be started first, perhaps over a connection of its own. */
+/** Time to start the command that ends another one, perhaps over a second connection. */
 const CANCEL_MARGIN_MS = 2500;
-const LARGEST_PID = 2 ** 31 - 1;
-const METHODS: readonly string[] = ['run', 'killProcesses'];
 
 export interface PlainAgentOptions {
   readonly server: Server;
@@ -37,10 +36,14 @@ export class PlainAgent implements Channel {
   readonly #gone = new AbortController();
   readonly #slots: ExecSlots;
   readonly #ender: Ender;
+  readonly #keeper: PipeKeeper;
   readonly #core = new AgentCore({
     link: {
       send: (type, batch, index, payload) => {
         if (type === FrameType.Failed) this.#refusals.delete(batch);
+        // What is answered after the connection's end does not arrive, so the call stays as it was.
+        const isAnswer = type === FrameType.Failed || type === FrameType.Value;
+        if (isAnswer && !this.#gone.signal.aborted) this.#begun.delete(batch);
         this.#send(type, batch, index, payload);
       },
     },
@@ -48,8 +51,10 @@ export class PlainAgent implements Channel {
     cancelWaitMs: ({ killGraceMs }) => killGraceMs + CANCEL_MARGIN_MS,
     take: (type, batch, index, payload) => this.#take(type, batch, index, payload),
   });
-  /** Of batches with a call that cannot be served: the answer to that call, which stands for the whole batch. */
+  /** By batch, the answer to a call that cannot be served; it stands for the whole batch. */
   readonly #refusals = new Map<number, Outcome>();
+  /** Batches whose call may have started. */
+  readonly #begun = new Set<number>();
   #isOurEnd = false;
 
   constructor(options: PlainAgentOptions) {
@@ -58,13 +63,9 @@ export class PlainAgent implements Channel {
     this.#server = server;
     const gone = this.#gone.signal;
     this.#slots = new ExecSlots(server, gone);
-    this.#ender = new Ender({
-      server,
-      slots: this.#slots,
-      connectAgain,
-      gone,
-      graceMs: () => this.#core.config.killGraceMs,
-    });
+    const way = { server, slots: this.#slots, connectAgain, gone };
+    this.#ender = new Ender({ ...way, graceMs: () => this.#core.config.killGraceMs });
+    this.#keeper = new PipeKeeper(way);
     server.onEnd(cause => {
       this.#gone.abort();
       events.end(this.#isOurEnd ? undefined : cause);
@@ -78,6 +79,10 @@ export class PlainAgent implements Channel {
     if (!this.#gone.signal.aborted) this.#core.receive(bytes);
   }
 
+  mayHaveStarted(batch: number): boolean {
+    return this.#begun.has(batch);
+  }
+
   hold(): void {
     this.#server.hold();
   }
@@ -86,13 +91,14 @@ export class PlainAgent implements Channel {
     this.#server.release();
   }
 
-  /** Ends what runs, then the connection. */
+  /** Ends what runs, lets go of what lives on, then ends the connection. */
   close(): void {
     if (this.#isOurEnd) return;
     this.#isOurEnd = true;
-    void this.#core.stop().then(() => {
-      this.#server.end();
-    });
+    void this.#core
+      .stop()
+      .then(() => this.#keeper.over())
+      .then(() => this.#server.end());
   }
 
   destroy(): void {
@@ -107,10 +113,8 @@ export class PlainAgent implements Channel {
         return false;
       case FrameType.Ping:
         this.#server.ping().then(
-          () => {
-            this.#send(FrameType.Pong, batch, index);
-          },
-          () => undefined, // the end of the connection is told by itself
+          () => this.#send(FrameType.Pong, batch, index),
+          () => undefined, // the end of the connection is reported separately
         );
         return true;
       default:
@@ -120,47 +124,41 @@ export class PlainAgent implements Channel {
 
   #refuseUnknown(batch: number, index: number, payload: Uint8Array): void {
     const { method } = decodeCall(payload);
-    if (METHODS.includes(method) || this.#refusals.has(batch)) return;
-    const why = `${method} needs an agent, and ${this.#options.reason}; without one only run works`;
+    if (isPlainMethod(method) || this.#refusals.has(batch)) return;
+    const why = `${method} needs an agent, and ${this.#options.reason}; without one only the built-in methods work`;
     const error = Object.assign(new Error(why), { code: 'ERR_NO_AGENT' });
     this.#refusals.set(batch, { ...failed('call', error), index });
   }
 
   async #execute(call: CallHead, context: CallContext, batch: number): Promise<Outcome> {
-    // A batch comes in one piece: by then all of it has been looked at.
+    // A batch arrives whole: by then all of it was checked.
     await Promise.resolve();
     const refusal = this.#refusals.get(batch);
     if (refusal !== undefined) return refusal;
-    const args = decode(call.args) as unknown[];
+    const { method } = call;
+    const serve = isPlainMethod(method) ? plainMethods[method] : undefined;
+    const args = decodeArguments(method, call.args);
     try {
-      return returned(await (call.method === 'run' ? this.#run(context, args) : this.#kill(context, args)));
+      return returned(await serve?.({ method, drone: this.#drone(batch), context }, ...args));
     } catch (error) {
-      // Whether the command was started before the connection went is not known.
       const isLost = error instanceof TransportError && error.kind === 'unreachable';
+      // The connection's end, which may be yet to come, tells that the call has not started.
+      if (isLost && !this.#begun.has(batch)) await new Promise<void>(resolve => this.#server.onEnd(() => resolve()));
       if (isLost || error instanceof CommandLost) return failed('lost', error);
       throw error;
     }
   }
 
-  #run(context: CallContext, [command, options]: unknown[]): Promise<unknown> {
-    const { env } = this.#core.config;
-    return run({ server: this.#server, slots: this.#slots, ender: this.#ender, env }, context, command, options);
-  }
-
-  #kill(context: CallContext, [list]: unknown[]): Promise<{ pid: number; killed: boolean }[]> {
-    return Promise.all(
-      pidsArg('killProcesses: list', list).map(async pid => {
-        if (pid > LARGEST_PID) return { pid, killed: true };
-        const word = pid > 1 ? await this.#ender.end({ kind: 'any', pid }) : 'system';
-        if (word === 'system') {
-          context.warn(`killProcesses: process ${String(pid)} is left alone: it is the system's`);
-        } else if (word !== 'gone') {
-          const why = word === 'refused' ? 'the drone may not signal it' : 'it is still there after KILL';
-          context.warn(`killProcesses: process ${String(pid)} is not killed: ${why}`);
-        }
-        return { pid, killed: word === 'gone' };
-      }),
-    );
+  /** What a method of this batch needs of the connection. */
+  #drone(batch: number): PlainDrone {
+    return {
+      server: this.#server,
+      slots: this.#slots,
+      ender: this.#ender,
+      keeper: this.#keeper,
+      env: this.#core.config.env,
+      onRequest: () => void this.#begun.add(batch),
+    };
   }
 
   #send(type: number, batch: number, index: number, payload?: Uint8Array): void {

@@ -1,60 +1,92 @@
 /**
- * How a command is put to a login shell that may be any: sh, csh, fish. The login shell only ever sees
- * `exec /bin/sh -c '…'`, where between the quotes stands no single quote, exclamation mark or newline, and a backslash
- * only in front of what is no backslash and no quote: the one text that all of them take as it is. What the command
- * itself holds of these is spelt in octal for printf.
+ * Puts a command to any login shell: sh, csh, fish. The login shell sees only `exec /bin/sh -c '…'`, without single
+ * quote, exclamation mark or newline inside, and a backslash only in front of neither backslash nor quote: text that
+ * all shells take as it is. Other characters of the command are spelt in octal for printf.
  *
- * That sh goes to the working directory, takes the variables, says on both streams that from here on all output is the
- * command's (with its process id, which the next sh keeps), and becomes `/bin/sh -c <command>`.
+ * That sh enters the working directory, sets the variables, announces on both streams that the command's output begins
+ * (with its process id, which the next sh keeps), and becomes `/bin/sh -c <command>`. Where the server gives the command
+ * no process group of its own, as dropbear does, `setsid` does so on the way: else its end would miss its children.
  */
 import { randomBytes } from 'node:crypto';
 
-/** A command and its surroundings. Nothing in it holds a zero byte. */
+/** No field may hold a zero byte. */
 export interface ShellCommand {
   readonly script: string;
   readonly cwd?: string | undefined;
   readonly env?: Readonly<Record<string, string>> | undefined;
-  /** Else its stdin is /dev/null. */
+  /** Otherwise stdin is /dev/null. */
   readonly hasStdin?: boolean | undefined;
 }
 
-/** A command as it travels. */
 export interface ExecText {
   /** For the exec request. */
   readonly command: string;
-  /** First bytes for its stdin. Variables travel so, as `ps` shows the other way to everybody on the drone. */
+  /** First bytes for its stdin. Variables travel so, as `ps` would show them in the command. */
   readonly input: Uint8Array | undefined;
-  /** Followed on stdout by a space, the process id or the name of a system error, and a newline; on stderr by the newline. */
+  /**
+   * On stdout follow it a space, then the process id and what is known of the inodes of the output's pipes, or a system
+   * error's name, then a newline; on stderr the newline. See `startOf`.
+   */
   readonly marker: string;
 }
 
-/** Longer texts go by stdin: some login shells take no long words. */
+/** Longer texts go by stdin, as some login shells take no long words. */
 const LONGEST_IN_COMMAND = 4000;
-/** Linux takes no longer argument, nor variable. */
+/** Linux's limit for an argument or variable. */
 const LONGEST_ARGUMENT_BYTES = 131_071;
-/** Variables that some shell keeps to itself, and would end at the attempt to set them. */
+/** Variables that some shell reserves; it would exit at an attempt to set them. */
 const READ_ONLY = ['UID', 'EUID', 'PPID', 'BASHOPTS', 'SHELLOPTS', 'BASH_VERSINFO'];
 
-/** Throws Error (`E2BIG`) for what the drone's system would not take. */
+/**
+ * Sets drone_text_own to the path of setsid where this shell, of process id `$$`, does not lead its group: that is the fifth
+ * field of its state. A process that leads none keeps its id. Before any variable of the caller's, such as PATH.
+ */
+const FIND_SETSID = [
+  'drone_text_own=; { read -r drone_1 drone_2 drone_3 drone_4 drone_text drone_6 </proc/$$/stat || drone_text=$$; } 2>/dev/null; ',
+  'if [ "$drone_text" -ne $$ ]; then drone_text_own=$(command -v setsid); fi; ',
+].join('');
+
+/**
+ * Sets drone_text_pipes to a space and the inode of each of stdout and stderr, where Linux tells them (since 5.14). Stderr
+ * is at 3 meanwhile, as errors of this are discarded.
+ */
+const FIND_PIPES = `drone_text_pipes=; { ${[1, 3].map(inodeOf).join('')}} 3>&2 2>/dev/null; `;
+
+function inodeOf(fd: number): string {
+  const add = 'ino:) drone_text_pipes="$drone_text_pipes $drone_2";;';
+  return `while read -r drone_1 drone_2; do case $drone_1 in ${add} esac; done </proc/$$/fdinfo/${String(fd)}; `;
+}
+
+/** What the word behind the marker says of a command that has started; undefined for the name of an error. */
+export function startOf(word: string): { readonly pid: number; readonly pipes: readonly string[] } | undefined {
+  const [pid = '', ...pipes] = word.split(' ');
+  return /^\d+$/.test(pid) ? { pid: Number(pid), pipes: pipes.filter(inode => /^\d+$/.test(inode)) } : undefined;
+}
+
+/** Throws Error (`E2BIG`) for what exceeds the drone's limits. */
 export function execText({ script, cwd, env = {}, hasStdin = false }: ShellCommand): ExecText {
   checkLength('the command', script);
   const id = randomBytes(12).toString('hex');
-  // A login shell that traces what it runs must not say the marker itself.
-  const announce = `drone_text=drone; echo "$drone_text-${id} $$"; echo "$drone_text-${id}" >&2; `;
+  // A login shell that traces its commands must not print the marker itself.
+  const announce = `drone_text=drone; echo "$drone_text-${id} $$$drone_text_pipes"; echo "$drone_text-${id}" >&2; `;
   const names = Object.keys(env);
   const steps = [
+    FIND_SETSID,
+    FIND_PIPES,
     cwd === undefined ? '' : enter(cwd, id),
     quoted(script, word => `set -- /bin/sh -c ${word}; `),
     ...names.map(name => variable(name, env[name] ?? '')),
     announce,
-    hasStdin ? 'exec "$@"' : 'exec "$@" </dev/null',
+    // eslint-disable-next-line no-template-curly-in-string -- in sh ${…} is not a template
+    'exec ${drone_text_own:+"$drone_text_own"} "$@"',
+    hasStdin ? '' : ' </dev/null',
   ];
   const text = steps.join('');
   const marker = `drone-${id}`;
   if (names.length === 0 && text.length <= LONGEST_IN_COMMAND) {
     return { command: `exec /bin/sh -c '${text}'`, input: undefined, marker };
   }
-  // `read` takes byte by byte, so that what follows the line is left to the command.
+  // `read` takes byte by byte and leaves what follows the line to the command.
   const command = `exec /bin/sh -c 'IFS= read -r drone_text; eval "$drone_text"'`;
   return { command, input: Buffer.from(`${text}\n`, 'latin1'), marker };
 }
@@ -68,20 +100,25 @@ function enter(cwd: string, id: string): string {
   );
 }
 
+/** Whether a shell can set it. */
+export function isSettable(name: string): boolean {
+  return /^[A-Za-z_]\w*$/.test(name) && !READ_ONLY.includes(name);
+}
+
 function variable(name: string, value: string): string {
   checkLength(`the variable ${name}`, `${name}=${value}`);
-  if (/^[A-Za-z_]\w*$/.test(name) && !READ_ONLY.includes(name)) {
+  if (isSettable(name)) {
     return quoted(value, word => `export ${name}=${word}; `);
   }
-  // No shell can set it, but any program can: for the moment of its start, `ps` shows this one.
+  // No shell can set it, but any program can; `ps` shows it for the moment of the start.
   return quoted(`${name}=${value}`, word => `set -- env ${word} "$@"; `);
 }
 
-/** `use` gets the text as a word of sh, which it may put where it likes. */
+/** `use` gets the text as a word of sh. */
 function quoted(text: string, use: (word: string) => string): string {
   if (/^[\x20-\x7e]*$/.test(text) && !/['!\\]/.test(text)) return use(`"${text.replaceAll(/["$`]/g, '\\$&')}"`);
   // The x keeps newlines at the end, which $(…) would strip.
-  // eslint-disable-next-line no-template-curly-in-string -- in sh ${…} is no template
+  // eslint-disable-next-line no-template-curly-in-string -- in sh ${…} is not a template
   return `drone_text="$(printf "${octal(text)}x")"; ${use('"${drone_text%x}"')}`;
 }
 

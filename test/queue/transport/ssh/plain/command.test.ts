@@ -1,4 +1,4 @@
-/** A command's output when nobody takes it as fast as it comes. */
+/** A command's output when it is not taken as fast as it comes. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { endpointOf } from '../../../../../src/queue/drone/drone.js';
@@ -16,7 +16,7 @@ leakCheck();
 /** A connection is sent no more than this ahead of what was read. */
 const WINDOW_BYTES = 2 * 1024 * 1024;
 
-test('a command waits for whoever takes its output, and nothing that it wrote is lost', async () => {
+test('a command waits for the reader of its output, and nothing that it wrote is lost', async () => {
   await using sshd = await startSshd();
   const { signal } = new AbortController();
   const spec = endpointOf(new SshDrone('web1', sshd.droneOptions())).spec as SshEndpointSpec;
@@ -40,16 +40,16 @@ test('a command waits for whoever takes its output, and nothing that it wrote is
   const paused = new Promise<void>(resolve => {
     proceed = resolve;
   });
-  const command = await connection.exec(text.command, signal, channel => {
-    const made = new Command(connection, channel, text, {
-      stdout: chunk => {
-        if (bytes === 0) made.pauseUntil(paused);
+  const command = await connection.exec(
+    text.command,
+    signal,
+    channel =>
+      new Command(connection, channel, text, (_stream, chunk) => {
+        const isFirst = bytes === 0;
         bytes += chunk.byteLength;
-      },
-      stderr: () => undefined,
-    });
-    return made;
-  });
+        return isFirst ? paused : undefined;
+      }),
+  );
   await command.started;
   // Each of these goes there and back: time for whatever the server would still send.
   for (let at = 0; at < 20; at++) await connection.ping();

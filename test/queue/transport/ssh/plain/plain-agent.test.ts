@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
-import { chmod, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import test, { after, before } from 'node:test';
@@ -33,6 +33,11 @@ leakCheck();
 
 function plain(server: Sshd = sshd, options: Omit<SshDroneOptions, 'via'> = {}): SshDrone {
   return new SshDrone('web1', { ...server.droneOptions(), agent: 'none', ...options });
+}
+
+/** Queues a method of the user's own. */
+function queueOwn(drone: SshDrone, method: string): unknown {
+  return (drone as unknown as { queueCall(method: string): unknown }).queueCall(method);
 }
 
 /** Collects what drones warn of. */
@@ -111,6 +116,8 @@ const BAD_RUNS: readonly (readonly [command: unknown, options?: unknown])[] = [
   ['ls', { env: { A: 5 } }],
   ['ls', { cwd: '/no/such/folder' }],
   ['ls', { cwd: '/etc/passwd' }],
+  ['echo out; echo why >&2; exit 3', { check: true }],
+  ['ls', { check: 1 }],
   [`: ${'x'.repeat(200_000)}`],
 ];
 
@@ -128,6 +135,77 @@ test('what cannot be run fails with the same kind and code without an agent as w
     }
     assert.deepEqual(failures[1], failures[0], JSON.stringify([command, options]).slice(0, 80));
   }
+});
+
+test('the built-in methods give the same without an agent as with one', async t => {
+  const { queue, warnings } = queueWith();
+  await using _ = queue;
+  const values: unknown[] = [];
+  for (const drone of [new SshDrone('web1', sshd.droneOptions()), plain()]) {
+    const folder = await temporaryFolder(t);
+    await chmod(folder, 0o777);
+    const at = (name: string): string => join(folder, name);
+    const initialized = drone.queueCall('initialize', at('results'));
+    const written = drone.queueCall('writeFile', at('new/file'), 'text');
+    const appended = drone.queueCall('appendToFile', at('new/file'), Uint8Array.of(0, 255));
+    const copied = drone.queueCall('copyFileOrDirectory', at('new'), at('copy'));
+    const started = drone.queueCall('executeCommand', ['sh', '-c', 'echo out; exit 3'], {
+      workingDirectory: at('work'),
+      pidfileName: 'pid',
+      logFile: 'log',
+    });
+    const own = await temporaryFolder(t);
+    await mkdir(join(own, 'tree', 'empty'), { recursive: true });
+    await writeFile(join(own, 'tree', 'file'), 'x'.repeat(300_000));
+    await symlink('file', join(own, 'tree', 'link'));
+    const transfers = [
+      drone.queueCall('putFile', join(own, 'tree', 'file'), `${at('put')}/`),
+      drone.queueCall('getFile', at('put/file'), join(own, 'got'), { mode: 0o600 }),
+      drone.queueCall('putDirectory', join(own, 'tree'), at('tree')),
+      drone.queueCall('getDirectory', at('tree'), join(own, 'back')),
+    ];
+    const results = await queue.execute([drone]);
+    const { pid } = started.valueIn(results);
+    let pidfile = '';
+    while (pidfile.split('\n').length < 3) {
+      const { pidfiles, processes, unreadable } = await queue.call(drone, 'refresh', [at('work/pid'), at('none')]);
+      pidfile = pidfiles[at('work/pid')] ?? '';
+      assert.deepEqual([Object.keys(pidfiles), unreadable], [[at('work/pid')], {}]);
+      assert.ok(processes.length > 1);
+    }
+    const listed = await queue.call(
+      drone,
+      'run',
+      `cd ${folder}; find . -type f -exec ls -l {} + | cut -c1-10; find . | sort`,
+    );
+    values.push([
+      [initialized, written, appended, copied].map(call => call.valueIn(results)),
+      pidfile.replace(String(pid), 'pid'),
+      (await readFile(at('work/log'), 'utf8')).replace(/\d{4}-\S+Z/, 'date'),
+      await readFile(at('copy/file')),
+      listed.stdout,
+      transfers.map(call => call.valueIn(results)),
+      (await readFile(join(own, 'got'))).byteLength,
+      (await readdir(join(own, 'back'))).sort(),
+    ]);
+  }
+  assert.deepEqual(values[1], values[0]);
+  assert.deepEqual(warnings, []);
+});
+
+test('a method whose time is up is ended with what it runs, and leaves nothing behind', async t => {
+  const { queue } = queueWith({ killGraceMs: 500 });
+  await using _ = queue;
+  const folder = await temporaryFolder(t);
+  await chmod(folder, 0o777);
+  const drone = plain();
+  // To open a pipe waits for its reader.
+  await queue.call(drone, 'run', `mkfifo ${folder}/pipe`);
+  drone.with({ timeoutMs: 300 }).queueCall('appendToFile', `${folder}/pipe`, 'text');
+  const failure = await failureOf(queue, drone);
+  assert.deepEqual([failure.kind, failure.killed], ['timeout', true]);
+  const { stdout } = await queue.call(drone, 'run', `ps -eo args | grep -v grep | grep -c ${folder}; ls -A ${folder}`);
+  assert.equal(stdout, '0\npipe\n');
 });
 
 test('the environment of the drone reaches its commands, that of a call goes before', async () => {
@@ -177,7 +255,7 @@ test('a process that the drone may not end is a warning, and left alone', async 
 for (const MaxSessions of ['10', '2', '1']) {
   test(`a cancelled command is ended with its children where the server allows ${MaxSessions} sessions`, async () => {
     await using server = await startSshd({ MaxSessions });
-    const { queue, warnings } = queueWith({ killGraceMs: 50 });
+    const { queue, warnings } = queueWith({ killGraceMs: 500 });
     await using _ = queue;
     const drone = plain(server);
     drone.queueCall('run', 'echo before');
@@ -271,7 +349,7 @@ test('a server that starts no command says so in the failure, and later calls ha
   assert.deepEqual(failure.notStarted, [later]);
 });
 
-test('what a login script prints is not taken for the output, and what it says instead of a start is told', async () => {
+test('what a login script prints is not taken for the output, and what it prints instead of a start is reported', async () => {
   await using noisy = await startSshd({
     ForceCommand: 'echo noise; printf trouble >&2; exec /bin/sh -c "$SSH_ORIGINAL_COMMAND"',
   });
@@ -286,7 +364,7 @@ test('what a login script prints is not taken for the output, and what it says i
   assert.match(String(failure.cause), /ended with status 1 before the command: "This account is currently not/);
 });
 
-test('a batch with a method that needs an agent fails before anything of it runs', async t => {
+test("a batch with a method of the user's own fails before anything of it runs", async t => {
   const { queue } = queueWith({ killGraceMs: 50 });
   await using _ = queue;
   const drone = plain();
@@ -294,12 +372,15 @@ test('a batch with a method that needs an agent fails before anything of it runs
   const file = join(await temporaryFolder(t), 'ran');
   drone.queueKillProcess({ hostname: drone.hostname, pid });
   const first = drone.queueCall('run', `touch ${file}`);
-  const writing = drone.queueCall('writeToFile', file, 'text');
+  const flashing = queueOwn(drone, 'flash');
   const last = drone.queueCall('run', 'true');
   const failure = await failureOf(queue, drone);
   assert.equal(failure.kind, 'call');
-  assert.equal(failure.call, writing);
-  assert.match(String(failure.cause), /writeToFile needs an agent, and web1 is set to agent: 'none'; without one only/);
+  assert.equal(failure.call, flashing);
+  assert.match(
+    String(failure.cause),
+    /flash needs an agent, and web1 is set to agent: 'none'; without one only the built-in methods work/,
+  );
   assert.equal((failure.cause as NodeJS.ErrnoException).code, 'ERR_NO_AGENT');
   assert.deepEqual(failure.notStarted, [first, last]);
   assert.deepEqual([failure.completed, failure.mayHaveRun], [[], []]);
@@ -366,14 +447,14 @@ test('an agent is started where there is a Node, and where there is none command
   const folder = await temporaryFolder(t);
   await chmod(folder, 0o777);
   const withNode = plain(sshd, { agent: 'auto' });
-  await queue.call(withNode, 'writeToFile', join(folder, 'text'), 'text');
+  await queue.call(withNode, 'appendToFile', join(folder, 'text'), 'text');
   assert.equal((await queue.call(withNode, 'run', `cat ${folder}/text`)).stdout, 'text');
   for (const MaxSessions of ['10', '1']) {
     await using server = await startSshd({ MaxSessions });
     const without = plain(server, { agent: 'auto', agentCommand: '/no/such/node' });
     assert.equal((await queue.call(without, 'run', 'echo plain')).stdout, 'plain\n');
-    without.queueCall('refresh', []);
-    assert.match(String((await failureOf(queue, without)).cause), /refresh needs an agent, and web1 has no Node;/);
+    queueOwn(without, 'flash');
+    assert.match(String((await failureOf(queue, without)).cause), /flash needs an agent, and web1 has no Node;/);
   }
 });
 
@@ -404,7 +485,7 @@ test('the command that starts the agent is a path, or a wrapper with arguments',
   assert.equal((await queue.call(wrapped, 'run', 'echo by "$USED_BY"')).stdout, 'by build\n');
 });
 
-test('a word that is no use of an agent is refused', () => {
+test('an unknown word for the use of an agent is refused', () => {
   assert.throws(() => plain(sshd, { agent: 'never' as 'none' }), {
     code: 'ERR_INVALID_ARG',
     message: /agent is 'never', expected 'node', 'auto' or 'none'/,
@@ -415,7 +496,7 @@ test('without an agent the exception of a round is as with one', async () => {
   await using queue = new ThreadedTaskQueue();
   const drone = plain();
   const well = drone.queueCall('run', 'true');
-  drone.queueCall('refresh', []);
+  queueOwn(drone, 'flash');
   await assert.rejects(queue.execute([drone]), (error: DroneTaskQueueException) => {
     assert.equal(error.code, 'ERR_DRONES_FAILED');
     assert.throws(() => well.valueIn(error), { code: 'ERR_NO_VALUE' });

@@ -3,7 +3,12 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, realpathSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import test from 'node:test';
-import { execText, type ExecText, type ShellCommand } from '../../../../../src/queue/transport/ssh/plain/shell-text.js';
+import {
+  execText,
+  type ExecText,
+  type ShellCommand,
+  startOf,
+} from '../../../../../src/queue/transport/ssh/plain/shell-text.js';
 
 /** Login shells; only the first is everywhere. */
 const SHELLS = ['sh', 'dash', 'bash', 'zsh', 'tcsh', 'fish', 'ksh', 'busybox'].flatMap(name => {
@@ -51,7 +56,7 @@ const SCRIPTS: Readonly<Record<string, string>> = {
   'exclamation marks': `echo 'a!b!!' "!$"`,
   backslashes: String.raw`printf '%s\n' 'a\b' 'a\\b' 'a\'`,
   'percent signs': 'printf "%s %%d\\n" 50%',
-  // eslint-disable-next-line no-template-curly-in-string -- in sh ${…} is no template
+  // eslint-disable-next-line no-template-curly-in-string -- in sh ${…} is not a template
   dollars: 'A=x; echo $A "$A" \'$A\' $((1+1)) ${A}y',
   newlines: 'echo one\necho two\n\n',
   'a here-document': "cat <<'E'\nit's $HOME\\n\nE\n",
@@ -78,7 +83,8 @@ for (const shell of SHELLS) {
   test(`the process that ${shell} told of is the one that runs the script, and its stdin is empty`, () => {
     const text = execText({ script: 'echo $$; cat' });
     const ran = asLogin(shell, text, 'not for it');
-    assert.deepEqual(own(ran, text), { word: String(ran.pid), text: `${String(ran.pid)}\n` });
+    const { word, text: said } = own(ran, text);
+    assert.deepEqual([startOf(word)?.pid, said], [ran.pid, `${String(ran.pid)}\n`]);
   });
 
   test(`variables, folder and stdin reach sh unharmed through ${shell}`, () => {
@@ -116,7 +122,7 @@ for (const [what, cwd, code] of [
   ['is not there', '/no/such/folder', 'ENOENT'],
   ['is a file', '/etc/passwd', 'ENOTDIR'],
 ] as const) {
-  test(`a folder that ${what} is told by its error, and nothing runs`, () => {
+  test(`a directory that ${what} is reported by its error, and nothing runs`, () => {
     const text = execText({ script: 'echo ran', cwd });
     assert.deepEqual(own(asLogin('/bin/sh', text), text), { word: code, text: '' });
   });

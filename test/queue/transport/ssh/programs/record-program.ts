@@ -1,4 +1,4 @@
-/** A process that connects once it is told to, and says how that went: `in`, or the code of its failure. */
+/** A process that connects when it gets the word, and says how that went: `in`, or the code of its failure. */
 import { once } from 'node:events';
 import type { SshDroneOptions } from '../../../../../src/queue/drone/ssh-drone.js';
 import { TransportError } from '../../../../../src/queue/transport/transport.js';

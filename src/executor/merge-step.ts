@@ -1,0 +1,34 @@
+import type { CachedRepo } from './cached-repo.js';
+
+/**
+ * - `merge`: a merge commit, or a fast-forward.
+ * - `squash-merge`: one commit with everything that the base lacks, by default with the author of the change's first commit
+ *   and the messages of its commits, at most 100.
+ * - `cherry-pick`: the last commit of the change on top of the base; as `merge` if that is a merge commit.
+ * - `rebase`: each commit that the base lacks, on top of the base.
+ */
+export type MergeMode = 'merge' | 'squash-merge' | 'cherry-pick' | 'rebase';
+
+/** A person as git writes it into a commit. */
+export interface CommitAuthor {
+  readonly name: string;
+  readonly email: string;
+}
+
+/** Of a squash commit. */
+export interface SquashText {
+  readonly author?: CommitAuthor | undefined;
+  readonly message?: string | undefined;
+}
+
+/** What is put where. */
+export interface Step {
+  readonly repo: CachedRepo;
+  readonly base: string;
+  readonly change: string;
+  /** Of a commit that is made. */
+  readonly message: string;
+  /** What the item says of a squash commit. */
+  readonly squash?: SquashText | undefined;
+  readonly signal: AbortSignal | undefined;
+}

@@ -1,0 +1,37 @@
+/** A lane as those see it who put jobs in, or take jobs away that wait. Uses the connection that all lanes share. */
+import type { Queue } from 'bullmq';
+import type { JobAnswer } from '../job-answer.js';
+import { hasId, type JobData } from './job-data.js';
+import type { RedisLink } from './redis-link.js';
+import { Renewed } from './renewed.js';
+
+/** Of a lane. They are small, and a lost one is made up for by a look. */
+export const MAX_EVENTS = 1000;
+
+export type LaneQueue = Renewed<Queue<JobData, JobAnswer>>;
+
+export function laneQueue({ bullmq, client, settings, onProblem }: RedisLink, queue: string): LaneQueue {
+  const defaultJobOptions = { attempts: 1, removeOnComplete: true, removeOnFail: true };
+  const streams = { events: { maxLen: MAX_EVENTS } };
+  const options = { connection: client, prefix: settings.prefix, defaultJobOptions, streams };
+  const make = (): Queue<JobData, JobAnswer> =>
+    new bullmq.Queue<JobData, JobAnswer>(queue, options).on('error', onProblem);
+  return new Renewed(make, async one => one.close());
+}
+
+/** Removes waiting jobs of the submitter's id, whose submitters see it. Returns whether there were any. */
+export async function removeWaiting(link: RedisLink, name: string, id: string): Promise<boolean> {
+  const lane = laneQueue(link, name);
+  try {
+    return await link.patiently(async () => {
+      const queue = await lane.ready();
+      const jobIds = await link.client.lrange(queue.toKey('wait'), 0, -1);
+      let isAny = false;
+      // One that was taken in this moment stays.
+      for (const jobId of jobIds.filter(one => hasId(one, id))) isAny = (await queue.remove(jobId)) === 1 || isAny;
+      return isAny;
+    });
+  } finally {
+    await lane.close();
+  }
+}

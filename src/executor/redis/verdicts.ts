@@ -1,0 +1,12 @@
+/** Answers to jobs that no executor has answered. */
+import { ExecutorError } from '../executor-error.js';
+import { failed, type JobAnswer, type JobFailure } from '../job-answer.js';
+
+export function lost(why: string, more: Partial<JobFailure> = {}): JobAnswer {
+  return failed(new ExecutorError('ERR_JOB_LOST', `what became of the job is not known: ${why}`), more);
+}
+
+/** Not in Redis, or not handed out, so it was certainly not run. */
+export function refused(why: string): JobAnswer {
+  return failed(new ExecutorError('ERR_JOB_REFUSED', `the job was not run: ${why}`), { isTransient: true });
+}

@@ -1,0 +1,42 @@
+/** The checked arguments of the methods for files, with an agent and without one, and the errors that both throw. */
+import { posix } from 'node:path';
+import { FileError } from '../transfer/failure.js';
+import { shownPath } from '../transfer/paths.js';
+import { contentsArg, pathArg } from './arguments.js';
+
+/** The directory of `initialize` that is made empty. */
+export function scratchArgument(resultsDir: unknown): string {
+  return posix.join(pathArg('initialize: resultsDir', resultsDir), 'drone_tmp');
+}
+
+export function appendArguments(path: unknown, contents: unknown): { file: string; bytes: string | Uint8Array } {
+  return { file: pathArg('appendToFile: path', path), bytes: contentsArg('appendToFile: contents', contents) };
+}
+
+export function writeArguments(path: unknown, contents: unknown): { given: string; bytes: string | Uint8Array } {
+  const given = pathArg('writeFile: path', path);
+  if (given.endsWith('/')) throw new FileError('EISDIR', `${shownPath(given)} is a folder`);
+  return { given, bytes: contentsArg('writeFile: contents', contents) };
+}
+
+export function copyArguments(source: unknown, destination: unknown): { given: string; into: string } {
+  return {
+    given: pathArg('copyFileOrDirectory: source', source),
+    into: pathArg('copyFileOrDirectory: destination', destination),
+  };
+}
+
+/** A file cannot take the place of a directory. */
+export function copyOverFolder(to: string): FileError {
+  return new FileError(
+    'EISDIR',
+    `copyFileOrDirectory: ${to} is a directory; to copy into it, end the path with a slash`,
+  );
+}
+
+/** `how` is the end of cp. */
+export function copyFailed(from: string, to: string, how: string, stderr: string): Error {
+  return Object.assign(new Error(`copyFileOrDirectory: cannot copy ${from} to ${to} (cp: ${how}): ${stderr.trim()}`), {
+    code: 'ERR_COPY_FAILED',
+  });
+}

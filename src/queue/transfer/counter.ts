@@ -1,0 +1,27 @@
+/** Counts what one peer of a transfer has sent or received. */
+import type { TransferCounts } from '../wire/messages.js';
+
+export class TransferCounter implements TransferCounts {
+  bytes = 0;
+  files = 0;
+  folders = 0;
+  links = 0;
+  /** Known for a single file, once it was looked at. */
+  totalBytes: number | undefined;
+  readonly #onBytes: () => void;
+
+  /** `onBytes` is called for every chunk. */
+  constructor(onBytes: () => void = () => undefined) {
+    this.#onBytes = onBytes;
+  }
+
+  addBytes(bytes: number): void {
+    this.bytes += bytes;
+    this.#onBytes();
+  }
+
+  get counts(): TransferCounts {
+    const { bytes, files, folders, links } = this;
+    return { bytes, files, folders, links };
+  }
+}
