@@ -116,6 +116,7 @@ for (const make of queues) {
   for (const where of ['here', 'behind SSH']) {
     test(`${make.name}: close ends the processes of a call that it cuts short ${where}, and keeps what others returned`, async () => {
       await using server = await startSshServer();
+      using finished = new Witness(events.workerFinish);
       const queue = make();
       const done = new FakeDrone('done', ECHO);
       const drone = where === 'here' ? new LocalDrone() : new SshDrone('web1', server.droneOptions());
@@ -128,6 +129,7 @@ for (const make of queues) {
       });
       const round = exceptionOf(queue.execute([done, drone]), 'ERR_ROUND_CANCELLED');
       const pid = await started;
+      await finished.first(({ hostname }) => hostname === 'done');
       assert.deepEqual(await queue.close({ graceMs: 0 }), { abandoned: [] });
       assert.throws(() => process.kill(pid, 0), { code: 'ESRCH' });
       const exception = await round;
@@ -137,7 +139,7 @@ for (const make of queues) {
     });
   }
 
-  test(`${make.name}: close lets agents go, and every link is told as closed without an error`, async () => {
+  test(`${make.name}: close lets agents go, and every link is reported as closed without an error`, async () => {
     using opened = new Witness(events.linkOpen);
     using closed = new Witness(events.linkClose);
     const queue = make();
