@@ -14,6 +14,10 @@ export class Semaphore {
     return this.#inside;
   }
 
+  get isWaitedFor(): boolean {
+    return this.#waiting.size > 0;
+  }
+
   get isEmpty(): boolean {
     return this.#inside === 0 && this.#waiting.size === 0;
   }

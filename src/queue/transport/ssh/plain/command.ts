@@ -7,11 +7,13 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ClientChannel } from 'ssh2';
+import { ChannelFlow } from './channel-flow.js';
 import { LoginNoise } from './login-noise.js';
 import type { Server } from './server.js';
-import type { ExecText } from './shell-text.js';
+import { type ExecText, type Start, startOf } from './shell-text.js';
 
-const DRAIN_MS = 200;
+/** How long a process in the background may hold the output open until it is taken from it. */
+export const DRAIN_MS = 200;
 /** No server holds back more than this of the output before the exit; what exceeds it comes from another process. */
 const MOST_BEHIND_BYTES = 4 * 1024 * 1024;
 /** A server that has more to send sends at least this between two answers: it reads a full pipe in such pieces. */
@@ -28,15 +30,35 @@ export interface Exit {
 /** Gets the output. Where it returns a promise, the command has to wait for that once the window is full. */
 export type CommandOutput = (stream: 'stdout' | 'stderr', chunk: Uint8Array) => Promise<void> | undefined;
 
-export class Command {
-  /** The word behind the marker; undefined when the command is over without one. */
-  readonly started: Promise<string | undefined>;
+/** A command from its start to its end, on an exec channel or in a lane. */
+export interface Running {
+  /** Undefined when it is over without a start. */
+  readonly started: Promise<Start | undefined>;
+  /** Why it was not started, a system error's name; once it is over. */
+  readonly refusal: string | undefined;
   /** Undefined when the channel closed without an exit status. */
   readonly exited: Promise<Exit | undefined>;
   /** Never rejects. */
   readonly over: Promise<void>;
+  /** What the drone printed instead of starting the command. */
+  readonly noise: string;
+  /** Whether a process in the background still holds the channel after the exit. */
+  readonly isOpen: boolean;
+  /** Before its process group is ended. */
+  ending(): void;
+  /** Reads on, for nothing. */
+  discard(): void;
+  /** Discards further output, and gives the channel back or closes it. */
+  close(): void;
+}
+
+export class Command implements Running {
+  readonly started: Promise<Start | undefined>;
+  readonly exited: Promise<Exit | undefined>;
+  readonly over: Promise<void>;
   readonly #server: Server;
   readonly #channel: ClientChannel;
+  readonly #flow: ChannelFlow;
   #output: CommandOutput;
   readonly #out: LoginNoise;
   readonly #err: LoginNoise;
@@ -45,21 +67,23 @@ export class Command {
   #exit: Exit | undefined;
   #isClosed = false;
   #bytes = 0;
-  #paused: Promise<void> | undefined;
-  #pauses = 0;
+  #refusal: string | undefined;
 
   /** Must be made before the channel's first event. */
   constructor(server: Server, channel: ClientChannel, text: ExecText, output: CommandOutput) {
     this.#server = server;
     this.#channel = channel;
+    this.#flow = new ChannelFlow(channel);
     this.#output = output;
-    let started: (word: string | undefined) => void = () => undefined;
+    let started: (start: Start | undefined) => void = () => undefined;
     this.started = new Promise(resolve => {
       started = resolve;
     });
     this.#out = new LoginNoise(text.marker, word => {
       this.#startedAtMs = performance.now();
-      started(word);
+      const start = startOf(word);
+      if (start === undefined) this.#refusal = word;
+      started(start);
     });
     this.#err = new LoginNoise(text.marker, () => undefined);
     channel.on('data', (chunk: Buffer) => this.#take('stdout', this.#out, chunk));
@@ -85,7 +109,10 @@ export class Command {
     if (text.input !== undefined) channel.write(text.input);
   }
 
-  /** What the drone printed instead of starting the command. */
+  get refusal(): string | undefined {
+    return this.#refusal;
+  }
+
   get noise(): string {
     return `${this.#err.noise} ${this.#out.noise}`;
   }
@@ -99,44 +126,29 @@ export class Command {
     this.#channel.end(bytes);
   }
 
-  #pauseUntil(ready: Promise<void>): void {
-    if (this.#paused !== undefined) return;
-    this.#channel.pause();
-    this.#channel.stderr.pause();
-    this.#pauses++;
-    this.#paused = ready.then(() => {
-      this.#paused = undefined;
-      this.#flow();
-    });
-  }
-
-  /** Whether the server still has the channel open: after the exit, another process holds the output. */
   get isOpen(): boolean {
     return !this.#isClosed;
   }
 
-  /** Reads on, for nothing. */
-  discard(): void {
-    this.#output = () => undefined;
-    this.#flow();
+  ending(): void {
+    // The channel is its own.
   }
 
-  /** Closes the channel and discards further output. */
+  discard(): void {
+    this.#output = () => undefined;
+    this.#flow.resume();
+  }
+
   close(): void {
     this.discard();
     this.#channel.destroy();
-  }
-
-  #flow(): void {
-    this.#channel.resume();
-    this.#channel.stderr.resume();
   }
 
   #take(stream: 'stdout' | 'stderr', noise: LoginNoise, chunk: Buffer): void {
     this.#bytes += chunk.byteLength;
     const own = noise.own(chunk);
     const ready = own.byteLength > 0 ? this.#output(stream, own) : undefined;
-    if (ready !== undefined) this.#pauseUntil(ready);
+    if (ready !== undefined) this.#flow.pauseUntil(ready);
   }
 
   /** The exit may come in one packet with the marker, and be read first. */
@@ -162,10 +174,10 @@ export class Command {
     const bytesAtExit = this.#arrivedBytes;
     let pauses: number;
     do {
-      await this.#paused;
-      pauses = this.#pauses;
+      await this.#flow.paused;
+      pauses = this.#flow.pauses;
       await delay(DRAIN_MS, undefined, { signal }).catch(() => undefined); // aborted: no longer needed
-    } while (pauses !== this.#pauses && this.#bytes - bytesAtExit < MOST_BEHIND_BYTES && !signal.aborted);
+    } while (pauses !== this.#flow.pauses && this.#bytes - bytesAtExit < MOST_BEHIND_BYTES && !signal.aborted);
     return bytesAtExit;
   }
 
@@ -178,7 +190,7 @@ export class Command {
       const before = this.#arrivedBytes;
       // Nothing more comes over a lost connection.
       await this.#server.ping().catch(() => undefined);
-      await this.#paused;
+      await this.#flow.paused;
       quiet = this.#arrivedBytes - before < PIECE_BYTES ? quiet + 1 : 0;
       if (this.#bytes - bytesAtExit >= MOST_BEHIND_BYTES) return;
     }

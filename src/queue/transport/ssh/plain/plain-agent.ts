@@ -14,6 +14,7 @@ import { type AgentStart, type Channel, type ChannelEvents, NO_NODE, TransportEr
 import { CommandLost, type PlainDrone } from './channel-run.js';
 import { type ConnectAgain, Ender } from './ender.js';
 import { ExecSlots } from './exec-slots.js';
+import { Lanes } from './lanes.js';
 import { isPlainMethod, plainMethods } from './methods/methods.js';
 import { PipeKeeper } from './pipe-keeper.js';
 import type { Server } from './server.js';
@@ -37,6 +38,7 @@ export class PlainAgent implements Channel {
   readonly #slots: ExecSlots;
   readonly #ender: Ender;
   readonly #keeper: PipeKeeper;
+  readonly #lanes: Lanes;
   readonly #core = new AgentCore({
     link: {
       send: (type, batch, index, payload) => {
@@ -62,10 +64,11 @@ export class PlainAgent implements Channel {
     this.#options = options;
     this.#server = server;
     const gone = this.#gone.signal;
-    this.#slots = new ExecSlots(server, gone);
+    this.#slots = new ExecSlots(server, gone, () => this.#lanes.makeRoom());
     const way = { server, slots: this.#slots, connectAgain, gone };
     this.#ender = new Ender({ ...way, graceMs: () => this.#core.config.killGraceMs });
     this.#keeper = new PipeKeeper(way);
+    this.#lanes = new Lanes({ server, slots: this.#slots, keeper: this.#keeper, settings: () => this.#core.config });
     server.onEnd(cause => {
       this.#gone.abort();
       events.end(this.#isOurEnd ? undefined : cause);
@@ -97,6 +100,7 @@ export class PlainAgent implements Channel {
     this.#isOurEnd = true;
     void this.#core
       .stop()
+      .then(() => this.#lanes.close())
       .then(() => this.#keeper.over())
       .then(() => this.#server.end());
   }
@@ -112,6 +116,7 @@ export class PlainAgent implements Channel {
         this.#refuseUnknown(batch, index, payload);
         return false;
       case FrameType.Ping:
+        this.#lanes.ping();
         this.#server.ping().then(
           () => this.#send(FrameType.Pong, batch, index),
           () => undefined, // the end of the connection is reported separately
@@ -153,7 +158,7 @@ export class PlainAgent implements Channel {
   #drone(batch: number): PlainDrone {
     return {
       server: this.#server,
-      slots: this.#slots,
+      lanes: this.#lanes,
       ender: this.#ender,
       keeper: this.#keeper,
       env: this.#core.config.env,

@@ -4,7 +4,6 @@ import { KeptOutput } from '../../../../agent/kept-output.js';
 import { runArguments } from '../../../../agent/run-arguments.js';
 import type { RunResult } from '../../../../wire/methods.js';
 import { runOnChannel } from '../channel-run.js';
-import { execText } from '../shell-text.js';
 import type { MethodCall } from './script.js';
 
 export async function run({ drone, context }: MethodCall, command: unknown, options?: unknown): Promise<RunResult> {
@@ -12,10 +11,9 @@ export async function run({ drone, context }: MethodCall, command: unknown, opti
   const output = new KeptOutput(maxOutputBytes, context.output);
   const exit = await runOnChannel(drone, context, {
     name: 'run',
-    text: execText({ script, cwd, env: { ...drone.env, ...env }, hasStdin: stdin !== undefined }),
-    cwd,
+    command: { script, cwd, env: { ...drone.env, ...env } },
+    input: stdin,
     output: output.take,
-    feed: running => running.endInput(stdin),
     printed: () => output.texts(),
   });
   return checkExit({ ...exit, ...output.result() }, check);
