@@ -57,8 +57,8 @@ class CacheFolder {
   }
 
   /**
-   * Does `work` for a cache of this process while the folder is this process's, and keeps the folder afterwards. Rejects with
-   * ExecutorError (`ERR_CACHE_IN_USE`).
+   * Does `work` for a cache of this process while the folder is this process's, and keeps the folder afterwards.
+   * Rejects with an ExecutorError (`ERR_CACHE_IN_USE`).
    */
   async use<T>(user: object, log: Log, work: () => Promise<T>): Promise<T> {
     const doIt = async (): Promise<T> => {

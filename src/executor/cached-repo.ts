@@ -33,7 +33,7 @@ const NO_REFLOGS = ['-c', 'core.logAllRefUpdates=false'];
 /** Ignored files and nested repositories too. */
 const CLEAN = ['clean', '--quiet', '-ffdx'];
 
-/** Commits of refs, by the refs' whole names. */
+/** Commits of refs, by the full names of the refs. */
 export type RefCommits = Readonly<Record<string, string>>;
 
 /** What the repositories of a cache share. */

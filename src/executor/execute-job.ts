@@ -81,7 +81,7 @@ function verdictOn(report: ExecuteReport): JobAnswer<ExecuteReport> {
   return failed(new ExecutorError('ERR_COMMAND_FAILED', text), { report });
 }
 
-/** Throws ExecutorError (`ERR_URL_REFUSED`). */
+/** Throws an ExecutorError (`ERR_URL_REFUSED`). */
 function checkSource(project: JobProject, { cache, mayFetchFrom }: ExecutorSettings): void {
   const { url } = project;
   if (url === undefined || url === cache.urlHere(project) || mayFetchFrom(url)) return;

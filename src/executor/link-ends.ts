@@ -25,7 +25,7 @@ export class LinkEnds {
     this.#signal = signal;
   }
 
-  /** The blob that a link leads to. Rejects with ExecutorError (`ERR_LINK`). */
+  /** The blob that a link leads to. Rejects with an ExecutorError (`ERR_LINK`). */
   async blobOf(path: string): Promise<string> {
     const { what, id } = await this.#end(path);
     if (what === 'blob') return id;

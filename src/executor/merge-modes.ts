@@ -37,7 +37,7 @@ export function checkMode(mode: unknown, field = 'mode'): MergeMode {
   throw invalidArgument(field, mode, `one of ${Object.keys(MODES).join(', ')}`);
 }
 
-/** Returns the resulting commit. Rejects with ExecutorError (`ERR_MERGE_CONFLICT`, `ERR_SHALLOW`) and GitError. */
+/** Returns the resulting commit. Rejects with an ExecutorError (`ERR_MERGE_CONFLICT`, `ERR_SHALLOW`) or a GitError. */
 export async function putOnBase(mode: MergeMode, step: Step): Promise<string> {
   await refuseCutHistory(mode, step);
   const isInTrees = await step.repo.mergesTrees(step.signal);

@@ -109,7 +109,7 @@ async function commitOf({ repo, message, signal }: Step, tree: string, parents: 
   return { commit, expected: { tree, parents } };
 }
 
-/** Rejects with ExecutorError (`ERR_MERGE_CONFLICT`). */
+/** Rejects with an ExecutorError (`ERR_MERGE_CONFLICT`). */
 async function mergedTree(step: Step, ours: string, theirs: string, preface = ''): Promise<string> {
   const { repo, signal } = step;
   const workTree = await attributesAt(repo, step.base, signal);

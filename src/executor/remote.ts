@@ -48,8 +48,8 @@ export class Remote {
   }
 
   /**
-   * Git takes a web page that is empty, or has one line without an end, for a repository without refs: an update would remove
-   * all branches of the copy. Throws ExecutorError (`ERR_NO_REF`).
+   * Git takes a web page that is empty, or has one line without an end, for a repository without refs: an update would
+   * remove all branches of the copy. Throws an ExecutorError (`ERR_NO_REF`).
    */
   async #refuseNothing(gitDir: string, signal: AbortSignal | undefined): Promise<void> {
     if (!/^https?:/i.test(this.url)) return;
@@ -69,7 +69,10 @@ export class Remote {
     return text !== '';
   }
 
-  /** Runs git that talks to it. Rejects with ExecutorError (`ERR_NO_REPOSITORY`, `ERR_NO_REF`) for what the server lacks. */
+  /**
+   * Runs git that talks to it. Rejects with an ExecutorError (`ERR_NO_REPOSITORY`, `ERR_NO_REF`) for what the server
+   * lacks.
+   */
   async run(args: readonly string[], signal: AbortSignal | undefined, input?: string): Promise<GitAnswer> {
     try {
       return await this.#runGit(args, { isRemote: true, signal, ...(input === undefined ? {} : { input }) });

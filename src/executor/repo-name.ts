@@ -6,9 +6,9 @@ import { invalidArgument } from '../option/invalid-argument.js';
 
 /** Names a repository. */
 export interface RepoName {
-  /** Where it comes from, such as a server; any name without a colon. */
+  /** The origin of the repository, such as a server; any name without a colon. */
   readonly connection: string;
-  /** Its name there, such as `group/project`. */
+  /** The repository's name there, such as `group/project`. */
   readonly project: string;
 }
 
@@ -26,7 +26,7 @@ const URL_FORMS = [
   /^([\w.+][\w.+-]*@)?[\w][\w.-]*:(?!\/\/)[^-]/,
 ];
 
-/** Throws TypeError (`ERR_INVALID_ARG`), as all checks here do. `within` stands before the field in the message. */
+/** Throws a TypeError (`ERR_INVALID_ARG`), as all checks here do. `within` stands before the field in the message. */
 export function checkRepoName(name: RepoName, within = ''): RepoName {
   if (typeof name !== 'object' || name === null) throw invalidArgument('a repository', name, 'an object');
   const { connection, project } = name;

@@ -28,7 +28,7 @@ export function isStuckWithin(folder: string): boolean {
   return [...groups.keys()].some(place => place.startsWith(join(folder, '/')));
 }
 
-/** Throws GitError (`ERR_GIT_STUCK`) where git hangs. */
+/** Throws a GitError (`ERR_GIT_STUCK`) where git hangs. */
 export function refuseStuck(place: string, command: string, repository?: RepoName): void {
   const pgid = groups.get(place);
   if (pgid !== undefined) {

@@ -26,8 +26,8 @@ export function controllerArgs(): readonly string[] {
 }
 
 /**
- * Ends orphaned git in repositories below the folder. Rejects with ExecutorError (`ERR_CACHE_IN_USE`) for git that has its
- * parent, cannot be ended, or was started on another machine or in another container.
+ * Ends orphaned git in repositories below the folder. Rejects with an ExecutorError (`ERR_CACHE_IN_USE`) for git that
+ * has its parent, cannot be ended, or was started on another machine or in another container.
  */
 export async function endSurvivors(folder: string, log: Log): Promise<void> {
   await endThose(args => args.includes(`--git-dir=${folder}/`), `the cache in ${folder}`, log);

@@ -26,7 +26,7 @@ interface Clone {
 /** Submodules of submodules. */
 const MAX_DEPTH = 10;
 
-/** Rejects with ExecutorError (`ERR_URL_REFUSED`), and as git does. */
+/** Rejects with an ExecutorError (`ERR_URL_REFUSED`), and as git does. */
 export async function fetchExtras(clone: Clone, extras: WorkspaceExtras): Promise<void> {
   const { repo, folder } = clone;
   if (extras.lfs) await fetchLfs(clone, extras, ['-c', `remote.origin.url=${repo.url}`]);

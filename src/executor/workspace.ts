@@ -15,13 +15,13 @@ import { checkBranch, checkRef, checkRepoName, checkUrl, isCommit, keyOfRepo, st
 import type { RepoName } from './repo-name.js';
 import { fetchExtras, type WorkspaceExtras } from './workspace-extras.js';
 
-/** A project that a job needs, such as a branch of a merge (`Merged.branches`). */
+/** A project that a job needs, such as a branch from a merge (`Merged.branches`). */
 export interface JobProject extends RepoName {
-  /** Default: the branch that HEAD of its remote is at; if that is detached, its commit without a branch. */
+  /** Default: the branch of the remote's HEAD; if that is detached, its commit without a branch. */
   readonly branch?: string | undefined;
   /** Checked out as the branch. Default: its commit in the job's `repoState`, or as it is now. */
   readonly commit?: string | undefined;
-  /** Holds a commit that is in no branch. Needs `commit`, as a ref may have moved since. */
+  /** A ref that holds a commit which is on no branch. Needs `commit`, because a ref may have moved since. */
   readonly ref?: string | undefined;
   /** The repository that has the ref. Default: the executor's own copy; others only if `mayFetchFrom` allows them. */
   readonly url?: string | undefined;
@@ -29,7 +29,7 @@ export interface JobProject extends RepoName {
 
 const FIELDS = ['connection', 'project', 'branch', 'commit', 'ref', 'url'] satisfies (keyof JobProject)[];
 
-/** Throws TypeError (`ERR_INVALID_ARG`) that names the field at fault. */
+/** Throws a TypeError (`ERR_INVALID_ARG`) that names the field at fault. */
 export function checkProject(project: JobProject, within: string): JobProject {
   checkNames(project, FIELDS, within);
   const { branch, commit, ref, url } = project;
@@ -49,7 +49,7 @@ export function checkProject(project: JobProject, within: string): JobProject {
   return { ...project, ...checkRepoName(project, `${within}.`) };
 }
 
-/** Throws TypeError (`ERR_INVALID_ARG`) for two that would have the same place. */
+/** Throws a TypeError (`ERR_INVALID_ARG`) for two that would have the same place. */
 export function checkPlaces(projects: readonly JobProject[]): void {
   const keys = new Set<string>();
   for (const key of projects.map(keyOfRepo)) {
@@ -147,7 +147,7 @@ async function checkOut(
   return { repo, branch, commit, unpinned };
 }
 
-/** Rejects with ExecutorError (`ERR_NO_REF`). */
+/** Rejects with an ExecutorError (`ERR_NO_REF`). */
 async function targetOf(
   repo: CachedRepo,
   project: JobProject,

@@ -17,7 +17,10 @@ export interface StaleDrone {
   readonly since: Date;
   /** Its last failure. */
   readonly error: Error;
-  /** Age of what is known of it, ms, since the start of the last refresh that it answered; `Infinity` without one. */
+  /**
+   * Age of the known data, ms, since the start of the last refresh that the drone answered; `Infinity` if there was
+   * none.
+   */
   readonly ageMs: number;
 }
 

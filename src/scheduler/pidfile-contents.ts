@@ -1,9 +1,10 @@
 /**
- * Parses pidfiles. `executeCommand` writes a line with the pid and, at the command's end, a line with its exit status. Other
- * programs may add a third with the number of failed tests. A last line without a line end is still being written.
+ * Parses pidfiles. `executeCommand` writes a line with the pid and, when the command ends, a line with its exit status.
+ * Other programs may add a third line with the number of failed tests. A last line without a newline is still being
+ * written.
  */
 
-/** What a pidfile said at one moment. */
+/** The contents of a pidfile at one moment. */
 export type PidfileContents =
   | { readonly kind: 'missing' }
   /** Reading failed with this code, such as `EIO` or `EACCES`: its contents are unknown. */

@@ -26,14 +26,14 @@ export class Pidfiles implements Iterable<Pidfile> {
     return this.#byKey.get(keyOf(id));
   }
 
-  /** Throws DroneManagerError (`ERR_UNKNOWN_PIDFILE`). */
+  /** Throws a DroneManagerError (`ERR_UNKNOWN_PIDFILE`). */
   registered(id: PidfileId): Pidfile {
     const pidfile = this.get(checkPidfileId(id));
     if (pidfile) return pidfile;
     throw new DroneManagerError('ERR_UNKNOWN_PIDFILE', `pidfile ${id.path} of ${id.hostname} is not registered`);
   }
 
-  /** Throws DroneManagerError (`ERR_PIDFILE_REGISTERED`). */
+  /** Throws a DroneManagerError (`ERR_PIDFILE_REGISTERED`). */
   refuseRegistered(id: PidfileId): void {
     const known = this.get(id);
     if (!known) return;
@@ -122,7 +122,7 @@ function mayStandFor({ id, state }: Pidfile, { hostname, pid }: DroneProcess): b
   return id.hostname === hostname && state.kind !== 'running';
 }
 
-/** Returns the form that the drone's agent uses. Throws TypeError (`ERR_INVALID_ARG`). */
+/** Returns the form that the drone's agent uses. Throws a TypeError (`ERR_INVALID_ARG`). */
 export function checkPidfileId(id: PidfileId, field = 'id'): PidfileId {
   if (typeof id !== 'object' || id === null) throw invalidArgument(field, id, 'an object { hostname, path }');
   const { hostname, path } = id;

@@ -8,11 +8,11 @@ import type { ManagedDrone } from './managed-drone.js';
 import { type RefreshAnswer, type RefreshRequest, RefreshRound } from './refresh-round.js';
 import { Snapshot } from './snapshot.js';
 
-/** The outcome of a refresh; empty when none was triggered. */
+/** The outcome of a refresh; empty if none was triggered. */
 export interface RefreshReport {
-  /** Drones that answered. One that has failed since the refresh was triggered is stale nevertheless. */
+  /** Drones that answered. A drone that has failed since the refresh was triggered is stale nevertheless. */
   readonly refreshed: readonly AnyDrone[];
-  /** Drones that did not answer. They are stale and keep what was last known of them. */
+  /** Drones that did not answer. They are stale; the manager keeps the last known data about them. */
   readonly failures: ReadonlyMap<AnyDrone, Error>;
   /** Commands that were `unsure` and are now `not-started`: they certainly have not started. */
   readonly notStarted: readonly PidfileId[];

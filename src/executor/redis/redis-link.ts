@@ -41,7 +41,7 @@ export class RedisLink {
     client.on('error', () => undefined);
   }
 
-  /** Rejects with ExecutorError: `ERR_PACKAGE_MISSING`, `ERR_NO_REDIS`. */
+  /** Rejects with an ExecutorError: `ERR_PACKAGE_MISSING`, `ERR_NO_REDIS`. */
   static async open(settings: RedisSettings): Promise<RedisLink> {
     const bullmq = await loadPackage('bullmq', NEEDED_FOR, () => import('bullmq'), ExecutorError);
     const ioredis = await loadPackage('ioredis', NEEDED_FOR, () => import('ioredis'), ExecutorError);

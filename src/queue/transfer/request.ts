@@ -35,7 +35,7 @@ export function isTransferMethod(method: string): method is TransferMethod {
   return Object.hasOwn(METHODS, method);
 }
 
-/** Throws TypeError (`ERR_INVALID_ARG`) for invalid arguments. */
+/** Throws a TypeError (`ERR_INVALID_ARG`) for invalid arguments. */
 export function readRequest(method: TransferMethod, args: readonly unknown[]): TransferRequest {
   const { names, isPut, isFolder, options: known } = METHODS[method];
   const [source, destination] = names.map((name, at) => pathArg(`${method}: ${name}`, args[at]));

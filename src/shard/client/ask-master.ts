@@ -15,7 +15,7 @@ export class LinkDefect extends Error {
   }
 }
 
-/** Rejects with HeartbeatError, or with LinkDefect. */
+/** Rejects with a HeartbeatError, or with LinkDefect. */
 export async function askMaster(
   link: MasterLink,
   packet: HeartbeatPacket,

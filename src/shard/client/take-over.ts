@@ -13,14 +13,14 @@ import { LastNames } from '../wire/last-names.js';
 import { isOfOneSection, isOfRecord, isPassing } from './store-trouble.js';
 import { uploadAgain } from './chosen-uploads.js';
 
-/** The result of taking a reply over. */
+/** The result of importing a reply. */
 export interface TakenOver {
   readonly hosts: number;
   readonly jobs: number;
   readonly jobKeyvals: number;
-  /** Records of all kinds that could not be taken over. */
+  /** Records of all kinds that could not be imported. */
   readonly badRecords: number;
-  /** Jobs that the master sent although they are finished here; they are uploaded again. */
+  /** Jobs that the master sent although they are finished here; the client uploads them again. */
   readonly uploadAgainJobIds: readonly number[];
 }
 

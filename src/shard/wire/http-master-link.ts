@@ -17,7 +17,8 @@ import { encodingOf, gzipped, inflated, InflatedTooLarge, parseJson } from './js
 import type { HeartbeatExchange, MasterLink } from './master-link.js';
 
 /**
- * Connects a shard to its master over HTTP or HTTPS. The idle connection is kept, without keeping the process alive.
+ * Connects a shard to its master over HTTP or HTTPS. An idle connection stays open, but does not keep the process
+ * alive.
  *
  * ```ts
  * await using link = new HttpMasterLink({ url: 'https://farm.example:8490', token });
@@ -31,7 +32,7 @@ export class HttpMasterLink implements MasterLink {
   readonly #master: string;
   readonly #closing = new AbortController();
 
-  /** Throws TypeError (`ERR_INVALID_ARG`) that names the wrong option. The first heartbeat connects. */
+  /** Throws a TypeError (`ERR_INVALID_ARG`) that names the invalid option. The first heartbeat connects. */
   constructor(options: HttpMasterLinkOptions) {
     this.#settings = readLinkOptions(options);
     const { url, tls } = this.#settings;
@@ -40,7 +41,7 @@ export class HttpMasterLink implements MasterLink {
     this.#master = `the master at ${url.origin}`;
   }
 
-  /** As in MasterLink. If the master has closed the kept connection, the packet is sent once more over a new one. */
+  /** As in MasterLink. If the master has closed the idle connection, the packet is sent once more over a new one. */
   heartbeat(packet: HeartbeatPacket, signal: AbortSignal): Promise<HeartbeatExchange> {
     return outsideSections(`a heartbeat to ${this.#master}`, () => this.#inTime(packet, signal));
   }

@@ -3,21 +3,21 @@ import { invalidArgument } from '../../../option/invalid-argument.js';
 import { secret } from '../../../option/option-kinds.js';
 import { Option, type Table } from '../../../option/option-table.js';
 
-/** What a server asks in a keyboard-interactive login. */
+/** A server's questions in a keyboard-interactive login. */
 export interface KeyboardChallenge {
-  /** Both are the server's own words, often empty. */
+  /** Both texts come from the server, and are often empty. */
   readonly name: string;
   readonly instructions: string;
-  /** Each wants one answer. `echo` is false where the answer should not be seen while it is typed. */
+  /** Each prompt needs one answer. `echo` is false if the answer should not be visible while it is typed. */
   readonly prompts: readonly { readonly text: string; readonly echo: boolean }[];
 }
 
-/** Secrets that are given as text, or asked for when they are needed. */
+/** Secrets that are given as text, or requested when they are needed. */
 export interface AnswerOptions {
   /**
-   * Opens the `identity` files that have a passphrase; without it they are skipped. A function is called with the path
-   * when a server wants that key, once per file in a queue; a wrong passphrase is asked for again, but not by batches
-   * that were already started. Default: none.
+   * Decrypts the `identity` files that have a passphrase; without it they are skipped. A function is called with the
+   * path when a server wants that key, once per file in a queue; after a wrong passphrase it is called again, but not
+   * for batches that have already started. Default: none.
    */
   passphrase?: string | ((path: string) => string | Promise<string>) | undefined;
   /**

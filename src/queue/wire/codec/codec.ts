@@ -169,7 +169,7 @@ class ValueDeserializer extends Deserializer {
 
 /**
  * Encodes what a structured clone keeps, plus an error's code and an AggregateError's errors, minus what some Node from
- * 18 on could not read. Throws NotCloneableError (`ERR_NOT_CLONEABLE`).
+ * 18 on could not read. Throws a NotCloneableError (`ERR_NOT_CLONEABLE`).
  */
 export function encode(value: unknown): Uint8Array {
   if (value === undefined) return NOTHING;
