@@ -40,7 +40,7 @@ export function readSubmitOptions(options: string | SubmitOptions = {}): Submiss
 /** Ends with a reason when the submitter gives the job up. To be released. */
 export function limitOf({ signal, timeoutMs }: Submission, clock: Clock): Deadline {
   if (timeoutMs === undefined) return new Deadline([signal]);
-  const reason = new TimeIsUp(`it has taken ${String(timeoutMs)} ms`);
+  const reason = new TimeIsUp(`it took longer than ${String(timeoutMs)} ms`);
   return new Deadline([signal], { limitMs: timeoutMs, reason, clock });
 }
 

@@ -162,7 +162,7 @@ class Routes {
     if (last !== shardHostname) this.#count(request, shardHostname);
     const turn = this.#turns.take(shardHostname, reply.raw);
     if (turn === undefined) {
-      const text = 'the master is still at work on a heartbeat of this shard';
+      const text = 'the master is still processing a heartbeat of this shard';
       throw tooMany('ERR_HEARTBEAT_UNDER_WAY', text, UNDER_WAY_WAIT_MS);
     }
     this.#turnOf.set(request, turn);
@@ -178,7 +178,7 @@ class Routes {
 
   async #work<T>(request: FastifyRequest, fn: () => Promise<T>): Promise<T> {
     const turn = this.#turnOf.get(request);
-    if (turn === undefined) throw new TypeError('a request that was not let in');
+    if (turn === undefined) throw new TypeError('a request that was not admitted');
     return turn.work(fn);
   }
 
@@ -204,11 +204,11 @@ class Routes {
     const packet = request.body as HeartbeatPacket;
     const shardHostname = this.#shards.get(request);
     if (shardHostname === undefined || shardHostname !== packet.shardHostname) {
-      const text = `the token is not that of the shard ${quote(packet.shardHostname)}, which the packet is of`;
+      const text = `the token does not belong to the shard ${quote(packet.shardHostname)}, which the packet names`;
       throw new Refusal(403, 'ERR_OTHER_SHARD', text);
     }
     if (packet.version > HEARTBEAT_VERSION) {
-      const text = `a packet of version ${String(packet.version)}, and the master's is ${String(HEARTBEAT_VERSION)}`;
+      const text = `a packet of version ${String(packet.version)}, but the master's version is ${String(HEARTBEAT_VERSION)}`;
       throw new Refusal(400, 'ERR_PACKET_SCHEMA', text);
     }
     const given = await this.#master.heartbeat(shardHostname, packet);
