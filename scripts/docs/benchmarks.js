@@ -20,15 +20,15 @@ const HEAD = `# Benchmarks
 
 How fast rounds over many hosts are, what they cost, and what other tools need for the same work on the same machine.
 
-${GENERATED} The figures are those of the last run, in
-\`bench/results.json\`. In a clone of the repository, \`npm run bench\` measures everything again, with the other tools that
-are installed; \`npm run bench -- peers\` measures one part.
+${GENERATED} The figures come from the last run, in \`bench/results.json\`. In a clone of the repository,
+\`npm run bench\` measures everything again, including the other tools that are installed; \`npm run bench -- peers\`
+measures one part.
 
-- Everything shares one machine, the drones and their OpenSSH server too. Compare figures of one table with each other;
-  do not take them for those of your fleet.
-- The tools take turns, so that a slow minute of the machine hits all of them.
-- A figure is the median of its runs. Wall time is that of a round over all drones; CPU and memory are those of the client,
-  without the drones.
+- Everything shares one machine, including the drones and their OpenSSH server. Compare only figures within one table;
+  do not expect the same figures for your fleet.
+- The tools take turns, so a slow minute of the machine affects all of them.
+- Each figure is the median of its runs. Wall time is that of a round over all drones; CPU and memory are those of the
+  client, without the drones.
 `;
 
 const PEERS = `## Against other tools
@@ -37,26 +37,27 @@ const PEERS = `## Against other tools
 - **${RUN_TRUE}**: connections are open; the round starts one process on each drone.
 - **${NO_OP}**: connections are open; the round makes a call that does nothing (Mitogen: \`os.getpid\`).
 
-\`agent: 'none'\` runs commands without the agent on the drone. "ssh2 by hand" is a loop over the \`ssh2\` package without
-any of the guarantees. Tools that start \`ssh\` for each command use ControlMasters in warm rounds; the client's figures
-include their memory, not their CPU. In the last column, a ratio above 1 means that the tool takes longer than the faster
-mode of drone-task-queue.
+\`agent: 'none'\` runs commands without the agent on the drone. "ssh2 by hand" is a loop over the \`ssh2\` package
+without any of the guarantees. Tools that start \`ssh\` for each command use ControlMasters in warm rounds; the client's
+figures include the memory of the ControlMasters, but not their CPU time. In the last column, a ratio above 1 means that
+the tool takes longer than the faster mode of drone-task-queue.
 `;
 
 const POSITION = `### Where drone-task-queue leads, and where it does not
 
-Its better mode against the best other tool. A ratio below 1 means that drone-task-queue needs less.
+The better mode of drone-task-queue compared with the best other tool. A ratio below 1 means that drone-task-queue needs
+less.
 `;
 
 const GROWTH = `## Growth
 
-What one drone costs as the number of drones grows (\`npm run bench -- growth\`). FakeDrones need no connection; the in-memory
-server speaks SSH without a network.
+The cost of one drone as the number of drones grows (\`npm run bench -- growth\`). FakeDrones need no connection; the
+in-memory server speaks SSH without a network.
 `;
 
 const AIMS = `## Aims
 
-Targets that the project set itself, and the result of the last run.
+Targets that the project set for itself, and the results of the last run.
 `;
 
 const PARTS = `## Other parts

@@ -29,13 +29,13 @@ const SHOWN_BY = {
 
 const HEAD = `# Error codes
 
-Every error of this package has a \`code\`. Compare codes in programs; messages are for people and may change.
+Every error of this package has a \`code\`. Programs should compare codes; messages are for people and may change.
 
-- A failed round throws one DroneTaskQueueException (\`ERR_DRONES_FAILED\`). It holds a DroneError for each failed drone;
-  [failures.md](failures.md) lists their kinds. \`causeCode\` of a DroneError is the \`code\` of its \`cause\`: a code marked
-  "\`cause\` of DroneError" below, a code of the system such as \`ECONNREFUSED\`, or a code of your own methods.
-- An error with a \`cause\` wraps another one. Log both.
-- Wrong arguments and options are a TypeError with \`ERR_INVALID_ARG\`, thrown before anything starts.
+- A failed round throws one DroneTaskQueueException (\`ERR_DRONES_FAILED\`). It holds a DroneError for each failed
+  drone; [failures.md](failures.md) lists their kinds. \`causeCode\` of a DroneError is the \`code\` of its \`cause\`: a
+  code marked "\`cause\` of DroneError" below, a system code such as \`ECONNREFUSED\`, or a code from your own methods.
+- An error with a \`cause\` wraps another error. Log both.
+- Invalid arguments and options cause a TypeError with \`ERR_INVALID_ARG\`, thrown before anything starts.
 
 ${GENERATED}
 `;
@@ -107,6 +107,6 @@ export function page() {
     '## Classes\n',
     tableOf(['class', 'import from', 'meaning'], classRows()),
     '## Codes\n',
-    tableOf(['code', 'error', 'what happened', 'what is kept, what to do'], codes),
+    tableOf(['code', 'error', 'what happened', 'consequences and what to do'], codes),
   ].join('\n');
 }

@@ -10,42 +10,43 @@ const HEAD = `# Failures of drones
 When a drone's batch does not finish, the round reports one DroneError for it. Programs read these fields:
 
 - \`kind\`: what happened.
-- \`phase\`: where the batch stood.
+- \`phase\`: how far the batch had got.
 - \`causeCode\`: the \`code\` of the underlying error, if it has one.
-- \`completed\`, \`call\`, \`mayHaveRun\`, \`notStarted\`: what became of each call.
+- \`completed\`, \`call\`, \`mayHaveRun\`, \`notStarted\`: what happened to each call.
 
 The queue publishes each failure at once as the event \`workerException\` (see [observability.md](observability.md));
-\`execute\` reports all of them when the round has ended. [faults.md](faults.md) shows real faults with what you see of each.
+\`execute\` reports all of them when the round has ended. [faults.md](faults.md) shows real faults and what you see of
+each.
 
 ${GENERATED}
 `;
 
-const CALLS = `## What became of each call
+const CALLS = `## What happened to each call
 
 Every call of a failed batch is in exactly one place, with one exception:
 
 | place | meaning | returns to the drone's queue |
 | --- | --- | --- |
 | \`completed\` | it has a value, in the order of the calls | no |
-| \`call\` | it failed or was ended; cancelled before its start, it did not run | no |
+| \`call\` | it failed or was terminated; if it was cancelled before its start, it did not run | no |
 | \`mayHaveRun\` | it was sent and has no answer | if it is \`idempotent\` |
 | \`notStarted\` | it certainly did not run | yes, to the front |
 
-If \`call\` is also in \`mayHaveRun\`, the agent did not report how it ended. With \`leftovers: 'drop'\` nothing returns to
-the queue. After a retry, calls that an earlier attempt may have run stay in \`mayHaveRun\`.
+If \`call\` is also in \`mayHaveRun\`, the agent did not report how it ended. With \`leftovers: 'drop'\`, nothing
+returns to the queue. After a retry, calls that an earlier attempt may have run stay in \`mayHaveRun\`.
 [retry-and-kick-out.md](retry-and-kick-out.md) explains how to run the rest.
 `;
 
 const CONSEQUENCES = `## What follows from each kind
 
 - **Retried** means within the same round, and only if each call without an answer is safe to send: it certainly did not
-  run, or it is \`idempotent\`. "By default" means without the option \`retry\`, too. Nothing is
-  retried once the round is past its deadline or cancelled.
+  run, or it is \`idempotent\`. "By default" means even without the option \`retry\`. Nothing is retried once the round
+  is past its deadline or cancelled.
 - **Counts for \`stopOn\`** means that the failure counts towards stopping the round.
 - **\`kickOut\`**: "counts" means one more failed round in a row; "resets" means that the drone has shown that it
-  answers. Three exceptions: a \`timeout\` or \`lost\` resets the count where the agent reported how the call ended; a
-  failure in phase \`waiting\` counts only if the attempt before it does; and a failure because this machine is out of files
-  or ports (\`EMFILE\`, \`ENFILE\`, \`ENOBUFS\`, \`EADDRNOTAVAIL\`) never counts.
+  answers. There are three exceptions: a \`timeout\` or \`lost\` resets the count if the agent reported how the call
+  ended; a failure in phase \`waiting\` counts only if the attempt before it counts; and a failure because this machine
+  is out of files or ports (\`EMFILE\`, \`ENFILE\`, \`ENOBUFS\`, \`EADDRNOTAVAIL\`) never counts.
 `;
 
 const RETRIED = { default: 'by default, once', 'with option': 'with `retry`', never: 'never' };
@@ -102,7 +103,7 @@ export function page() {
     CONSEQUENCES,
     tableOf(['kind', 'retried', 'counts for `stopOn`', '`kickOut`'], consequenceRows()),
     '## Phases\n',
-    tableOf(['phase', 'the batch is here'], phaseRows()),
+    tableOf(['phase', 'what happens in it'], phaseRows()),
     '## Fields of a DroneError\n',
     tableOf(['field', 'meaning'], fieldRows()),
     '## Codes of causes\n',

@@ -6,24 +6,25 @@ export const PAGE = 'docs/faults.md';
 
 const HEAD = `# Faults
 
-Each line of this table is a test that causes a real fault: on a real OpenSSH server where SSH is concerned, and on this
-machine as a drone where that applies. Healthy drones work beside the faulty one, in the same round of the same queue. If
-the round goes on, all of their results are complete and correct. Each test checks what its line says, down to the calls
-in each list of the failure, and fails if it takes more than five times the promised time.
+Each line of this table is a test that causes a real fault: on a real OpenSSH server if SSH is involved, and also with
+this machine as the drone if that applies. Healthy drones work alongside the faulty one, in the same round of the same
+queue. If the round continues, all of their results are complete and correct. Each test checks everything that its line
+states, down to the calls in each list of the failure, and fails if it takes more than five times the promised time.
 
-\`npm run faults\`, in a clone of the repository, runs the tests and writes the table; \`npm run docs\` writes the text.
+In a clone of the repository, \`npm run faults\` runs the tests and writes the table; \`npm run docs\` writes the text.
 
 - **What the caller sees**: kind, phase and fields of the drone's DroneError; [failures.md](failures.md) explains them.
-  "Back" means back at the front of the drone's queue, to run in the next round. Other calls are left to the caller.
-- **Promised within**: how soon the drone's failure is known (event \`workerException\`); \`execute\` reports it when the round
-  has ended. "At once" means as soon as the scheduler can know. In brackets is the promised time with the limits of
-  the test, which are shorter than the defaults: connect timeout 10 s, call timeout 10 min, round deadline 15 min,
-  kill grace 2 s, keepalive 15 s × (3 + 1), thread watchdog 10 s and a quarter.
-- **Took**: from the start of the wait to its end in this run, with the start and end of processes on the way. Without a failure, it
-  is the whole round.
+  "Back" means back at the front of the drone's queue, to run in the next round. What to do with other calls is up to
+  the caller.
+- **Promised within**: how soon the drone's failure is known (event \`workerException\`); \`execute\` reports it when
+  the round has ended. "At once" means as soon as the scheduler can know. The time in brackets uses the limits of the
+  test, which are shorter than the defaults: connect timeout 10 s, call timeout 10 min, round deadline 15 min, kill
+  grace 2 s, keepalive 15 s × (3 + 1), thread watchdog 10 s plus a quarter.
+- **Took**: from the start of the wait to its end in this run, including the start and end of processes in between. If
+  there is no failure, it is the whole round.
 
-If several limits could end a call, the first to pass names the failure. By default that is the call's own; on a
-connection that stops forwarding, it is the keepalive (\`lost\`).
+If several limits could end a call, the first one to pass determines the failure. With the defaults, that is the call's
+own limit, or the keepalive (\`lost\`) on a connection that stops forwarding.
 `;
 
 /** The page with the table of a run; \`run\` begins with the line of date and machine. @param {string} run */

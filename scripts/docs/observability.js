@@ -13,15 +13,15 @@ A queue, tick loop, drone manager, store, executor, shard client and shard maste
 | log lines | \`log\` | people |
 | events | none: subscribe | programs |
 
-None of them can break a round. Errors of a metrics client and of a logger are caught; an error of a subscriber becomes
-an \`uncaughtException\` of the process, as on every diagnostics channel, and the round goes on.
+None of them can break a round. Errors of a metrics client or a logger are caught; an error in a subscriber becomes an
+\`uncaughtException\` of the process, as on every diagnostics channel, and the round continues.
 
 ${GENERATED}
 `;
 
 const METRICS = `## Metrics
 
-\`stats\` takes a StatsD server or a client of your own.
+\`stats\` takes a StatsD server or your own client.
 
 \`\`\`ts
 import { ThreadedTaskQueue } from 'drone-task-queue';
@@ -30,50 +30,52 @@ const queue = new ThreadedTaskQueue({
   name: 'refresh',
   stats: { host: '127.0.0.1', port: 8125, prefix: 'farm' }, // farm.drone_task_queue.refresh.round
 });
-await queue.close(); // sends what is held back
+await queue.close(); // sends what is still buffered
 \`\`\`
 
-- **A server** gets metrics over UDP within a second, many to a datagram. A name is looked up once a minute, for an IPv4
-  address.
-- **A client** is an object with the methods \`timing(name, ms)\`, \`increment(name, by?)\` and \`gauge(name, value)\`: a
-  client of hot-shots, or an adapter of three methods to another metrics library. You close it.
-- If the server is down or the client throws, the metrics are lost and work goes on. The first, tenth, hundredth (and so
-  on) failure is logged as \`metrics sink failing\`.
+- **A server** receives metrics over UDP within a second, many per datagram. Its name is looked up once a minute, for an
+  IPv4 address.
+- **A client** is an object with the methods \`timing(name, ms)\`, \`increment(name, by?)\` and \`gauge(name, value)\`:
+  a hot-shots client, or an adapter with these three methods for another metrics library. You close it.
+- If the server is down or the client throws, the metrics are lost and work continues. The first, tenth, hundredth (and
+  so on) failure is logged as \`metrics sink failing\`.
 
-Each name begins with \`drone_task_queue.\`, then the name of its part: the option \`name\`, or \`host\` of an executor. In
-these names everything but letters, digits, \`_\` and \`-\` becomes \`_\`, so a hostname is one part of a metric's name. A
-metric with a variable part, such as a hostname, has at most 1,000 of them; the rest are counted as \`other\`.
+Each name begins with \`drone_task_queue.\`, followed by the name of the part: the option \`name\`, or \`host\` of an
+executor. In these names everything except letters, digits, \`_\` and \`-\` becomes \`_\`, so a hostname is one segment
+of a metric's name. A variable part of a metric's name, such as a hostname, has at most 1,000 values; the rest are
+counted as \`other\`.
 `;
 
 const LOG = `## Log lines
 
-\`log\` takes an object with the methods \`debug\`, \`info\`, \`warn\` and \`error\`, such as \`console\`. Each is called with a
-message and an object of fields, which hold the facts that the message names. A logger that takes the fields first (pino)
-needs a wrapper. Without \`log\` nothing is written.
+\`log\` takes an object with the methods \`debug\`, \`info\`, \`warn\` and \`error\`, such as \`console\`. Each is
+called with a message and an object whose fields hold the facts that the message mentions. A logger that takes the
+fields first (pino) needs a wrapper. Without \`log\`, nothing is written.
 
-Every line begins with the name of its part: \`refresh: worker refresh.web1 raised …\`. A worker is named
-\`<queue>.<hostname>\`, with the dots of the hostname as \`_\`.
+Every line begins with the name of the part that logs it: \`refresh: worker refresh.web1 raised …\`. A worker is named
+\`<queue>.<hostname>\`, with the dots of the hostname replaced by \`_\`.
 
 | level | lines |
 | --- | --- |
 | \`debug\` | start and end of each worker, section retries, each heartbeat, repeated refusals and failures |
 | \`info\` | drones initialized, fresh again or readmitted, signals that stop a loop, recovered heartbeats |
-| \`warn\` | work went on: retries, slow drones and sections, warnings from drones, dropped kills, failed jobs, commands that did not start |
+| \`warn\` | work continued despite a problem: retries, slow drones and sections, warnings from drones, dropped kills, failed jobs, commands that did not start |
 | \`error\` | something failed: workers, ticks, kick-outs, lost worker threads, heartbeats, tenants that keep their old layout |
 
-- What lasts is logged once: a drone's kick-out, not its skipped rounds; a failing master, not each heartbeat; a refusal
-  of a shard or address once an hour.
-- Warnings from drones are never errors. Of a drone that floods, up to 1,000 warnings and 1 MiB in 15 s are logged, then
-  the number of those left out.
-- Text from drones and shards is put on one line and cut, so it cannot forge a line.
-- A logger that throws, or whose promise rejects, causes one process warning (code \`DRONE_TASK_QUEUE_LOG\`); later errors
-  of it are dropped.
+- A lasting condition is logged once: a drone's kick-out, not its skipped rounds; a failing master, not each heartbeat;
+  a refusal of a shard or address once an hour.
+- Warnings from drones are never errors. From a drone that floods, up to 1,000 warnings or 1 MiB in 15 s are logged,
+  then the number of the omitted ones.
+- Text from drones and shards is put on one line and truncated, so it cannot forge a line.
+- A logger that throws, or whose promise rejects, causes one process warning (code \`DRONE_TASK_QUEUE_LOG\`); its later
+  errors are dropped.
 `;
 
 const EVENTS = `## Events
 
-Each fact is also a message on a channel of \`node:diagnostics_channel\`. \`events\` of each entry point names its channels;
-\`subscribe\` of the same entry point knows the type of each message, which is exported under the event's name.
+Each fact is also published as a message on a channel of \`node:diagnostics_channel\`. Each entry point's \`events\`
+names its channels; \`subscribe\` of the same entry point knows the type of each message, which is exported under the
+event's name.
 
 \`\`\`ts
 import { events, subscribe } from 'drone-task-queue';
@@ -84,9 +86,10 @@ const unsubscribe = subscribe(events.linkOpen, ({ hostname, tookMs }) => {
 unsubscribe();
 \`\`\`
 
-Messages are made only for subscribers and are read-only. Listeners run on the scheduler's own thread, so keep them short.
-Channel names begin with \`drone-task-queue:\`, as in \`drone-task-queue:round.end\`. While a round runs, \`queue.inFlight()\`
-lists the drones that it waits for: name, phase, call, since when, on which thread.
+Messages are created only if there are subscribers, and are read-only. Listeners run on the scheduler's own thread, so
+keep them short. Channel names begin with \`drone-task-queue:\`, as in \`drone-task-queue:round.end\`. While a round
+runs, \`queue.inFlight()\` lists the drones that it waits for, each with name, phase, call, time in that phase, and
+thread.
 `;
 
 /** @typedef {{ name: string, type: string, text: string, under: string, file: string }} MetricRow */

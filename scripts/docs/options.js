@@ -5,10 +5,11 @@ import { docOf, entryPointOf, GENERATED, nodesThat, paragraphsOf, ROOT, sources,
 
 const HEAD = `# Options
 
-Every public options object is checked when it is given, before anything starts. A misspelt name, a value of another type
-or out of range is refused with a TypeError whose \`code\` is \`ERR_INVALID_ARG\` and whose message names the option.
+Every public options object is checked when you pass it, before anything starts. A misspelt name, or a value that has
+the wrong type or is out of range, is refused with a TypeError whose \`code\` is \`ERR_INVALID_ARG\` and whose message
+names the option.
 
-Names that end in \`Ms\` are milliseconds. An option that is \`undefined\` counts as absent.
+Options whose names end in \`Ms\` are in milliseconds. An option that is \`undefined\` counts as absent.
 
 ${GENERATED}
 `;

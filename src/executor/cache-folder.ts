@@ -57,8 +57,8 @@ class CacheFolder {
   }
 
   /**
-   * Does `work` for a cache of this process while the folder is this process's, and keeps the folder afterwards. Rejects with
-   * ExecutorError (`ERR_CACHE_IN_USE`).
+   * Does `work` for a cache of this process while the folder is this process's, and keeps the folder afterwards.
+   * Rejects with an ExecutorError (`ERR_CACHE_IN_USE`).
    */
   async use<T>(user: object, log: Log, work: () => Promise<T>): Promise<T> {
     const doIt = async (): Promise<T> => {
@@ -128,7 +128,7 @@ class CacheFolder {
 
   /** Without locks, the record has to do: two processes that come at the same moment do not see each other. */
   async #isLeft(fd: number, unsupported: string, log: Log): Promise<boolean> {
-    log.warn('the folder of a cache cannot be locked: another process is seen on this machine only', {
+    log.warn('the directory of a cache cannot be locked: only other processes on this machine are detected', {
       folder: this.#path,
       why: unsupported,
     });

@@ -14,13 +14,13 @@
 import { invalidArgument } from '../option/invalid-argument.js';
 import { outsideSections } from '../wait/section-guard.js';
 
-/** The locks that items need while they are worked on. First come, first served; only `acquire` may fail. */
+/** The locks that items need while work on them is in progress. First come, first served; only `acquire` may fail. */
 export interface ItemLocks<T> {
-  /** Names the lock of an item. */
+  /** Returns the name of an item's lock. */
   readonly lockOf: (item: T) => string;
-  /** Takes a lock that is not held or waited for. Returns what releases it, which never throws. */
+  /** Takes a lock that is neither held nor waited for. Returns a function that releases the lock and never throws. */
   readonly tryAcquire: (lock: string) => (() => void) | undefined;
-  /** Takes it in its turn. Rejects when `signal` aborts before that. */
+  /** Waits for its turn and takes the lock. Rejects if `signal` aborts before that. */
   readonly acquire: (lock: string, signal: AbortSignal) => Promise<() => void>;
 }
 
@@ -88,7 +88,7 @@ export class DeduplicateQueue<T, R = void> {
 
   /**
    * `keyOf` returns equal keys for equal items. With `locks`, work on an item holds its lock, and no worker waits for a
-   * lock while another item is ready. Throws TypeError (`ERR_INVALID_ARG`) for arguments of other types.
+   * lock while another item is ready. Throws a TypeError (`ERR_INVALID_ARG`) for arguments of other types.
    */
   constructor(keyOf: (item: T) => string, locks?: ItemLocks<T>) {
     if (typeof keyOf !== 'function') throw invalidArgument('keyOf', keyOf, 'a function (item)');
@@ -100,12 +100,15 @@ export class DeduplicateQueue<T, R = void> {
     this.#locks = locks;
   }
 
-  /** How many items wait, without stop tokens and items that are being worked on. */
+  /** How many items wait, not counting stop tokens and items on which work has begun. */
   get size(): number {
     return this.#waiting.size;
   }
 
-  /** Puts the item at the end of the line, unless an equal one waits, and settles with its work, or the error of `close`. */
+  /**
+   * Puts the item at the end of the queue, unless an equal one waits. Settles with the work on it, or the error of
+   * `close`.
+   */
   async put(item: T): Promise<R> {
     return outsideSections('put of a DeduplicateQueue', async () => {
       if (this.#closed !== undefined) throw this.#closed.error;
@@ -119,12 +122,12 @@ export class DeduplicateQueue<T, R = void> {
     });
   }
 
-  /** Puts a stop token at the end of the line, which ends the worker that takes it. */
+  /** Puts a stop token at the end of the queue; it ends the worker that takes it. */
   putStop(): void {
     this.#enter(new StopToken());
   }
 
-  /** Waits for an item, does `work` with it, and settles its `put` calls. Resolves to false for a stop token. */
+  /** Waits for an item, does `work` on it, and settles its `put` calls. Resolves with false for a stop token. */
   async next(work: (item: T) => R | Promise<R>): Promise<boolean> {
     const taken = await outsideSections('next of a DeduplicateQueue', async () => this.#take(work));
     if (taken instanceof StopToken) return false;
@@ -132,13 +135,13 @@ export class DeduplicateQueue<T, R = void> {
     return true;
   }
 
-  /** A worker: takes one item after another until a stop token. What `work` throws does not reject it. */
+  /** A worker: takes one item after another until it takes a stop token. It does not reject if `work` throws. */
   async run(work: (item: T) => R | Promise<R>): Promise<void> {
     while (await this.next(work));
     await Promise.all(this.#besides);
   }
 
-  /** Rejects all waiting and later `put` calls. Work that has begun goes on. */
+  /** Rejects all waiting and later `put` calls. Work that has begun continues. */
   close(error: unknown): void {
     this.#closed ??= { error };
     // So that no entry behind a claim enters the line of its lock.

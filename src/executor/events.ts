@@ -1,27 +1,27 @@
 import { publisher, subscriber } from '../report/channel.js';
 
-/** An executor has done a job, or failed at it, and is about to answer it. */
+/** An executor has finished a job, successfully or not, and is about to answer it. */
 export interface JobEnd {
-  /** The executor's. */
+  /** The executor's `host`. */
   readonly host: string;
   readonly id: string;
   /** Name of the job: `executor:execute`, `merger:merge`, … */
   readonly job: string;
   readonly tookMs: number;
-  /** False also for commands that exit with a status other than 0, and for a refused merge. */
+  /** Also false for commands that exit with a status other than 0, and for a refused merge. */
   readonly failed: boolean;
-  /** An Error or not. */
+  /** May be any value, not only an Error. */
   readonly error?: unknown;
 }
 
-/** An executor has updated a repository, or failed at it. */
+/** An executor has updated a repository, or failed to. */
 export interface UpdateEnd {
   readonly host: string;
   readonly connection: string;
   readonly project: string;
   readonly tookMs: number;
   readonly failed: boolean;
-  /** As a rule a GitError. */
+  /** Usually a GitError. */
   readonly error?: unknown;
 }
 

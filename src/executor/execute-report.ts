@@ -2,24 +2,24 @@ import type { DroneErrorKind } from '../queue/drone/error-kinds.js';
 import type { RunResult } from '../queue/wire/methods.js';
 import type { RepoName } from './repo-name.js';
 
-/** What a job of commands has done: the value of `executor:execute`, also in its failure (`JobFailure.report`). */
+/** What a command job has done: the value of `executor:execute`, also included in its failure (`JobFailure.report`). */
 export interface ExecuteReport {
   readonly hostname: string;
   readonly projects: readonly ClonedProject[];
   /** The commands that have ended, in order. */
   readonly commands: readonly CommandReport[];
-  /** Why the drone did not finish one; null when it finished all. */
+  /** Why the drone did not finish a command; null if it finished all. */
   readonly failure: CommandFailure | null;
 }
 
 /** What was checked out. */
 export interface ClonedProject extends RepoName {
-  /** Null for the commit of a remote whose HEAD is detached: no branch is checked out. */
+  /** Null if the remote's HEAD is detached: then its commit is checked out, but no branch. */
   readonly branch: string | null;
   readonly commit: string;
   /** Relative to the workspace. */
   readonly path: string;
-  /** Refs of the job's `repoState` that the workspace lacks, as no repository has their commits any more. */
+  /** Refs of the job's `repoState` that the workspace lacks, because no repository has their commits any longer. */
   readonly unpinned?: readonly string[];
 }
 
@@ -35,6 +35,6 @@ export interface CommandFailure {
   readonly command?: string;
   readonly kind: DroneErrorKind;
   readonly message: string;
-  /** It was sent, and may have done anything. */
+  /** Whether the command was sent and may have run, in part or in full. */
   readonly mayHaveRun: boolean;
 }

@@ -7,20 +7,23 @@ import { checkPlaces, checkProject, type JobProject } from './workspace.js';
 
 /** Arguments of `executor:execute`. */
 export interface ExecuteJob {
-  /** Each repository once, as its place in the workspace is `<connection>/<project>`. */
+  /** Each repository only once, because its place in the workspace is `<connection>/<project>`. */
   readonly projects: readonly JobProject[];
-  /** For `/bin/sh`, one after the other in the workspace; the first that exits with something else than 0 is the last. */
+  /**
+   * For `/bin/sh`, run one after another in the workspace; the first one that exits with a status other than 0 is the
+   * last.
+   */
   readonly commands: readonly string[];
   /** Added to the commands' environment. */
   readonly env?: Readonly<Record<string, string>> | undefined;
-  /** For each command, ms. Default: the queue's `callTimeoutMs`. The queue's `roundDeadlineMs` ends it, too. */
+  /** For each command, ms. Default: the queue's `callTimeoutMs`. The queue's `roundDeadlineMs` also ends it. */
   readonly timeoutMs?: number | undefined;
   /**
-   * From a merge: the branches and tags of the workspace, `origin/main` too, are as they were then; later ones are not there.
-   * A branch of `projects` that it lacks is as it is now.
+   * From a merge: the branches and tags of the workspace, including `origin/main`, are as they were then; later ones
+   * are missing. A branch of `projects` that the state lacks is read as it is now.
    */
   readonly repoState?: RepoState | null | undefined;
-  /** For `droneFor`. */
+  /** Passed to `droneFor`. */
   readonly label?: string | undefined;
 }
 
@@ -38,7 +41,7 @@ const EXECUTE_JOB = {
   label: text(),
 } satisfies Table<ExecuteJob>;
 
-/** Throws TypeError (`ERR_INVALID_ARG`) that names the field at fault. */
+/** Throws a TypeError (`ERR_INVALID_ARG`) that names the field at fault. */
 export function checkExecuteJob(job: unknown): ExecuteJob {
   const projects = readOptions(EXECUTE_JOB, job).projects.map((project, at) =>
     checkProject(project, `projects[${String(at)}]`),

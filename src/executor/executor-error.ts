@@ -8,22 +8,23 @@ import type { RepoName } from './repo-name.js';
  * - `ERR_SHALLOW`: a merge needs history that the repository's remote, a shallow clone, lacks. Run
  *   `git fetch --unshallow` there, or use the repository it was cloned from.
  * - `ERR_LINK`: a file to read is a symbolic link that leads to no file of its repository. Correct the link there.
- * - `ERR_MERGE_CONFLICT`: a change conflicts with its base in `paths`. The whole answer fails; no unfinished merge
- *   stays.
- * - `ERR_COMMAND_FAILED`: a command of a job exited with a non-zero status. `report` has what ran.
- * - `ERR_DRONE_FAILED`: the drone did not finish a command of a job. `report` has what ran; `isTransient` whether to
- *   try again.
- * - `ERR_PLACE_TAKEN`: files of one project are where another project of the job belongs. No command ran.
+ * - `ERR_MERGE_CONFLICT`: a change conflicts with its base in `paths`. The whole job fails; no unfinished merge
+ *   remains.
+ * - `ERR_COMMAND_FAILED`: a command of a job exited with a non-zero status. `report` lists what ran.
+ * - `ERR_DRONE_FAILED`: the drone did not finish a command of a job. `report` lists what ran; `isTransient` states
+ *   whether to try again.
+ * - `ERR_PLACE_TAKEN`: files of one project occupy the place of another project of the job. No command ran.
  * - `ERR_URL_REFUSED`: `mayFetchFrom` does not allow the URL of a job's project. Nothing was fetched.
- * - `ERR_CACHE_IN_USE`: another process works in the cache's directory. Wait for it, or use another directory.
- * - `ERR_NO_SUCH_JOB`: no executor does jobs of this name. Nothing ran.
+ * - `ERR_CACHE_IN_USE`: another process uses the cache's directory. Wait for that process, or use another directory.
+ * - `ERR_NO_SUCH_JOB`: no executor runs jobs of this name. Nothing ran.
  * - `ERR_EXECUTOR_STOPPED`: the executor, the job source or the job was stopped. A running job ran in part.
  * - `ERR_JOB_LOST`: the outcome of a job is unknown. It may have run in part or in full, or may still run.
  * - `ERR_JOB_REFUSED`: Redis did not take the job. It certainly did not run; submit it again.
  * - `ERR_JOB_WITHDRAWN`: the job was withdrawn before an executor took it. It certainly did not run.
  * - `ERR_NO_EXECUTOR`: no executor of the host takes jobs. The job certainly did not run; submit it again.
- * - `ERR_NO_REDIS`: Redis is unreachable, or refuses the login (`cause`). Check its URL.
- * - `ERR_PACKAGE_MISSING`: a package that this job source needs is not installed. The message has the command.
+ * - `ERR_NO_REDIS`: Redis is unreachable, or refuses the login (`cause`). Check the URL.
+ * - `ERR_PACKAGE_MISSING`: a package that this job source needs is not installed. The message gives the command to
+ *   install it.
  */
 export type ExecutorErrorCode =
   | 'ERR_NO_REPOSITORY'
@@ -45,13 +46,13 @@ export type ExecutorErrorCode =
   | 'ERR_NO_REDIS'
   | 'ERR_PACKAGE_MISSING';
 
-/** An executor or a job source did not do what it was asked to do. */
+/** An executor or a job source failed to do what it was asked to do. */
 export class ExecutorError extends Error {
   override readonly name = 'ExecutorError';
   readonly code: ExecutorErrorCode;
   /** With `ERR_MERGE_CONFLICT`: the conflicting files. Otherwise empty. */
   readonly paths: readonly string[];
-  /** The repository at fault, if it is one of the cache. */
+  /** The repository at fault, if it is in the cache. */
   readonly repository: RepoName | undefined;
   readonly #mayPass: boolean;
 

@@ -13,69 +13,71 @@ import type { ExecuteJob } from './execute-request.js';
 import type { JobSource } from './job-source.js';
 import { RepoCache } from './repo-cache.js';
 
-/** What an executor works with. */
+/** Options of an executor. */
 export interface RepoExecutorOptions {
-  /** Not to be used by another executor. */
+  /** No other executor may use it. */
   cache: RepoCache;
-  /** Where jobs come from. */
+  /** The source of jobs. */
   jobs: JobSource;
   /**
-   * The drone for a job's commands: a new object for each job, so that it holds no other calls. A LocalDrone uses the
-   * workspace in place; to others it is copied (`putDirectory`). Default: a LocalDrone, this machine.
+   * Returns the drone for a job's commands: a new object for each job, so that it holds no other calls. A LocalDrone
+   * uses the workspace in place; for other drones it is copied (`putDirectory`). Default: a LocalDrone, this machine.
    */
   droneFor?: ((job: ExecuteJob) => Drone | Promise<Drone>) | undefined;
   /**
-   * A new queue for each job, closed at its end. Its `roundDeadlineMs` (default 900,000) also limits each command, so set it
-   * above the job's `timeoutMs`. Default: a DroneTaskQueue whose `roundDeadlineMs` is at least the job's `timeoutMs` and a
-   * minute.
+   * Returns a new queue for each job; the executor closes it when the job ends. Its `roundDeadlineMs` (default 900,000)
+   * also limits each command, so set it above the job's `timeoutMs`. Default: a DroneTaskQueue whose `roundDeadlineMs`
+   * is at least the job's `timeoutMs` and a minute.
    */
   queueFor?: ((job: ExecuteJob) => TaskQueue) | undefined;
   /**
-   * Whether this URL may be fetched from with this machine's rights: of a job's project (`JobProject.url`), of a submodule, in
-   * an `.lfsconfig`. The executor's own copies are always allowed. Default: no other.
+   * Whether git may fetch from this URL with this machine's rights: the URL of a job's project (`JobProject.url`), of a
+   * submodule, or in an `.lfsconfig`. The executor's own copies are always allowed. Default: no other.
    */
   mayFetchFrom?: ((url: string) => boolean) | undefined;
   /**
-   * Workspaces have the submodules of their projects, and those of these. A submodule with a URL that `mayFetchFrom` does not
-   * allow fails the job (`ERR_URL_REFUSED`). Each job fetches them anew. Default false.
+   * Whether workspaces contain the submodules of their projects, including nested ones. A submodule with a URL that
+   * `mayFetchFrom` does not allow fails the job (`ERR_URL_REFUSED`). Each job fetches them again. Default false.
    */
   submodules?: boolean | undefined;
   /**
-   * Workspaces have the contents of files in Git LFS, from the project's own server or a URL in its `.lfsconfig` that
-   * `mayFetchFrom` allows. Needs the program `git-lfs`. Each job fetches them anew. Default false: pointer files.
+   * Whether workspaces include the contents of Git LFS files, from the project's own server or from a URL in its
+   * `.lfsconfig` that `mayFetchFrom` allows. Needs the program `git-lfs`. Each job fetches them again. Default false:
+   * pointer files.
    */
   lfs?: boolean | undefined;
   /**
-   * Directory of the workspaces of running jobs; created when missing. Workspaces of killed executors of this machine
-   * are removed at the start. Other executors and files may share it. Default: `@workspaces` in the cache's directory.
+   * Directory of the workspaces of running jobs; created if missing. Workspaces that killed executors of this machine
+   * left behind are removed at the start. Other executors and files may share it. Default: `@workspaces` in the cache's
+   * directory.
    */
   workspaces?: string | undefined;
-  /** The same on other drones, relative to the home there or absolute. Default `drone-workspaces`. */
+  /** The same directory on other drones, absolute or relative to the home directory. Default `drone-workspaces`. */
   droneFolder?: string | undefined;
-  /** Its name in `executor:stop:<host>`. Default: this machine's hostname. */
+  /** The executor's name in `executor:stop:<host>`. Default: this machine's hostname. */
   host?: string | undefined;
   /**
-   * The jobs that it takes besides those for its host: `execute` runs commands, `merger` merges. Default
+   * The jobs that the executor takes besides those for its host: `execute` runs commands, `merger` merges. Default
    * `['execute', 'merger']`.
    */
   lanes?: readonly ('execute' | 'merger')[] | undefined;
-  /** How many `executor:execute` run at once. Default 4. */
+  /** How many `executor:execute` jobs run at once. Default 4. */
   maxJobs?: number | undefined;
   /**
-   * How many updates start at once, not counting those that get a lock they waited for. Default: one for each
+   * How many updates start at once, not counting those that get a lock for which they waited. Default: one for each
    * processor.
    */
   updateWorkers?: number | undefined;
-  /** How many jobs of the merger run at once. Default: one for each processor. */
+  /** How many merger jobs run at once. Default: one for each processor. */
   mergeWorkers?: number | undefined;
   /**
-   * Jobs of the merger wait until no update waits or runs, but at most this long, ms; then one is taken anyway.
-   * Default 60,000.
+   * Merger jobs wait until no update waits or runs, but at most this long, ms; then one is taken anyway. Default
+   * 60,000.
    */
   maxMergeWaitMs?: number | undefined;
   /** Default: the system's. */
   clock?: Clock | undefined;
-  /** Where metrics go, under its `host`. Default: nowhere. */
+  /** Where metrics go, under the executor's `host`. Default: nowhere. */
   stats?: StatsTarget | undefined;
   /** Default: silent. */
   log?: Log | undefined;
@@ -93,7 +95,7 @@ export const REPO_EXECUTOR = {
     () => () => new LocalDrone(),
   ),
   queueFor: func<NonNullable<RepoExecutorOptions['queueFor']>>('(job)').orElse(
-    'a DroneTaskQueue with time for the job',
+    'a DroneTaskQueue with enough time for the job',
     () => queueWithTime,
   ),
   mayFetchFrom: func<(url: string) => boolean>('(url)').orElse('no other URL', () => () => false),
@@ -101,7 +103,7 @@ export const REPO_EXECUTOR = {
   lfs: flag().or(false),
   workspaces: text('a path').as(path => resolve(path)),
   droneFolder: text(
-    'a path of letters, digits, points, slashes, _ and -',
+    'a path of letters, digits, dots, slashes, _ and -',
     path => DRONE_FOLDER.test(path) && !path.startsWith('-'),
   ).or('drone-workspaces'),
   host: text().orElse("this machine's hostname", hostname),
@@ -122,7 +124,7 @@ export interface ExecutorSettings extends Settings<typeof REPO_EXECUTOR> {
   readonly workspaces: string;
 }
 
-/** Throws TypeError (`ERR_INVALID_ARG`) that names the option at fault. */
+/** Throws a TypeError (`ERR_INVALID_ARG`) that names the option at fault. */
 export function readExecutorOptions(options: RepoExecutorOptions): ExecutorSettings {
   const read = readOptions(REPO_EXECUTOR, options);
   const log = partLog(read.log, read.host, { host: read.host });

@@ -6,27 +6,27 @@ import { keyOfRepo, type RepoName, stripCredentials } from './repo-name.js';
 /**
  * Why a git command did not succeed.
  *
- * - `ERR_GIT_FAILED`: git exited with a non-zero status, or was killed from outside. `words` has its output.
- * - `ERR_GIT_TIMEOUT`: git exceeded its time limit and was ended. Raise the limit if the repository needs it.
- * - `ERR_GIT_OUTPUT`: git wrote more than is kept and was ended. The message names the command.
+ * - `ERR_GIT_FAILED`: git exited with a non-zero status, or was killed from outside. `words` contains its output.
+ * - `ERR_GIT_TIMEOUT`: git exceeded its time limit and was killed. Raise the limit if the repository needs more time.
+ * - `ERR_GIT_OUTPUT`: git wrote more output than allowed and was killed. The message names the command.
  * - `ERR_GIT_NOT_STARTED`: git is not installed, or may not be run (`cause`). Nothing was changed.
- * - `ERR_GIT_STUCK`: git, or an earlier git in this repository, hangs in the kernel and cannot be ended. Other
- *   repositories go on. Check the disk or the file server.
+ * - `ERR_GIT_STUCK`: git, or an earlier git in this repository, hangs in the kernel and cannot be killed. Other
+ *   repositories are not affected. Check the disk or the file server.
  */
 export type GitErrorCode =
   'ERR_GIT_FAILED' | 'ERR_GIT_TIMEOUT' | 'ERR_GIT_OUTPUT' | 'ERR_GIT_NOT_STARTED' | 'ERR_GIT_STUCK';
 
-/** A git command failed. Its texts contain no passwords of URLs. */
+/** A git command failed. The error's texts contain no passwords from URLs. */
 export class GitError extends Error {
   override readonly name = 'GitError';
   readonly code: GitErrorCode;
   /** The name of the command: `fetch`, `merge`. */
   readonly command: string;
-  /** What git wrote, stderr first; its last 4,000 characters. */
+  /** The last 4,000 characters of git's output, stderr first. */
   readonly words: string;
-  /** Null when it was ended by a signal, or not started. */
+  /** Null if a signal ended git, or it was not started. */
   readonly exitCode: number | null;
-  /** The repository of the cache that the command was for. */
+  /** The repository in the cache on which the command worked. */
   readonly repository: RepoName | undefined;
 
   /** @internal */

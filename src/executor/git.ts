@@ -17,26 +17,29 @@ import type { RepoName } from './repo-name.js';
 import { leaveStuck, refuseStuck } from './stuck-git.js';
 import { controllerArgs } from './surviving-processes.js';
 
-/** How git is run. */
+/** How to run git. */
 export interface GitOptions {
   /** The program. Default `git`. */
   program?: string | undefined;
   /** For one git command, ms. Default 300,000. */
   timeoutMs?: number | undefined;
-  /** Between TERM and KILL of a git command, ms. Default 2,000. 5 s after KILL it counts as `ERR_GIT_STUCK`. */
+  /**
+   * Between TERM and KILL of a git command, ms. Default 2,000. A command that still exists 5 s after KILL counts as
+   * `ERR_GIT_STUCK`.
+   */
   killGraceMs?: number | undefined;
-  /** How often a command that talks to a server is run when its failure looks transient. Default 3. */
+  /** How often to run a command that talks to a server if its failure looks transient. Default 3. */
   attempts?: number | undefined;
-  /** Before the second attempt, ms; doubled for each further one. Default 1,000. */
+  /** Before the second attempt, ms; doubles for each further attempt. Default 1,000. */
   retryDelayMs?: number | undefined;
   /** For `GIT_SSH_COMMAND`. Default `ssh -o BatchMode=yes -o ConnectTimeout=30 -o ServerAliveInterval=15`. */
   sshCommand?: string | undefined;
   /**
-   * Repositories of other users on this machine that may be fetched from by path or file URL, as git's `safe.directory`:
-   * absolute paths of git directories, or `*` for all. Default: none.
+   * Repositories of other users on this machine from which git may fetch by path or file URL, as in git's
+   * `safe.directory`: absolute paths of git directories, or `*` for all. Default: none.
    */
   safeDirectories?: readonly string[] | undefined;
-  /** Author and committer of merges. Default `drone-task-queue`. */
+  /** Name of the author and committer of merges. Default `drone-task-queue`. */
   committerName?: string | undefined;
   /** Default `drone-task-queue@localhost`. */
   committerEmail?: string | undefined;
@@ -142,7 +145,7 @@ export class Git {
   readonly #configFile: string;
   #version: string | undefined;
 
-  /** Git inherits these open files. Throws TypeError (`ERR_INVALID_ARG`) that names the option at fault. */
+  /** Git inherits these open files. Throws a TypeError (`ERR_INVALID_ARG`) that names the option at fault. */
   constructor(
     options: GitOptions = {},
     log: Log = silentLog,
@@ -186,7 +189,7 @@ export class Git {
     return Number(first) > major || (Number(first) === major && Number(second) >= minor);
   }
 
-  /** Rejects with GitError or the reason of `signal`, once all processes of the command have ended or are stuck. */
+  /** Rejects with a GitError or the reason of `signal`, once all processes of the command have ended or are stuck. */
   async run(args: readonly string[], run: GitRun = {}): Promise<GitAnswer> {
     const { isRemote = false, signal } = run;
     const { attempts, retryDelayMs } = this.#settings;
@@ -214,19 +217,19 @@ export class Git {
     // Git reports conflicts on stdout.
     const words = `${stderr}\n${text}`;
     if (stuck !== undefined) {
-      this.#log.error('git could not be ended and is left behind', { pid: stuck, command, place });
+      this.#log.error('git could not be killed and was left behind', { pid: stuck, command, place });
       if (place !== undefined) leaveStuck(place, stuck);
     }
     if (ended === 'cancelled') signal?.throwIfAborted();
     if (stuck !== undefined) {
-      const what = `could not be ended (process ${String(stuck)})`;
+      const what = `could not be killed (process ${String(stuck)})`;
       throw new GitError('ERR_GIT_STUCK', command, what, words, { repository });
     }
     if (ended === 'timeout') {
       const what = `took longer than ${String(run.timeoutMs ?? this.#settings.timeoutMs)} ms`;
       throw new GitError('ERR_GIT_TIMEOUT', command, what, words, { repository });
     }
-    if (ended === 'output') throw new GitError('ERR_GIT_OUTPUT', command, 'wrote too much', '', { repository });
+    if (ended === 'output') throw new GitError('ERR_GIT_OUTPUT', command, 'wrote too much output', '', { repository });
     if (exitCode === 0 || (exitCode !== null && exitCode === orStatus)) return { exitCode, stdout, text, stderr };
     const how = exitCode === null ? 'was killed' : `failed with ${String(exitCode)}`;
     throw new GitError('ERR_GIT_FAILED', command, how, words, { exitCode, repository });

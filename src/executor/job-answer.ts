@@ -7,13 +7,16 @@ import type { RepoName } from './repo-name.js';
 /** The answer to a job. */
 export type JobAnswer<Value = unknown> = JobDone<Value> | JobFailed;
 
-/** The job did all that it was asked for. */
+/** The job did everything that it was asked to do. */
 export interface JobDone<Value = unknown> {
   readonly ok: true;
   readonly value: Value;
 }
 
-/** It did not: a change does not merge, a command fails, a repository is missing, the executor was stopped. */
+/**
+ * It did not: for example, a change cannot be merged, a command failed, a repository is missing, or the executor was
+ * stopped.
+ */
 export interface JobFailed {
   readonly ok: false;
   readonly error: JobFailure;
@@ -21,24 +24,24 @@ export interface JobFailed {
 
 /** Why a job failed, as JSON. */
 export interface JobFailure {
-  /** Of the error: `ExecutorError`, `GitError`, … */
+  /** Name of the error: `ExecutorError`, `GitError`, … */
   readonly name: string;
   readonly message: string;
   /** Null for an error without a code. */
   readonly code: ExecutorErrorCode | GitErrorCode | (string & Record<never, never>) | null;
   readonly stack: string | null;
   /**
-   * The failure says nothing about the change or the commands, but of a server, the network, a time limit of git or this
-   * machine's resources: the job may succeed later, or on another machine.
+   * The failure says nothing about the change or the commands, but concerns a server, the network, a time limit of git
+   * or this machine's resources: the job may succeed later, or on another machine.
    */
   readonly isTransient: boolean;
-  /** The repository at fault, if it is one of the cache. */
+  /** The repository at fault, if it is in the cache. */
   readonly repository?: RepoName;
   /** With `ERR_MERGE_CONFLICT`: the conflicting files. */
   readonly paths?: readonly string[];
-  /** Of `merger:merge`: index of the item that was not merged. */
+  /** With `merger:merge`: index of the item that was not merged. */
   readonly item?: number;
-  /** With `ERR_COMMAND_FAILED` and `ERR_DRONE_FAILED`: what the job has done up to then. */
+  /** With `ERR_COMMAND_FAILED` and `ERR_DRONE_FAILED`: what the job had done up to then. */
   readonly report?: ExecuteReport;
 }
 

@@ -3,38 +3,39 @@ import { ExecutorError } from './executor-error.js';
 import { failed, type JobAnswer, type JobFailed } from './job-answer.js';
 
 /**
- * A line of jobs: `execute` has `executor:execute`, `merger` has `merger:merge` and `merger:cat`, for whichever executor
- * takes one first; `host` has `executor:stop:<host>` and `executor:release:<host>` for one executor.
+ * A queue of jobs: `execute` holds `executor:execute`, and `merger` holds `merger:merge` and `merger:cat`, for
+ * whichever executor takes one first; `host` holds `executor:stop:<host>` and `executor:release:<host>` for one
+ * executor.
  */
 export type JobLane = 'execute' | 'host' | 'merger';
 
 /** Something to do. */
 export interface Job {
-  /** For `executor:stop:<host>`, which stops all running jobs of this id there. */
+  /** For `executor:stop:<host>`, which stops all running jobs with this id there. */
   readonly id: string;
   readonly name: string;
   /** Not checked by the source. */
   readonly args: unknown;
-  /** Aborts when the submitter gives the job up: the executor stops it, and answers. */
+  /** Aborts when the submitter withdraws the job: the executor stops and answers it. */
   readonly signal?: AbortSignal | undefined;
   /** Called once. A rejection is logged. */
   answer(answer: JobAnswer): Promise<void>;
 }
 
-/** A queue of jobs, in this process or far away. */
+/** A queue of jobs, in this process or elsewhere. */
 export interface JobSource {
   /**
-   * Waits for a job of the lane, in the lane `host` one for `host`, and takes it for this caller alone. Rejects when
-   * `signal` aborts, without a job. The executor logs other rejections and calls again later.
+   * Waits for a job of the lane (in the lane `host`, for one for `host`) and takes it for this caller alone. Rejects
+   * without taking a job if `signal` aborts. The executor logs other rejections and calls again later.
    *
-   * `running`: how many jobs of the lane the taker runs. Takers with fewer should come first, or one may get all jobs while
-   * others are idle.
+   * `running`: how many jobs of the lane the taker runs. Takers with fewer jobs should come first; otherwise one may
+   * get all jobs while others are idle.
    */
   take(lane: JobLane, host: string, signal: AbortSignal, running: number): Promise<Job>;
 
   /**
-   * Removes the jobs of this id that wait in the lanes `execute` and `merger`, and answers them. Returns whether there were
-   * any. `executor:stop:<host>` calls it; a source without it stops only jobs that run.
+   * Removes the jobs with this id that wait in the lanes `execute` and `merger`, and answers them. Returns whether
+   * there were any. `executor:stop:<host>` calls this method; without it, only running jobs can be stopped.
    */
   withdraw?(id: string): Promise<boolean>;
 }
@@ -42,7 +43,7 @@ export interface JobSource {
 /** Does a job. What it throws counts as a failure in metrics and events, a failure that it returns as a verdict. */
 export type DoJob = (args: unknown, signal: AbortSignal) => Promise<JobAnswer>;
 
-/** The lane of a job, and its host in the lane `host`. Throws TypeError (`ERR_INVALID_ARG`) for a name in no lane. */
+/** The lane of a job, and its host in the lane `host`. Throws a TypeError (`ERR_INVALID_ARG`) for a name in no lane. */
 export function laneOf(name: string): { readonly lane: JobLane; readonly host: string | undefined } {
   const [, who, , host] = /^(executor|merger):([^:]+)(?::(.+))?$/.exec(name) ?? [];
   if (who === 'merger') return { lane: 'merger', host: undefined };
@@ -69,7 +70,7 @@ export function closedAnswer(): JobFailed {
   return failed(closedError());
 }
 
-/** Throws TypeError (`ERR_INVALID_ARG`) for what is not a job. */
+/** Throws a TypeError (`ERR_INVALID_ARG`) for what is not a job. */
 export function checkJob(job: Job): Job {
   if (typeof job === 'object' && job !== null && typeof job.id === 'string' && typeof job.answer === 'function')
     return job;

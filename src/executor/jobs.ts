@@ -4,13 +4,13 @@ import type { CatJob, CatReply, MergeJob, MergeReply, ReleaseJob } from './merge
 
 /** Arguments of `executor:stop:<host>`. */
 export interface StopJob {
-  /** Of the jobs to stop, as given to `submit`. */
+  /** The id of the jobs to stop, as given to `submit`. */
   readonly id: string;
 }
 
-/** What `executor:stop:<host>` answers with. */
+/** The answer to `executor:stop:<host>`. */
 export interface StopReply {
-  /** Whether a job of that id was running there, or waited for an executor and was removed. */
+  /** Whether a job with that id was running there, or was waiting for an executor and was removed. */
   readonly stopped: boolean;
 }
 
@@ -18,13 +18,13 @@ export interface StopReply {
 export interface Jobs {
   /** Updates projects, clones them, and runs commands there on a drone. */
   'executor:execute': { args: ExecuteJob; value: ExecuteReport };
-  /** Merges changes, each on top of the ones before it for its branch. */
+  /** Merges changes, each on top of the previous ones for its branch. */
   'merger:merge': { args: MergeJob; value: MergeReply };
   /** Updates a project and reads files of a branch. */
   'merger:cat': { args: CatJob; value: CatReply };
-  /** Stops jobs of one executor, and removes jobs that wait for any. */
+  /** Stops jobs of one executor, and removes jobs that wait for any executor. */
   [stop: `executor:stop:${string}`]: { args: StopJob; value: StopReply };
-  /** Removes the refs of a merge of one executor. */
+  /** Removes the refs that a merge of one executor created. */
   [release: `executor:release:${string}`]: { args: ReleaseJob; value: null };
 }
 

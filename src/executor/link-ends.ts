@@ -11,7 +11,7 @@ const WHY: Readonly<Record<string, string>> = {
   dangling: 'leads to nothing',
   loop: 'leads in a circle',
   notdir: 'leads through a file',
-  tree: 'leads to a directory, where a file is wanted',
+  tree: 'leads to a directory, but a file is expected',
 };
 
 export class LinkEnds {
@@ -25,7 +25,7 @@ export class LinkEnds {
     this.#signal = signal;
   }
 
-  /** The blob that a link leads to. Rejects with ExecutorError (`ERR_LINK`). */
+  /** The blob that a link leads to. Rejects with an ExecutorError (`ERR_LINK`). */
   async blobOf(path: string): Promise<string> {
     const { what, id } = await this.#end(path);
     if (what === 'blob') return id;

@@ -28,7 +28,7 @@ interface Taker {
 
 /**
  * A queue in memory, first come first served in each lane. Executors may share it: the one with the fewest running jobs
- * gets the next one.
+ * gets the next job.
  *
  *     const jobs = new MemoryJobSource();
  *     const answer = await jobs.submit('merger:cat', { connection, project, branch: 'main', files: ['README.md'] });
@@ -39,7 +39,7 @@ export class MemoryJobSource implements JobSource {
   readonly #clock: Clock;
   #isClosed = false;
 
-  /** Throws TypeError (`ERR_INVALID_ARG`) that names the option at fault. */
+  /** Throws a TypeError (`ERR_INVALID_ARG`) that names the option at fault. */
   constructor(options: MemoryJobSourceOptions = {}) {
     this.#clock = readOptions(MEMORY_JOB_SOURCE, options).clock;
   }
@@ -50,11 +50,12 @@ export class MemoryJobSource implements JobSource {
   }
 
   /**
-   * Resolves with the answer: `value` and `args` are those of the name in `Jobs`, and failures are answers (`ok: false`). A
-   * job for one host that no executor takes within 5 s is answered with `ERR_NO_EXECUTOR`. `options`: a string is the `id`.
+   * Resolves with the answer; failures are answers, too (`ok: false`). `Jobs` gives the types of `args` and `value` for
+   * each name. A job for one host that no executor takes within 5 s is answered with `ERR_NO_EXECUTOR`. `options`: a
+   * string is the `id`.
    *
-   * Rejects with TypeError (`ERR_INVALID_ARG`) for a name that does not begin with `executor:` or `merger:`, and that names
-   * the option at fault.
+   * Rejects with a TypeError (`ERR_INVALID_ARG`) for a name that does not begin with `executor:` or `merger:`, and for
+   * an invalid option, which the message names.
    */
   async submit<Name extends JobName>(
     name: Name,
@@ -92,7 +93,7 @@ export class MemoryJobSource implements JobSource {
     });
   }
 
-  /** Removes waiting jobs of this id, which are answered with `ERR_JOB_WITHDRAWN`. Returns whether there were any. */
+  /** Removes waiting jobs with this id and answers them with `ERR_JOB_WITHDRAWN`. Returns whether there were any. */
   async withdraw(id: string): Promise<boolean> {
     const all = LANES.flatMap(line => [...(this.#lines.get(line) ?? [])].map(waiting => ({ line, waiting })));
     const found = all.filter(({ waiting }) => waiting.job.id === id);

@@ -9,25 +9,28 @@ import type { FileTexts } from './read-files.js';
 import type { RepoState } from './repo-cache.js';
 import { checkBranch, checkRef, checkRepoName, isCommit, type RepoName } from './repo-name.js';
 
-/** A change and where it goes. */
+/** A change and its target. */
 export interface MergeItem extends RepoName {
   /** The target branch. */
   readonly branch: string;
-  /** The change: the whole name of a ref, such as `refs/heads/topic` or `refs/pull/1/head`, or of a commit. */
+  /** The change: the full name of a ref, such as `refs/heads/topic` or `refs/pull/1/head`, or the id of a commit. */
   readonly ref: string;
   /** Default `merge`. */
   readonly mode?: MergeMode | undefined;
-  /** Of the commit that `squash-merge` makes. Default: the author of the change's first commit, and when that was. */
+  /** Author of the commit that `squash-merge` creates. Default: the author and date of the change's first commit. */
   readonly author?: CommitAuthor | undefined;
-  /** Of the commit that `squash-merge` makes. Default: the messages of the change's commits, oldest first, at most 100. */
+  /**
+   * Message of the commit that `squash-merge` creates. Default: the messages of the change's commits, oldest first, at
+   * most 100.
+   */
   readonly message?: string | undefined;
 }
 
-/** A branch with all changes for it. */
+/** A branch with all its changes merged. */
 export interface MergedBranch extends RepoName {
   readonly branch: string;
   readonly commit: string;
-  /** For fetching it from `url`, until it is released. */
+  /** The ref to fetch from `url`, until it is released. */
   readonly ref: string;
   readonly url: string;
 }
@@ -35,29 +38,29 @@ export interface MergedBranch extends RepoName {
 /** All items were merged. */
 export interface Merged {
   readonly ok: true;
-  /** What the last item came to. */
+  /** The commit of the last item. */
   readonly commit: string;
-  /** What each item came to. */
+  /** The commit of each item. */
   readonly commits: readonly string[];
   readonly branches: readonly MergedBranch[];
-  /** Of each item, the files that were asked for, as they are with it; null when none were. */
+  /** For each item, the requested files as they are after it; null if none were requested. */
   readonly files: readonly FileTexts[] | null;
-  /** Of the repositories as they were before; given back, the same merges have the same bases. */
+  /** The state of the repositories before the merge; if passed back, the same merges have the same bases. */
   readonly repoState: RepoState;
 }
 
-/** One item was not merged, so none counts. */
+/** One item could not be merged, so none counts. */
 export interface NotMerged extends JobFailed {
   readonly error: MergeFailure;
 }
 
-/** Why an item was not merged; `message` has git's words. */
+/** Why an item was not merged; `message` contains git's output. */
 export interface MergeFailure extends JobFailure {
   /** Index of the item. */
   readonly item: number;
 }
 
-/** What came of a merge. */
+/** The outcome of a merge. */
 export type MergeAnswer = Merged | NotMerged;
 
 export interface CheckedItem extends MergeItem {
@@ -76,7 +79,7 @@ const ITEM_FIELDS = [
 /** Git leaves these out at the ends of a name. */
 const CRUD_ONLY = /^[\s.,:;"'\\]*$/;
 
-/** Throws TypeError (`ERR_INVALID_ARG`) that names the field at fault. */
+/** Throws a TypeError (`ERR_INVALID_ARG`) that names the field at fault. */
 export function checkItems(items: readonly MergeItem[]): CheckedItem[] {
   if (!Array.isArray(items) || items.length === 0) throw invalidArgument('items', items, 'one item or more');
   return items.map((item: MergeItem, at) => {
@@ -91,7 +94,11 @@ export function checkItems(items: readonly MergeItem[]): CheckedItem[] {
     };
     for (const [field, value] of Object.entries({ author, message })) {
       if (value === undefined || mode === 'squash-merge') continue;
-      throw invalidArgument(`${within}.${field}`, value, "none, as only mode 'squash-merge' makes a commit of its own");
+      throw invalidArgument(
+        `${within}.${field}`,
+        value,
+        "none, because only mode 'squash-merge' creates its own commit",
+      );
     }
     return {
       ...checked,
@@ -118,7 +125,7 @@ function checkMessage(message: unknown, field: string): string {
   throw invalidArgument(field, message, 'a non-empty string without a zero byte');
 }
 
-/** Checks the shape only: unused names do no harm. Throws TypeError (`ERR_INVALID_ARG`). */
+/** Checks the shape only: unused names do no harm. Throws a TypeError (`ERR_INVALID_ARG`). */
 export function checkRepoState(state: RepoState | null | undefined): RepoState | undefined {
   if (state === undefined || state === null) return undefined;
   if (!isRecord(state)) throw invalidArgument('repoState', state, 'commits by connection, project and ref');

@@ -37,7 +37,7 @@ export function checkMode(mode: unknown, field = 'mode'): MergeMode {
   throw invalidArgument(field, mode, `one of ${Object.keys(MODES).join(', ')}`);
 }
 
-/** Returns the resulting commit. Rejects with ExecutorError (`ERR_MERGE_CONFLICT`, `ERR_SHALLOW`) and GitError. */
+/** Returns the resulting commit. Rejects with an ExecutorError (`ERR_MERGE_CONFLICT`, `ERR_SHALLOW`) or a GitError. */
 export async function putOnBase(mode: MergeMode, step: Step): Promise<string> {
   await refuseCutHistory(mode, step);
   const isInTrees = await step.repo.mergesTrees(step.signal);
@@ -79,8 +79,8 @@ async function refuseCutHistory(mode: MergeMode, { repo, base, change, signal }:
   const { exitCode } = await repo.inGitDir(isThere, { orStatus: 1, signal });
   if (exitCode === 0) return;
   const message =
-    `the history that ${change} and ${base} have in common is not in the remote of ${keyOfRepo(repo.name)}, which is a ` +
-    'shallow clone; give it the whole history (git fetch --unshallow), or use the repository that it was cloned from';
+    `the common history of ${change} and ${base} is not in the remote of ${keyOfRepo(repo.name)}, which is a ` +
+    'shallow clone; fetch its full history (git fetch --unshallow), or use the repository from which it was cloned';
   throw new ExecutorError('ERR_SHALLOW', message, { repository: repo.name });
 }
 

@@ -4,12 +4,12 @@ import type { CachedRepo } from './cached-repo.js';
  * - `merge`: a merge commit, or a fast-forward.
  * - `squash-merge`: one commit with everything that the base lacks, by default with the author of the change's first commit
  *   and the messages of its commits, at most 100.
- * - `cherry-pick`: the last commit of the change on top of the base; as `merge` if that is a merge commit.
+ * - `cherry-pick`: the last commit of the change on top of the base; like `merge` if that is a merge commit.
  * - `rebase`: each commit that the base lacks, on top of the base.
  */
 export type MergeMode = 'merge' | 'squash-merge' | 'cherry-pick' | 'rebase';
 
-/** A person as git writes it into a commit. */
+/** A person as recorded in a git commit. */
 export interface CommitAuthor {
   readonly name: string;
   readonly email: string;

@@ -16,7 +16,7 @@ export interface CatJob extends RepoName {
   readonly files: readonly string[];
 }
 
-/** What `merger:cat` answers with: the files of the updated repository, and where others fetch from it. */
+/** The answer to `merger:cat`: the files of the updated repository, and the URL from which others can fetch it. */
 export interface CatReply {
   readonly files: FileTexts;
   readonly url: string;
@@ -29,13 +29,13 @@ export interface MergeJob {
   readonly repoState?: RepoState | null | undefined;
 }
 
-/** What `merger:merge` answers with: the last item's repository is at `url`, on `host`. */
+/** The answer to `merger:merge`: the last item's repository is at `url`, on `host`. */
 export interface MergeReply extends Omit<Merged, 'ok'> {
   readonly url: string;
   readonly host: string;
 }
 
-/** Arguments of `executor:release:<host>`: the branches of a merge there. */
+/** Arguments of `executor:release:<host>`: the branches of a merge on that host. */
 export interface ReleaseJob {
   readonly branches: readonly MergedBranch[];
 }

@@ -16,24 +16,27 @@ import { type FileTexts, readFiles } from './read-files.js';
 import { RepoCache, type RepoState } from './repo-cache.js';
 import { checkBranch, checkPaths, checkRef, checkRepoName, isCommit, keyOfRepo, type RepoName } from './repo-name.js';
 
-/** Several calls at once are fine: those for different repositories run side by side. */
+/**
+ * Merges changes and reads files in the copies of a cache. Concurrent calls for different repositories run side by
+ * side.
+ */
 export class Merger {
   readonly #cache: RepoCache;
 
-  /** Throws TypeError (`ERR_INVALID_ARG`) when it is not a cache. */
+  /** Throws a TypeError (`ERR_INVALID_ARG`) if the argument is not a cache. */
   constructor(cache: RepoCache) {
     if (!(cache instanceof RepoCache)) throw invalidArgument('cache', cache, 'a RepoCache');
     this.#cache = cache;
   }
 
   /**
-   * Merges the items in their order. An item goes on top of the last one for its branch, else of the branch's commit in
-   * `repoState`, else of the branch at its remote now, which is added to the answer's `repoState`. `files` are read after
-   * each item.
+   * Merges the items in order. An item is merged on top of the previous one for its branch, otherwise onto the branch's
+   * commit in `repoState`, otherwise onto the current state of the branch at its remote, which is added to the answer's
+   * `repoState`. `files` are read after each item.
    *
-   * A change that does not merge (`ERR_MERGE_CONFLICT`), like any other failure of git or a repository, is the `error` of
-   * the whole answer. Rejects with TypeError (`ERR_INVALID_ARG`), and with the reason of `signal`. No unfinished merge ever
-   * stays.
+   * If a change cannot be merged (`ERR_MERGE_CONFLICT`), or git or a repository fails in any other way, the whole
+   * answer has that `error`. Rejects with a TypeError (`ERR_INVALID_ARG`), and with the reason of `signal`. No
+   * unfinished merge ever remains.
    */
   async mergeChanges(
     items: readonly MergeItem[],
@@ -68,10 +71,10 @@ export class Merger {
   }
 
   /**
-   * Texts of files of a branch or a commit, as of the last update. `paths` name files, and with a slash at the end
-   * directories with everything below them. Null for a missing file.
+   * Returns the text of files on a branch or in a commit, as of the last update. `paths` name files or, with a slash at
+   * the end, directories with everything below them. Null for a missing file.
    *
-   * Rejects with GitError, and with ExecutorError: `ERR_NO_REPOSITORY`, `ERR_NO_REF`.
+   * Rejects with a GitError or an ExecutorError: `ERR_NO_REPOSITORY`, `ERR_NO_REF`.
    */
   async getFiles(name: RepoName, ref: string, paths: readonly string[], signal?: AbortSignal): Promise<FileTexts> {
     return outsideSections('getFiles of a Merger', async () => {
@@ -92,8 +95,8 @@ export class Merger {
   }
 
   /**
-   * Removes the refs that a merge has left for others to fetch. Tries all of them, then rejects with the first GitError, or
-   * with the reason of `signal`.
+   * Removes the refs that a merge has left for others to fetch. Tries all of them, then rejects with the first GitError
+   * or the reason of `signal`, if any.
    */
   async release(branches: readonly MergedBranch[], signal?: AbortSignal): Promise<void> {
     if (!Array.isArray(branches)) throw invalidArgument('branches', branches, 'a list of merged branches');

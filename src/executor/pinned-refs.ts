@@ -19,7 +19,7 @@ interface Clone {
   readonly signal: AbortSignal;
 }
 
-/** Returns the refs that no repository has the commits of any more. Rejects with TypeError (`ERR_INVALID_ARG`). */
+/** Returns the refs that no repository has the commits of any more. Rejects with a TypeError (`ERR_INVALID_ARG`). */
 export async function pinRefs(clone: Clone, state: RefCommits): Promise<string[]> {
   const wanted = new Map<string, string>();
   for (const [ref, commit] of Object.entries(state)) {

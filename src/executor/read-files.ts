@@ -3,14 +3,14 @@ import { GitError } from './git-error.js';
 import { LinkEnds } from './link-ends.js';
 import { listFiles } from './list-files.js';
 
-/** The text of files by their paths; null for a missing file. */
+/** The text of each file by its path; null for a missing file. */
 export type FileTexts = Readonly<Record<string, string | null>>;
 
 /**
  * Reads files out of a commit without a work tree. A path with a slash at the end stands for all files below it. Symbolic
  * links are followed within the commit.
  *
- * Rejects with GitError, and with ExecutorError (`ERR_LINK`) for a link that leads to no file there.
+ * Rejects with a GitError, and with an ExecutorError (`ERR_LINK`) for a link that leads to no file there.
  */
 export async function readFiles(
   repo: CachedRepo,

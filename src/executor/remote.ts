@@ -48,8 +48,8 @@ export class Remote {
   }
 
   /**
-   * Git takes a web page that is empty, or has one line without an end, for a repository without refs: an update would remove
-   * all branches of the copy. Throws ExecutorError (`ERR_NO_REF`).
+   * Git takes a web page that is empty, or has one line without an end, for a repository without refs: an update would
+   * remove all branches of the copy. Throws an ExecutorError (`ERR_NO_REF`).
    */
   async #refuseNothing(gitDir: string, signal: AbortSignal | undefined): Promise<void> {
     if (!/^https?:/i.test(this.url)) return;
@@ -59,7 +59,7 @@ export class Remote {
     const { text } = await this.run(['ls-remote', '--heads', '--tags', '--', this.url], signal);
     if (text !== '') return;
     const { repository } = this.#of;
-    const what = `${keyOfRepo(repository)} has no branch any more, or ${stripCredentials(this.url)} is a web page`;
+    const what = `${keyOfRepo(repository)} no longer has any branch, or ${stripCredentials(this.url)} is a web page`;
     throw new ExecutorError('ERR_NO_REF', `${what}; its copy stays as it was`, { repository, mayPass: true });
   }
 
@@ -69,7 +69,10 @@ export class Remote {
     return text !== '';
   }
 
-  /** Runs git that talks to it. Rejects with ExecutorError (`ERR_NO_REPOSITORY`, `ERR_NO_REF`) for what the server lacks. */
+  /**
+   * Runs git that talks to it. Rejects with an ExecutorError (`ERR_NO_REPOSITORY`, `ERR_NO_REF`) for what the server
+   * lacks.
+   */
   async run(args: readonly string[], signal: AbortSignal | undefined, input?: string): Promise<GitAnswer> {
     try {
       return await this.#runGit(args, { isRemote: true, signal, ...(input === undefined ? {} : { input }) });

@@ -17,28 +17,28 @@ import { removeRepo } from './repo-parts.js';
 import { refuseStuck } from './stuck-git.js';
 import { Upkeep } from './upkeep.js';
 
-/** How repositories are kept. */
+/** How to keep repositories. */
 export interface RepoCacheOptions {
   /**
-   * Directory of the repositories; created when missing. One process at a time may use it: the first use locks it until
-   * `close`, or the end of the process and its git; other processes are refused (`ERR_CACHE_IN_USE`). Several caches of
-   * one process may share it.
+   * Directory of the repositories; created if missing. Only one process at a time may use it: the first use locks it
+   * until `close`, or until the process and its git commands have ended; other processes are refused
+   * (`ERR_CACHE_IN_USE`). Several caches of one process may share it.
    */
   folder: string;
   /** The URL of a repository: http, https, ssh, git, file, `user@host:path`, or an absolute path; undefined for none. */
   urlOf: (connection: string, project: string) => string | undefined;
-  /** Where others fetch from the copies. Default: a file URL of the folder. */
+  /** The URL from which others fetch the copies. Default: a file URL of the folder. */
   servedAt?: ((connection: string, project: string) => string) | undefined;
-  /** How long a merge result that is not released is kept, ms; `Infinity`: for ever. Default 604,800,000 (7 days). */
+  /** How long to keep a merge result that is not released, ms; `Infinity` for forever. Default 604,800,000 (7 days). */
   keepMergesMs?: number | undefined;
-  /** One lock for all repositories rather than one for each. Default false. */
+  /** Whether there is one lock for all repositories instead of one for each. Default false. */
   singleLock?: boolean | undefined;
   git?: GitOptions | undefined;
   /** Default: silent. */
   log?: Log | undefined;
 }
 
-/** The commits of branches and tags, by connection, project and whole name of the ref. */
+/** The commits of branches and tags, by connection, project and full name of the ref. */
 export type RepoState = Readonly<Record<string, Readonly<Record<string, RefCommits>>>>;
 
 export const REPO_CACHE = {
@@ -53,7 +53,7 @@ export const REPO_CACHE = {
 
 const ALL = 'all';
 
-/** Copies of git repositories, made when first needed. Everything happens under the repository's lock, in turn. */
+/** Copies of git repositories, created when first needed. All work on a repository happens under its lock, in turn. */
 export class RepoCache {
   readonly #settings: Settings<typeof REPO_CACHE>;
   readonly #git: Git;
@@ -71,7 +71,7 @@ export class RepoCache {
     acquire: async (lock, signal) => this.#folder.locks.acquire(lock, signal),
   };
 
-  /** Throws TypeError (`ERR_INVALID_ARG`) that names the option at fault. */
+  /** Throws a TypeError (`ERR_INVALID_ARG`) that names the option at fault. */
   constructor(options: RepoCacheOptions) {
     this.#settings = readOptions(REPO_CACHE, options);
     const folder = cacheFolder(this.#settings.folder);
@@ -92,8 +92,9 @@ export class RepoCache {
   }
 
   /**
-   * Ends a `git gc`, waits for what else is being done in the folder, then gives it up, so that another process may use it. A
-   * later use takes it again. With other caches of this process on the folder, the last one to close gives it up.
+   * Ends a running `git gc`, waits for all other work in the folder, then releases the folder, so that another process
+   * may use it. A later use takes it again. If several caches of this process use the folder, the last one to close
+   * releases it.
    */
   async close(): Promise<void> {
     return outsideSections('close of a RepoCache', async () => {
@@ -110,12 +111,12 @@ export class RepoCache {
   }
 
   /**
-   * Brings branches and tags up to date with the remote, also moved, force-pushed and deleted ones. Clones a missing or
-   * damaged repository.
+   * Brings branches and tags up to date with the remote, including moved, force-pushed and deleted ones. Clones a
+   * missing or damaged repository.
    *
-   * Rejects with GitError; with ExecutorError: `ERR_NO_REPOSITORY` for a repository that has no URL or that its server does
-   * not have, `ERR_CACHE_IN_USE` while another process works in the folder; with the reason of `signal`, once git has ended.
-   * The copy stays as it was then.
+   * Rejects with a GitError; with an ExecutorError: `ERR_NO_REPOSITORY` for a repository that has no URL or that its
+   * server does not have, `ERR_CACHE_IN_USE` while another process uses the folder; with the reason of `signal`, once
+   * git has ended. In these cases the copy stays as it was.
    */
   async update(name: RepoName, signal?: AbortSignal): Promise<void> {
     return outsideSections('update of a RepoCache', async () =>
@@ -124,8 +125,8 @@ export class RepoCache {
   }
 
   /**
-   * Frees the disk of a repository, merge results included, in its turn. The next use clones it again. Rejects with
-   * GitError (`ERR_GIT_STUCK`) while a git hangs in it.
+   * Frees the disk space of a repository, including merge results, in its turn. The next use clones it again. Rejects
+   * with a GitError (`ERR_GIT_STUCK`) while a git command hangs in the repository.
    */
   async free(name: RepoName): Promise<void> {
     return outsideSections('free of a RepoCache', async () => {
@@ -142,8 +143,8 @@ export class RepoCache {
   }
 
   /**
-   * Removes the ref of a merge result; git removes its objects later. Does nothing when the repository is gone. Rejects
-   * with GitError, and with the reason of `signal`.
+   * Removes the ref of a merge result; git removes its objects later. Does nothing if the repository is gone. Rejects
+   * with a GitError or the reason of `signal`.
    */
   async release(name: RepoName, ref: string, signal?: AbortSignal): Promise<void> {
     return outsideSections('release of a RepoCache', async () => {
@@ -155,7 +156,7 @@ export class RepoCache {
     });
   }
 
-  /** Where others fetch from the copy. */
+  /** The URL from which others fetch the copy. */
   urlHere(name: RepoName): string {
     const checked = checkRepoName(name);
     const { servedAt } = this.#settings;
@@ -164,8 +165,8 @@ export class RepoCache {
   }
 
   /**
-   * Takes the folder for this process, as the first use would. Rejects with ExecutorError (`ERR_CACHE_IN_USE`), and as the
-   * file system does.
+   * Takes the folder for this process, as the first use would. Rejects with an ExecutorError (`ERR_CACHE_IN_USE`), and
+   * as the file system does.
    * @internal
    */
   async claim(): Promise<void> {
@@ -198,7 +199,7 @@ export class RepoCache {
   }
 
   /**
-   * Throws ExecutorError (`ERR_NO_REPOSITORY`) when there is none, TypeError (`ERR_INVALID_ARG`) for a bad one.
+   * Throws an ExecutorError (`ERR_NO_REPOSITORY`) when there is none, TypeError (`ERR_INVALID_ARG`) for a bad one.
    * @internal
    */
   remoteUrl(name: RepoName): string {

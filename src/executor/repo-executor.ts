@@ -45,7 +45,7 @@ const LAST_WORDS_MS = 5000;
 /** For everything that `close` ends. */
 const STOP_MS = 60_000;
 
-/** Takes jobs from its construction until `close`, as soon as its cache is this process's. */
+/** Takes and runs jobs from its construction until `close`, once this process holds the lock on its cache. */
 export class RepoExecutor {
   readonly #settings: ExecutorSettings;
   readonly #reports: ExecutorReports;
@@ -62,7 +62,7 @@ export class RepoExecutor {
   #paused: AbortController | undefined;
   #closed: Promise<void> | undefined;
 
-  /** Throws TypeError (`ERR_INVALID_ARG`) that names the option at fault. */
+  /** Throws a TypeError (`ERR_INVALID_ARG`) that names the option at fault. */
   constructor(options: RepoExecutorOptions) {
     const settings = readExecutorOptions(options);
     this.#settings = settings;
@@ -94,19 +94,19 @@ export class RepoExecutor {
     void inNoSection(async () => this.#pending.add(removeLeftWorkspaces(workspaces, log, this.#stopping.signal)));
   }
 
-  /** Ids of the jobs that run. */
+  /** Ids of the running jobs. */
   get running(): readonly string[] {
     return [...this.#running].map(({ id }) => id);
   }
 
-  /** Whether `pause` was called, and `resume` was not since. */
+  /** Whether `pause` was called, and `resume` has not been called since. */
   get isPaused(): boolean {
     return this.#paused !== undefined;
   }
 
   /**
-   * Resolves when the executor takes jobs. Rejects with ExecutorError: `ERR_CACHE_IN_USE` while another process has the
-   * cache's directory, when it takes none until it has that; `ERR_EXECUTOR_STOPPED` after `close`.
+   * Resolves when the executor takes jobs. Rejects with an ExecutorError: `ERR_CACHE_IN_USE` while another process uses
+   * the cache's directory, for which the executor then waits; `ERR_EXECUTOR_STOPPED` after `close`.
    */
   async ready(): Promise<void> {
     return outsideSections('ready of a RepoExecutor', async () => {
@@ -115,12 +115,12 @@ export class RepoExecutor {
     });
   }
 
-  /** Brings a repository up to date, as for a job; settles as an update that begins after this call. */
+  /** Brings a repository up to date, as for a job; settles with an update that begins after this call. */
   async update(name: RepoName): Promise<void> {
     return outsideSections('update of a RepoExecutor', async () => this.#updates.request(name, this.#stopping.signal));
   }
 
-  /** Takes no jobs until `resume`, except those for its host, such as stops. Running jobs go on. */
+  /** Takes no jobs until `resume`, except those for its host, such as stops. Running jobs continue. */
   pause(): void {
     if (this.#paused !== undefined || this.#stopping.signal.aborted) return;
     this.#paused = new AbortController();
@@ -136,10 +136,11 @@ export class RepoExecutor {
   }
 
   /**
-   * Takes no more jobs, stops running ones, whose answer is the failure `ERR_EXECUTOR_STOPPED`, rejects waits for updates,
-   * and resolves when all git commands and updates have ended and the cache is closed. It always resolves: it abandons answers after 5 s, a git 5 s
-   * after KILL, and everything else (a queue that does not close, a disk that hangs) after 60 s, with a log line. Abandoned
-   * work keeps the locks of its repositories. A second call returns the same promise.
+   * Takes no more jobs, stops running ones (their answer is the failure `ERR_EXECUTOR_STOPPED`), rejects pending
+   * updates, and resolves when all git commands and updates have ended and the cache is closed. It always resolves: it
+   * abandons answers after 5 s, git commands 5 s after KILL, and everything else (a queue that does not close, a disk
+   * that hangs) after 60 s, with a log line. Abandoned work keeps the locks of its repositories. A second call returns
+   * the same promise.
    */
   async close(): Promise<void> {
     return outsideSections('close of a RepoExecutor', async () => (this.#closed ??= this.#close()));

@@ -6,9 +6,9 @@ import { invalidArgument } from '../option/invalid-argument.js';
 
 /** Names a repository. */
 export interface RepoName {
-  /** Where it comes from, such as a server; any name without a colon. */
+  /** The origin of the repository, such as a server; any name without a colon. */
   readonly connection: string;
-  /** Its name there, such as `group/project`. */
+  /** The repository's name there, such as `group/project`. */
   readonly project: string;
 }
 
@@ -26,7 +26,7 @@ const URL_FORMS = [
   /^([\w.+][\w.+-]*@)?[\w][\w.-]*:(?!\/\/)[^-]/,
 ];
 
-/** Throws TypeError (`ERR_INVALID_ARG`), as all checks here do. `within` stands before the field in the message. */
+/** Throws a TypeError (`ERR_INVALID_ARG`), as all checks here do. `within` stands before the field in the message. */
 export function checkRepoName(name: RepoName, within = ''): RepoName {
   if (typeof name !== 'object' || name === null) throw invalidArgument('a repository', name, 'an object');
   const { connection, project } = name;
@@ -72,7 +72,7 @@ export function checkBranch(branch: unknown, field = 'branch'): string {
 /** A whole name of a ref, or of a commit. */
 export function checkRef(ref: unknown, field = 'ref'): string {
   if (typeof ref === 'string' && (isCommit(ref) || (ref.startsWith('refs/') && isRefPath(ref)))) return ref;
-  throw invalidArgument(field, ref, "a ref's whole name, such as refs/heads/topic, or a commit's");
+  throw invalidArgument(field, ref, 'the full name of a ref, such as refs/heads/topic, or a commit id');
 }
 
 /** Whether it is the whole name of a commit. */

@@ -28,11 +28,11 @@ export function isStuckWithin(folder: string): boolean {
   return [...groups.keys()].some(place => place.startsWith(join(folder, '/')));
 }
 
-/** Throws GitError (`ERR_GIT_STUCK`) where git hangs. */
+/** Throws a GitError (`ERR_GIT_STUCK`) where git hangs. */
 export function refuseStuck(place: string, command: string, repository?: RepoName): void {
   const pgid = groups.get(place);
   if (pgid !== undefined) {
-    const what = `is not done where a git hangs (process ${String(pgid)})`;
+    const what = `was not started because git hangs there (process ${String(pgid)})`;
     throw new GitError('ERR_GIT_STUCK', command, what, '', { repository });
   }
 }

@@ -26,7 +26,7 @@ interface Clone {
 /** Submodules of submodules. */
 const MAX_DEPTH = 10;
 
-/** Rejects with ExecutorError (`ERR_URL_REFUSED`), and as git does. */
+/** Rejects with an ExecutorError (`ERR_URL_REFUSED`), and as git does. */
 export async function fetchExtras(clone: Clone, extras: WorkspaceExtras): Promise<void> {
   const { repo, folder } = clone;
   if (extras.lfs) await fetchLfs(clone, extras, ['-c', `remote.origin.url=${repo.url}`]);
@@ -37,7 +37,7 @@ async function fetchSubmodules(clone: Clone, extras: WorkspaceExtras, folder: st
   if (!existsSync(join(folder, '.gitmodules'))) return;
   const { repo } = clone;
   if (depth > MAX_DEPTH) {
-    const what = `${keyOfRepo(repo.name)} has submodules that are nested more than ${String(MAX_DEPTH)} deep`;
+    const what = `${keyOfRepo(repo.name)} has submodules that are nested more than ${String(MAX_DEPTH)} levels deep`;
     throw new ExecutorError('ERR_NO_REPOSITORY', what, { repository: repo.name });
   }
   await inFolder(clone, folder, ['submodule', '--quiet', 'init']);

@@ -15,13 +15,13 @@ import { checkBranch, checkRef, checkRepoName, checkUrl, isCommit, keyOfRepo, st
 import type { RepoName } from './repo-name.js';
 import { fetchExtras, type WorkspaceExtras } from './workspace-extras.js';
 
-/** A project that a job needs, such as a branch of a merge (`Merged.branches`). */
+/** A project that a job needs, such as a branch from a merge (`Merged.branches`). */
 export interface JobProject extends RepoName {
-  /** Default: the branch that HEAD of its remote is at; if that is detached, its commit without a branch. */
+  /** Default: the branch of the remote's HEAD; if that is detached, its commit without a branch. */
   readonly branch?: string | undefined;
   /** Checked out as the branch. Default: its commit in the job's `repoState`, or as it is now. */
   readonly commit?: string | undefined;
-  /** Holds a commit that is in no branch. Needs `commit`, as a ref may have moved since. */
+  /** A ref that holds a commit which is on no branch. Needs `commit`, because a ref may have moved since. */
   readonly ref?: string | undefined;
   /** The repository that has the ref. Default: the executor's own copy; others only if `mayFetchFrom` allows them. */
   readonly url?: string | undefined;
@@ -29,7 +29,7 @@ export interface JobProject extends RepoName {
 
 const FIELDS = ['connection', 'project', 'branch', 'commit', 'ref', 'url'] satisfies (keyof JobProject)[];
 
-/** Throws TypeError (`ERR_INVALID_ARG`) that names the field at fault. */
+/** Throws a TypeError (`ERR_INVALID_ARG`) that names the field at fault. */
 export function checkProject(project: JobProject, within: string): JobProject {
   checkNames(project, FIELDS, within);
   const { branch, commit, ref, url } = project;
@@ -43,13 +43,13 @@ export function checkProject(project: JobProject, within: string): JobProject {
     throw invalidArgument(
       `${within}.commit`,
       commit,
-      "a commit's whole name, as there is a ref or a url to fetch it from",
+      'a full commit id, because there is a ref or a url to fetch it from',
     );
   }
   return { ...project, ...checkRepoName(project, `${within}.`) };
 }
 
-/** Throws TypeError (`ERR_INVALID_ARG`) for two that would have the same place. */
+/** Throws a TypeError (`ERR_INVALID_ARG`) for two that would have the same place. */
 export function checkPlaces(projects: readonly JobProject[]): void {
   const keys = new Set<string>();
   for (const key of projects.map(keyOfRepo)) {
@@ -100,7 +100,7 @@ async function makeParents(folder: string, path: string): Promise<void> {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
       if ((await lstat(place)).isDirectory()) continue;
-      const what = `in the place of a folder for ${path}, another project of the job has a file or a link`;
+      const what = `another project of the job has a file or a link in place of a directory for ${path}`;
       throw new ExecutorError('ERR_PLACE_TAKEN', what, { cause: error });
     }
   }
@@ -147,7 +147,7 @@ async function checkOut(
   return { repo, branch, commit, unpinned };
 }
 
-/** Rejects with ExecutorError (`ERR_NO_REF`). */
+/** Rejects with an ExecutorError (`ERR_NO_REF`). */
 async function targetOf(
   repo: CachedRepo,
   project: JobProject,

@@ -71,7 +71,7 @@ export type Settings<Rows> = {
     : never;
 };
 
-/** Throws TypeError (`ERR_INVALID_ARG`) that names the option. `within` is the option that holds these, if any. */
+/** Throws a TypeError (`ERR_INVALID_ARG`) that names the option. `within` is the option that holds these, if any. */
 export function readOptions<Rows extends Readonly<Record<string, Option<never, unknown>>>>(
   table: Rows,
   options: unknown,

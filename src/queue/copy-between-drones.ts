@@ -12,17 +12,20 @@ import { isMode } from './transfer/request.js';
 import { isFolderPath } from './transfer/paths.js';
 import type { FileTransferResult, UtilityMethods } from './wire/methods.js';
 
-/** A file or directory of a drone. */
+/** A file or directory on a drone. */
 export interface DronePath {
   readonly drone: Drone<Pick<UtilityMethods, 'getFile' | 'getDirectory' | 'putFile' | 'putDirectory'>>;
   readonly path: string;
 }
 
-/** How to copy between drones. */
+/** Options for copying between drones. */
 export interface CopyBetweenDronesOptions {
   /** Permissions of the new file, from 0 to 0o777; not for directories. Default: those of the source. */
   mode?: number | undefined;
-  /** Directory of the controller in which the copy gets a temporary directory. Default: the system's for temporary files. */
+  /**
+   * Directory on the controller in which to create a temporary directory for the copy. Default: the system's directory
+   * for temporary files.
+   */
   temporaryFolder?: string | undefined;
 }
 
@@ -32,11 +35,11 @@ export const COPY_BETWEEN_DRONES = {
 } satisfies Table<CopyBetweenDronesOptions>;
 
 /**
- * Copies a file or directory from one drone to another, at once and beside their queues, with the promises of `getFile`
- * and `putFile`, or of `getDirectory` and `putDirectory`. The whole copy passes through a private temporary directory of
- * the controller, which is always removed.
+ * Copies a file or directory from one drone to another immediately, beside their queues, with the promises of `getFile`
+ * and `putFile`, or of `getDirectory` and `putDirectory`. The whole copy passes through a private temporary directory
+ * on the controller, which is always removed.
  *
- * Rejects with the DroneError of the drone at fault, as `queue.call` does, and with TypeError (`ERR_INVALID_ARG`) for
+ * Rejects with the DroneError of the drone at fault, as `queue.call` does, or with a TypeError (`ERR_INVALID_ARG`) for
  * invalid arguments.
  *
  * ```ts
@@ -59,10 +62,10 @@ export async function copyBetweenDrones(
     // Keeps its name: a directory at the destination takes it in under that name.
     const file = join(folder, basename(from.path));
     if (await gotFile(queue, from, file)) return await queue.call(to.drone, 'putFile', file, to.path, { mode });
-    if (mode !== undefined) throw invalidArgument('mode', mode, 'none, as from.path is a folder');
+    if (mode !== undefined) throw invalidArgument('mode', mode, 'none, because from.path is a directory');
     const isNamed = !isFolderPath(from.path);
     if (!isNamed && to.path.endsWith('/')) {
-      throw invalidArgument('to.path', to.path, 'no slash at the end, as from.path has no name to copy under');
+      throw invalidArgument('to.path', to.path, 'no slash at the end, because from.path has no name for the copy');
     }
     const contents = join(folder, 'tree', isNamed ? basename(from.path) : 'contents');
     const { leftOut } = await queue.call(from.drone, 'getDirectory', from.path, contents);

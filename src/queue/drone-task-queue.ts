@@ -13,12 +13,12 @@ const oneByOne: Order = async (workers, start) => {
 };
 
 /**
- * Runs one drone after another on the scheduler's own thread: for a few drones, or where worker threads are unavailable.
- * Rules, results and failures are those of ThreadedTaskQueue; after a failure the next drone has its turn. With
+ * Runs one drone after another on the scheduler's own thread: for a few drones, or if worker threads are unavailable.
+ * Rules, results and failures are those of ThreadedTaskQueue; after a failure, the next drone gets its turn. With
  * `wait: false`, `execute` resolves at the end of the round.
  */
 export class DroneTaskQueue extends QueueBase {
-  /** Throws TypeError (`ERR_INVALID_ARG`) for options out of range. */
+  /** Throws a TypeError (`ERR_INVALID_ARG`) for options out of range. */
   constructor(options: TaskQueueOptions = {}) {
     const settings = readOptions(TASK_QUEUE, options);
     super(settings, oneByOne, events => new InlineRunner(threadSettings(settings), events));

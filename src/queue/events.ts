@@ -56,11 +56,11 @@ export interface WorkerSlow {
   readonly queue: string;
   readonly worker: string;
   readonly hostname: string;
-  /** Where its batch stands. */
+  /** The phase of its batch. */
   readonly phase: string;
   /** The current or next call, as returned by `queueCall`. */
   readonly call: object | undefined;
-  /** Since its start, ms. */
+  /** Time since the start of its batch, ms. */
   readonly tookMs: number;
   /** Time within which 95 % of the finished drones finished, ms. */
   readonly othersMs: number;
@@ -72,9 +72,9 @@ export interface DroneRetry {
   readonly hostname: string;
   /** Attempts so far. */
   readonly attempts: number;
-  /** Until the next attempt, ms. */
+  /** Time until the next attempt, ms. */
   readonly delayMs: number;
-  /** The DroneError that the drone would have failed with. */
+  /** The DroneError with which the drone would have failed. */
   readonly error: Error;
 }
 
@@ -85,7 +85,7 @@ export interface DroneWarning {
   readonly message: string;
 }
 
-/** Rounds skip a drone from now on, after failures: see the queue's option `kickOut`. */
+/** After repeated failures, rounds skip a drone from now on: see the queue's option `kickOut`. */
 export interface DroneKickedOut {
   readonly queue: string;
   readonly hostname: string;
@@ -109,16 +109,16 @@ export interface FileProgress {
   readonly hostname: string;
   /** The call, as returned by `queueCall`; a new one for `queue.call`. */
   readonly call: object;
-  /** Sent or received so far. Up to 2 MiB of sent bytes may not have arrived yet. */
+  /** Bytes sent or received so far. Up to 2 MiB of sent bytes may not have arrived yet. */
   readonly bytes: number;
-  /** Of a single file, and of a directory whose call has an `onProgress`. */
+  /** The total of a single file, or of a directory whose call has an `onProgress`. */
   readonly totalBytes: number | undefined;
 }
 
 /** A connection to a drone is up and its agent takes calls. */
 export interface LinkOpen {
   readonly queue: string;
-  /** The drone it was made for; others with the same endpoint share it. */
+  /** The drone for which it was opened; others with the same endpoint share it. */
   readonly hostname?: string | undefined;
   /** Name of the endpoint. Holds no secret. */
   readonly key: string;
@@ -126,7 +126,7 @@ export interface LinkOpen {
   readonly agentPid?: number | undefined;
   /** The drone's Node version. */
   readonly nodeVersion?: string | undefined;
-  /** From the connection's start until the agent was ready, ms. */
+  /** Time from the connection's start until the agent was ready, ms. */
   readonly tookMs?: number | undefined;
 }
 
@@ -135,7 +135,9 @@ export interface LinkClose {
   readonly queue: string;
   readonly hostname?: string | undefined;
   readonly key: string;
-  /** Why, unless the queue closed it itself; `ERR_AGENT_ABANDONED` when it was cut because the agent did not end. */
+  /**
+   * The reason, unless the queue itself closed it; `ERR_AGENT_ABANDONED` if it was cut because the agent did not end.
+   */
   readonly error?: unknown;
 }
 
@@ -168,9 +170,9 @@ export interface EventMessages {
 export type EventName = keyof EventMessages;
 
 /**
- * Names of the channels for a queue's events, published on the scheduler's own thread. Messages are read-only and made only
- * for subscribers. `EventMessages` lists the message of each channel. A subscriber's throw becomes an `uncaughtException` of the process, as on every diagnostics channel;
- * the round goes on.
+ * Names of the channels for a queue's events, which are published on the scheduler's own thread. Messages are read-only
+ * and created only if there are subscribers. `EventMessages` lists the message of each channel. An error thrown by a
+ * subscriber becomes an `uncaughtException` of the process, as on every diagnostics channel; the round continues.
  */
 export const events = {
   roundStart: 'drone-task-queue:round.start',

@@ -11,54 +11,60 @@ import type { ThreadSettings } from './wire/messages.js';
 
 /** Options of every task queue. Times are on the monotonic clock; `Infinity` switches a limit off. */
 export interface TaskQueueOptions {
-  /** In the names of workers, metrics and log lines. Default `thread_queue`, or `drone_queue` for DroneTaskQueue. */
+  /** Name in worker names, metrics and log lines. Default `thread_queue`, or `drone_queue` for DroneTaskQueue. */
   name?: string | undefined;
   /**
-   * From a connection's start until the drone's agent is ready, over all hops, ms, without waits for a turn to connect or
-   * between attempts. Default 10,000.
+   * From a connection's start until the drone's agent is ready, over all hops, ms, not counting waits for a turn to
+   * connect or between attempts. Default 10,000.
    */
   connectTimeoutMs?: number | undefined;
-  /** From the moment a call may start on its drone until its answer, ms. Default 600,000. */
+  /** From the moment when a call may start on its drone until its answer, ms. Default 600,000. */
   callTimeoutMs?: number | undefined;
   /**
-   * From `execute` until the round is stopped, ms. Drones not done by then fail with `timeout` and their commands are ended;
-   * the round ends at most `killGraceMs` later. Default 900,000.
+   * From `execute` until the round is stopped, ms. Drones that have not finished by then fail with `timeout`, and their
+   * commands are terminated; the round ends at most `killGraceMs` later. Default 900,000.
    */
   roundDeadlineMs?: number | undefined;
-  /** From TERM to KILL for the processes of a call that is ended, ms. Default 2,000. */
+  /** From TERM to KILL for the processes of a terminated call, ms. Default 2,000. */
   killGraceMs?: number | undefined;
-  /** An agent ends itself after hearing nothing for this long, ms. Default 120,000. */
+  /** An agent exits after hearing nothing for this long, ms. Default 120,000. */
   linkSilenceMs?: number | undefined;
   /**
-   * How often each connection is asked for a sign of life, by SSH and by the agent, ms. A connection that was silent for
+   * How often each connection is checked, through SSH and through the agent, ms. A connection that was silent for
    * longer is probed before use. Default 15,000.
    */
   keepaliveIntervalMs?: number | undefined;
-  /** Unanswered keepalives until the connection counts as lost: kind `lost`. Default 3. */
+  /** Unanswered keepalives after which the connection counts as lost (kind `lost`). Default 3. */
   keepaliveCount?: number | undefined;
-  /** Connections being opened at once, per thread. Default 16. */
+  /** Maximum number of connections being opened at once, per thread. Default 16. */
   maxConnecting?: number | undefined;
   /**
-   * Of these, to one server (drone or jump host), until the login. A server that drops some, such as an sshd by its
-   * `MaxStartups`, gets fewer; dropped ones are retried for `connectTimeoutMs`, at most 30 s. Default 8.
+   * How many of these may go to one server (drone or jump host), until the login. A server that drops some, such as an
+   * sshd with `MaxStartups`, gets fewer; dropped connections are retried for `connectTimeoutMs`, at most 30 s.
+   * Default 8.
    */
   maxConnectingPerAddress?: number | undefined;
   /** A warm connection is closed after this long without work, ms. Default 3,600,000, an hour. */
   maxIdleMs?: number | undefined;
-  /** Warm connections per thread; beyond it, idle ones are closed, least recently used first. Default 5,000. */
+  /**
+   * Warm connections per thread; beyond this number, idle ones are closed, least recently used first. Default 5,000.
+   */
   maxWarm?: number | undefined;
   /**
-   * Which failed batches are retried within their round, when and how often. Default: once and at once after a lost
-   * connection, where all unanswered calls are idempotent.
+   * Which failed batches are retried within their round, when and how often. Default: once, immediately, after a lost
+   * connection if all unanswered calls are idempotent.
    */
   retry?: RetryOptions | undefined;
-  /** After how many failed drones a round contacts no further ones. Default `never`. */
+  /** The number of failed drones after which a round contacts no further ones. Default `never`. */
   stopOn?: StopOn | undefined;
-  /** What a round does with calls and kills that it has not run. Default `requeue`; a scheduler's tick wants `drop`. */
+  /**
+   * What a round does with calls and kills that it has not run. Default `requeue`; a scheduler that ticks should use
+   * `drop`.
+   */
   leftovers?: LeftoversRule | undefined;
   /**
-   * Skips drones that keep failing to connect or answer: their batches fail at once with kind `kicked-out`, and the queue
-   * lists them in `kickedOut` and probes them until they answer. `{}` for its defaults. Default: never.
+   * Skips drones that repeatedly fail to connect or answer: their batches fail at once with kind `kicked-out`, and the
+   * queue lists these drones in `kickedOut` and probes them until they answer. `{}` uses the defaults. Default: never.
    */
   kickOut?: KickOutOptions | undefined;
   /** Where metrics go: a hot-shots client, or a StatsD server. Default: nowhere. */
@@ -68,24 +74,29 @@ export interface TaskQueueOptions {
 }
 
 /**
- * A `run` that was cut off is never retried unless it is `idempotent`: say so with `drone.with({ idempotent: true })`, or
- * for all calls of a drone with its option `defaults: { idempotent: true }`.
+ * A `run` that was cut off is never retried unless it is `idempotent`: mark it with `drone.with({ idempotent: true })`,
+ * or mark all calls of a drone with its option `defaults: { idempotent: true }`.
  *
- * The queue retries a failed batch within its round only where that is safe: each unanswered call has certainly not run,
- * or is idempotent. It keeps the values that it has. A call that threw has run, so only an idempotent one runs again.
+ * The queue retries a failed batch within its round only if that is safe: each unanswered call has certainly not run,
+ * or is idempotent. The batch keeps the values that it already has. A call that threw has run, so it runs again only if
+ * it is idempotent.
  *
- * Never retried: `auth`, `host-key`, `not-cloneable`, `cancelled`, `callback`, `protocol`, `kicked-out` and
- * `not-contacted`; and nothing once the round was stopped.
+ * The kinds `auth`, `host-key`, `not-cloneable`, `cancelled`, `callback`, `protocol`, `kicked-out` and `not-contacted`
+ * are never retried; nothing is retried once the round has been stopped.
  */
 export interface RetryOptions {
-  /** Attempts per round, the first included; 1 for no retry. Default 3. */
+  /** Attempts per round, including the first; 1 for no retry. Default 3. */
   attempts?: number | undefined;
-  /** Wait before the second attempt, ms; doubles with each further one, up to 30,000 or this, if longer. Default 1,000. */
+  /**
+   * Wait before the second attempt, ms; doubles with each further one, up to 30,000 or this value, if longer. Default
+   * 1,000.
+   */
   backoffMs?: number | undefined;
   /** Random share of each wait, 0 to 1: with 0.5 a wait takes between half and all of its time. Default 0.5. */
   jitter?: number | undefined;
   /**
-   * Decides last whether to retry; `attempts` so far. A throw is logged and means no. Default: always.
+   * Has the final say on whether to retry; `attempts` is the number so far. If it throws, the error is logged and there
+   * is no retry. Default: always.
    */
   when?: ((error: DroneError, attempts: number) => boolean) | undefined;
 }
@@ -108,20 +119,20 @@ const WITHOUT_OPTIONS: RetrySettings = {
 };
 
 /**
- * How many failed drones stop a round: `never`, the `first`, a number, or a share of the round's drones, above 0 up to 1.
- * All kinds count but `kicked-out` (known before the round) and `cancelled`.
+ * How many failed drones stop a round: `never`, the `first`, a number, or a share of the round's drones, above 0 and up
+ * to 1. All kinds count except `kicked-out` (known before the round) and `cancelled`.
  *
- * Drones that were sent nothing by then fail as `not-contacted`, and their calls return to their queues. Drones at work
- * finish; drones that wait for a retry keep their failure.
+ * Drones to which nothing has been sent by then fail with kind `not-contacted`, and their calls return to their queues.
+ * Drones at work finish; drones that wait for a retry keep their failure.
  */
 export type StopOn = 'never' | 'first' | { readonly failures: number } | { readonly ratio: number };
 
 /**
- * What a round does with calls and kills that certainly did not run, and idempotent calls without an answer.
+ * What a round does with calls and kills that certainly did not run, and with idempotent calls without an answer.
  *
- * - `requeue` returns them to the front of their drone's queue: the next round runs them first.
- * - `drop` forgets them. Use it when every tick queues the same calls. Otherwise a drone that is down gains a call per
- *   tick and runs them all when it is back. `drone.requeue(failure.notStarted)` returns some by hand.
+ * - `requeue` returns them to the front of their drone's queue, so the next round runs them first.
+ * - `drop` discards them. Use it if every tick queues the same calls. Otherwise a drone that is down accumulates calls
+ *   and runs them all when it is back. `drone.requeue(failure.notStarted)` returns calls by hand.
  */
 export type LeftoversRule = 'requeue' | 'drop';
 
@@ -154,9 +165,9 @@ export const stopOnOption = (): Option<StopOn, FailureLimit | undefined> =>
     throw invalidArgument(field, stopOn, STOP_ON_EXPECTED);
   });
 
-/** When a drone is kicked out, and how often it is probed then. */
+/** When to kick out a drone, and how often to probe it afterwards. */
 export interface KickOutOptions {
-  /** Rounds in a row in which it does not connect or answer. Default 3. */
+  /** Consecutive rounds in which the drone does not connect or answer. Default 3. */
   afterFailures?: number | undefined;
   /** From the kick-out or the end of a probe to the next probe, ms, give or take a tenth. Default 30,000. */
   probeEveryMs?: number | undefined;

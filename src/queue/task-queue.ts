@@ -10,13 +10,13 @@ import type { Phase } from './wire/messages.js';
 
 /** How to run one round. */
 export interface RoundOptions {
-  /** Whether `execute` resolves with the results. With `false` they are fetched with `getResults`. Default true. */
+  /** Whether `execute` resolves with the results. With `false`, fetch them with `getResults`. Default true. */
   wait?: boolean | undefined;
-  /** Ends the round when aborted: code `ERR_ROUND_CANCELLED`, `cause` the signal's reason. */
+  /** Ends the round when it aborts, with code `ERR_ROUND_CANCELLED` and the signal's reason as `cause`. */
   signal?: AbortSignal | undefined;
-  /** In place of the queue's own. */
+  /** Replaces the queue's own. */
   stopOn?: StopOn | undefined;
-  /** In place of the queue's own. */
+  /** Replaces the queue's own. */
   leftovers?: LeftoversRule | undefined;
 }
 
@@ -32,8 +32,9 @@ export type RoundSettings = Settings<typeof ROUND>;
 /** A round that `start` has begun. */
 export interface StartedRound {
   /**
-   * Waits for the round and resolves with its results, or rejects as `execute` does. Every call returns the same promise.
-   * Use this in place of `getResults`: once that has fetched the results, this rejects with `ERR_RESULTS_TAKEN`.
+   * Waits for the round and resolves with its results, or rejects as `execute` does. Every call returns the same
+   * promise. Use this instead of `getResults`: once `getResults` has fetched the results, this rejects with
+   * `ERR_RESULTS_TAKEN`.
    */
   results(): Promise<DroneResults>;
 }
@@ -45,11 +46,12 @@ export interface RoundOutcome {
 }
 
 /**
- * Runs the calls queued on drones, a round at a time.
+ * Runs the calls that are queued on drones, one round at a time.
  *
- * Nothing here throws synchronously. A refusal rejects with a DroneTaskQueueException of code `ERR_RESULTS_NOT_FETCHED`,
- * `ERR_ROUND_IN_FLIGHT`, `ERR_DRONE_TWICE`, `ERR_QUEUE_CLOSED` or `ERR_OPEN_FILES` (more connections than this process may
- * have open files), checked in this order before anything starts. It leaves every call where it was.
+ * No method throws synchronously. A refusal rejects with a DroneTaskQueueException with the code
+ * `ERR_RESULTS_NOT_FETCHED`, `ERR_ROUND_IN_FLIGHT`, `ERR_DRONE_TWICE`, `ERR_QUEUE_CLOSED` or `ERR_OPEN_FILES` (more
+ * connections than this process may have open files), checked in this order before anything starts. A refusal leaves
+ * every call where it was.
  */
 export interface TaskQueue {
   /**
@@ -59,13 +61,13 @@ export interface TaskQueue {
    * the results of all other drones; the queue can be used again at once.
    */
   execute(drones: Iterable<AnyDrone>, options?: RoundOptions & { wait?: true | undefined }): Promise<DroneResults>;
-  /** Resolves without the results: `getResults` has them. */
+  /** Resolves without the results: fetch them with `getResults`. */
   execute(drones: Iterable<AnyDrone>, options: RoundOptions & { wait: false }): Promise<void>;
-  /** Where `wait` is known at run time only. */
+  /** For code in which `wait` is known only at run time. */
   // eslint-disable-next-line @typescript-eslint/no-invalid-void-type -- what the two above give
   execute(drones: Iterable<AnyDrone>, options: RoundOptions): Promise<DroneResults | void>;
   /**
-   * Starts a round like `execute` and returns at once, so that the caller is free while the drones work. A refusal, too,
+   * Starts a round like `execute` and returns at once, so that the caller is free while the drones work. A refusal also
    * rejects `results()`.
    *
    * ```ts
@@ -75,27 +77,29 @@ export interface TaskQueue {
    * ```
    */
   start(drones: Iterable<AnyDrone>, options?: Omit<RoundOptions, 'wait'>): StartedRound;
-  /** Like `execute`, but resolves with the failures, too. Only a refusal rejects. */
+  /** Like `execute`, but resolves with the failures as well. Only a refusal rejects. */
   settle(drones: Iterable<AnyDrone>, options?: Omit<RoundOptions, 'wait'>): Promise<RoundOutcome>;
   /**
    * Waits for all workers of the round in flight, then clears the thread map, then rejects with one
-   * DroneTaskQueueException if any drone failed. Good results stay for `getResults`. Without a round it resolves.
+   * DroneTaskQueueException if any drone failed. Good results stay available for `getResults`. If there is no round, it
+   * resolves.
    */
   waitOnDrones(): Promise<void>;
   /**
-   * Waits for the round in flight and resolves with its results, or with an empty map. Rejects as `execute` does; the
-   * exception then holds the good results. In both cases the queue forgets them.
+   * Waits for the round in flight and resolves with its results, or with an empty map if there are none. Rejects as
+   * `execute` does; the exception then holds the good results. In both cases the queue drops the results.
    */
   getResults(): Promise<DroneResults>;
   /**
-   * Runs one call now, beside the drone's queue and beside a round in flight. In place of the drone it takes what
-   * `drone.with(options)` returns: a time limit, a signal, `onOutput`. Several at once run side by side, on one drone, too.
+   * Runs one call now, beside the drone's queue and beside a round in flight. Instead of a drone, it also takes the
+   * result of `drone.with(options)`, for a time limit, a signal or `onOutput`. Several calls at once run side by side,
+   * even on one drone.
    *
-   * Rejects with the DroneError, with a refusal (`ERR_QUEUE_CLOSED`), or with RangeError (`ERR_TOO_MANY_CALLS`) beyond the
-   * drone's `maxQueuedCalls`.
+   * Rejects with the DroneError, with a refusal (`ERR_QUEUE_CLOSED`), or with a RangeError (`ERR_TOO_MANY_CALLS`)
+   * beyond the drone's `maxQueuedCalls`.
    *
    * ```ts
-   * const signal = AbortSignal.timeout(60_000); // connecting included
+   * const signal = AbortSignal.timeout(60_000); // including the time to connect
    * await queue.call(drone.with({ signal, onOutput: (_, chunk) => process.stdout.write(chunk) }), 'run', 'make');
    * ```
    */
@@ -106,10 +110,10 @@ export interface TaskQueue {
   ): Promise<MethodResult<M, K>>;
   /**
    * Refuses new rounds, lets work in flight finish for up to `graceMs` (default 10,000 ms), cancels the rest, and ends
-   * agents, connections and threads. Results not yet fetched stay. A second call returns the same promise.
+   * agents, connections and threads. Unfetched results stay available. A second call returns the same promise.
    *
-   * Rejects for bad options only: the report lists agents that do not end within 5 s (or `killGraceMs`, if longer) and
-   * threads that do not stop within 5 s, which are abandoned.
+   * Rejects only for invalid options. The report lists what was abandoned: agents that do not end within 5 s (or
+   * `killGraceMs`, if longer) and threads that do not stop within 5 s.
    */
   close(options?: CloseOptions): Promise<CloseReport>;
   /** `close()`, without the report. */
@@ -118,7 +122,7 @@ export interface TaskQueue {
 
 /** How to close a queue. */
 export interface CloseOptions {
-  /** From this call until rounds and calls in flight are cancelled, ms. Default 10,000. */
+  /** From the call of `close` until rounds and calls in flight are cancelled, ms. Default 10,000. */
   graceMs?: number | undefined;
 }
 
@@ -126,7 +130,7 @@ export const CLOSE = {
   graceMs: milliseconds({ from: 0, to: Infinity }).or(10_000),
 } satisfies Table<CloseOptions>;
 
-/** What a closed queue had to abandon: nothing, when all went well. */
+/** What a closed queue had to abandon: nothing, if all went well. */
 export interface CloseReport {
   readonly abandoned: readonly Abandoned[];
 }
@@ -134,29 +138,29 @@ export interface CloseReport {
 /** What `close` could not end. */
 export interface Abandoned {
   /**
-   * `thread`: a worker thread that hangs in a system call. Until that returns, it holds its connections and keeps the
-   * process from ending.
+   * `thread`: a worker thread that hangs in a system call. Until that call returns, the thread holds its connections
+   * and keeps the process from ending.
    *
-   * `agent`: one whose connection had to be cut. If it still runs, it ends itself after `linkSilenceMs` of silence.
+   * `agent`: an agent whose connection had to be cut. If it still runs, it exits after `linkSilenceMs` of silence.
    */
   readonly what: 'thread' | 'agent';
-  /** The thread, or the one that served the agent; 0 is the main thread. */
+  /** The thread, or the thread that served the agent; 0 is the main thread. */
   readonly threadId: number;
   /** The agent's drone. */
   readonly hostname?: string | undefined;
   readonly message: string;
 }
 
-/** One drone's batch in the round in flight. A live view: each read gives the state of now. */
+/** One drone's batch in the round in flight. This is a live view: each read returns the current state. */
 export interface DroneWorker {
   readonly drone: AnyDrone;
   /** `<queue name>.<hostname, dots as _>` */
   readonly name: string;
   readonly phase: Phase;
-  /** The current or next call; undefined when all have answered. */
+  /** The current or next call; undefined when all calls have been answered. */
   readonly call?: Call | undefined;
   /** Time in this phase, or on this call, ms. */
   readonly inPhaseMs: number;
-  /** The worker thread that serves the drone; 0 is the main thread, -1 unknown yet. */
+  /** The worker thread that serves the drone; 0 is the main thread, -1 means not known yet. */
   readonly threadId: number;
 }

@@ -22,8 +22,9 @@ export interface ThreadedTaskQueueOptions extends TaskQueueOptions {
   /** Heap limit of a worker thread, MB (V8's old generation), at least 16. Default: Node's own. */
   threadHeapMb?: number | undefined;
   /**
-   * How long a worker thread with work, or at its start, may fail to answer before it is ended, ms, give or take a
-   * quarter; `Infinity` for ever. Its drones fail as `worker-lost`, cause code `ERR_THREAD_HUNG`. Default 10,000.
+   * How long a worker thread that has work or is starting may fail to answer before it is terminated, ms, give or take
+   * a quarter; `Infinity` for no limit. Its drones fail with kind `worker-lost` and cause code `ERR_THREAD_HUNG`.
+   * Default 10,000.
    */
   threadTimeoutMs?: number | undefined;
 }
@@ -58,7 +59,7 @@ const sideBySide: Order = (workers, start) => {
  * ```
  */
 export class ThreadedTaskQueue extends QueueBase {
-  /** Throws TypeError (`ERR_INVALID_ARG`) for options out of range. Threads start with the first round. */
+  /** Throws a TypeError (`ERR_INVALID_ARG`) for options out of range. Threads start with the first round. */
   constructor(options: ThreadedTaskQueueOptions = {}) {
     const settings = readOptions(THREADED_TASK_QUEUE, options);
     const { threads, threadHeapMb, threadTimeoutMs } = settings;

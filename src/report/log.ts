@@ -2,16 +2,16 @@ import { invalidArgument } from '../option/invalid-argument.js';
 import { Option } from '../option/option-table.js';
 
 /**
- * A logger, such as `console` or one of winston. Wrap the methods of one that takes the fields first (pino).
- * If it throws, or a method returns a rejecting promise, the first error becomes a process warning (`process.emitWarning`,
+ * A logger, such as `console` or a winston logger. Wrap the methods of a logger that takes the fields first (pino). If
+ * a method throws or returns a rejecting promise, the first error becomes a process warning (`process.emitWarning`,
  * code `DRONE_TASK_QUEUE_LOG`); later ones are dropped.
  */
 export interface Log {
-  /** Follows one batch. `fields` hold the facts that the message names. */
+  /** Details, such as the progress of one batch. `fields` hold the facts that the message mentions. */
   debug(message: string, fields?: Record<string, unknown>): void;
   /** Normal operation. */
   info(message: string, fields?: Record<string, unknown>): void;
-  /** Work went on despite a problem. */
+  /** Work continued despite a problem. */
   warn(message: string, fields?: Record<string, unknown>): void;
   /** Something failed. */
   error(message: string, fields?: Record<string, unknown>): void;
@@ -42,7 +42,7 @@ export function withNamedLog<S extends { readonly name: string; readonly log: Lo
   return { ...settings, log: partLog(log, name, { [kind]: name }) };
 }
 
-/** Wraps the caller's log so that it never throws. Throws TypeError (`ERR_INVALID_ARG`) when a method is missing. */
+/** Wraps the caller's log so that it never throws. Throws a TypeError (`ERR_INVALID_ARG`) when a method is missing. */
 export function safeLog(log: Log | undefined): Log {
   if (log === undefined) return silentLog;
   if (typeof log !== 'object' || log === null) {

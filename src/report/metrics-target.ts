@@ -5,13 +5,13 @@ import { invalidArgument } from '../option/invalid-argument.js';
 import { checked, integer, text } from '../option/option-kinds.js';
 import { Option, readOptions, type Table } from '../option/option-table.js';
 
-/** A metrics client, such as one of hot-shots. */
+/** A metrics client, such as that of hot-shots. */
 export interface StatsClient {
   /** Milliseconds. */
   timing(name: string, ms: number): void;
-  /** Adds `value` to a counter, 1 without it. */
+  /** Adds `value` (default 1) to a counter. */
   increment(name: string, value?: number): void;
-  /** Sets a level. */
+  /** Sets a gauge. */
   gauge(name: string, value: number): void;
   /** Never called on your own client. */
   close?(callback?: (error?: Error) => void): void;
@@ -23,13 +23,14 @@ export interface StatsServer {
   readonly host: string;
   /** UDP port. Default 8125. */
   readonly port?: number | undefined;
-  /** Precedes every metric's name, with a dot between: letters, digits, `_`, `-` and dots. Default: none. */
+  /** Precedes every metric's name, separated by a dot: letters, digits, `_`, `-` and dots. Default: none. */
   readonly prefix?: string | undefined;
 }
 
 /**
- * Where metrics go: your own client, which you close, or a StatsD server, which gets them over UDP, many per datagram,
- * within a second. When the server is down, unknown or slow, or the client throws, the failure is counted and logged.
+ * Where metrics go: your own client, which you close, or a StatsD server, which receives them over UDP, many per
+ * datagram, within a second. If the server is down, unknown or slow, or the client throws, the failure is counted and
+ * logged.
  */
 export type StatsTarget = StatsClient | StatsServer;
 

@@ -19,11 +19,14 @@ export interface ActionFailure {
 
 /** What `executeActions` has done. */
 export interface ActionReport extends ExecutionReport {
-  /** Its rounds, for `call.valueIn` of calls that you queued yourself. The results drone's round is the last. */
+  /**
+   * The outcomes of its rounds, for `call.valueIn` of calls that you queued yourself. The results drone's round comes
+   * last.
+   */
   readonly outcomes: readonly RoundOutcome[];
-  /** All failures of these rounds in order. A drone has several when several of its calls threw. */
+  /** All failures of these rounds, in order. A drone has several if several of its calls threw. */
   readonly failures: readonly ActionFailure[];
-  /** Copies to the results repository that failed and are not retried. Copies in neither list are done. */
+  /** Copies to the results repository that failed and are not retried. Copies that are in neither list are done. */
   readonly failedCopies: readonly FailedCopy[];
   /** Copies that the next `executeActions` retries or continues. */
   readonly pendingCopies: readonly PendingCopy[];

@@ -8,7 +8,7 @@ import { whyUnusable } from './unusable.js';
 
 /** Which drones may be chosen. */
 export interface DroneChoice {
-  /** Must be among the drone's `allowedUsers`, if it has some. Default null: no particular user. */
+  /** Must be among the drone's `allowedUsers`, if it has any. Default null: no particular user. */
   user?: string | null | undefined;
   /** Null allows all; an empty set allows none. Default null. */
   allowedHostnames?: ReadonlySet<string> | readonly string[] | null | undefined;
@@ -36,7 +36,9 @@ export class Capacity {
     return this.#candidates(choice).find(drone => hasRoom(drone, processCount));
   }
 
-  /** Throws DroneManagerError: `ERR_NO_USABLE_DRONE`, `ERR_NO_ROOM`. `paired` is the only drone that will do, if any. */
+  /**
+   * Throws a DroneManagerError: `ERR_NO_USABLE_DRONE`, `ERR_NO_ROOM`. `paired` is the only drone that will do, if any.
+   */
   require(processCount: number, choice: DroneChoice, paired: ManagedDrone | undefined, title: string): ManagedDrone {
     const candidates = paired ? [paired] : this.#candidates(choice);
     const drone = candidates.find(each => hasRoom(each, processCount));
@@ -80,7 +82,7 @@ export class Capacity {
     return whyUnusable(states.drones, states, { processCount, user, allowed });
   }
 
-  /** Throws TypeError (`ERR_INVALID_ARG`). */
+  /** Throws a TypeError (`ERR_INVALID_ARG`). */
   #candidates(choice: DroneChoice): ManagedDrone[] {
     const { user, allowedHostnames } = readOptions(DRONE_CHOICE, choice);
     const allowed = allowedHostnames === null ? undefined : new Set(allowedHostnames);

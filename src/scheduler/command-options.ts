@@ -8,17 +8,20 @@ import type { PidfileId } from './pidfile.js';
 import { PROCESS_COUNT } from './pidfile-options.js';
 import { absolutePath, checkPidfileId } from './pidfiles.js';
 
-/** How a drone manager runs a command. */
+/** Options of a drone manager's command. */
 export interface ManagedCommandOptions extends DroneChoice {
-  /** An absolute path on the drone; created when missing. Give each attempt at a job its own. */
+  /** An absolute path on the drone; created if missing. Give each attempt at a job its own directory. */
   workingDirectory: string;
-  /** A plain file name in it. */
+  /** A plain file name in the working directory. */
   pidfileName: string;
   /** Relative to the working directory. Default: output is discarded. */
   logFile?: string | undefined;
-  /** Its share of the drone's `maxProcesses`; 0 starts it on a full drone, too. Default 1. */
+  /** The command's share of the drone's `maxProcesses`; 0 starts it even on a full drone. Default 1. */
   processCount?: number | undefined;
-  /** Runs on the drone of this registered pidfile, even if it is stale, within its limit; ignores user and hostnames. */
+  /**
+   * Runs the command on the drone of this registered pidfile, even if the drone is stale, within its limit; ignores
+   * `user` and `allowedHostnames`.
+   */
   pairedWith?: PidfileId | undefined;
   env?: Readonly<Record<string, string>> | undefined;
 }
@@ -45,7 +48,7 @@ export const MANAGED_COMMAND = {
   env: environment(),
 } satisfies Table<ManagedCommandOptions>;
 
-/** Throws TypeError (`ERR_INVALID_ARG`). */
+/** Throws a TypeError (`ERR_INVALID_ARG`). */
 export function readCommand(command: CommandSpec['command'], options: ManagedCommandOptions): CommandRequest {
   const { workingDirectory, pidfileName, logFile, env, ...others } = readOptions(MANAGED_COMMAND, options);
   return { spec: { command: wordsIn(command), workingDirectory, pidfileName, logFile, env }, ...others };

@@ -11,7 +11,7 @@ export interface FailedCopy {
 
 /** A copy to the results repository that is not done yet. */
 export interface PendingCopy extends Omit<FailedCopy, 'error'> {
-  /** The failure of the last attempt; undefined when there was none, or it has not ended. */
+  /** The failure of the last attempt; undefined if there was no attempt, or it has not ended. */
   readonly error: Error | undefined;
 }
 

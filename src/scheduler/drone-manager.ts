@@ -53,9 +53,9 @@ import { checkDrones, Roster } from './roster.js';
  * });
  * ```
  *
- * A drone's failure is never thrown: it makes the drone stale. Methods refuse before they queue anything: with TypeError
- * (`ERR_INVALID_ARG`) or DroneManagerError, whose `code` is the reason. Methods that wait for drones refuse with
- * ContextSwitchError in a section of a store that writes.
+ * A drone's failure is never thrown: it makes the drone stale. Methods refuse before they queue anything: with a
+ * TypeError (`ERR_INVALID_ARG`) or a DroneManagerError, whose `code` is the reason. Inside a section of a store that
+ * writes, methods that wait for drones refuse with a ContextSwitchError.
  */
 export class DroneManager {
   readonly #parts: ManagerParts;
@@ -67,7 +67,7 @@ export class DroneManager {
   readonly #turns = new Semaphore(1);
   #ending: Promise<void> | undefined;
 
-  /** You close the queue. Throws TypeError (`ERR_INVALID_ARG`) that names the bad option. */
+  /** The caller closes the queue. Throws a TypeError (`ERR_INVALID_ARG`) that names the invalid option. */
   constructor(queue: TaskQueue, options: DroneManagerOptions = {}) {
     if (typeof queue !== 'object' || queue === null || typeof queue.settle !== 'function') {
       throw invalidArgument('queue', queue, 'a task queue');
@@ -86,12 +86,12 @@ export class DroneManager {
     return this.#roster.drones;
   }
 
-  /** Drones that may get work: enabled, and they answered the last refresh. None before the first refresh. */
+  /** Drones that may get work: those that are enabled and answered the last refresh. None before the first refresh. */
   get usable(): readonly AnyDrone[] {
     return this.#parts.states.usable;
   }
 
-  /** Drones that get no work, as they failed. They keep what was last known of them. */
+  /** Drones that get no work because they failed. The manager keeps the last known data about them. */
   get stale(): ReadonlyMap<AnyDrone, StaleDrone> {
     return this.#parts.states.stale;
   }
@@ -102,11 +102,11 @@ export class DroneManager {
   }
 
   /**
-   * Runs `initialize(resultsDir)` on each drone, beside the calls in its queue. A drone that fails, or takes longer than
-   * `refreshTimeoutMs`, is stale; each refresh retries it. `resultsDir` is an absolute path on every drone.
+   * Runs `initialize(resultsDir)` on each drone, beside the calls in its queue. A drone that fails or takes longer than
+   * `refreshTimeoutMs` is stale; each refresh retries it. `resultsDir` is an absolute path on every drone.
    *
-   * Rejects with a DroneManagerError: `ERR_NO_DRONES` with all `failures` when all drones fail, after which you may call it
-   * again; `ERR_INITIALIZED` after it has succeeded.
+   * Rejects with a DroneManagerError: `ERR_NO_DRONES` with all `failures` if all drones fail, after which you may call
+   * it again; `ERR_INITIALIZED` after it has succeeded.
    */
   async initialize(resultsDir: string, drones: Iterable<ManagedDrone>): Promise<void> {
     const folder = absolutePath('resultsDir', resultsDir);
@@ -115,9 +115,9 @@ export class DroneManager {
   }
 
   /**
-   * Asks all drones for their pidfiles and processes, without waiting for the answers (except on a DroneTaskQueue, which runs
-   * a round to its end). Applies an earlier refresh first. A drone with calls of others in its queue is left out, and stale.
-   * Rejects only with the queue's refusal (DroneTaskQueueException); nothing is queued then.
+   * Asks all drones for their pidfiles and processes, without waiting for the answers (except on a DroneTaskQueue,
+   * which runs a round to its end). Applies an earlier refresh first. A drone whose queue contains other calls is
+   * skipped and becomes stale. Rejects only if the queue refuses (DroneTaskQueueException); then nothing is queued.
    */
   async triggerRefresh(options: ManagerRoundOptions = {}): Promise<void> {
     const { signal } = readOptions(MANAGER_ROUND, options);
@@ -128,7 +128,7 @@ export class DroneManager {
     });
   }
 
-  /** Waits for the refresh that was triggered and applies what it found. */
+  /** Waits for the triggered refresh and applies its findings. */
   async syncRefresh(): Promise<RefreshReport> {
     return this.#inTurn('syncRefresh', () => this.#sync());
   }
@@ -140,10 +140,10 @@ export class DroneManager {
   }
 
   /**
-   * Runs the calls that are queued on the drones, then those on a separate results drone, and reports their outcome. A drone
-   * that fails is stale. Waits for a refresh in flight, which `syncRefresh` applies, and at most `refreshTimeoutMs` for
-   * copies from drone to drone, which then go on. Rejects only with the queue's refusal of the first round
-   * (DroneTaskQueueException), when nothing has run.
+   * Runs the calls that are queued on the drones, then those on a separate results drone, and reports their outcome. A
+   * drone that fails becomes stale. Waits for a refresh in flight, which `syncRefresh` applies, and at most
+   * `refreshTimeoutMs` for copies from drone to drone, which then continue. Rejects only if the queue refuses the first
+   * round (DroneTaskQueueException); then nothing has run.
    */
   async executeActions(options: ManagerRoundOptions = {}): Promise<ActionReport> {
     const { signal } = readOptions(MANAGER_ROUND, options);
@@ -159,8 +159,9 @@ export class DroneManager {
   }
 
   /**
-   * Ends a refresh or `initialize` in flight, waits for `executeActions` and sends the last metrics. Commands go on; queued
-   * calls stay queued; copies under way end with the queue, which you close. A second call returns the same promise.
+   * Ends a refresh or `initialize` in flight, waits for `executeActions` and sends the last metrics. Commands continue;
+   * queued calls stay queued; copies in progress end with the queue, which the caller closes. A second call returns the
+   * same promise.
    */
   close(): Promise<void> {
     // Before the promise is kept, or a refusal would be kept too.
@@ -179,8 +180,8 @@ export class DroneManager {
   }
 
   /**
-   * Watches a pidfile, also of a command that another process started. Its state is `unsure` until a refresh has seen it. If
-   * it is registered already, resets its age, and its process count if one is given.
+   * Watches a pidfile, even that of a command that another process started. Its state is `unsure` until a refresh has
+   * seen it. If the pidfile is already registered, resets its age, and its process count if one is given.
    */
   registerPidfile(id: PidfileId, options: PidfileOptions = {}): void {
     const read = readOptions(PIDFILE, options);
@@ -188,7 +189,7 @@ export class DroneManager {
     this.#parts.pidfiles.register(wanted, read, this.#roster.named(wanted.hostname));
   }
 
-  /** Forgets a pidfile and withdraws its queued command. Returns true when that command certainly never starts. */
+  /** Forgets a pidfile and withdraws its queued command. Returns true if that command will certainly never start. */
   unregisterPidfile(id: PidfileId): boolean {
     const { pidfiles } = this.#parts;
     const pidfile = pidfiles.get(checkPidfileId(id));
@@ -199,39 +200,39 @@ export class DroneManager {
     return isWithdrawn;
   }
 
-  /** Throws DroneManagerError (`ERR_UNKNOWN_PIDFILE`). */
+  /** Throws a DroneManagerError (`ERR_UNKNOWN_PIDFILE`). */
   declareProcessCount(id: PidfileId, processCount: number): void {
     const pidfile = this.#parts.pidfiles.registered(id);
     pidfile.processCount = PROCESS_COUNT.required.read(processCount, 'processCount');
     this.#capacity.count(pidfile.drone);
   }
 
-  /** The state of its command; undefined when it is not registered. Resets its age. */
+  /** The state of the pidfile's command; undefined if the pidfile is not registered. Resets its age. */
   pidfileState(id: PidfileId): PidfileState | undefined {
     return this.#read(id)?.state;
   }
 
   /**
-   * What the last refresh read before it looked at the processes, or after that (`secondRead`). Undefined when the pidfile is
-   * not registered, or no refresh has asked for it yet. Resets its age.
+   * The contents that the last refresh read before it looked at the processes, or after that (`secondRead`). Undefined
+   * if the pidfile is not registered, or no refresh has requested it yet. Resets its age.
    */
   pidfileContents(id: PidfileId, options: { secondRead?: boolean | undefined } = {}): PidfileContents | undefined {
     const { secondRead } = readOptions(PIDFILE_CONTENTS, options);
     return this.#read(id)?.contents(secondRead);
   }
 
-  /** The drone of a pidfile; undefined when it is not registered. */
+  /** The drone of a pidfile; undefined if the pidfile is not registered. */
   droneOf(id: PidfileId): ManagedDrone | undefined {
     return this.#parts.pidfiles.get(checkPidfileId(id))?.drone;
   }
 
-  /** As of the last refresh that its drone answered. */
+  /** The process of a pidfile, as of the last refresh that its drone answered. */
   isProcessRunning({ hostname, pid }: ProcessId): boolean {
     return this.#parts.states.snapshots.get(hostname)?.process(pid) !== undefined;
   }
 
   /**
-   * The group leaders of commands that `executeCommand` of any process started with a pidfile in `resultsDir` that is not
+   * The group leaders of commands, started by `executeCommand` of any process, whose pidfile is in `resultsDir` but not
    * registered; as of the last refresh.
    */
   orphanedProcesses(): OrphanedProcess[] {
@@ -240,45 +241,47 @@ export class DroneManager {
   }
 
   /**
-   * Ends a process and its group with the next `executeActions` for which its drone is not stale, unless a refresh has shown
-   * by then that it is gone or its pid is another's. Throws DroneManagerError (`ERR_UNKNOWN_HOST`).
+   * Ends a process and its group with the next `executeActions` for which its drone is not stale, unless a refresh has
+   * shown by then that the process is gone or that its pid belongs to another one. Throws a DroneManagerError
+   * (`ERR_UNKNOWN_HOST`).
    */
   killProcess(process: ProcessId): void {
     this.#actions.kills.request(this.#roster.named(process.hostname)[0], process);
   }
 
   /**
-   * The least loaded of the usable drones with room for so many more processes within its `maxProcesses`; undefined when
-   * none has room or none may be used.
+   * The least loaded usable drone that has room for this many more processes within its `maxProcesses`; undefined if no
+   * drone has room or may be used.
    */
   chooseDrone(processCount: number, choice: DroneChoice = {}): ManagedDrone | undefined {
     return this.#capacity.choose(PROCESS_COUNT.required.read(processCount, 'processCount'), choice);
   }
 
-  /** How many processes the usable drone with the most room can take; 0 when none has room or none may be used. */
+  /** How many processes the usable drone with the most room can take; 0 if no drone has room or may be used. */
   maxRunnableProcesses(user?: DroneChoice['user'], allowedHostnames?: DroneChoice['allowedHostnames']): number {
     return this.#capacity.mostRoom({ user, allowedHostnames });
   }
 
   /**
-   * Keeps contents that are appended to a file before the next command in this working directory starts. Returns the file's
-   * path. Throws DroneManagerError (`ERR_ATTACHED_TWICE`).
+   * Stores contents that are appended to a file before the next command in this working directory starts. Returns the
+   * file's path. Throws a DroneManagerError (`ERR_ATTACHED_TWICE`).
    */
   attachFile(workingDirectory: string, name: string, contents: string | Uint8Array): string {
     return this.#actions.executions.attach(absolutePath('workingDirectory', workingDirectory), name, contents);
   }
 
-  /** Forgets the attached files of this working directory. Returns whether there were any. */
+  /** Discards the attached files of this working directory. Returns whether there were any. */
   detachFiles(workingDirectory: string): boolean {
     return this.#actions.executions.detach(absolutePath('workingDirectory', workingDirectory));
   }
 
   /**
-   * Queues a command on the drone that `chooseDrone` returns and registers its pidfile; `executeActions` starts it, and it
-   * then runs independently. `WORKING_DIRECTORY` in it stands for the working directory.
+   * Queues a command on the drone that `chooseDrone` returns and registers its pidfile; `executeActions` starts it, and
+   * it then runs independently. In the command, `WORKING_DIRECTORY` stands for the working directory.
    *
-   * Throws DroneManagerError: `ERR_NO_USABLE_DRONE`; `ERR_NO_ROOM` when `processCount` exceeds what is left of `maxProcesses`;
-   * `ERR_UNKNOWN_PIDFILE` for the one of `pairedWith`; `ERR_PIDFILE_REGISTERED` until an earlier command's pidfile of the same path is unregistered.
+   * Throws a DroneManagerError: `ERR_NO_USABLE_DRONE`; `ERR_NO_ROOM` if `processCount` exceeds what is left of
+   * `maxProcesses`; `ERR_UNKNOWN_PIDFILE` for `pairedWith`; `ERR_PIDFILE_REGISTERED` until an earlier command's pidfile
+   * with the same path is unregistered.
    */
   executeCommand(command: readonly (string | typeof WORKING_DIRECTORY)[], options: ManagedCommandOptions): PidfileId {
     const { spec, processCount, pairedWith, ...choice } = readCommand(command, options);
@@ -291,19 +294,20 @@ export class DroneManager {
   }
 
   /**
-   * Queues a copy of a file or a directory from a drone, or a process's drone, to the results drone. Where it goes: see
-   * `putFile`. A directory without a slash at its end may take one tick more, as the drone has to find out what it is.
+   * Queues a copy of a file or a directory from a drone, or from a process's drone, to the results drone. See `putFile`
+   * for where it goes. A directory without a slash at the end may take one more tick, because the drone has to find out
+   * what it is.
    */
   copyToResultsRepository(from: ManagedDrone | ProcessId, source: string, destination: string): void {
     this.#actions.results.copyFrom(this.#roster.droneIn(from), source, destination);
   }
 
-  /** Queues a copy within one drone by `copyFileOrDirectory`. */
+  /** Queues a copy within one drone, made with `copyFileOrDirectory`. */
   copyResultsOnDrone(on: ManagedDrone | ProcessId, source: string, destination: string): void {
     this.#roster.droneIn(on).queueCall('copyFileOrDirectory', source, destination);
   }
 
-  /** Queues a call that appends lines to a file of the results drone, or of the drone of `pairedWith`. */
+  /** Queues a call that appends lines to a file on the results drone, or on the drone of `pairedWith`. */
   writeLinesToFile(path: string, lines: readonly string[], pairedWith?: PidfileId): void {
     const drone = pairedWith ? this.#parts.pidfiles.registered(pairedWith).drone : this.#actions.results.drone;
     this.#actions.results.writeLines(drone, path, lines);
@@ -327,7 +331,7 @@ export class DroneManager {
     await this.#parts.metrics.close();
   }
 
-  /** In the order of the calls. Rejects at once with ContextSwitchError inside a section that writes. */
+  /** In the order of the calls. Rejects at once with a ContextSwitchError inside a section that writes. */
   #inTurn<T>(method: string, work: () => Promise<T>): Promise<T> {
     return outsideSections(this.#titleOf(method), () => this.#turns.run(work));
   }

@@ -17,7 +17,10 @@ export interface StaleDrone {
   readonly since: Date;
   /** Its last failure. */
   readonly error: Error;
-  /** Age of what is known of it, ms, since the start of the last refresh that it answered; `Infinity` without one. */
+  /**
+   * Age of the known data, ms, since the start of the last refresh that the drone answered; `Infinity` if there was
+   * none.
+   */
   readonly ageMs: number;
 }
 
@@ -119,7 +122,7 @@ export class DroneStates {
 
   #stateOf(drone: ManagedDrone): DroneState {
     const state = this.#states.get(drone);
-    if (!state) throw new Error(`drone ${drone.hostname} is none of ${this.#manager}`);
+    if (!state) throw new Error(`drone ${drone.hostname} does not belong to ${this.#manager}`);
     return state;
   }
 }

@@ -15,7 +15,7 @@ export interface TickEnd {
   readonly tookMs: number;
   /** Whether it threw. */
   readonly failed: boolean;
-  /** What it threw, an Error or not. */
+  /** What it threw, which need not be an Error. */
   readonly error?: unknown;
 }
 
@@ -26,7 +26,7 @@ export interface DroneInitialized {
   readonly hostname: string;
 }
 
-/** A drone of a drone manager has failed and takes no new work. Published once until it is fresh again. */
+/** A drone of a drone manager has failed and takes no new work. Published once until the drone is fresh again. */
 export interface DroneStale {
   readonly manager: string;
   readonly hostname: string;
@@ -40,13 +40,13 @@ export interface DroneFresh {
   readonly hostname: string;
 }
 
-/** A drone manager's command has certainly not started, and will not. */
+/** A drone manager's command certainly has not started and will not start. */
 export interface CommandNotStarted {
   readonly manager: string;
   readonly hostname: string;
   /** Path of its pidfile. */
   readonly pidfile: string;
-  /** Absent when the drone never got the command. */
+  /** Absent if the drone never got the command. */
   readonly error?: Error | undefined;
 }
 

@@ -12,23 +12,23 @@ export interface DroneManagerOptions {
   name?: string | undefined;
   /** The target of `copyToResultsRepository` and `writeLinesToFile`. Default: the controller, this machine. */
   resultsDrone?: ManagedDrone | undefined;
-  /** A pidfile that was neither read nor registered during more refreshes than this is forgotten. Default 2000. */
+  /** A pidfile that was neither read nor registered during more than this many refreshes is forgotten. Default 2000. */
   maxPidfileAge?: number | undefined;
   /**
-   * If it is unknown whether the drone got a command: how long it may still start after the first refresh that found no
-   * trace of it, ms. Should be at least as long as an agent outlives its connection (the queue's `linkSilenceMs` and
-   * `killGraceMs`). Default 125,000.
+   * If it is unknown whether the drone got a command: how long the command may still start after the first refresh that
+   * found no trace of it, ms. Should be at least as long as an agent outlives its connection (the queue's
+   * `linkSilenceMs` plus `killGraceMs`). Default 125,000.
    */
   startGraceMs?: number | undefined;
   /**
-   * A drone that has not answered a refresh within this time is stale, ms. The clock starts, for each attempt of the
-   * queue, when the refresh may start on the drone, after the connection is open. Also the limit of `initialize`, and
-   * of how long `executeActions` waits for copies from drone to drone. Default 60,000.
+   * A drone that has not answered a refresh within this time is stale, ms. For each attempt, the clock starts when the
+   * refresh may start on the drone, after the connection is open. Also limits `initialize`, and how long
+   * `executeActions` waits for copies from drone to drone. Default 60,000.
    */
   refreshTimeoutMs?: number | undefined;
   /**
-   * Target of the timing `drone_task_queue.<name>.refresh`, the gauges `active_processes`, `max_processes` (of usable drones)
-   * and `stale_drones`, and the counter `not_started` of commands. Default: none.
+   * Where metrics go: the timing `drone_task_queue.<name>.refresh`, the gauges `active_processes`, `max_processes` (of
+   * usable drones) and `stale_drones`, and the counter `not_started` (of commands). Default: none.
    */
   stats?: StatsTarget | undefined;
   /** Default: silent. */

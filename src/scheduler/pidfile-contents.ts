@@ -1,9 +1,10 @@
 /**
- * Parses pidfiles. `executeCommand` writes a line with the pid and, at the command's end, a line with its exit status. Other
- * programs may add a third with the number of failed tests. A last line without a line end is still being written.
+ * Parses pidfiles. `executeCommand` writes a line with the pid and, when the command ends, a line with its exit status.
+ * Other programs may add a third line with the number of failed tests. A last line without a newline is still being
+ * written.
  */
 
-/** What a pidfile said at one moment. */
+/** The contents of a pidfile at one moment. */
 export type PidfileContents =
   | { readonly kind: 'missing' }
   /** Reading failed with this code, such as `EIO` or `EACCES`: its contents are unknown. */
@@ -28,7 +29,7 @@ export function parsePidfile(text: string | undefined): PidfileContents {
   const isWhole = text.endsWith('\n');
   const lines = (isWhole ? text.slice(0, -1) : text).split('\n');
   if (lines.length > MAX_LINES)
-    return corrupt(`it has ${String(lines.length)} lines, at most ${String(MAX_LINES)} are known`);
+    return corrupt(`it has ${String(lines.length)} lines, but at most ${String(MAX_LINES)} are allowed`);
   // A number that is cut short is a number too, so a line counts once it has its end. Some writers omit that of the pid.
   const [pidText = '', statusText, failedText] = isWhole || lines.length === 1 ? lines : lines.slice(0, -1);
 

@@ -7,8 +7,8 @@ export interface PidfileOptions {
   /** Its command's share of the drone's `maxProcesses`. Default 1, or the count that was declared before. */
   processCount?: number | undefined;
   /**
-   * How its process is recognized. `executeCommand`: by the pidfile's path in its arguments, so another process that reuses the
-   * pid does not match. `other`: by being a process group leader. Default `executeCommand`.
+   * How to recognize its process. `executeCommand`: by the pidfile's path in its arguments, so another process that
+   * reuses the pid does not match. `other`: by being a process group leader. Default `executeCommand`.
    */
   writtenBy?: PidfileWriter | undefined;
 }

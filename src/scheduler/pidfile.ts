@@ -19,7 +19,7 @@ import type { ManagedDrone } from './managed-drone.js';
 import type { PidfileContents } from './pidfile-contents.js';
 import type { DroneProcess, Snapshot } from './snapshot.js';
 
-/** Names a pidfile by its absolute path on a drone. Plain data that a database can keep. */
+/** Identifies a pidfile by its absolute path on a drone. Plain data that can be stored in a database. */
 export interface PidfileId {
   readonly hostname: string;
   readonly path: string;
@@ -43,7 +43,7 @@ export type PidfileState =
   | { readonly kind: 'lost'; readonly pid: number | undefined; readonly survivors: readonly DroneProcess[] }
   | { readonly kind: 'corrupt'; readonly problem: string };
 
-/** What writes the pidfile, which determines how its process is recognized. */
+/** The writer of the pidfile, which determines how its process is recognized. */
 export type PidfileWriter = 'executeCommand' | 'other';
 
 const QUEUED: PidfileState = { kind: 'queued' };

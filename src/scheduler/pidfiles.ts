@@ -26,20 +26,20 @@ export class Pidfiles implements Iterable<Pidfile> {
     return this.#byKey.get(keyOf(id));
   }
 
-  /** Throws DroneManagerError (`ERR_UNKNOWN_PIDFILE`). */
+  /** Throws a DroneManagerError (`ERR_UNKNOWN_PIDFILE`). */
   registered(id: PidfileId): Pidfile {
     const pidfile = this.get(checkPidfileId(id));
     if (pidfile) return pidfile;
     throw new DroneManagerError('ERR_UNKNOWN_PIDFILE', `pidfile ${id.path} of ${id.hostname} is not registered`);
   }
 
-  /** Throws DroneManagerError (`ERR_PIDFILE_REGISTERED`). */
+  /** Throws a DroneManagerError (`ERR_PIDFILE_REGISTERED`). */
   refuseRegistered(id: PidfileId): void {
     const known = this.get(id);
     if (!known) return;
     throw new DroneManagerError(
       'ERR_PIDFILE_REGISTERED',
-      `pidfile ${id.path} of ${id.hostname} is registered already, and ${known.state.kind}`,
+      `pidfile ${id.path} of ${id.hostname} is already registered (${known.state.kind})`,
     );
   }
 
@@ -63,7 +63,7 @@ export class Pidfiles implements Iterable<Pidfile> {
     const room = (drone: ManagedDrone): number => drone.maxProcesses - this.countOn(drone);
     const most = Math.max(...drones.map(room));
     const drone = drones.find(each => room(each) === most);
-    if (!drone) throw new DroneManagerError('ERR_UNKNOWN_HOST', `no drone of the manager is ${id.hostname}`);
+    if (!drone) throw new DroneManagerError('ERR_UNKNOWN_HOST', `the manager has no drone ${id.hostname}`);
     this.add(id, drone, processCount ?? 1, writtenBy).mayHaveStarted();
   }
 
@@ -122,7 +122,7 @@ function mayStandFor({ id, state }: Pidfile, { hostname, pid }: DroneProcess): b
   return id.hostname === hostname && state.kind !== 'running';
 }
 
-/** Returns the form that the drone's agent uses. Throws TypeError (`ERR_INVALID_ARG`). */
+/** Returns the form that the drone's agent uses. Throws a TypeError (`ERR_INVALID_ARG`). */
 export function checkPidfileId(id: PidfileId, field = 'id'): PidfileId {
   if (typeof id !== 'object' || id === null) throw invalidArgument(field, id, 'an object { hostname, path }');
   const { hostname, path } = id;

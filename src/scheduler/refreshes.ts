@@ -8,11 +8,11 @@ import type { ManagedDrone } from './managed-drone.js';
 import { type RefreshAnswer, type RefreshRequest, RefreshRound } from './refresh-round.js';
 import { Snapshot } from './snapshot.js';
 
-/** The outcome of a refresh; empty when none was triggered. */
+/** The outcome of a refresh; empty if none was triggered. */
 export interface RefreshReport {
-  /** Drones that answered. One that has failed since the refresh was triggered is stale nevertheless. */
+  /** Drones that answered. A drone that has failed since the refresh was triggered is stale nevertheless. */
   readonly refreshed: readonly AnyDrone[];
-  /** Drones that did not answer. They are stale and keep what was last known of them. */
+  /** Drones that did not answer. They are stale; the manager keeps the last known data about them. */
   readonly failures: ReadonlyMap<AnyDrone, Error>;
   /** Commands that were `unsure` and are now `not-started`: they certainly have not started. */
   readonly notStarted: readonly PidfileId[];
@@ -111,7 +111,7 @@ export class Refreshes {
   #growOlder(): void {
     const { settings, pidfiles } = this.#parts;
     for (const { id } of pidfiles.growOlder(settings.maxPidfileAge)) {
-      settings.log.warn(`pidfile ${id.path} of ${id.hostname} is forgotten: no caller has asked for it`, { ...id });
+      settings.log.warn(`pidfile ${id.path} of ${id.hostname} was forgotten: no caller has requested it`, { ...id });
     }
   }
 }
@@ -121,7 +121,7 @@ function snapshotIn({ drone, value, failure }: RefreshAnswer, askedAtMs: number)
   try {
     return new Snapshot(drone.hostname, askedAtMs, value);
   } catch (cause) {
-    return new DroneManagerError('ERR_BAD_REFRESH', `drone ${drone.hostname} gave no refresh`, { cause });
+    return new DroneManagerError('ERR_BAD_REFRESH', `drone ${drone.hostname} returned no refresh`, { cause });
   }
 }
 

@@ -32,7 +32,9 @@ export class Roster {
     return this.#closing.signal;
   }
 
-  /** Rejects with DroneManagerError, also when all drones fail: the manager then has none, and the caller may retry. */
+  /**
+   * Rejects with a DroneManagerError, also when all drones fail: the manager then has none, and the caller may retry.
+   */
   async initialize(resultsDir: string, drones: readonly ManagedDrone[]): Promise<void> {
     this.#requireRunning();
     if (this.#resultsDir !== undefined) throw new DroneManagerError('ERR_INITIALIZED', 'the manager is initialized');
@@ -46,7 +48,7 @@ export class Roster {
     this.#closing.abort(new DroneManagerError('ERR_SHUT_DOWN', 'the drone manager was closed'));
   }
 
-  /** Returns the results directory. Throws DroneManagerError. */
+  /** Returns the results directory. Throws a DroneManagerError. */
   requireInitialized(): string {
     this.#requireRunning();
     if (this.#resultsDir !== undefined) return this.#resultsDir;
@@ -61,7 +63,7 @@ export class Roster {
       .filter(drone => drone.hostname === hostname)
       .sort((a, b) => Number(states.isFresh(b)) - Number(states.isFresh(a)));
     if (first) return [first, ...others];
-    throw new DroneManagerError('ERR_UNKNOWN_HOST', `no drone of the manager is ${hostname}`);
+    throw new DroneManagerError('ERR_UNKNOWN_HOST', `the manager has no drone ${hostname}`);
   }
 
   droneIn(where: ManagedDrone | ProcessId): ManagedDrone {
@@ -99,7 +101,7 @@ export class Roster {
   async #initializeOne(resultsDir: string, drone: ManagedDrone): Promise<void> {
     const { queue, settings } = this.#parts;
     const { clock, refreshTimeoutMs: limitMs } = settings;
-    const message = `drone ${drone.hostname} has not answered to initialize for ${String(limitMs)} ms`;
+    const message = `drone ${drone.hostname} has not answered initialize for ${String(limitMs)} ms`;
     const reason = new DroneManagerError('ERR_NO_ANSWER', message);
     const deadline = new Deadline([this.closing], { clock, limitMs, reason });
     try {
@@ -110,7 +112,7 @@ export class Roster {
   }
 }
 
-/** Throws TypeError (`ERR_INVALID_ARG`) for a value that is not a drone, and for a drone that is listed twice. */
+/** Throws a TypeError (`ERR_INVALID_ARG`) for a value that is not a drone, and for a drone that is listed twice. */
 export function checkDrones(drones: Iterable<ManagedDrone>): ManagedDrone[] {
   const list = listDrones(drones);
   for (const [at, drone] of list.entries()) {

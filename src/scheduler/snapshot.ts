@@ -3,7 +3,7 @@ import { invalidArgument } from '../option/invalid-argument.js';
 import type { ProcessInfo } from '../process/process-table.js';
 import { parsePidfile, type PidfileContents } from './pidfile-contents.js';
 
-/** A process of a drone. */
+/** A process on a drone. */
 export interface DroneProcess extends ProcessInfo {
   readonly hostname: string;
 }
@@ -16,7 +16,7 @@ export class Snapshot {
   readonly #secondRead: ReadonlyMap<string, string>;
   readonly #unreadable: ReadonlyMap<string, string>;
 
-  /** Throws TypeError (`ERR_INVALID_ARG`) for a malformed value, as it comes from a drone. */
+  /** Throws a TypeError (`ERR_INVALID_ARG`) for a malformed value, as it comes from a drone. */
   constructor(hostname: string, askedAtMs: number, value: unknown) {
     const { pidfiles, processes, pidfilesSecondRead, unreadable = {} } = objectIn('what refresh returned', value);
     this.askedAtMs = askedAtMs;

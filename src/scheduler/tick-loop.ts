@@ -21,10 +21,10 @@ import { PAUSE_MS, readTickLoop, type Tick, type TickLoopOptions, type TickSetti
 /**
  * A tick loop refused to run, or no longer waits for its tick.
  *
- * - `ERR_TICK_LOOP_RUNNING`: `run` was called while the loop runs, or while an abandoned tick goes on. Nothing was
- *   started.
- * - `ERR_TICK_LOOP_ABANDONED`: the loop no longer waits for the tick, after a second signal or `stopGraceMs`. Reason of
- *   the tick's `signal`; end the tick.
+ * - `ERR_TICK_LOOP_RUNNING`: `run` was called while the loop is running, or while an abandoned tick continues. Nothing
+ *   was started.
+ * - `ERR_TICK_LOOP_ABANDONED`: the loop no longer waits for the tick, after a second signal or `stopGraceMs`. This is
+ *   the reason of the tick's `signal`; end the tick.
  */
 export class TickLoopError extends Error {
   override readonly name = 'TickLoopError';
@@ -53,7 +53,7 @@ interface Run {
 }
 
 /**
- * Runs a tick repeatedly, one at a time, with a pause in between or in a fixed period, until it is stopped.
+ * Runs a tick repeatedly, one at a time, with a pause in between or at a fixed interval, until it is stopped.
  *
  *     const loop = new TickLoop(async ({ signal }) => {
  *       for (const drone of drones) drone.queueCall('run', 'uptime');
@@ -62,9 +62,9 @@ interface Run {
  *     await loop.run(); // until SIGINT or SIGTERM
  *     await queue.close();
  *
- * The first signal (SIGINT or SIGTERM) stops the loop after the current tick, or after `stopGraceMs` if that goes on; the
- * second one stops it at once. The loop logs and counts a tick that throws, publishes it (`events.tickEnd`), calls
- * `onTickError` and goes on unless `onError` is `stop`.
+ * The first signal (SIGINT or SIGTERM) stops the loop after the current tick, or after `stopGraceMs` if the tick takes
+ * longer; the second one stops it at once. If a tick throws, the loop logs, counts and publishes the error
+ * (`events.tickEnd`), calls `onTickError` and continues unless `onError` is `stop`.
  *
  * Metrics, under `drone_task_queue.<loop>`:
  *
@@ -80,14 +80,14 @@ export class TickLoop {
   #failedTicks = 0;
   #lastTickTookMs: number | undefined;
 
-  /** Throws TypeError (`ERR_INVALID_ARG`) that names the bad option. Nothing starts before `run`. */
+  /** Throws a TypeError (`ERR_INVALID_ARG`) that names the invalid option. Nothing starts before `run`. */
   constructor(tick: Tick, options: TickLoopOptions = {}) {
     if (typeof tick !== 'function') throw invalidArgument('tick', tick, 'a function');
     this.#tick = tick;
     this.#settings = withNamedLog(readTickLoop(options), 'loop');
   }
 
-  /** Its name in log lines, events and metrics. */
+  /** The loop's name in log lines, events and metrics. */
   get name(): string {
     return this.#settings.name;
   }
@@ -113,14 +113,15 @@ export class TickLoop {
   }
 
   /**
-   * Ticks until stopped; the first tick starts at once. Keeps the process alive until then. You may call it again.
+   * Runs ticks until the loop is stopped; the first tick starts at once. Keeps the process alive until then. It may be
+   * called again.
    *
-   * Resolves when the loop was stopped or has done its `maxTicks`. After a second signal, or `stopGraceMs` after the loop was
-   * asked to stop, it resolves at once; the current tick may still go on, and the loop logs what it throws.
+   * Resolves when the loop has been stopped or has done its `maxTicks`. After a second signal, or `stopGraceMs` after
+   * the loop was asked to stop, it resolves at once; the current tick may continue, and the loop logs what it throws.
    *
-   * Rejects with the error of a tick when `onError` is `stop`; with the error of your `pauseMs`, or TypeError
-   * (`ERR_INVALID_ARG`) when that returns no number of milliseconds; with TickLoopError (`ERR_TICK_LOOP_RUNNING`) while the
-   * loop runs, or the tick of an earlier run has not ended.
+   * Rejects with the error of a tick if `onError` is `stop`; with the error of your `pauseMs`, or a TypeError
+   * (`ERR_INVALID_ARG`) if that function does not return a number of milliseconds; with a TickLoopError
+   * (`ERR_TICK_LOOP_RUNNING`) while the loop runs, or if the tick of an earlier run has not ended.
    */
   async run(): Promise<void> {
     refuseInSection(`run of the loop '${this.name}'`);
@@ -161,9 +162,9 @@ export class TickLoop {
   }
 
   /**
-   * Stops the loop after the current tick, at the latest after `stopGraceMs`, or at once in a pause. Resolves when `run` has
-   * settled, even if that rejects, and at once when the loop is not running. Do not await it inside a tick: it waits for the
-   * tick.
+   * Stops the loop after the current tick, at the latest after `stopGraceMs`, or at once during a pause. Resolves when
+   * `run` has settled, even if `run` rejects, and at once if the loop is not running. Do not await it inside a tick,
+   * because it waits for the tick.
    */
   async stop(): Promise<void> {
     refuseInSection(`stop of the loop '${this.name}'`);

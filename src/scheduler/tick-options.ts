@@ -21,8 +21,9 @@ export interface TickContext {
   /** Number of the tick, from 1. A second `run` continues the count. */
   readonly tick: number;
   /**
-   * Aborts, with a `TickLoopError` as its reason, when the loop no longer waits for the tick: at a second process signal, or
-   * `stopGraceMs` after the loop was asked to stop. Pass it to `execute` and everything else that the tick waits for.
+   * Aborts, with a `TickLoopError` as its reason, when the loop no longer waits for the tick: at a second process
+   * signal, or `stopGraceMs` after the loop was asked to stop. Pass it to `execute` and everything else for which the
+   * tick waits.
    */
   readonly signal: AbortSignal;
 }
@@ -33,37 +34,41 @@ export type Tick = (context: TickContext) => unknown;
 /** Options of a tick loop. */
 export interface TickLoopOptions {
   /**
-   * From the end of a tick to the start of the next, ms; or a function that the loop calls after each tick, for example to
-   * wait longer while ticks fail. Default 1000; 0 still lets the event loop turn.
+   * From the end of a tick to the start of the next, ms; or a function that the loop calls after each tick, for example
+   * to wait longer while ticks fail. Default 1000; 0 still yields to the event loop.
    */
   pauseMs?: number | (() => number) | undefined;
   /**
-   * From the start of a tick to the start of the next, ms, in place of a pause. After a tick that took longer the next
-   * one starts at once; missed starts are skipped. Default: `pauseMs` counts.
+   * From the start of a tick to the start of the next, ms, instead of a pause. After a tick that took longer, the next
+   * one starts at once; missed starts are skipped. Default: `pauseMs` applies.
    */
   everyMs?: number | undefined;
   /**
-   * How long the current tick may go on after the loop was asked to stop, ms. Then its signal aborts and `run` resolves.
-   * Choose less than your service manager waits before it kills. `Infinity` waits for the tick. Default 30,000.
+   * How long the current tick may continue after the loop was asked to stop, ms. Then its signal aborts and `run`
+   * resolves. Choose a shorter time than your service manager waits before it kills the process. `Infinity` waits for
+   * the tick. Default 30,000.
    */
   stopGraceMs?: number | undefined;
   /**
    * Lengthens or shortens each pause (`everyMs`, if set) at random by up to this share: 0.1 is 10 percent either way.
-   * Keeps many schedulers from running in step. Default 0.
+   * Keeps many schedulers from running in lockstep. Default 0.
    */
   jitter?: number | undefined;
-  /** After a tick that threw: continue with the next, or reject `run` with its error. Default `continue`. */
+  /** After a tick that threw: continue with the next one, or reject `run` with the error. Default `continue`. */
   onError?: 'continue' | 'stop' | undefined;
-  /** Called, and not awaited, for each tick that threw, after it was counted and logged. Its own errors are only logged. */
+  /**
+   * Called but not awaited for each tick that threw, after the error was counted and logged. Its own errors are only
+   * logged.
+   */
   onTickError?: ((error: unknown, tick: number) => unknown) | undefined;
   /**
    * Process signals that stop the loop: the first one after the current tick, the second one at once. The loop listens
-   * during `run` only. False for none. Default `['SIGINT', 'SIGTERM']`.
+   * only during `run`. False for none. Default `['SIGINT', 'SIGTERM']`.
    */
   signals?: readonly NodeJS.Signals[] | false | undefined;
-  /** Stops the loop when it aborts, as `stop` does: after the current tick, at once in a pause. */
+  /** Stops the loop when it aborts, as `stop` does: after the current tick, or at once during a pause. */
   signal?: AbortSignal | undefined;
-  /** The most ticks of one `run`. Default `Infinity`. */
+  /** The maximum number of ticks of one `run`. Default `Infinity`. */
   maxTicks?: number | undefined;
   /**
    * Where metrics go: the timing `drone_task_queue.<name>.tick` and the counter `drone_task_queue.<name>.tick_failures`.
@@ -76,7 +81,7 @@ export interface TickLoopOptions {
   name?: string | undefined;
   /** Default: real time. */
   clock?: Clock | undefined;
-  /** For jitter: from 0 to less than 1. Default `Math.random`. */
+  /** Source of jitter: returns numbers from 0 to less than 1. Default `Math.random`. */
   random?: (() => number) | undefined;
 }
 
@@ -104,7 +109,7 @@ export const TICK_LOOP = {
   onError: oneOf('continue', 'stop').or('continue'),
   onTickError: func<NonNullable<TickLoopOptions['onTickError']>>('(error, tick)'),
   signals: checked<Signals | false>(
-    'a list of signals that can be listened to, or false',
+    'a list of signals that can be handled, or false',
     signals => signals === false || (Array.isArray(signals) && signals.every(isSignal)),
   )
     .as((signals): Signals => signals || [])
@@ -120,9 +125,9 @@ export const TICK_LOOP = {
 
 export type TickSettings = Settings<typeof TICK_LOOP>;
 
-/** Throws TypeError (`ERR_INVALID_ARG`), also for both `pauseMs` and `everyMs`. */
+/** Throws a TypeError (`ERR_INVALID_ARG`), also for both `pauseMs` and `everyMs`. */
 export function readTickLoop(options: TickLoopOptions): TickSettings {
   const settings = readOptions(TICK_LOOP, options);
   if (options.everyMs === undefined || options.pauseMs === undefined) return settings;
-  throw invalidArgument('pauseMs', options.pauseMs, 'nothing beside everyMs, which takes its place');
+  throw invalidArgument('pauseMs', options.pauseMs, 'no value together with everyMs, which replaces it');
 }

@@ -1,17 +1,17 @@
 /** The events of shards. */
 import { publisher, subscriber } from '../report/channel.js';
 
-/** The end of a shard's heartbeat. */
+/** A shard's heartbeat has ended. */
 export interface HeartbeatEnd {
   /** The shard client's name. */
   readonly client: string;
   readonly shardHostname: string;
-  /** From making the packet until the reply was taken over, ms. */
+  /** Time from creating the packet until the reply was imported, ms. */
   readonly tookMs: number;
   readonly uploadedJobs: number;
-  /** Uploaded jobs that the master acknowledged and that need no further upload. */
+  /** Uploaded jobs that the master has acknowledged and that need no further upload. */
   readonly settledJobs: number;
-  /** Records of the reply that were taken over, and that could not be. */
+  /** Records of the reply that were imported, and those that could not be imported. */
   readonly takenRecords: number;
   readonly badRecords: number;
   readonly failed: boolean;

@@ -4,18 +4,21 @@ import { publisher, subscriber } from '../report/channel.js';
 export interface SectionEnd {
   /** Name of the store. */
   readonly store: string;
-  /** The `why` of a section that writes, the `name` of one that reads. */
+  /** The `why` of a section that writes, or the `name` of one that reads. */
   readonly section: string;
   readonly writes: boolean;
-  /** From the begin of its transaction, ms. */
+  /** Time since the start of its transaction, ms. */
   readonly tookMs: number;
-  /** Whether nothing of it was kept. */
+  /** Whether the section failed, so that nothing of it was kept. */
   readonly failed: boolean;
-  /** What it rejects with, an Error or not. */
+  /** What the section rejects with, which need not be an Error. */
   readonly error?: unknown;
 }
 
-/** A section was open, or waited for its turn to write, for longer than the store's `slowSectionMs`. Once per wait. */
+/**
+ * A section was open, or waited for its turn to write, for longer than the store's `slowSectionMs`. Published once per
+ * wait.
+ */
 export interface SectionSlow {
   readonly store: string;
   readonly section: string;
@@ -24,7 +27,7 @@ export interface SectionSlow {
   readonly openedAt: string;
   /** Whether it still waits for its turn. */
   readonly waits: boolean;
-  /** So far, ms. */
+  /** Time so far, ms. */
   readonly tookMs: number;
 }
 
@@ -33,9 +36,9 @@ export interface SectionRetry {
   readonly store: string;
   readonly section: string;
   readonly writes: boolean;
-  /** How often it was tried by now. */
+  /** Number of attempts so far. */
   readonly attempts: number;
-  /** The database's own. */
+  /** The database's own error. */
   readonly error: unknown;
 }
 

@@ -14,13 +14,16 @@ type OfTheStore =
   | 'withTables'
   | typeof Symbol.asyncDispose;
 
-/** Reads and writes in one transaction: Kysely without what begins, ends or leaves it. Raw SQL: ``sql`…`.execute(tx)``. */
+/**
+ * Reads and writes in one transaction: Kysely without methods that begin, end or leave it. Raw SQL:
+ * ``sql`…`.execute(tx)``.
+ */
 export interface ReadWriteDb<DB> extends Omit<Kysely<DB>, OfTheStore> {
   /** As in Kysely. */
   withSchema(schema: string): ReadWriteDb<DB>;
 }
 
-/** Reads tables `DB`, common table expressions included. */
+/** Reads the tables `DB`, including common table expressions. */
 export interface ReadCreator<DB> extends Pick<Kysely<DB>, 'selectFrom' | 'selectNoFrom'> {
   /** As in Kysely, for expressions that read. */
   with<N extends string, Row>(
@@ -32,7 +35,10 @@ export interface ReadCreator<DB> extends Pick<Kysely<DB>, 'selectFrom' | 'select
 /** `person` of `person(id, name)`. */
 export type TableName<N extends string> = N extends `${infer Table}(${string})` ? Table : N;
 
-/** Reads in one snapshot: no method of it writes, and the database refuses what would. Raw SQL: ``sql`…`.execute(db)``. */
+/**
+ * Reads in one snapshot: it has no method that writes, and the database refuses writes. Raw SQL:
+ * ``sql`…`.execute(db)``.
+ */
 export interface ReadDb<DB>
   extends ReadCreator<DB>, Pick<Kysely<DB>, 'case' | 'dynamic' | 'fn' | 'getExecutor' | 'introspection'> {
   /** As in Kysely. */

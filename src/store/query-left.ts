@@ -2,7 +2,7 @@
 import { invalidArgument } from '../option/invalid-argument.js';
 import { StoreError } from './store-error.js';
 
-/** Throws TypeError (`ERR_INVALID_ARG`), or StoreError (`ERR_UNAWAITED_WORK`) for a query. */
+/** Throws a TypeError (`ERR_INVALID_ARG`), or StoreError (`ERR_UNAWAITED_WORK`) for a query. */
 export function refuseNoPromise(returned: unknown, title: string): void {
   if (isThenable(returned)) return;
   refuseQueries(returned, title);
@@ -13,7 +13,7 @@ export function refuseNoPromise(returned: unknown, title: string): void {
   );
 }
 
-/** Throws StoreError (`ERR_UNAWAITED_WORK`). */
+/** Throws a StoreError (`ERR_UNAWAITED_WORK`). */
 export function refuseQueries(value: unknown, title: string): void {
   if (!isQuery(value) && !(Array.isArray(value) && value.some(isQuery))) return;
   const text = `the ${title} returned a query that was not executed: call .execute(), and await it`;

@@ -195,7 +195,7 @@ export class Section implements GuardedSection {
   /** Undefined when it may be committed. */
   #failureAtEnd(): StoreError | undefined {
     if (this.#leftBehind !== undefined) {
-      const text = `the ${this.title} ended before what it had started and not awaited: ${this.#leftBehind}`;
+      const text = `the ${this.title} ended before work that it had started but not awaited: ${this.#leftBehind}`;
       return new StoreError('ERR_UNAWAITED_WORK', text);
     }
     if (this.#failure === undefined) return undefined;
@@ -207,7 +207,7 @@ export class Section implements GuardedSection {
   }
 
   #brokenError(cause: unknown): StoreError {
-    const text = `a statement of the ${this.title} has failed, and so has all of it`;
+    const text = `a statement of the ${this.title} has failed, and so has the whole section`;
     return new StoreError('ERR_SECTION_BROKEN', text, { cause });
   }
 
@@ -239,12 +239,14 @@ export class Section implements GuardedSection {
     }
     // A snapshot, or a part of an open transaction, keeps nothing.
     if (!this.writes || !this.#facts.isWhole) return this.#lost(error);
-    const text = `the database was lost in the commit of the ${this.title}: whether that was done is not known`;
+    const text = `the database was lost during the commit of the ${this.title}: it is unknown whether the commit happened`;
     return new StoreError('ERR_COMMIT_UNKNOWN', text, { cause: error });
   }
 
   #lost(cause: unknown): StoreError {
-    return new StoreError('ERR_STORE_LOST', `the database was lost in the ${this.title}; nothing was kept`, { cause });
+    return new StoreError('ERR_STORE_LOST', `the database was lost during the ${this.title}; nothing was kept`, {
+      cause,
+    });
   }
 }
 

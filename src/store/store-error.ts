@@ -1,25 +1,28 @@
 /**
  * Why a store refused or failed.
  *
- * - `ERR_READ_ONLY`: a write in a section that reads (a {@link ReadOnlyViolation}). Nothing is kept. Open a section
- *   that writes.
- * - `ERR_STATEMENT_REFUSED`: a statement would end the section's transaction, or reach beyond it. It was not run.
- * - `ERR_SECTION_BROKEN`: a statement of the section failed (`cause`), and with it the section. Nothing is kept.
+ * - `ERR_READ_ONLY`: a section that only reads tried to write (a {@link ReadOnlyViolation}). Nothing is kept. Open a
+ *   section that writes.
+ * - `ERR_STATEMENT_REFUSED`: a statement would have ended the section's transaction, or reached beyond it. It was not
+ *   run.
+ * - `ERR_SECTION_BROKEN`: a statement of the section failed (`cause`), so the section fails as well. Nothing is kept.
  * - `ERR_UNAWAITED_WORK`: the callback ended before a statement or inner section that it had started, or returned a
  *   query without executing it. Nothing is kept. Await everything, and call `execute`.
- * - `ERR_SECTION_NESTING`: these sections may not be inside each other. Nothing was started. End the outer one first,
- *   or use `ownTransaction`.
- * - `ERR_CONFLICT`: other transactions were in the way (`cause`), at each retry too if the section is `repeatable`.
- *   Nothing is kept. Try again, or declare the section `repeatable`.
+ * - `ERR_SECTION_NESTING`: these sections must not be nested. Nothing was started. End the outer one first, or use
+ *   `ownTransaction`.
+ * - `ERR_CONFLICT`: the section conflicted with other transactions (`cause`), and so did each retry if it is
+ *   `repeatable`. Nothing is kept. Try again, or make the section `repeatable`.
  * - `ERR_STORE_BUSY`: other processes held the database for longer than `busyTimeoutMs`. Nothing is kept. Try again.
- * - `ERR_COMMIT_FAILED`: the database refused the commit (`cause`), as with a deferred constraint. Nothing is kept.
- * - `ERR_COMMIT_UNKNOWN`: the connection was lost during the commit. It may or may not have been done: read before you
- *   repeat.
- * - `ERR_STORE_LOST`: the connection was lost before the commit, or could not be made (`cause`). Nothing is kept. Try
+ * - `ERR_COMMIT_FAILED`: the database refused the commit (`cause`), for example because of a deferred constraint.
+ *   Nothing is kept.
+ * - `ERR_COMMIT_UNKNOWN`: the connection was lost during the commit. The commit may or may not have happened: read the
+ *   database before you repeat the section.
+ * - `ERR_STORE_LOST`: the connection was lost before the commit, or could not be opened (`cause`). Nothing is kept. Try
  *   again.
  * - `ERR_STORE_CLOSED`: the store is closed or closing. Nothing was started.
  * - `ERR_STORE_OPEN`: the database could not be opened (`cause`). Check its path or URL.
- * - `ERR_PACKAGE_MISSING`: a package that this kind of store needs is not installed. The message has the command.
+ * - `ERR_PACKAGE_MISSING`: a package that this kind of store needs is not installed. The message gives the command to
+ *   install it.
  * - `ERR_MIGRATION`: a migration failed (`cause`). Nothing of this run is kept.
  */
 export type StoreErrorCode =
@@ -38,7 +41,7 @@ export type StoreErrorCode =
   | 'ERR_PACKAGE_MISSING'
   | 'ERR_MIGRATION';
 
-/** A store or a section failed; `cause` is the database's error where there is one. */
+/** A store or a section failed; `cause` is the database's error, if there is one. */
 export class StoreError extends Error {
   override readonly name: string = 'StoreError';
   readonly code: StoreErrorCode;
@@ -50,10 +53,10 @@ export class StoreError extends Error {
   }
 }
 
-/** A write where the policy is read-only: refused by the database. Nothing of its section was written. */
+/** A section that only reads tried to write, and the database refused. Nothing of the section was written. */
 export class ReadOnlyViolation extends StoreError {
   override readonly name = 'ReadOnlyViolation';
-  /** The statement's text; values are not in it. */
+  /** The statement's text, without values. */
   readonly statement: string;
   /** Where the section was opened: `file:line:column`. */
   readonly openedAt: string;

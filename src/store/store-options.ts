@@ -5,7 +5,7 @@ import { readOptions, type Settings, type Table } from '../option/option-table.j
 import { type Log, logOption, withNamedLog } from '../report/log.js';
 import { type StatsTarget, metricsOption } from '../report/metrics-target.js';
 
-/** The database and how sections run. Exactly one of `file`, `url` and `memory` is needed. */
+/** The database, and how sections run. Exactly one of `file`, `url` and `memory` is required. */
 export interface StoreOptions {
   /**
    * An SQLite file, created if it is missing; its directory must exist. Kept in WAL mode, with `-wal` and `-shm` beside
@@ -15,9 +15,9 @@ export interface StoreOptions {
   /** A PostgreSQL database: `postgres://user:password@host:port/database`, with the parameters of `pg`. */
   url?: string | undefined;
   /**
-   * For tests: an SQLite database that is deleted with the store. It lies in a private directory of `/dev/shm`, else of
-   * the system's temporary files. (SQLite's `:memory:` has neither read-only connections nor snapshots beside a
-   * writer.)
+   * For tests: an SQLite database that is deleted when the store closes. It is in a private directory in `/dev/shm`, or
+   * otherwise in the system's directory for temporary files. (SQLite's `:memory:` has neither read-only connections nor
+   * snapshots beside a writer.)
    */
   memory?: boolean | undefined;
   /** In log lines, events and metrics. Default `store`. */
@@ -26,11 +26,11 @@ export interface StoreOptions {
   readConnections?: number | undefined;
   /** How long a section that writes waits for other processes before it begins, ms. Default 5,000. */
   busyTimeoutMs?: number | undefined;
-  /** How often a `repeatable` section runs in all when it conflicts. Default 5. */
+  /** How many times in total a `repeatable` section runs if it conflicts. Default 5. */
   attempts?: number | undefined;
   /**
-   * A section that is open, or waits for its turn to write, for longer than this is logged and published, ms. Default
-   * 1,000; with NODE_ENV `production` 60,000.
+   * The store logs and publishes a section that is open, or waits for its turn to write, for longer than this, ms.
+   * Default 1,000; with NODE_ENV `production` 60,000.
    */
   slowSectionMs?: number | undefined;
   /** Where metrics go: a hot-shots client, or a StatsD server. Default: nowhere. */
@@ -42,7 +42,7 @@ export interface StoreOptions {
 export type Place = { readonly file: string } | { readonly url: string } | { readonly memory: true };
 
 export const STORE = {
-  file: text('a path; for a store in memory say memory: true', file => file !== ':memory:'),
+  file: text('a path; for a store in memory, use memory: true', file => file !== ':memory:'),
   // A secret: it may hold a password.
   url: secret("one that starts with 'postgres://'", url => /^postgres(ql)?:\/\//.test(url)),
   memory: flag().or(false),
@@ -61,7 +61,7 @@ export interface StoreSettings extends Omit<Settings<typeof STORE>, 'file' | 'ur
   readonly place: Place;
 }
 
-/** Throws TypeError (`ERR_INVALID_ARG`) that names the option. */
+/** Throws a TypeError (`ERR_INVALID_ARG`) that names the option. */
 export function readStoreOptions(options: StoreOptions): StoreSettings {
   const { file, url, memory, ...others } = withNamedLog(readOptions(STORE, options), 'store');
   const given = [file !== undefined && 'file', url !== undefined && 'url', memory && 'memory'].filter(Boolean);

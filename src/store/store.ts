@@ -24,7 +24,7 @@ import { StoreError } from './store-error.js';
 import { readStoreOptions, type StoreOptions, type StoreSettings } from './store-options.js';
 import { Semaphore } from '../wait/semaphore.js';
 
-/** How one section that reads runs. */
+/** Options of a section that reads. */
 export interface ReadOptions {
   /** In errors, metrics and the warning of a slow section. Default `read`. */
   name?: string | undefined;
@@ -32,7 +32,7 @@ export interface ReadOptions {
 
 export const READ = { name: text().or('read') } satisfies Table<ReadOptions>;
 
-/** How one section that writes runs. */
+/** Options of a section that writes. */
 export interface ReadWriteOptions {
   /**
    * Retries a section that conflicts with other transactions, up to the store's `attempts`, each time in a new transaction.
@@ -40,9 +40,10 @@ export interface ReadWriteOptions {
    */
   repeatable?: boolean | undefined;
   /**
-   * Inside a section that reads: runs in its own transaction, whose changes that section's snapshot does not show.
-   * Default false: a section that writes is refused there. Inside one that writes, `true` is refused, and `'or-join'`
-   * makes it a part of that one, as without the option. Use it in code that may be called either way.
+   * Inside a section that reads: runs in a separate transaction, whose changes that section's snapshot does not show.
+   * Default false: a section that writes is refused there. Inside a section that writes, `true` is refused, and
+   * `'or-join'` makes this section part of the outer one, as without the option. Use `'or-join'` in code that may be
+   * called either way.
    */
   ownTransaction?: boolean | 'or-join' | undefined;
 }
@@ -57,7 +58,7 @@ export const READ_WRITE = {
 type Work<T> = (db: Kysely<unknown>) => Promise<T>;
 
 /**
- * A database that is read in snapshots, and written only in sections that say why. `DB` is Kysely's interface of tables.
+ * A database that is read in snapshots, and written only in sections that state why. `DB` is Kysely's table interface.
  *
  * ```ts
  * await using store = await Store.open<Farm>({ file: 'farm.db' });
@@ -65,7 +66,7 @@ type Work<T> = (db: Kysely<unknown>) => Promise<T>;
  * await store.readWrite('start job', tx => tx.updateTable('job').set({ status: 'running' }).execute());
  * ```
  *
- * A section is one transaction of one logical thread: no other work sees, commits or aborts what it does.
+ * A section is one transaction of one logical thread: no other code sees, commits or aborts its work.
  */
 export class Store<DB> {
   readonly #engine: Engine;
@@ -85,8 +86,8 @@ export class Store<DB> {
   /**
    * Opens a database. An idle store does not keep the process alive.
    *
-   * Rejects with TypeError (`ERR_INVALID_ARG`) that names the option at fault, and with StoreError: `ERR_PACKAGE_MISSING`,
-   * or `ERR_STORE_OPEN` with the database's error as `cause`.
+   * Rejects with a TypeError (`ERR_INVALID_ARG`) that names the invalid option, or with a StoreError:
+   * `ERR_PACKAGE_MISSING`, or `ERR_STORE_OPEN` with the database's error as `cause`.
    */
   static async open<DB>(options: StoreOptions): Promise<Store<DB>> {
     const settings = readStoreOptions(options);
@@ -96,17 +97,18 @@ export class Store<DB> {
     return new Store<DB>(engine, settings);
   }
 
-  /** As in the options. */
+  /** The option `name`. */
   get name(): string {
     return this.#settings.name;
   }
 
   /**
-   * Runs `work` on a snapshot of this moment, in which the database refuses writes, and resolves with its result. Inside
-   * another section of this store it sees what that sees, uncommitted writes included.
+   * Runs `work` on a snapshot of this moment, in which the database refuses writes, and resolves with its result.
+   * Inside another section of this store, it sees what that section sees, including uncommitted writes.
    *
-   * Rejects with what `work` throws; with ReadOnlyViolation for a write; with TypeError (`ERR_INVALID_ARG`) if `work` returns no
-   * promise; and with StoreError, also for a query that `work` returns instead of its result (`ERR_UNAWAITED_WORK`).
+   * Rejects with what `work` throws; with a ReadOnlyViolation for a write; with a TypeError (`ERR_INVALID_ARG`) if
+   * `work` does not return a promise; and with a StoreError, including `ERR_UNAWAITED_WORK` if `work` returns a query
+   * instead of its result.
    */
   async read<T>(work: (db: ReadDb<DB>) => Promise<T>, options: ReadOptions = {}): Promise<T> {
     const callSite = new CallSite();
@@ -116,15 +118,16 @@ export class Store<DB> {
   }
 
   /**
-   * Runs `work` in a transaction, commits it when `work` resolves, undoes it when `work` rejects, and resolves with its
-   * result after the commit. One such section of a store runs at a time, first come first served; it must not wait for
-   * anything but the database. Inside another section that writes it is a part of that transaction: its failure undoes its
-   * own part only, and it is committed with the outer section.
+   * Runs `work` in a transaction, commits it when `work` resolves, rolls it back when `work` rejects, and resolves with
+   * its result after the commit. One such section of a store runs at a time, first come first served; it must not wait
+   * for anything except the database. Inside another section that writes, it is part of that transaction: its failure
+   * rolls back only its own part, and it is committed with the outer section.
    *
    * `why` names it in errors, metrics and the warning of a slow section: a few constant words.
    *
-   * Rejects with what `work` throws; with ContextSwitchError; with TypeError (`ERR_INVALID_ARG`) if `work` returns no promise;
-   * and with StoreError, also for a query that `work` returns instead of its result (`ERR_UNAWAITED_WORK`).
+   * Rejects with what `work` throws; with a ContextSwitchError; with a TypeError (`ERR_INVALID_ARG`) if `work` does not
+   * return a promise; and with a StoreError, including `ERR_UNAWAITED_WORK` if `work` returns a query instead of its
+   * result.
    */
   async readWrite<T>(
     why: string,
@@ -139,9 +142,9 @@ export class Store<DB> {
   }
 
   /**
-   * Applies all missing `migrations` by Kysely's migrator, in the order of their names, in one transaction. `down` is never
-   * called. Name all migrations of the store in each call: Kysely refuses a list without one that was applied. Rejects with
-   * StoreError (`ERR_MIGRATION`), whose `cause` is what the migration threw.
+   * Applies all missing `migrations` with Kysely's migrator, in the order of their names, in one transaction. `down` is
+   * never called. Pass all migrations of the store in each call: Kysely refuses a list that lacks an applied migration.
+   * Rejects with a StoreError (`ERR_MIGRATION`), whose `cause` is what the migration threw.
    */
   async migrate(migrations: Readonly<Record<string, Migration>>): Promise<MigrationReport> {
     const callSite = new CallSite();
@@ -156,8 +159,9 @@ export class Store<DB> {
   }
 
   /**
-   * Refuses further sections (`ERR_STORE_CLOSED`), waits without limit for those that are open or wait for their turn, and
-   * ends the connections. Idempotent. Rejects with StoreError (`ERR_SECTION_NESTING`) inside a section of this store.
+   * Refuses further sections (`ERR_STORE_CLOSED`), waits without limit for sections that are open or wait for their
+   * turn, and ends the connections. Idempotent. Rejects with a StoreError (`ERR_SECTION_NESTING`) inside a section of
+   * this store.
    */
   async close(): Promise<void> {
     const what = `close of the store '${this.name}'`;
@@ -194,11 +198,11 @@ export class Store<DB> {
     const title = titleOf(facts);
     const writer = around.find(section => section.writes);
     if (writer !== undefined) {
-      const why = writer === inside ? 'in a transaction of its own would wait for it' : 'would write for a reader';
+      const why = writer === inside ? 'in a separate transaction would wait for it' : 'would write for a reader';
       throw new StoreError('ERR_SECTION_NESTING', `the ${title} inside the ${inside.title}: it ${why}`);
     }
     if (ways.ownTransaction === undefined || ways.ownTransaction === false) {
-      const way = ways.isWhole === true ? 'end that one first' : 'end that one first, or say ownTransaction: true';
+      const way = ways.isWhole === true ? 'end that one first' : 'end that one first, or use ownTransaction: true';
       throw new StoreError('ERR_SECTION_NESTING', `the ${title} inside the ${inside.title}: ${way}`);
     }
     return inside.during(
@@ -214,13 +218,13 @@ export class Store<DB> {
       if (!(section instanceof Section) || section.engine !== this.#engine || !section.isEnding) continue;
       const title = titleOf(facts);
       section.leaveBehind(() => title);
-      throw new ContextSwitchError('ERR_SECTION_ENDED', `the ${title} was opened when the ${section.title} had ended`);
+      throw new ContextSwitchError('ERR_SECTION_ENDED', `the ${title} was opened after the ${section.title} had ended`);
     }
   }
 
   /**
-   * This store's open sections of this logical thread, the innermost first. Throws ContextSwitchError inside a section of
-   * another store that writes, which would wait for this database.
+   * This store's open sections of this logical thread, the innermost first. Throws a ContextSwitchError inside a
+   * section of another store that writes, which would wait for this database.
    */
   #sectionsAround(what: string): Section[] {
     const around: Section[] = [];
@@ -254,7 +258,7 @@ export class Store<DB> {
         if (!section.hasConflict) throw error;
         if (ways.repeatable !== true || attempt >= this.#settings.attempts) {
           const tries = ways.repeatable === true ? `, ${String(attempt)} times` : '; it is not declared repeatable';
-          const text = `other transactions were in the way of the ${section.title}${tries}; nothing was kept`;
+          const text = `the ${section.title} conflicted with other transactions${tries}; nothing was kept`;
           throw new StoreError('ERR_CONFLICT', text, { cause: error });
         }
         this.#reports.retry(facts, attempt, error);
@@ -286,7 +290,7 @@ interface Ways extends ReadWriteOptions {
 }
 
 function checkWork(work: unknown): void {
-  if (typeof work !== 'function') throw invalidArgument('work', work, 'a function that is given the handle');
+  if (typeof work !== 'function') throw invalidArgument('work', work, 'a function that takes the handle');
 }
 
 const WHY = text().required;

@@ -9,45 +9,45 @@ import { invalidArgument } from '../option/invalid-argument.js';
 import { checkExtraPaths, checkFilePath, checkRoots, DEFAULT_ROOTS, isFolder, takesIn } from './config-path.js';
 import { checkLtime } from './logical-clock.js';
 
-/** The result of a search of a branch. */
+/** The result of searching a branch. */
 export interface BranchLoad {
-  /** Taken before the search began, which has seen everything up to then. */
+  /** Taken before the search began: the search has seen everything up to then. */
   readonly ltime: number;
-  /** Searched beside the roots: files, and directories with a slash at the end. */
+  /** Searched in addition to the roots: files, and directories with a slash at the end. */
   readonly extraPaths: readonly string[];
-  /** By path. Null, an empty text or a missing path mean that there is no such file. */
+  /** Texts by path. Null, an empty text or a missing path means that there is no such file. */
   readonly files: ReadonlyMap<string, string | null>;
 }
 
-/** A file of configuration. */
+/** A configuration file. */
 export interface BranchFile {
   readonly path: string;
   readonly text: string;
 }
 
-/** What is known of a path. */
+/** What is known about a path. */
 export type PathState =
   | { readonly state: 'unchecked' }
   | { readonly state: 'absent'; readonly ltime: number }
   | { readonly state: 'present'; readonly ltime: number; readonly text: string };
 
-/** Every method is atomic: no caller sees half of a load. */
+/** The configuration files of a branch. Every method is atomic: no caller sees a partial load. */
 export class BranchCache {
   readonly #roots: readonly string[];
   /** By name of a file or folder. */
   readonly #searchedAt = new Map<string, number>();
   readonly #texts = new Map<string, string>();
 
-  /** `roots`: where configuration is looked for in every branch. Default `DEFAULT_ROOTS`. */
+  /** `roots`: where to look for configuration in every branch. Default `DEFAULT_ROOTS`. */
   constructor(roots: readonly string[] = DEFAULT_ROOTS) {
     this.#roots = checkRoots(roots);
   }
 
   /**
-   * Takes over the result of a search. Paths that were checked at a later ltime stay as they are; others get the text found,
-   * or are absent. Files outside the search are ignored.
+   * Stores the result of a search. Paths that were checked at a later ltime stay as they are; others get the text that
+   * was found, or are absent. Files outside the search are ignored.
    *
-   * Throws TypeError (`ERR_INVALID_ARG`) and changes nothing then.
+   * Throws a TypeError (`ERR_INVALID_ARG`) for an invalid argument, and then changes nothing.
    */
   load(load: BranchLoad): void {
     const { files } = load;
@@ -69,7 +69,9 @@ export class BranchCache {
     for (const name of searched) this.#searchedAt.set(name, Math.max(ltime, this.#searchedAt.get(name) ?? ltime));
   }
 
-  /** The smallest ltime of the roots and `extraPaths` if that is at least `minLtime`, -1 standing for any; else undefined. */
+  /**
+   * The smallest ltime of the roots and `extraPaths` if it is at least `minLtime` (-1 for any), otherwise undefined.
+   */
   validFor(extraPaths: readonly string[], minLtime: number): number | undefined {
     checkLtime('minLtime', minLtime, -1);
     const names = [...this.#roots, ...checkExtraPaths('extraPaths', extraPaths, this.#roots)];
@@ -78,8 +80,8 @@ export class BranchCache {
   }
 
   /**
-   * The files of the first root that has any, then those of `extraPaths`, each once: single files in the given order, then
-   * files in directories, sorted by path. Never files that only other callers have named.
+   * The files of the first root that has any, then those of `extraPaths`, each once: single files in the given order,
+   * then files in directories, sorted by path. It never returns files that only other callers have named.
    */
   get(extraPaths: readonly string[]): BranchFile[] {
     const extras = checkExtraPaths('extraPaths', extraPaths, this.#roots);
@@ -92,12 +94,12 @@ export class BranchCache {
     return [...new Set(paths)].map(path => ({ path, text: this.#texts.get(path) ?? '' }));
   }
 
-  /** The roots that have files, in their order. Only the first is used. */
+  /** The roots that have files, in order. Only the first one is used. */
   rootsInUse(): string[] {
     return this.#roots.filter(root => this.#pathsIn([root]).length > 0);
   }
 
-  /** Throws TypeError (`ERR_INVALID_ARG`) for what is not the path of a file. */
+  /** What is known about a path. Throws a TypeError (`ERR_INVALID_ARG`) if the argument is not the path of a file. */
   stateOf(path: string): PathState {
     const ltime = this.#checkedAt(checkFilePath('path', path));
     const text = this.#texts.get(path);

@@ -34,13 +34,13 @@ interface Attempt {
   readonly problems: readonly LayoutProblem[];
 }
 
-/** Waits for tenants' locks, so that only `catchUp` reports `busy`. */
+/** Creates tenants' layouts from their files. It waits for tenants' locks; only `catchUp` reports `busy` instead. */
 export class ConfigLoader<L> {
   readonly #settings: LoaderSettings<L>;
   readonly #branches: BranchReader;
   readonly #making: Semaphore;
 
-  /** Throws TypeError (`ERR_INVALID_ARG`) that names the option at fault. Nothing is read yet. */
+  /** Throws a TypeError (`ERR_INVALID_ARG`) that names the option at fault. Nothing is read yet. */
   constructor(options: ConfigLoaderOptions<L>) {
     this.#settings = readOptions(CONFIG_LOADER, options);
     this.#branches = new BranchReader(this.#settings);
@@ -48,9 +48,9 @@ export class ConfigLoader<L> {
   }
 
   /**
-   * Takes over a newer list of tenants, once however many callers ask; returns whether it did. What comes back into the list
-   * is read anew with the next layout. Rejects as the source and the clock do, and for a bad list with TypeError
-   * (`ERR_INVALID_ARG`); the old list stays then.
+   * Adopts a newer list of tenants, only once for any number of callers; returns whether there was one. Whatever
+   * returns to the list is read again for the next layout. Rejects as the source and the clock do, and for an invalid
+   * list with a TypeError (`ERR_INVALID_ARG`); in these cases the old list stays.
    */
   async updateSystem(options: ReconfigureOptions = {}): Promise<boolean> {
     const { signal } = readOptions(RECONFIGURE, options);
@@ -69,7 +69,7 @@ export class ConfigLoader<L> {
     }, signal);
   }
 
-  /** Reads all files again and makes all layouts, of several tenants at once. A failure affects its tenant only. */
+  /** Reads all files again and creates all layouts, of several tenants at once. A failure affects only its tenant. */
   async reconfigureAll(options: ReconfigureOptions = {}): Promise<LayoutReport> {
     const { signal } = readOptions(RECONFIGURE, options);
     const { clock, registry } = this.#settings;
@@ -79,8 +79,8 @@ export class ConfigLoader<L> {
   }
 
   /**
-   * Makes one tenant's layout: files of changed branches are read again, those of others only if they were not read since
-   * they came into the list of tenants.
+   * Creates one tenant's layout: files of changed branches are read again, those of other branches only if they have
+   * not been read since the branch entered the list of tenants.
    */
   async reconfigureTenant(
     tenant: string,
@@ -96,7 +96,9 @@ export class ConfigLoader<L> {
     return this.#reconfigure([tenant], hasChanged, signal);
   }
 
-  /** Makes the layouts of tenants whose entry in the list has changed since, from files that were read before. */
+  /**
+   * Creates the layouts of tenants whose entry in the list has changed since their last layout, from files read before.
+   */
   async reconfigureChanged(options: ReconfigureOptions = {}): Promise<LayoutReport> {
     const { signal } = readOptions(RECONFIGURE, options);
     await this.updateSystem(options);
@@ -108,9 +110,9 @@ export class ConfigLoader<L> {
   }
 
   /**
-   * Makes the layouts of other schedulers that are later than ours, in the background, from states such as those of a
-   * StoreLayoutStates. A tenant whose lock is taken is `busy`; the next call tries it again. Tenants that are up to date are
-   * not in the report.
+   * Creates the layouts of which other schedulers have later versions than ours, in the background, from states such as
+   * those of a StoreLayoutStates. A tenant whose lock is taken is `busy`; the next call tries again. Tenants that are
+   * up to date are not in the report.
    */
   async catchUp(states: ReadonlyMap<string, LayoutState>, options: ReconfigureOptions = {}): Promise<LayoutReport> {
     refuseInSection('the making of layouts');
@@ -134,7 +136,7 @@ export class ConfigLoader<L> {
     });
   }
 
-  /** As `TenantRegistry.cleanup`, of the cache that this loader shares. Under no lock. */
+  /** Like `TenantRegistry.cleanup`, for the cache that this loader shares. Takes no lock. */
   async cleanup(): Promise<string[]> {
     refuseInSection('the cleanup of the shared cache');
     return this.#settings.registry.cleanup(this.#settings.cache);
@@ -220,7 +222,7 @@ export class ConfigLoader<L> {
     signal?.throwIfAborted();
     if (registry.setLayout(name, { ltime, minLtimes, layout, config })) return 'loaded';
     if (registry.tenant(name) === undefined) return 'gone';
-    throw new Error(`the clock gave ${String(ltime)}, and the layout that is there is not older than that`);
+    throw new Error(`the clock returned ${String(ltime)}, but the existing layout is not older`);
   }
 
   /** Reads all branches even if one fails, as the others need not be read the next time. */
@@ -280,6 +282,6 @@ export class ConfigLoader<L> {
     const [used, ...unused] = files.rootsInUse();
     if (unused.length === 0) return;
     const fields = { project, branch, used, unused };
-    this.#settings.log.warn(`${project} ${branch}: ${String(used)} is used, ${unused.join(', ')} not`, fields);
+    this.#settings.log.warn(`${project} ${branch}: ${String(used)} is used, but not ${unused.join(', ')}`, fields);
   }
 }

@@ -1,7 +1,10 @@
 /** Paths of configuration in a repository: files, and directories with a slash at the end. */
 import { invalidArgument } from '../option/invalid-argument.js';
 
-/** Where a branch's configuration is: only in the first of these that has any. A slash at the end means all files below. */
+/**
+ * Where a branch's configuration is: only in the first of these that has any files. A slash at the end means all files
+ * below.
+ */
 export const DEFAULT_ROOTS: readonly string[] = ['drones.yaml', 'drones.d/', '.drones.yaml', '.drones.d/'];
 
 export function isFolder(name: string): boolean {
@@ -15,7 +18,7 @@ export function takesIn(name: string, path: string): boolean {
 
 const EXPECTED_PATH = "a path from the repository's root, without empty, . or .. parts";
 
-/** Throws TypeError (`ERR_INVALID_ARG`) unless it is a path from the repository's root. */
+/** Throws a TypeError (`ERR_INVALID_ARG`) unless it is a path from the repository's root. */
 export function checkConfigPath(field: string, path: unknown): string {
   if (typeof path !== 'string' || path.includes('\0')) throw invalidArgument(field, path, EXPECTED_PATH);
   const parts = (isFolder(path) ? path.slice(0, -1) : path).split('/');
@@ -38,14 +41,14 @@ export function checkExtraPaths(field: string, paths: unknown, roots: readonly s
   const checked = paths.map((path, at) => {
     const name = checkConfigPath(`${field}[${String(at)}]`, path);
     if (roots.includes(name)) {
-      throw invalidArgument(`${field}[${String(at)}]`, name, 'a path that is not searched anyway');
+      throw invalidArgument(`${field}[${String(at)}]`, name, 'a path that is not already searched');
     }
     return name;
   });
   return [...new Set(checked)];
 }
 
-/** Throws TypeError (`ERR_INVALID_ARG`) for no roots, bad paths, and the same root twice. */
+/** Throws a TypeError (`ERR_INVALID_ARG`) for no roots, bad paths, and the same root twice. */
 export function checkRoots(roots: unknown): readonly string[] {
   if (!Array.isArray(roots) || roots.length === 0) throw invalidArgument('roots', roots, 'a list of paths');
   const checked = roots.map((root, at) => checkConfigPath(`roots[${String(at)}]`, root));

@@ -1,12 +1,12 @@
 import { publisher, subscriber } from '../report/channel.js';
 
-/** A loader has made a tenant's layout, or failed at it. */
+/** A loader has created a tenant's layout, or failed to. */
 export interface LayoutEnd {
   readonly tenant: string;
   /** `loaded`, `failed`, `gone` or `busy`: as in the loader's report. */
   readonly outcome: string;
   readonly tookMs: number;
-  /** How many of the report's problems are this tenant's. */
+  /** How many of the report's problems concern this tenant. */
   readonly problems: number;
 }
 

@@ -6,35 +6,38 @@ import { readOptions, type Settings, type Table } from '../option/option-table.j
 import type { FileSource } from './file-source.js';
 import type { BranchName } from './shared-file-cache.js';
 
-/** Arguments of a job `merger:cat`. */
+/** Arguments of a `merger:cat` job. */
 export interface CatRequest {
   readonly connection: string;
   readonly project: string;
   readonly branch: string;
-  /** Files, and folders with a slash at the end. */
+  /** Files, and directories with a slash at the end. */
   readonly files: readonly string[];
 }
 
-/** The answer to such a job: the executor's `CatReply` as its value, or an error. */
+/** The answer to a `merger:cat` job: the executor's `CatReply` as its value, or an error. */
 export type CatAnswer =
   { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: { readonly message: string } };
 
 /** How a GitFileSource reaches the executor. */
 export interface GitFileSourceOptions {
-  /** Submits the job: `request => jobs.submit('merger:cat', request)`. `signal` aborts when the answer is not needed. */
+  /**
+   * Submits the job: `request => jobs.submit('merger:cat', request)`. `signal` aborts when the answer is no longer
+   * needed.
+   */
   ask: (request: CatRequest, signal: AbortSignal) => Promise<CatAnswer>;
-  /** The executor's name for a tenant's project. */
+  /** Returns the executor's name for a tenant's project. */
   repositoryOf: (project: string) => Pick<CatRequest, 'connection' | 'project'>;
-  /** From the request to the answer, ms. `Infinity`: for ever. Default 300,000. */
+  /** From the request to the answer, ms. `Infinity` for no limit. Default 300,000. */
   timeoutMs?: number | undefined;
 }
 
 /**
- * Why a branch was not read.
+ * Why a branch could not be read.
  *
  * - `ERR_CAT_FAILED`: the executor answered with a failure. `cause` is the answer. The tenant keeps its layout.
  * - `ERR_CAT_TIMEOUT`: the executor did not answer within `timeoutMs`. The tenant keeps its layout.
- * - `ERR_CAT_ANSWER`: the answer is not one to `merger:cat`. `cause` is the answer. Check `ask`.
+ * - `ERR_CAT_ANSWER`: the answer is not a valid answer to `merger:cat`. `cause` is the answer. Check `ask`.
  */
 export type ReadFilesErrorCode = 'ERR_CAT_FAILED' | 'ERR_CAT_TIMEOUT' | 'ERR_CAT_ANSWER';
 
@@ -57,7 +60,8 @@ export const CAT_FILE_SOURCE = {
 } satisfies Table<GitFileSourceOptions>;
 
 /**
- * Files of git repositories of an executor, maybe in another process. A branch is updated before it is read.
+ * Reads files from the git repositories of an executor, which may be in another process. A branch is updated before it
+ * is read.
  *
  *     const files = new GitFileSource({
  *       ask: request => jobs.submit('merger:cat', request),
@@ -67,12 +71,12 @@ export const CAT_FILE_SOURCE = {
 export class GitFileSource implements FileSource {
   readonly #settings: Settings<typeof CAT_FILE_SOURCE>;
 
-  /** Throws TypeError (`ERR_INVALID_ARG`) that names the option at fault. */
+  /** Throws a TypeError (`ERR_INVALID_ARG`) that names the option at fault. */
   constructor(options: GitFileSourceOptions) {
     this.#settings = readOptions(CAT_FILE_SOURCE, options);
   }
 
-  /** As FileSource says. Rejects with ReadFilesError, with what `ask` rejects with, and with the reason of `signal`. */
+  /** As in FileSource. Rejects with a ReadFilesError, with the rejection of `ask`, or with the reason of `signal`. */
   async files(
     { project, branch }: BranchName,
     paths: readonly string[],
@@ -108,5 +112,5 @@ function filesIn(answer: CatAnswer): ReadonlyMap<string, string | null> {
   if (texts?.every((entry): entry is [string, string | null] => entry[1] === null || typeof entry[1] === 'string')) {
     return new Map(texts);
   }
-  throw new ReadFilesError('ERR_CAT_ANSWER', 'the answer to merger:cat is not one to such a job', { cause: answer });
+  throw new ReadFilesError('ERR_CAT_ANSWER', 'the answer to merger:cat is not valid', { cause: answer });
 }

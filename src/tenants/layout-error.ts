@@ -1,11 +1,11 @@
 import { invalidArgument } from '../option/invalid-argument.js';
 
-/** One fault of a tenant's configuration, and where it is, as far as that is known. */
+/** One fault in a tenant's configuration, and its location as far as known. */
 export interface LayoutFault {
   readonly project?: string | undefined;
   readonly branch?: string | undefined;
   readonly path?: string | undefined;
-  /** From 1. */
+  /** Counted from 1. */
   readonly line?: number | undefined;
   readonly reason: string;
 }
@@ -21,7 +21,7 @@ export class LayoutError extends Error {
   readonly code = 'ERR_LAYOUT';
   readonly faults: readonly LayoutFault[];
 
-  /** Throws TypeError (`ERR_INVALID_ARG`) for no faults. */
+  /** Throws a TypeError (`ERR_INVALID_ARG`) if there are no faults. */
   constructor(faults: readonly LayoutFault[]) {
     if (!Array.isArray(faults) || faults.length === 0)
       throw invalidArgument('faults', faults, 'a list of at least one');

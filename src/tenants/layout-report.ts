@@ -1,7 +1,10 @@
 import { inspect } from 'node:util';
 import { LayoutError, type LayoutFault } from './layout-error.js';
 
-/** `loaded`: it has a new layout; `failed`: it keeps the old one; `gone`: there is no such tenant; `busy`: its lock is taken. */
+/**
+ * `loaded`: the tenant has a new layout; `failed`: it keeps the old one; `gone`: there is no such tenant; `busy`: its
+ * lock is taken.
+ */
 export type LayoutOutcome = 'loaded' | 'failed' | 'gone' | 'busy';
 
 /** Why a tenant keeps its old layout. */
@@ -11,11 +14,11 @@ export interface LayoutProblem extends LayoutFault {
   readonly cause: unknown;
 }
 
-/** Outcomes of making layouts. */
+/** The outcomes of creating layouts. */
 export interface LayoutReport {
   /** By tenant. */
   readonly outcomes: ReadonlyMap<string, LayoutOutcome>;
-  /** Of the tenants that failed. */
+  /** The problems of tenants that failed. */
   readonly problems: readonly LayoutProblem[];
 }
 

@@ -8,7 +8,7 @@ import type { CheckedTenant, TenantListSource } from './tenant-config.js';
 import type { TenantLocks } from './tenant-locks.js';
 import type { TenantRegistry } from './tenant-registry.js';
 
-/** A file of a tenant's configuration, and where it is from. */
+/** A file of a tenant's configuration, and its origin. */
 export interface ConfigFile {
   readonly project: string;
   readonly branch: string;
@@ -17,29 +17,32 @@ export interface ConfigFile {
 }
 
 /**
- * Makes a tenant's layout of all its files, in the order of the tenant's projects, their branches, and `BranchCache.get`.
- * Throws for broken configuration, best a LayoutError. It must limit its time, as the tenant's lock is held meanwhile.
+ * Creates a tenant's layout from all its files, in the order of the tenant's projects, their branches, and
+ * `BranchCache.get`. Throws for broken configuration, preferably a LayoutError. It must limit its own time, because the
+ * tenant's lock is held meanwhile.
  */
 export type MakeLayout<L> = (files: readonly ConfigFile[], tenant: CheckedTenant) => L | Promise<L>;
 
-/** What a config loader works with. */
+/** Options of a config loader. */
 export interface ConfigLoaderOptions<L> {
   /** Where tenants and layouts are kept. */
   registry: TenantRegistry<L>;
   locks: TenantLocks;
   clock: LogicalClock;
-  /** Where the list of tenants comes from. */
+  /** The source of the list of tenants. */
   system: TenantListSource;
-  /** Where the files of their projects come from. */
+  /** The source of the files of their projects. */
   files: FileSource;
   makeLayout: MakeLayout<L>;
-  /** Shared by several loaders. Default: its own. */
+  /** A cache that several loaders may share. Default: its own. */
   cache?: SharedFileCache | undefined;
-  /** How many branches are read from `files` at once. Default 8. */
+  /** How many branches to read from `files` at once. Default 8. */
   parallelReads?: number | undefined;
-  /** How many of these may be of one project, so that one that hangs leaves room for others. Default 2. */
+  /** How many of these may belong to one project, so that a project that hangs leaves room for others. Default 2. */
   parallelReadsPerProject?: number | undefined;
-  /** Of how many tenants layouts are made at once, each under its lock. Their files are read before. Default 8. */
+  /**
+   * For how many tenants to create layouts at once, each under its lock. Their files are read before that. Default 8.
+   */
   parallelTenants?: number | undefined;
   /** Default: silent. */
   log?: Log | undefined;

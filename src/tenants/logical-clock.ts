@@ -1,8 +1,8 @@
 import { invalidArgument } from '../option/invalid-argument.js';
 
-/** A source of ltimes. Schedulers that share files or layouts must share it, such as a counter in a database. */
+/** A source of ltimes, such as a counter in a database. Schedulers that share files or layouts must share it. */
 export interface LogicalClock {
-  /** A higher integer for each call of any caller, from 0 to `Number.MAX_SAFE_INTEGER`. */
+  /** Returns a higher integer for each call by any caller, from 0 to `Number.MAX_SAFE_INTEGER`. */
   next(): Promise<number>;
 }
 
@@ -20,7 +20,7 @@ export class MemoryLogicalClock implements LogicalClock {
   }
 }
 
-/** Throws TypeError (`ERR_INVALID_ARG`) unless it is an integer of at least `from`. */
+/** Throws a TypeError (`ERR_INVALID_ARG`) unless it is an integer of at least `from`. */
 export function checkLtime(field: string, ltime: unknown, from = 0): number {
   if (typeof ltime === 'number' && Number.isSafeInteger(ltime) && ltime >= from) return ltime;
   throw invalidArgument(field, ltime, `an integer of ${String(from)} or more`);

@@ -9,9 +9,12 @@ export interface ChangedBranch {
   readonly branch?: string | undefined;
 }
 
-/** How layouts are made. */
+/** Options for creating layouts. */
 export interface ReconfigureOptions {
-  /** Ends the wait for locks and files: the call rejects with its reason, and remaining tenants keep their layouts. */
+  /**
+   * Ends the wait for locks and files: the call rejects with the signal's reason, and the remaining tenants keep their
+   * layouts.
+   */
   signal?: AbortSignal | undefined;
 }
 
@@ -19,7 +22,7 @@ export const RECONFIGURE = { signal: abortSignal() } satisfies Table<Reconfigure
 
 const CHANGED_BRANCH = { project: text().required, branch: text() } satisfies Table<ChangedBranch>;
 
-/** Throws TypeError (`ERR_INVALID_ARG`) that names the field at fault. */
+/** Throws a TypeError (`ERR_INVALID_ARG`) that names the field at fault. */
 export function readChanged(changed: unknown): ChangedBranch[] {
   if (!Array.isArray(changed)) throw invalidArgument('changed', changed, 'a list of { project, branch }');
   return changed.map((one, at) => readOptions(CHANGED_BRANCH, one, `changed[${String(at)}]`));

@@ -7,13 +7,16 @@ export interface BranchName {
   readonly branch: string;
 }
 
-/** Holds the newest search of each branch. Losing it costs time only: a ConfigLoader logs its errors and reads the files. */
+/**
+ * Holds the newest search of each branch. Losing it only costs time: a ConfigLoader logs its errors and reads the
+ * files.
+ */
 export interface SharedFileCache {
-  /** The held search if it is not older than `minLtime` and covers all of `extraPaths`. */
+  /** Returns the stored search if it is not older than `minLtime` and covers all of `extraPaths`. */
   read(branch: BranchName, extraPaths: readonly string[], minLtime: number): Promise<BranchLoad | undefined>;
-  /** Holds this search, in one step, unless a search of the same or a later ltime is held. */
+  /** Stores this search in one step, unless a search with the same or a later ltime is already stored. */
   write(branch: BranchName, load: BranchLoad): Promise<void>;
-  /** Projects with held searches. */
+  /** Projects with stored searches. */
   projects(): Promise<string[]>;
   /** Drops all searches of the project. */
   drop(project: string): Promise<void>;

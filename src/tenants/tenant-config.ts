@@ -4,11 +4,13 @@ import { checkExtraPaths } from './config-path.js';
 
 /** A project whose configuration a tenant uses. */
 export interface TenantProject {
-  /** Name of the repository, as the FileSource knows it. */
+  /** Name of the repository, as known to the FileSource. */
   readonly project: string;
-  /** With configuration, in this order. Default `['main']`. */
+  /** Branches with configuration, in this order. Default `['main']`. */
   readonly branches?: readonly string[] | undefined;
-  /** Searched for configuration beside the roots: files, and directories with a slash at the end. Default: none. */
+  /**
+   * Searched for configuration in addition to the roots: files, and directories with a slash at the end. Default: none.
+   */
   readonly extraPaths?: readonly string[] | undefined;
 }
 
@@ -19,24 +21,24 @@ export interface TenantConfig {
   readonly projects: readonly TenantProject[];
 }
 
-/** The list of tenants as it was published at one ltime. */
+/** The list of tenants as published at one ltime. */
 export interface TenantList {
   readonly ltime: number;
   readonly tenants: readonly TenantConfig[];
 }
 
-/** Where the list of tenants comes from: a file, a database, another process. */
+/** The source of the list of tenants: a file, a database, or another process. */
 export interface TenantListSource {
-  /** Of the list that was published last. Called often. */
+  /** Returns the ltime of the list that was published last. Called often. */
   ltime(): Promise<number>;
-  /** The list that was published last. */
+  /** Returns the list that was published last. */
   read(): Promise<TenantList>;
 }
 
-/** A tenant's project with its defaults, checked. */
+/** A tenant's project after checks, with defaults filled in. */
 export type CheckedProject = Required<{ readonly [K in keyof TenantProject]: NonNullable<TenantProject[K]> }>;
 
-/** A tenant with its defaults, checked. A copy, frozen. */
+/** A tenant after checks, with defaults filled in: a frozen copy. */
 export interface CheckedTenant {
   readonly name: string;
   readonly projects: readonly CheckedProject[];
@@ -44,7 +46,7 @@ export interface CheckedTenant {
 
 const DEFAULT_BRANCHES: readonly string[] = ['main'];
 
-/** Throws TypeError (`ERR_INVALID_ARG`) that names the tenant and the field. */
+/** Throws a TypeError (`ERR_INVALID_ARG`) that names the tenant and the field. */
 export function checkTenants(tenants: unknown, roots: readonly string[]): CheckedTenant[] {
   if (!Array.isArray(tenants)) throw invalidArgument('tenants', tenants, 'a list of tenants');
   const checked = tenants.map((tenant, at) => checkTenant(`tenants[${String(at)}]`, tenant, roots));

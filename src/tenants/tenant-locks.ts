@@ -13,19 +13,19 @@ import { refuseInSection } from '../wait/section-guard.js';
 import { checkText } from './tenant-config.js';
 
 /**
- * Keeps out other processes. Taken while the lock of this process is held, so this process asks for a name at most once at
- * a time.
+ * Locks out other processes. Taken while the lock of this process is held, so this process requests each name at most
+ * once at a time.
  */
 export interface ProcessLocks {
-  /** Waits for the lock. Resolves with what releases it; a rejection of that is logged. */
+  /** Waits for the lock. Resolves with a function that releases it; if that function rejects, the error is logged. */
   take(name: string, signal: AbortSignal): Promise<() => Promise<void>>;
-  /** As `take`, or at once undefined when another process has it. */
+  /** Like `take`, but resolves at once with undefined if another process has the lock. */
   tryTake(name: string): Promise<(() => Promise<void>) | undefined>;
 }
 
 /** How tenants are locked. */
 export interface TenantLocksOptions {
-  /** For schedulers that share their tenants. Default: none. */
+  /** Locks for schedulers that share their tenants. Default: none. */
   processLocks?: ProcessLocks | undefined;
   /** Default: silent. */
   log?: Log | undefined;
@@ -37,10 +37,10 @@ export const TENANT_LOCKS = {
 } satisfies Table<TenantLocksOptions>;
 
 /**
- * Taking a lock would break the order of locks.
+ * Taking a lock would violate the lock order.
  *
- * - `ERR_LOCK_ORDER`: a lock was asked for under another that must come later, or twice. Nothing was locked. Take the
- *   system's lock first, then one tenant's.
+ * - `ERR_LOCK_ORDER`: a lock was requested twice, or under another lock that must come later. Nothing was locked. Take
+ *   the system's lock first, then one tenant's.
  */
 export class LockOrderError extends Error {
   override readonly name = 'LockOrderError';
@@ -58,13 +58,13 @@ interface Hold {
 /** One for all TenantLocks: Node keeps each storage for good, and visits all of them at every promise. */
 const holds = new AsyncLocalStorage<readonly Hold[]>();
 
-/** Fair locks, made when needed. */
+/** Fair locks for tenants and for their list, created when needed. */
 export class TenantLocks {
   readonly #locks = new KeyedLock();
   readonly #processLocks: ProcessLocks | undefined;
   readonly #log: Log;
 
-  /** Throws TypeError (`ERR_INVALID_ARG`) that names the option at fault. */
+  /** Throws a TypeError (`ERR_INVALID_ARG`) that names the option at fault. */
   constructor(options: TenantLocksOptions = {}) {
     const { processLocks, log } = readOptions(TENANT_LOCKS, options);
     this.#processLocks = processLocks;
@@ -82,21 +82,23 @@ export class TenantLocks {
   }
 
   /**
-   * Does `work` under the lock of the list of tenants, and settles as it does.
+   * Does `work` under the lock of the list of tenants, and settles as `work` does.
    *
-   * Rejects with LockOrderError (`ERR_LOCK_ORDER`) inside other work under a lock; with the reason of `signal` while it
-   * waits; as `processLocks` does.
+   * Rejects with a LockOrderError (`ERR_LOCK_ORDER`) inside other work under a lock; with the reason of `signal` if
+   * that aborts during the wait; and as `processLocks` does.
    */
   async withSystem<T>(work: () => T | Promise<T>, signal?: AbortSignal): Promise<T> {
     return this.#wait(undefined, work, signal);
   }
 
-  /** As `withSystem`, with the tenant's lock. Allowed under the system's lock. */
+  /** Like `withSystem`, with the tenant's lock. Allowed under the system's lock. */
   async withTenant<T>(tenant: string, work: () => T | Promise<T>, signal?: AbortSignal): Promise<T> {
     return this.#wait(checkText('tenant', tenant), work, signal);
   }
 
-  /** As `withTenant`, but resolves at once to false while the lock is held or waited for, here or in another process. */
+  /**
+   * Like `withTenant`, but resolves at once with false if the lock is held or waited for, here or in another process.
+   */
   async tryWithTenant(tenant: string, work: () => unknown): Promise<boolean> {
     this.#checkOrder(checkText('tenant', tenant));
     refuseInSection(`the lock of the tenant '${tenant}'`);
@@ -135,7 +137,7 @@ export class TenantLocks {
         await giveBack();
       } catch (error) {
         // Logged only: the caller gets the outcome of the work.
-        this.#log.error(`the ${lockName(tenant)} lock could not be given back to other processes`, { error });
+        this.#log.error(`the ${lockName(tenant)} lock could not be released to other processes`, { error });
       }
       release();
     }
@@ -145,7 +147,7 @@ export class TenantLocks {
     const bar = held().find(hold => hold.locks === this && (wanted === undefined || hold.tenant !== undefined));
     if (bar === undefined) return;
     throw new LockOrderError(
-      `the ${lockName(wanted)} lock is asked for by who has the ${lockName(bar.tenant)} lock; the order is the system's, then one tenant's`,
+      `the ${lockName(wanted)} lock was requested by the holder of the ${lockName(bar.tenant)} lock; the order is the system's, then one tenant's`,
     );
   }
 }

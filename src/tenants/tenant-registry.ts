@@ -15,7 +15,7 @@ export type BranchLtimes = ReadonlyMap<string, ReadonlyMap<string, number>>;
 /** Identifies a state of a tenant's layout, so that another scheduler can make the same or a later one. */
 export interface LayoutState {
   readonly ltime: number;
-  /** How old the files of each branch may be. */
+  /** The minimum ltime of the files of each branch. */
   readonly minLtimes: BranchLtimes;
 }
 
@@ -28,11 +28,11 @@ export interface TenantLayout<L> extends LayoutState {
 /** A tenant at one moment. */
 export interface Tenant<L> {
   readonly config: CheckedTenant;
-  /** The last good one, undefined before the first. */
+  /** The last good layout, undefined before the first. */
   readonly layout: TenantLayout<L> | undefined;
 }
 
-/** What all tenants together use of one project. */
+/** Everything that all tenants use of one project. */
 export interface ProjectUse {
   readonly branches: ReadonlySet<string>;
   readonly extraPaths: ReadonlySet<string>;
@@ -40,15 +40,15 @@ export interface ProjectUse {
 
 /** All tenants at one moment. */
 export interface TenantSnapshot<L> {
-  /** Of the list of tenants; -1 before the first. */
+  /** The ltime of the list of tenants; -1 before the first. */
   readonly ltime: number;
   readonly tenants: ReadonlyMap<string, Tenant<L>>;
   readonly projects: ReadonlyMap<string, ProjectUse>;
 }
 
-/** Every method but `cleanup` is atomic. */
+/** Holds all tenants and their layouts. Every method except `cleanup` is atomic. */
 export class TenantRegistry<L> {
-  /** Where configuration is looked for in every branch. */
+  /** Where to look for configuration in every branch. */
   readonly roots: readonly string[];
   #snapshot: TenantSnapshot<L> = { ltime: -1, tenants: new Map(), projects: new Map() };
   /** By project, then by branch. */
@@ -56,29 +56,29 @@ export class TenantRegistry<L> {
   /** By project, then by branch or extra path: when it came into use, unless that was with the first list. */
   #since: ReadonlyMap<string, Since> = new Map();
 
-  /** `roots`: default `DEFAULT_ROOTS`. Throws TypeError (`ERR_INVALID_ARG`) for bad paths. */
+  /** `roots`: default `DEFAULT_ROOTS`. Throws a TypeError (`ERR_INVALID_ARG`) for invalid paths. */
   constructor(roots: readonly string[] = DEFAULT_ROOTS) {
     this.roots = checkRoots(roots);
   }
 
-  /** All tenants as they are now; the object never changes. */
+  /** All tenants in their current state; the object never changes. */
   get snapshot(): TenantSnapshot<L> {
     return this.#snapshot;
   }
 
-  /** The tenant as it is now. */
+  /** The tenant in its current state. */
   tenant(name: string): Tenant<L> | undefined {
     return this.#snapshot.tenants.get(name);
   }
 
   /**
-   * Replaces the list of tenants. Tenants that stay keep their layouts; others go, with the files that only they used.
-   * Returns false, and does nothing, unless `ltime` is newer than the list's.
+   * Replaces the list of tenants. Tenants that stay keep their layouts; others are removed, with the files that only
+   * they used. Returns false and does nothing unless `ltime` is newer than that of the current list.
    *
-   * `now` is an ltime of the clock, which may be another one than the list's: what this list brings into use must be read at
-   * `now` or later, as its changes were not followed before. Left out: files of any age will do.
+   * `now` is an ltime of the clock, which may differ from the list's: anything that this list brings into use must be
+   * read at `now` or later, because its changes were not tracked before. If `now` is omitted, files of any age will do.
    *
-   * Throws TypeError (`ERR_INVALID_ARG`) that names the tenant and the field, and changes nothing then.
+   * Throws a TypeError (`ERR_INVALID_ARG`) that names the tenant and the field, and then changes nothing.
    */
   replace(tenants: readonly TenantConfig[], ltime: number, now?: number): boolean {
     checkLtime('ltime', ltime);
@@ -96,7 +96,7 @@ export class TenantRegistry<L> {
     return true;
   }
 
-  /** Sets a tenant's layout. Returns false, and does nothing, if the tenant is gone or its layout is not older. */
+  /** Sets a tenant's layout. Returns false and does nothing if the tenant is gone or its layout is not older. */
   setLayout(name: string, layout: TenantLayout<L>): boolean {
     checkLtime('ltime', layout.ltime);
     const tenant = this.tenant(name);
@@ -121,15 +121,15 @@ export class TenantRegistry<L> {
     return [...(this.#snapshot.projects.get(project)?.extraPaths ?? [])];
   }
 
-  /** The ltime at which the latest of these came into use; -1 if that is long ago. Files must not be older. */
+  /** The ltime at which the latest of these came into use; -1 if that was long ago. Files must not be older. */
   usedSince(project: string, branch: string, extraPaths: readonly string[]): number {
     const since = this.#since.get(project);
     return Math.max(since?.branches.get(branch) ?? -1, ...extraPaths.map(path => since?.extraPaths.get(path) ?? -1));
   }
 
   /**
-   * Drops from a shared cache the projects that no tenant uses, and returns their names. Without a lock: what is dropped too
-   * early is only read again.
+   * Drops the projects that no tenant uses from a shared cache, and returns their names. Takes no lock: files that are
+   * dropped too early are simply read again.
    */
   async cleanup(cache: SharedFileCache): Promise<string[]> {
     const dropped: string[] = [];

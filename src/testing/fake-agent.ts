@@ -24,12 +24,12 @@ export interface FakeCall {
  * - `refuse`, `refuse-login`, `refuse-host-key`, `refuse-agent`: no connection; kind `unreachable` (`causeCode`
  *   `ECONNREFUSED`), `auth`, `host-key` (`ERR_HOST_KEY_UNKNOWN`), `bootstrap`
  * - `hang`: a call never returns, but can be cancelled
- * - `freeze`: the agent answers nothing, cancels included
+ * - `freeze`: the agent answers nothing, not even a cancel
  * - `die`: the connection is lost during the call
  * - `garbage`: the answer is not a frame; kind `protocol`
  * - `nonsense`: the answer is a frame with malformed contents; kind `protocol`
- * - `thread-exit`, `thread-out-of-memory`, `thread-loop`, `thread-throw`: the drone's worker thread dies of it; only for
- *   ThreadedTaskQueue, as a DroneTaskQueue runs on your own thread
+ * - `thread-exit`, `thread-out-of-memory`, `thread-loop`, `thread-throw`: the drone's worker thread dies; only for
+ *   ThreadedTaskQueue, because a DroneTaskQueue runs on your own thread
  */
 export type FakeFault =
   | ('refuse' | 'refuse-login' | 'refuse-host-key' | 'refuse-agent')
@@ -55,7 +55,7 @@ const FAULTS: Record<Refusal, string> & Record<Exclude<FakeFault, Refusal>, unde
   'thread-throw': undefined,
 };
 
-/** Throws TypeError (`ERR_INVALID_ARG`). */
+/** Throws a TypeError (`ERR_INVALID_ARG`). */
 export function checkFault(fault: unknown): void {
   if (typeof fault === 'string' && Object.hasOwn(FAULTS, fault)) return;
   const names = Object.keys(FAULTS);

@@ -7,14 +7,17 @@ interface FakeTimer {
   readonly fn: () => void;
 }
 
-/** A clock that stands still until `advance` moves it; pass it as a `clock` option. Its timers do not keep the process alive. */
+/**
+ * A clock that stands still until `advance` moves it; pass it as a `clock` option. Its timers do not keep the process
+ * alive.
+ */
 export class FakeClock implements Clock {
   #nowMs: number;
   #advancing = false;
   /** In the order they were set, in which those due at the same time fire. */
   #timers: FakeTimer[] = [];
 
-  /** `startMs`: the time it starts at. Default 0. */
+  /** `startMs`: the time at which the clock starts. Default 0. */
   constructor(startMs = 0) {
     if (!Number.isFinite(startMs)) throw invalidArgument('startMs', startMs, 'a finite number of milliseconds');
     this.#nowMs = startMs;
@@ -45,12 +48,12 @@ export class FakeClock implements Clock {
    * Moves the clock by `ms` and fires the timers due, including new ones, in order, each at its own time. Promise jobs settle
    * (a turn of the event loop passes) before the first, after each, and before `advance` resolves, also for `advance(0)`.
    *
-   * Rejects with what a timer throws, and the clock stops there; with TypeError (`ERR_INVALID_ARG`) if `ms` is negative or
-   * infinite; and when another `advance` has not ended.
+   * Rejects with the error of a timer that throws, and the clock stops there; with a TypeError (`ERR_INVALID_ARG`) if
+   * `ms` is negative or infinite; and if another `advance` has not ended.
    */
   async advance(ms: number): Promise<void> {
     if (!(ms >= 0 && ms < Infinity)) throw invalidArgument('ms', ms, 'a finite number of milliseconds, 0 or more');
-    if (this.#advancing) throw new Error('the clock is being advanced already: await the first advance');
+    if (this.#advancing) throw new Error('the clock is already being advanced: await the first advance');
     this.#advancing = true;
     try {
       const untilMs = this.#nowMs + ms;

@@ -12,28 +12,29 @@ let lastFake = 0;
 
 /** Options of a FakeDrone. */
 export interface FakeDroneOptions {
-  /** What its calls carry unless `with` says otherwise. Default: none. */
+  /** Options of its calls, unless `with` overrides them. Default: none. */
   defaults?: CallDefaults | undefined;
 }
 
 export const FAKE_DRONE = { defaults: callDefaults() } satisfies Table<FakeDroneOptions>;
 
-/** Functions for the methods of `M`: each may be async. */
+/** Functions for the methods of `M`; each may be async. */
 export type FakeImplementation<M> = {
   readonly [K in keyof M]: M[K] extends (...args: infer A) => infer R ? (...args: A) => R | Promise<R> : M[K];
 };
 
 /**
- * The methods that a FakeDrone shows: as given, without promises. One with `run` is a `Drone`, so that it can replace one in
- * code that takes drones; a call of a built-in method that was not given fails with `ERR_NO_METHOD`.
+ * The methods of a FakeDrone as a caller sees them: as given, without promises. A fake with `run` is a `Drone`, so it
+ * can replace a drone in code that takes drones; calling a built-in method that was not given fails with
+ * `ERR_NO_METHOD`.
  */
 export type FakeMethods<M> = {
   [K in keyof M]: M[K] extends (...args: infer A) => infer R ? (...args: A) => Awaited<R> : M[K];
 } & (M extends { run: (command: string) => RunResult | Promise<RunResult> } ? Omit<UtilityMethods, keyof M> : unknown);
 
 /**
- * A drone whose methods are functions on the caller's own thread. Its rounds take the real path: the queue's worker thread
- * encodes and decodes the batch and each value as for any other drone.
+ * A drone whose methods are functions on the caller's own thread. Its rounds take the real path: the queue's worker
+ * thread encodes and decodes the batch and each value, as for any other drone.
  *
  * ```ts
  * const drone = new FakeDrone('web1', { add: (a: number, b: number) => a + b });
@@ -46,8 +47,8 @@ export class FakeDrone<M extends object = object> extends Drone<FakeMethods<M>> 
   readonly #state: FakeDroneState;
 
   /**
-   * `methods` may return promises. A FakeDrone has no other methods, built-in ones included.
-   * Throws TypeError (`ERR_INVALID_ARG`).
+   * `methods` may return promises. A FakeDrone has no other methods, not even built-in ones. Throws a TypeError
+   * (`ERR_INVALID_ARG`).
    */
   constructor(hostname: string, methods: M, options?: FakeDroneOptions);
   constructor(hostname: string, methods: FakeImplementation<M>, options?: FakeDroneOptions);
@@ -65,7 +66,7 @@ export class FakeDrone<M extends object = object> extends Drone<FakeMethods<M>> 
     return this.#state.batches;
   }
 
-  /** The processes that it was asked to kill. */
+  /** The processes that the drone was asked to kill. */
   get kills(): readonly ProcessId[] {
     return this.#state.kills;
   }
@@ -76,8 +77,8 @@ export class FakeDrone<M extends object = object> extends Drone<FakeMethods<M>> 
   }
 
   /**
-   * Prints as the running call that started last, for the call's `onOutput` or `output()`. Resolves when there is room for
-   * more. Throws TypeError (`ERR_INVALID_ARG`) for another stream, and an Error:
+   * Prints on behalf of the running call that started last, for its `onOutput` or `output()`. Resolves when there is
+   * room for more. Throws a TypeError (`ERR_INVALID_ARG`) for an unknown stream, and an Error:
    *
    * - `ERR_NO_CALL`: no call of the fake drone is running. Print from within a call, such as one that waits at a Gate.
    */
@@ -85,12 +86,15 @@ export class FakeDrone<M extends object = object> extends Drone<FakeMethods<M>> 
     STREAM.read(stream, 'stream');
     const printer = [...this.#state.agents].findLast(agent => agent.printer !== undefined)?.printer;
     if (printer === undefined) {
-      throw Object.assign(new Error(`${this.hostname}: no call runs that could print`), { code: 'ERR_NO_CALL' });
+      throw Object.assign(new Error(`${this.hostname}: no call is running that could print`), { code: 'ERR_NO_CALL' });
     }
     return printer.print(stream, typeof contents === 'string' ? Buffer.from(contents) : contents.slice());
   }
 
-  /** Simulates a {@link FakeFault} in new rounds, until `behave`. Throws TypeError (`ERR_INVALID_ARG`) for another fault. */
+  /**
+   * Simulates a {@link FakeFault} in new rounds, until `behave`. Throws a TypeError (`ERR_INVALID_ARG`) for an unknown
+   * fault.
+   */
   misbehave(fault: FakeFault): void {
     checkFault(fault);
     this.#state.fault = fault;

@@ -1,8 +1,8 @@
 import { invalidArgument } from '../option/invalid-argument.js';
 
 /**
- * Holds work at a known point, so that a test never sleeps: the work awaits `wait()`, the test awaits `arrived()`, makes its
- * assertions and calls `open()`.
+ * Holds work at a known point, so that a test never has to sleep: the work awaits `wait()`; the test awaits
+ * `arrived()`, makes its assertions and calls `open()`.
  *
  *     const atGate = new Gate();
  *     const drone = new FakeDrone('web1', { work: () => atGate.wait() });
@@ -28,12 +28,12 @@ export class Gate {
     return this.#isOpen;
   }
 
-  /** How many wait now; 0 once it is open. */
+  /** How many callers wait now; 0 once the gate is open. */
   get waiting(): number {
     return this.#isOpen ? 0 : this.#arrivals;
   }
 
-  /** Arrives at the gate; resolves when it is open. */
+  /** Arrives at the gate; resolves when the gate is open. */
   wait(): Promise<void> {
     this.#arrivals += 1;
     const reached = this.#watchers.filter(watcher => watcher.arrivals <= this.#arrivals);
@@ -42,15 +42,15 @@ export class Gate {
     return this.#opened;
   }
 
-  /** Releases all current and later waiters. */
+  /** Opens the gate for all current and later callers. */
   open(): void {
     this.#isOpen = true;
     this.#letGo();
   }
 
   /**
-   * Resolves when `wait` was called `count` times in all, also while the gate was open. Default 1.
-   * Rejects with TypeError (`ERR_INVALID_ARG`) unless the count is an integer of 1 or more.
+   * Resolves when `wait` has been called `count` times in total, including while the gate was open. Default 1. Rejects
+   * with a TypeError (`ERR_INVALID_ARG`) unless the count is an integer of 1 or more.
    */
   async arrived(count = 1): Promise<void> {
     if (!Number.isInteger(count) || count < 1) throw invalidArgument('count', count, 'an integer of 1 or more');

@@ -4,8 +4,8 @@ import type { RunResult } from '../queue/wire/methods.js';
 const NAMES = ['exitCode', 'signal', 'stdout', 'stderr', 'durationMs', 'truncated', 'totalBytes'] as const;
 
 /**
- * A whole RunResult for the `run` of a FakeDrone: `runResult({ stdout: 'Linux\n' })`. Defaults: exit code 0, or null with a
- * `signal`; empty, untruncated output. Throws TypeError (`ERR_INVALID_ARG`) for an unknown field.
+ * A complete RunResult for the `run` of a FakeDrone: `runResult({ stdout: 'Linux\n' })`. Defaults: exit code 0, or null
+ * with a `signal`; empty, untruncated output. Throws a TypeError (`ERR_INVALID_ARG`) for an unknown field.
  */
 export function runResult(
   fields: { readonly [Name in keyof RunResult]?: RunResult[Name] | undefined } = {},

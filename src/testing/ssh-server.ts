@@ -21,9 +21,9 @@ export interface SshServerOptions {
   host?: string | undefined;
   /** The login name. Commands still run as the user of this process. Default `drone`. */
   username?: string | undefined;
-  /** Accepted besides the keys. Default: no password. */
+  /** Accepted in addition to the keys. Default: no password. */
   password?: string | undefined;
-  /** Public keys in the format of an authorized_keys file, accepted besides the server's own `identity`. */
+  /** Public keys in the format of an authorized_keys file, accepted in addition to the server's own `identity`. */
   authorizedKeys?: readonly string[] | undefined;
   /** Handles the commands. Default: `/bin/sh -c` runs them. */
   onExec?: ((request: ExecRequest) => void) | undefined;
@@ -42,13 +42,13 @@ export const SSH_SERVER = {
 } satisfies Table<SshServerOptions>;
 
 /**
- * Starts a real SSH server in this process, with an ed25519 host key of its own. It runs commands, forwards TCP connections
- * (so it can be a hop) and accepts its client key, each of `authorizedKeys` and the password.
+ * Starts a real SSH server in this process, with its own ed25519 host key. It runs commands, forwards TCP connections
+ * (so it can be a hop) and accepts its client key, each of the `authorizedKeys` and the password.
  *
  *     await using server = await startSshServer();
  *     const drone = new SshDrone('web1', server.droneOptions());
  *
- * Rejects with the system's error when it cannot listen, and with TypeError (`ERR_INVALID_ARG`) for a bad key.
+ * Rejects with the system's error if it cannot listen, or with a TypeError (`ERR_INVALID_ARG`) for an invalid key.
  */
 export async function startSshServer(options: SshServerOptions = {}): Promise<SshServer> {
   const settings = readOptions(SSH_SERVER, options);
@@ -98,7 +98,7 @@ const serve = Symbol('serve');
 class SshServer {
   readonly host: string;
   readonly username: string;
-  /** Path of a private key that it accepts; `close` removes the file. */
+  /** Path of a private key that the server accepts; `close` removes the file. */
   readonly identity: string;
   /** `SHA256:…`, as `ssh-keygen -l` prints it. */
   readonly hostKeyFingerprint: string;
@@ -128,12 +128,12 @@ class SshServer {
     });
   }
 
-  /** Of the loopback address; the same after a restart. */
+  /** The port on the loopback address; the same after a restart. */
   get port(): number {
     return this.#port;
   }
 
-  /** For a known_hosts file. */
+  /** A line for a known_hosts file. */
   get knownHostsLine(): string {
     const name = this.#port === 22 ? this.host : `[${this.host}]:${String(this.#port)}`;
     return `${name} ssh-ed25519 ${this.#keys.hostKey.toString('base64')}`;
@@ -166,7 +166,7 @@ class SshServer {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  /** Refuses new connections; those that are open stay. */
+  /** Refuses new connections; open ones stay. */
   async pause(): Promise<void> {
     if (!this.#listener.listening) return;
     // The callback of close() would also wait for the open connections.

@@ -3,17 +3,17 @@ import type { Option } from '../option/option-table.js';
 
 /** Fires at most once. */
 export interface Timer {
-  /** Has no effect after it fired. */
+  /** Cancels the timer; has no effect after it has fired. */
   cancel(): void;
   /** Keeps the process alive, as a new timer does. */
   ref(): void;
-  /** Lets the process end before it fires. */
+  /** Allows the process to end before the timer fires. */
   unref(): void;
 }
 
 /** A source of time: `systemClock`, or a `FakeClock` in tests. */
 export interface Clock {
-  /** Milliseconds since a fixed moment, with fractions. Never goes back, even when the date does. */
+  /** Milliseconds since a fixed moment, with fractions. Never goes backwards, even if the date does. */
   nowMs(): number;
   /** Calls `fn` once after `delayMs`, never in this turn of the event loop. `Infinity` means never; no delay is too long. */
   setTimer(delayMs: number, fn: () => void): Timer;

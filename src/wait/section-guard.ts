@@ -19,13 +19,13 @@ export interface GuardedSection {
 export type ContextSwitchErrorCode = 'ERR_CONTEXT_SWITCH' | 'ERR_SECTION_ENDED' | 'ERR_OTHER_SECTION';
 
 /**
- * A call would have let other work in while a section is open, or other work used a section's handle.
+ * A call would have let other work run while a section was open, or other work used a section's handle.
  *
- * - `ERR_CONTEXT_SWITCH`: the call waits for something other than the database, inside a section that writes. Nothing
- *   was started. Wait before the section or after it.
+ * - `ERR_CONTEXT_SWITCH`: the call would wait for something other than the database inside a section that writes.
+ *   Nothing was started. Wait before or after the section.
  * - `ERR_SECTION_ENDED`: the handle was used after the section's end. The statement was not run. Await everything in
  *   the section.
- * - `ERR_OTHER_SECTION`: another logical thread used the handle, or an inner section did. The statement was not run. An
+ * - `ERR_OTHER_SECTION`: another logical thread or an inner section used the handle. The statement was not run. An
  *   inner section has its own handle.
  */
 export class ContextSwitchError extends Error {
@@ -72,8 +72,8 @@ export function outsideSections<T>(what: string, work: () => Promise<T>): Promis
 }
 
 /**
- * Throws ContextSwitchError (`ERR_CONTEXT_SWITCH`) in a section that writes, or in one inside of it. `what` names the wait,
- * as the subject of a sentence: "execute of the queue 'jobs'".
+ * Throws a ContextSwitchError (`ERR_CONTEXT_SWITCH`) in a section that writes, or in one inside of it. `what` names the
+ * wait, as the subject of a sentence: "execute of the queue 'jobs'".
  */
 export function refuseInSection(what: string): void {
   for (const section of sectionsAround()) {

@@ -21,8 +21,9 @@ const CLOSE_MS = 2000;
  * A queue in Redis, first come first served in each lane, for any number of executors and submitters. Needs the packages
  * `bullmq` and `ioredis`.
  *
- * A job runs at most once. When its executor dies, loses Redis for too long, or Redis forgets the job, the answer is the
- * failure `ERR_JOB_LOST`: the job may have run in part or in full. An answer that is never taken is kept for an hour.
+ * A job runs at most once. If its executor dies or loses Redis for too long, or if Redis forgets the job, the answer is
+ * the failure `ERR_JOB_LOST`: the job may have run in part or in full. An answer that is never fetched is kept for an
+ * hour.
  *
  *     const jobs = await RedisJobSource.open({ url: 'redis://10.0.0.7' });
  *     const answer = await jobs.submit('merger:cat', { connection, project, branch: 'main', files: ['README.md'] });
@@ -43,8 +44,8 @@ export class RedisJobSource implements JobSource {
   }
 
   /**
-   * Rejects with TypeError (`ERR_INVALID_ARG`) that names the option at fault, and with ExecutorError:
-   * `ERR_PACKAGE_MISSING`; `ERR_NO_REDIS` after 10 s without Redis. Later outages are waited out.
+   * Rejects with a TypeError (`ERR_INVALID_ARG`) that names the option at fault, or with an ExecutorError:
+   * `ERR_PACKAGE_MISSING`, or `ERR_NO_REDIS` after 10 s without Redis. The source waits for later outages to end.
    */
   static async open(options: RedisJobSourceOptions): Promise<RedisJobSource> {
     return outsideSections('open of a RedisJobSource', async () => {
@@ -53,13 +54,13 @@ export class RedisJobSource implements JobSource {
   }
 
   /**
-   * Resolves with the answer: `value` and `args` are those of the name in `Jobs`, and failures are answers (`ok: false`).
-   * `args` and answers travel as JSON. A job for one host where no executor takes jobs is answered with `ERR_NO_EXECUTOR`,
-   * within `lockMs` and some seconds. `options`: a string is the `id`. With `timeoutMs` a job is not run later even if this
-   * process has died by then.
+   * Resolves with the answer; failures are answers, too (`ok: false`). `Jobs` gives the types of `args` and `value` for
+   * each name; both travel as JSON. If no executor of the host takes jobs, a job for one host is answered with
+   * `ERR_NO_EXECUTOR`, within `lockMs` plus a few seconds. `options`: a string is the `id`. A job with `timeoutMs` does
+   * not run after that time, even if this process has died by then.
    *
-   * Rejects with TypeError (`ERR_INVALID_ARG`) for a name that does not begin with `executor:` or `merger:`, and that names
-   * the option at fault.
+   * Rejects with a TypeError (`ERR_INVALID_ARG`) for a name that does not begin with `executor:` or `merger:`, and for
+   * an invalid option, which the message names.
    */
   async submit<Name extends JobName>(
     name: Name,
@@ -87,8 +88,8 @@ export class RedisJobSource implements JobSource {
   }
 
   /**
-   * Removes waiting jobs of this id, also those of other submitters, and answers them with `ERR_JOB_WITHDRAWN`. Returns whether
-   * there were any. Rejects with an error of Redis.
+   * Removes waiting jobs with this id, including those of other submitters, and answers them with `ERR_JOB_WITHDRAWN`.
+   * Returns whether there were any. Rejects with an error of Redis.
    */
   async withdraw(id: string): Promise<boolean> {
     return outsideSections(`the withdrawal of the job ${id}`, async () => {
@@ -115,8 +116,8 @@ export class RedisJobSource implements JobSource {
   }
 
   /**
-   * Ends all connections. Waiting `submit` calls get the failure `ERR_EXECUTOR_STOPPED`; their jobs stay in Redis. Close an
-   * executor before its source, or it cannot answer its jobs any more. Idempotent.
+   * Ends all connections. Waiting `submit` calls get the failure `ERR_EXECUTOR_STOPPED`; their jobs stay in Redis.
+   * Close an executor before its source; otherwise it can no longer answer its jobs. Idempotent.
    */
   async close(): Promise<void> {
     return outsideSections('close of a RedisJobSource', async () => (this.#closed ??= this.#close()));

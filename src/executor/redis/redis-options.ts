@@ -3,20 +3,23 @@ import { milliseconds, secret, text } from '../../option/option-kinds.js';
 import type { Option, Settings, Table } from '../../option/option-table.js';
 import { type Log, logOption } from '../../report/log.js';
 
-/** Where jobs are kept, and how long a silent peer is waited for. */
+/** Where jobs are kept, and how long to wait for a silent peer. */
 export interface RedisJobSourceOptions {
   /** `redis://` or `rediss://` (TLS), with user, password and database number as needed. Redis 6.2 or newer. */
   url: string;
-  /** Prefix of all keys: sources with one prefix share jobs. Letters, digits, `_`, `-`, `{` and `}`. Default `drone-task-queue`. */
+  /**
+   * Prefix of all keys: sources with the same prefix share jobs. Letters, digits, `_`, `-`, `{` and `}`. Default
+   * `drone-task-queue`.
+   */
   prefix?: string | undefined;
   /**
    * An executor that has not renewed its claim on a job for this long counts as dead, ms. The job then fails
-   * (`ERR_JOB_LOST`) within three times as long. Use the same value for all executors. Default 30,000.
+   * (`ERR_JOB_LOST`) within three times this period. Use the same value for all executors. Default 30,000.
    */
   lockMs?: number | undefined;
   /**
-   * How long Redis may be away, ms, until waiting `submit` calls get the failure `ERR_JOB_LOST`, or `ERR_JOB_REFUSED`
-   * if Redis certainly did not take the job. Default 60,000.
+   * How long Redis may be unavailable, ms, before waiting `submit` calls get the failure `ERR_JOB_LOST`, or
+   * `ERR_JOB_REFUSED` if Redis certainly did not take the job. Default 60,000.
    */
   maxOutageMs?: number | undefined;
   /** Default: the system's. */

@@ -15,7 +15,7 @@ export interface CommandArguments {
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** Throws TypeError (`ERR_INVALID_ARG`) that names the argument. */
+/** Throws a TypeError (`ERR_INVALID_ARG`) that names the argument. */
 export function executeCommandArguments(command: unknown, options: unknown): CommandArguments {
   const [name = '', ...args] = commandArg(command);
   const where = 'executeCommand: options';

@@ -14,7 +14,7 @@ export interface RunArguments {
   readonly check: boolean;
 }
 
-/** Throws TypeError (`ERR_INVALID_ARG`) that names the argument. */
+/** Throws a TypeError (`ERR_INVALID_ARG`) that names the argument. */
 export function runArguments(command: unknown, options: unknown = {}): RunArguments {
   const script = withoutZero('run: command', textArg('run: command', command));
   const fields = fieldsArg('run: options', options, ['cwd', 'env', 'stdin', 'maxOutputBytes', 'check']);

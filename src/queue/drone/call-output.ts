@@ -1,10 +1,10 @@
 /** A call's output, live, for a reading loop. */
 import { outsideSections } from '../../wait/section-guard.js';
 
-/** A piece of what a running command has written. */
+/** A piece of a running command's output. */
 export interface OutputChunk {
   readonly stream: 'stdout' | 'stderr';
-  /** Belongs to the receiver. May end within a character of several bytes: see TextDecoderStream. */
+  /** Belongs to the receiver. May end within a multi-byte character: see TextDecoderStream. */
   readonly chunk: Uint8Array;
 }
 

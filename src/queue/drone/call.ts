@@ -10,8 +10,9 @@ import { MAX_PAYLOAD_BYTES } from '../wire/frames.js';
 import type { ProcessId } from '../wire/methods.js';
 
 /**
- * The values of one drone in a round, in the order of its calls. It has no index, as after an outage the first value is
- * that of an older call: `call.valueIn(results)` finds a call's value, and `entriesOf(values)` names the call of each.
+ * The values of one drone in a round, in the order of its calls. The list cannot be indexed, because after an outage
+ * the first value may belong to an older call: `call.valueIn(results)` finds a call's value, and `entriesOf(values)`
+ * returns each value with its call.
  */
 export interface DroneValues extends Iterable<unknown> {
   readonly length: number;
@@ -26,11 +27,12 @@ export interface CallValue {
 /** A queued call. It finds its own value in a round's results, whatever else was queued. */
 export interface Call<R = unknown> {
   readonly method: string;
-  /** As given. The drone gets a copy, made when the call was queued. */
+  /** The arguments as given. The drone gets a copy that was made when the call was queued. */
   readonly args: readonly unknown[];
   /**
-   * The value this call returned, from the results of its round (`DroneResults`) or from its `DroneTaskQueueException`.
-   * Throws TypeError (`ERR_INVALID_ARG`) for anything but a round's results, such as one drone's failure, and an Error:
+   * The value that this call returned, from the results of its round (`DroneResults`) or from its
+   * `DroneTaskQueueException`. Throws a TypeError (`ERR_INVALID_ARG`) for anything other than a round's results, such
+   * as one drone's failure, and an Error:
    *
    * - `ERR_NO_VALUE`: the call has no value in this round. `cause` is the drone's failure, if any.
    */
@@ -45,9 +47,10 @@ export interface Call<R = unknown> {
   /**
    * A running command's output, live, for a `for await` loop; call it before the round starts. Only `run` has output.
    *
-   * The command waits for the loop: at most 256 KiB of its output are ever ahead of it. Leaving the loop early drops the
-   * rest; the command runs on. The loop ends without an error when the call ends, well or not: the round reports that.
-   * When the call returns to the drone's queue, the loop goes on with the next round; `drone.clearCallQueue()` ends it.
+   * The command waits for the loop: it is never more than 256 KiB ahead. Leaving the loop early drops the rest of the
+   * output; the command continues. The loop ends without an error when the call ends, whether it succeeded or failed:
+   * the round reports that. If the call returns to the drone's queue, the loop continues with the next round;
+   * `drone.clearCallQueue()` ends it.
    *
    * Throws an Error:
    *
@@ -59,42 +62,43 @@ export interface Call<R = unknown> {
   toString(): string;
 }
 
-/** What `drone.with(options)` sets for the calls queued through it. */
+/** What `drone.with(options)` sets for calls that are queued through it. */
 export interface CallOptions {
   /** Replaces the queue's `callTimeoutMs`, ms. The clock starts when the call may start on the drone. */
   timeoutMs?: number | undefined;
   /**
-   * May run more than once: may be retried within the round (see RetryOptions), and returns to the drone's queue when its
-   * outcome is unknown. Default false.
+   * Whether the call may run more than once: then it may be retried within the round (see RetryOptions), and returns to
+   * the drone's queue if its outcome is unknown. Default false.
    */
   idempotent?: boolean | undefined;
   /**
-   * Ends the call when aborted: kind `cancelled`, and with it the rest of its batch. A call that has not started by then
+   * Ends the call (kind `cancelled`) and the rest of its batch when it aborts. A call that has not started by then
    * never starts. It returns to the drone's queue only if its batch failed before its turn.
    */
   signal?: AbortSignal | undefined;
   /**
-   * Gets a running command's output, live, on the scheduler's thread. It may return a promise: the next chunk comes
-   * once that has resolved, and the command waits, at most 256 KiB ahead. A throw or rejection ends the call: kind
-   * `callback`. The round waits until it has taken all output, unless the round is ended (deadline, signal, lost
-   * connection).
+   * Receives a running command's output live, on the scheduler's thread. It may return a promise: the next chunk comes
+   * once that has resolved, and the command waits, at most 256 KiB ahead. If it throws or rejects, the call ends with
+   * kind `callback`. The round waits until `onOutput` has taken all output, unless a deadline, a signal or a lost
+   * connection ends the round.
    *
-   * A chunk is the receiver's to keep. It may end within a multi-byte character: see TextDecoder's `stream`.
+   * The receiver may keep a chunk. It may end within a multi-byte character: see TextDecoder's `stream`.
    */
   onOutput?: ((stream: 'stdout' | 'stderr', chunk: Uint8Array) => void | Promise<void>) | undefined;
   /**
-   * Follows a transfer (`putFile`, `getFile`, `putDirectory`, `getDirectory`), on the scheduler's thread: once per MiB
-   * and at the end of one that succeeds. A throw or a rejection ends the call: kind `callback`. For the total of a
-   * directory its files are added up before the first is sent. Starts again when the call is retried.
+   * Reports the progress of a transfer (`putFile`, `getFile`, `putDirectory`, `getDirectory`) on the scheduler's
+   * thread: once per MiB, and at the end of a transfer that succeeds. If it throws or rejects, the call ends with kind
+   * `callback`. For the total of a directory, the sizes of its files are added up before the first one is sent. The
+   * counts start again if the call is retried.
    */
   onProgress?: ((progress: TransferProgress) => void) | undefined;
 }
 
-/** How far a transfer has come. */
+/** The progress of a transfer. */
 export interface TransferProgress {
-  /** Contents of files, sent or received so far. What is sent may be 2 MiB ahead of what has arrived. */
+  /** Bytes of file contents sent or received so far. Up to 2 MiB of sent bytes may not have arrived yet. */
   readonly bytes: number;
-  /** Of the file, or of all files of the directory as they were at the start; undefined before that is known. */
+  /** Total bytes of the file, or of all files of the directory as of the start; undefined until the total is known. */
   readonly totalBytes: number | undefined;
 }
 
@@ -106,7 +110,7 @@ export const CALL = {
   onProgress: func<NonNullable<CallOptions['onProgress']>>('(progress)'),
 } satisfies Table<CallOptions>;
 
-/** What all calls of a drone carry: its option `defaults`. `with` goes before. */
+/** Options for all calls of a drone: its option `defaults`. `with` takes precedence. */
 export type CallDefaults = Pick<CallOptions, 'timeoutMs' | 'idempotent'>;
 
 const CALL_DEFAULTS = { timeoutMs: CALL.timeoutMs, idempotent: CALL.idempotent } satisfies Table<CallDefaults>;
@@ -121,8 +125,9 @@ export function nameValues(values: readonly unknown[], calls: readonly Call[]): 
 }
 
 /**
- * Each value of a drone in a round with its call, in order: `entriesOf(results.get(drone))`, or `entriesOf(failure.completed)`.
- * Empty for undefined. Throws TypeError (`ERR_INVALID_ARG`) for a list that no round has made, such as a copy.
+ * Each value of a drone in a round with its call, in order: `entriesOf(results.get(drone))`, or
+ * `entriesOf(failure.completed)`. Empty for undefined. Throws a TypeError (`ERR_INVALID_ARG`) for a list that was not
+ * created by a round, such as a copy.
  */
 export function entriesOf(values: DroneValues | undefined): CallValue[] {
   if (values === undefined) return [];
@@ -151,8 +156,8 @@ export class QueuedCall<R = unknown> implements Call<R> {
   #isInFlight = false;
 
   /**
-   * Throws TypeError (`ERR_INVALID_ARG`) for a bad method name, NotCloneableError (`ERR_NOT_CLONEABLE`) for an argument
-   * that cannot be copied, and RangeError (`ERR_TOO_LARGE`) when the arguments do not fit in a frame.
+   * Throws a TypeError (`ERR_INVALID_ARG`) for a bad method name, NotCloneableError (`ERR_NOT_CLONEABLE`) for an
+   * argument that cannot be copied, and a RangeError (`ERR_TOO_LARGE`) when the arguments do not fit in a frame.
    */
   constructor(drone: CalledDrone, method: string, args: readonly unknown[], options: CallOptions) {
     if (typeof method !== 'string' || method === '' || method.length > MAX_METHOD_CHARS) {
@@ -209,8 +214,10 @@ export class QueuedCall<R = unknown> implements Call<R> {
 
   output(): AsyncIterable<OutputChunk> {
     const refuse = (code: string, why: string): Error =>
-      Object.assign(new Error(`${this.#drone.hostname}: no output of ${this.toString()} to be had: ${why}`), { code });
-    if (this.streams) throw refuse('ERR_OUTPUT_TAKEN', 'it goes to an onOutput, or was asked for before');
+      Object.assign(new Error(`${this.#drone.hostname}: the output of ${this.toString()} is not available: ${why}`), {
+        code,
+      });
+    if (this.streams) throw refuse('ERR_OUTPUT_TAKEN', 'it goes to an onOutput, or was requested before');
     if (!this.#drone.getCalls().includes(this)) throw refuse('ERR_OUTPUT_TOO_LATE', "it is not in the drone's queue");
     this.#reader = new CallOutput();
     return this.#reader;

@@ -8,54 +8,54 @@ import { show } from './show.js';
 import type { Phase } from '../wire/messages.js';
 
 /**
- * `code` of a failure's cause. The codes named here are this package's own. Others come from the system (`ENOENT`,
- * `ECONNREFUSED`) or from the errors of your own methods.
+ * `code` of a failure's cause. The codes listed here are this package's own. Others come from the system (`ENOENT`,
+ * `ECONNREFUSED`) or from errors of your own methods.
  *
- * - `ERR_HOST_KEY_UNKNOWN`: no known_hosts file has a key of this host. Compare the fingerprint in the message with the
- *   server's, then record or pin the key.
- * - `ERR_HOST_KEY_CHANGED`: the host shows another key than the recorded one. Find out why before you replace the
- *   record: an attack looks the same.
+ * - `ERR_HOST_KEY_UNKNOWN`: no known_hosts file has a key for this host. Compare the fingerprint in the message with
+ *   the server's, then record or pin the key.
+ * - `ERR_HOST_KEY_CHANGED`: the host presented a different key than the recorded one. Find out why before you replace
+ *   the record: an attack looks the same.
  * - `ERR_HOST_KEY_REVOKED`: the host key is revoked, in a known_hosts file or by `revokedHostKeys`. Give the host a new
  *   key.
- * - `ERR_HOST_KEY_NOT_PINNED`: the host key matches none of the fingerprints in `hostKeys`. Compare before you change
- *   them.
+ * - `ERR_HOST_KEY_NOT_PINNED`: the host key matches none of the fingerprints in `hostKeys`. Compare the fingerprints
+ *   before you change them.
  * - `ERR_HOST_KEY_NOT_RECORDED`: `accept-new` failed to write the new key to the known_hosts file. Make that file
  *   writable.
- * - `ERR_NO_AGENT`: the method needs an agent and the drone has none. Nothing of its batch ran. Install Node on the
+ * - `ERR_NO_AGENT`: the method needs an agent and the drone has none. No call of the batch ran. Install Node on the
  *   drone, or use `run`.
  * - `ERR_NO_METHOD`: the method is neither built in nor exported by the drone's utility module. Check its name, and the
  *   drone's `utility`.
  * - `ERR_UTILITY_NAME`: the utility module exports the name of a built-in method. Rename the export.
- * - `ERR_UTILITY_MODULE`: the utility module does not parse, cannot be bundled, or imports what is not sent along. The
- *   message has the line. Make it one self-contained file.
- * - `ERR_PACKAGE_MISSING`: the utility module is TypeScript and esbuild is not installed. Install it, or give a
+ * - `ERR_UTILITY_MODULE`: the utility module does not parse, cannot be bundled, or imports something that is not sent
+ *   with it. The message gives the line. Make the module one self-contained file.
+ * - `ERR_PACKAGE_MISSING`: the utility module is TypeScript and esbuild is not installed. Install esbuild, or give a
  *   bundle's URL.
- * - `ERR_COPY_FAILED`: `cp` failed on the drone. The message has its stderr.
+ * - `ERR_COPY_FAILED`: `cp` failed on the drone. The message contains its stderr.
  * - `ERR_NOT_A_FILE`: a path of a transfer is neither a file nor a directory. Devices, pipes and sockets are not
  *   transferred.
  * - `ERR_FILE_CHANGED`: a file became shorter while it was read. Transfer it again.
- * - `ERR_NO_SIZE`: a file reports no size, as files of `/proc` do. Read it with `run`.
- * - `ERR_FILE`: a transfer failed without a code of the system. The message has the reason.
- * - `ERR_NOT_CLONEABLE`: a value holds what cannot be sent, such as a function. The message has its path; use plain
- *   data. `queueCall` throws it for arguments, as a NotCloneableError.
- * - `ERR_TOO_LARGE`: arguments or a result exceed what one frame holds (64 MiB). Send bulk as files. `queueCall` throws
- *   it for arguments, as a RangeError.
+ * - `ERR_NO_SIZE`: a file reports no size, as files in `/proc` do. Read it with `run`.
+ * - `ERR_FILE`: a transfer failed without a system code. The message gives the reason.
+ * - `ERR_NOT_CLONEABLE`: a value contains something that cannot be sent, such as a function. The message gives its
+ *   path; use plain data. `queueCall` throws it for arguments, as a NotCloneableError.
+ * - `ERR_TOO_LARGE`: arguments or a result exceed the size of one frame (64 MiB). Send bulk data as files. `queueCall`
+ *   throws it for arguments, as a RangeError.
  * - `ERR_INVALID_ARG`: an argument of a built-in method is invalid. The message names it.
  * - `ERR_CALL_TIMEOUT`: the call got no answer within its `timeoutMs`, or the queue's `callTimeoutMs`. It ran in part.
- * - `ERR_CALL_CANCELLED`: the agent ended the call and no reason of the caller is known. It may have run in part.
- * - `ERR_EXIT_STATUS`: a `run` with `check` did not exit with status 0. `DroneError.result` has its result.
+ * - `ERR_CALL_CANCELLED`: the agent ended the call, and no reason from the caller is known. It may have run in part.
+ * - `ERR_EXIT_STATUS`: a `run` with `check` did not exit with status 0. `DroneError.result` holds its result.
  * - `ERR_ROUND_DEADLINE`: the round did not end within `roundDeadlineMs`. Calls that had not started are in
  *   `notStarted`.
  * - `ERR_ROUND_STOPPED`: `stopOn` stopped the round before anything was sent to this drone. Look at the other failures.
- * - `ERR_THREAD_HUNG`: the drone's worker thread did not answer within `threadTimeoutMs` and was ended. Calls that were
- *   sent may have run. Look for what blocks the thread, or raise the limit.
- * - `ERR_THREAD_CRASH_LOOP`: five threads of the drone's slot died within a minute, so none is started. Nothing ran.
- *   `cause` is the last death; the next thread starts once the oldest death is a minute old.
+ * - `ERR_THREAD_HUNG`: the drone's worker thread did not answer within `threadTimeoutMs` and was terminated. Calls that
+ *   were sent may have run. Find out what blocks the thread, or raise the limit.
+ * - `ERR_THREAD_CRASH_LOOP`: five threads of the drone's slot died within a minute, so no thread is started. Nothing
+ *   ran. `cause` describes the last death; the next thread starts once the oldest death is a minute old.
  * - `ERR_PROTOCOL`: the agent sent bytes that are not valid frames, or a frame out of turn. Calls that were sent may
  *   have run.
  * - `ERR_UNREADABLE_VALUE`: a value that the agent sent cannot be decoded. Calls that were sent may have run.
- * - `ERR_AGENT_ABANDONED`: the connection was cut because the agent did not end. It may still run until it has heard
- *   nothing for `linkSilenceMs`. Also the code of the error in the event `linkClose`.
+ * - `ERR_AGENT_ABANDONED`: the connection was cut because the agent did not end. The agent may still run until it has
+ *   heard nothing for `linkSilenceMs`. Also the code of the error in the event `linkClose`.
  */
 export type DroneErrorCauseCode =
   | 'ERR_HOST_KEY_UNKNOWN'
@@ -88,10 +88,12 @@ export type DroneErrorCauseCode =
   | 'ERR_AGENT_ABANDONED'
   | (string & Record<never, never>);
 
-/** What a round gives, per drone that had work. A call finds its own value: `call.valueIn(results)`. */
+/**
+ * The results of a round: the values of each drone that had work. A call finds its own value: `call.valueIn(results)`.
+ */
 export type DroneResults = Map<AnyDrone, DroneValues>;
 
-/** The facts of a failure, as DroneError's fields hold them. */
+/** The facts of a failure, as in the fields of DroneError. */
 export interface DroneErrorFacts {
   readonly kind: DroneErrorKind;
   readonly hostname: string;
@@ -108,19 +110,19 @@ export interface DroneErrorFacts {
 }
 
 /**
- * One drone's failure in a round. `cause` is the error as thrown, on the drone or on the way to it.
+ * One drone's failure in a round. `cause` is the original error, from the drone or from the connection to it.
  *
- * - `ERR_DRONE`: the drone's batch did not finish. `kind`, `phase` and `causeCode` say why; `completed`, `call`,
- *   `mayHaveRun` and `notStarted` hold its calls.
+ * - `ERR_DRONE`: the drone's batch did not finish. `kind`, `phase` and `causeCode` give the reason; `completed`,
+ *   `call`, `mayHaveRun` and `notStarted` show what happened to its calls.
  */
 export class DroneError extends Error {
   override readonly name = 'DroneError';
   readonly code = 'ERR_DRONE';
   readonly kind: DroneErrorKind;
   readonly hostname: string;
-  /** Where the batch stood when it failed. */
+  /** The phase in which the batch failed. */
   readonly phase: Phase;
-  /** Connections that were tried. 0 if none was needed (a warm connection) or none was made. */
+  /** Number of connection attempts. 0 if none was needed (a warm connection) or none was made. */
   readonly attempts: number;
   /** Values of the calls that finished, in order. `call.valueIn` and `entriesOf` match values to calls. */
   readonly completed: DroneValues;
@@ -133,9 +135,9 @@ export class DroneError extends Error {
   readonly mayHaveRun: readonly Call[];
   /** Calls that certainly did not run. They return to the front of the drone's queue, unless `leftovers` is `drop`. */
   readonly notStarted: readonly Call[];
-  /** Whether the processes of an ended call are known to be gone. Absent if no call was ended. */
+  /** Whether the processes of a terminated call are known to be gone. Absent if no call was terminated. */
   declare readonly killed?: boolean;
-  /** Output of a `run` up to its end by a deadline or signal, cut as in its result. */
+  /** Output of a `run` up to the moment when a deadline or signal ended it, truncated as in its result. */
   declare readonly output?: { readonly stdout: string; readonly stderr: string };
   /** Result of a `run` with `check` that did not exit with status 0. */
   declare readonly result?: RunResult;
@@ -157,7 +159,7 @@ export class DroneError extends Error {
     if (facts.result !== undefined) this.result = facts.result;
   }
 
-  /** `code` of the cause, if it is an error that has one; of `kicked-out` that of the last failure's cause. */
+  /** `code` of the cause, if the cause is an error with a code; for `kicked-out`, that of the last failure's cause. */
   get causeCode(): DroneErrorCauseCode | undefined {
     return this.cause instanceof DroneError ? this.cause.causeCode : codeOf(this.cause);
   }
@@ -201,9 +203,10 @@ function readError(thrown: unknown, text: (error: Error) => string): string | un
  *
  * - `ERR_DRONES_FAILED`: at least one drone failed. `failures` has a DroneError for each, `results` the values of the
  *   others.
- * - `ERR_ROUND_CANCELLED`: the round's `signal` ended it; `cause` is its reason. `failures` and `results` hold what had
- *   ended.
- * - `ERR_RESULTS_TAKEN`: `getResults` of other code fetched the results of a started round. Use one of the two ways only.
+ * - `ERR_ROUND_CANCELLED`: the round's `signal` ended it; `cause` is its reason. `failures` and `results` hold
+ *   everything that had ended by then.
+ * - `ERR_RESULTS_TAKEN`: other code fetched the results of a started round with `getResults`. Use only one of the two
+ *   ways.
  * - `ERR_RESULTS_NOT_FETCHED`: an earlier round has results that were not fetched. Await `getResults` first.
  * - `ERR_ROUND_IN_FLIGHT`: a round of this queue is still running. Await it first, or use a second queue.
  * - `ERR_DRONE_TWICE`: a drone is listed twice. Remove the duplicate.
@@ -225,7 +228,7 @@ export type DroneTaskQueueExceptionCode =
 const MAX_LINES = 20;
 
 /**
- * The failures of a round and the results of its other drones. `errors` holds the DroneErrors.
+ * The failures of a round, and the results of its other drones. `errors` holds the DroneErrors.
  *
  * `code` is `ERR_DRONES_FAILED` or `ERR_ROUND_CANCELLED` when a round ended with failures. Other codes are refusals, which
  * start nothing; both maps are then empty.
@@ -234,7 +237,7 @@ export class DroneTaskQueueException extends AggregateError {
   override readonly name = 'DroneTaskQueueException';
   readonly code: DroneTaskQueueExceptionCode;
   declare readonly failures: ReadonlyMap<AnyDrone, DroneError>;
-  /** Of the drones that did answer. */
+  /** The results of the drones that did answer. */
   declare readonly results: DroneResults;
 
   constructor(

@@ -29,19 +29,19 @@ export let endpointOf: (drone: AnyDrone) => Endpoint;
 /** Changes where the drone is reached. */
 export let moveTo: (drone: AnyDrone, endpoint: Endpoint) => void;
 
-/** A drone without its method types: what maps and queues take. */
+/** A drone without its method types: the type that maps and queues take. */
 export abstract class AnyDrone {
   readonly hostname: string;
-  /** For a drone manager: a disabled drone is given no new work. `execute` ignores it. */
+  /** For a drone manager: a disabled drone gets no new work. `execute` ignores this field. */
   enabled = true;
   /** For a drone manager: how many processes this drone may run at once; 0 for none, `Infinity` for no limit. Default 1. */
   maxProcesses = 1;
-  /** For a drone manager: how many it runs. */
+  /** For a drone manager: how many processes it runs. */
   activeProcesses = 0;
   /** For a drone manager: who may use this drone; null for everyone. */
   allowedUsers: ReadonlySet<string> | null = null;
   /**
-   * How many calls may be queued on it, or be in flight by `queue.call`. One more throws a RangeError
+   * How many calls may be queued on the drone, or be in flight through `queue.call`. One more throws a RangeError
    * (`ERR_TOO_MANY_CALLS`): usually no round runs them, or the drone is down and each tick adds some.
    */
   maxQueuedCalls = 10_000;
@@ -85,8 +85,8 @@ export abstract class AnyDrone {
   }
 
   /**
-   * Ends a process of this drone, with its group, in front of the next batch. Kills alone are work too.
-   * Throws TypeError (`ERR_INVALID_ARG`) for a pid below 2 or another drone's process.
+   * Ends a process on this drone and its process group, before the calls of the next batch. Kills alone also count as
+   * work. Throws a TypeError (`ERR_INVALID_ARG`) for a pid below 2 or a process of another drone.
    */
   queueKillProcess(process: ProcessId): void {
     if (!Number.isInteger(process.pid) || process.pid < 2) {
@@ -104,11 +104,11 @@ export abstract class AnyDrone {
   }
 
   /**
-   * Puts calls of this drone in front of its queue, such as `failure.notStarted` after a round with `leftovers: 'drop'`.
-   * Their `output()` can be asked for anew.
+   * Puts calls of this drone at the front of its queue, such as `failure.notStarted` after a round with
+   * `leftovers: 'drop'`. Their `output()` can be called again.
    *
-   * Throws TypeError (`ERR_INVALID_ARG`) for a call of another drone or one that is queued or in flight, and RangeError
-   * (`ERR_TOO_MANY_CALLS`) beyond `maxQueuedCalls`; then none is queued.
+   * Throws a TypeError (`ERR_INVALID_ARG`) for a call of another drone or one that is queued or in flight, and a
+   * RangeError (`ERR_TOO_MANY_CALLS`) beyond `maxQueuedCalls`; in these cases no call is queued.
    */
   requeue(calls: Iterable<Call>): void {
     const queued = new Set<Call>(this.#calls);
@@ -129,29 +129,29 @@ export abstract class AnyDrone {
     this.#calls = [...list, ...this.#calls];
   }
 
-  /** Forgets the calls queued for the next round, and ends the loops that read their output. Queued kills stay. */
+  /** Removes the calls queued for the next round, and ends the loops that read their output. Queued kills stay. */
   clearCallQueue(): void {
     for (const { reader } of this.#calls) reader?.end();
     this.#calls = [];
   }
 
-  /** Short, as it is the key of printed results and failures. */
+  /** Short, because it is the key of printed results and failures. */
   [inspect.custom](): string {
     return `${this.constructor.name}(${this.hostname})`;
   }
 
-  /** Whether `user` may use this drone; a null user stands for no particular user. */
+  /** Whether `user` may use this drone; null stands for no particular user. */
   usableBy(user: string | null): boolean {
     return this.allowedUsers === null || (user !== null && this.allowedUsers.has(user));
   }
 }
 
-/** Throws TypeError (`ERR_INVALID_ARG`) for anything but a drone of this package. */
+/** Throws a TypeError (`ERR_INVALID_ARG`) for anything but a drone of this package. */
 export function checkDrone(field: string, value: unknown): asserts value is AnyDrone {
   if (!(value instanceof AnyDrone)) throw invalidArgument(field, value, 'a drone');
 }
 
-/** Lists them. Throws TypeError (`ERR_INVALID_ARG`) for anything but drones, such as a single one. */
+/** Lists them. Throws a TypeError (`ERR_INVALID_ARG`) for anything but drones, such as a single one. */
 export function listDrones<D extends AnyDrone>(drones: Iterable<D>): D[] {
   if (typeof (drones as Partial<Iterable<D>> | undefined)?.[Symbol.iterator] !== 'function') {
     throw invalidArgument('drones', drones, 'a list of drones');
@@ -164,35 +164,35 @@ export function listDrones<D extends AnyDrone>(drones: Iterable<D>): D[] {
 /**
  * Refuses a further call on a drone that has `calls` calls.
  *
- * - `ERR_TOO_MANY_CALLS` (RangeError): `maxQueuedCalls` calls wait or run on the drone. The call was not queued. Run a
- *   round, use `leftovers: 'drop'` where each tick queues the same calls, or clear the queue.
+ * - `ERR_TOO_MANY_CALLS` (RangeError): `maxQueuedCalls` calls are already waiting or running on the drone. The call was
+ *   not queued. Run a round, use `leftovers: 'drop'` if each tick queues the same calls, or clear the queue.
  */
 export function checkCallCount({ hostname, maxQueuedCalls }: AnyDrone, calls: number): void {
   if (calls < maxQueuedCalls) return;
   const many = `${hostname}: ${String(calls)} calls wait or run, and its maxQueuedCalls is ${String(maxQueuedCalls)}`;
-  const mend = "run a round, use leftovers: 'drop' where each tick queues the same calls, or clearCallQueue()";
+  const mend = "run a round, use leftovers: 'drop' if each tick queues the same calls, or clearCallQueue()";
   throw Object.assign(new RangeError(`${many}: ${mend}`), { code: 'ERR_TOO_MANY_CALLS' });
 }
 
-/** The queueing side of a drone, with options set for what is queued through it. */
+/** The queueing side of a drone, with options for calls that are queued through it. */
 export interface CallQueuer<M> {
-  /** As `Drone.queueCall`, with the options. */
+  /** Like `Drone.queueCall`, with these options. */
   queueCall<K extends MethodName<M>>(method: K, ...args: MethodArgs<M, K>): Call<MethodResult<M, K>>;
 }
 
 /** A host that runs calls. `M`, an interface or a module type, names its methods: its function-valued keys. */
 export abstract class Drone<M = UtilityMethods> extends AnyDrone implements CallQueuer<M> {
   /**
-   * Types only, never set: makes Drone<M> covariant in M, so that a fake without `run` is not an ordinary drone. Protected,
-   * since built declarations drop the types of private members. NoInfer, or `queue.call(new LocalDrone(), …)` would infer
-   * the drone's type parameter from here.
+   * For types only, never set: makes Drone<M> covariant in M, so that a fake without `run` is not an ordinary drone.
+   * Protected, because built declarations drop the types of private members. NoInfer, because otherwise
+   * `queue.call(new LocalDrone(), …)` would infer the drone's type parameter from here.
    */
   declare protected readonly methods?: NoInfer<M>;
 
   /**
-   * Queues a call for the next round. Its arguments are copied now.
-   * Throws NotCloneableError (`ERR_NOT_CLONEABLE`) when an argument cannot travel, and RangeError (`ERR_TOO_LARGE`) when
-   * all of them take more than 63 MiB, or `ERR_TOO_MANY_CALLS` beyond `maxQueuedCalls`.
+   * Queues a call for the next round. Its arguments are copied now. Throws a NotCloneableError (`ERR_NOT_CLONEABLE`) if
+   * an argument cannot be sent, and a RangeError if the arguments take more than 63 MiB (`ERR_TOO_LARGE`) or
+   * `maxQueuedCalls` is exceeded (`ERR_TOO_MANY_CALLS`).
    */
   queueCall<K extends MethodName<M>>(method: K, ...args: MethodArgs<M, K>): Call<MethodResult<M, K>> {
     return queueOn(this, method, args, readDefaultsOf(this));
@@ -200,8 +200,8 @@ export abstract class Drone<M = UtilityMethods> extends AnyDrone implements Call
 
   /**
    * A view of this drone whose calls carry `options`: `drone.with(options).queueCall(…)`, or
-   * `queue.call(drone.with(options), …)`. The drone's `defaults` hold for what is absent in them.
-   * Throws TypeError (`ERR_INVALID_ARG`) for options out of range.
+   * `queue.call(drone.with(options), …)`. The drone's `defaults` apply to options that are absent. Throws a TypeError
+   * (`ERR_INVALID_ARG`) for options out of range.
    */
   with(options: CallOptions): CallQueuer<M> {
     const defaults = readDefaultsOf(this);
@@ -211,7 +211,7 @@ export abstract class Drone<M = UtilityMethods> extends AnyDrone implements Call
   }
 }
 
-/** What `queue.call` runs a call on: a drone, or a drone with options. */
+/** The target of `queue.call`: a drone, or a drone with options. */
 export type CallTarget<M> = Drone<M> | CallQueuer<M>;
 
 class DroneView<M> implements CallQueuer<M> {
@@ -228,7 +228,7 @@ class DroneView<M> implements CallQueuer<M> {
   }
 }
 
-/** Throws TypeError (`ERR_INVALID_ARG`) for anything but a drone, or one with options. */
+/** Throws a TypeError (`ERR_INVALID_ARG`) for anything but a drone, or one with options. */
 export function targetOf(field: string, target: unknown): { drone: AnyDrone; options: CallOptions } {
   if (target instanceof DroneView) return target as DroneView<unknown>;
   checkDrone(field, target);
@@ -258,8 +258,8 @@ function queueOn<R>(drone: AnyDrone, method: string, args: readonly unknown[], o
 }
 
 /**
- * Orders drones by load, the least loaded first: by active/max processes, and of equals the larger max first.
- * A drone with `maxProcesses` 0 counts as full.
+ * Orders drones by load, the least loaded first: by active/max processes, and among equals by the larger maximum. A
+ * drone with `maxProcesses` 0 counts as full.
  */
 export function compareLoad(a: AnyDrone, b: AnyDrone): number {
   return loadOf(a) - loadOf(b) || Number(b.maxProcesses > a.maxProcesses) - Number(a.maxProcesses > b.maxProcesses);

@@ -1,35 +1,36 @@
 /** The kinds of failure and the consequences of each. */
 
 /**
- * Why a drone's batch did not finish. Each entry: what happened; which calls ran; what to do.
+ * Why a drone's batch did not finish. Each entry states what happened, which calls ran, and what to do.
  *
  * - `unreachable`: no connection: refused, no route, unknown name, or dropped before the login. Nothing ran. Try again
  *   in the next round.
- * - `auth`: the server accepted no configured way to log in, or a passphrase or answer is missing. Nothing ran. Correct
- *   the credentials; the message lists what was tried.
+ * - `auth`: the server accepted none of the configured credentials, or a passphrase or answer is missing. Nothing ran.
+ *   Correct the credentials; the message lists what was tried.
  * - `host-key`: the host key is unknown, changed, revoked, too short or not the pinned one. Nothing ran, and no
  *   credential was sent to that host. Check the key, then record it.
  * - `bootstrap`: the login succeeded but no agent came up: no `node`, a version older than 18, a login script that
  *   prints too much or exits, or an unusable utility module. Nothing ran. Install Node, or set `agentCommand` or
  *   `agent`.
- * - `call`: a call threw. It ran; later ones did not start. Handle `cause` like any exception.
- * - `not-cloneable`: a call returned a value that cannot be sent. It ran; later ones did not start. Return plain data.
- * - `timeout`: a deadline passed; `phase` and `causeCode` say which. Before phase `call` nothing ran; in it, `call` ran
- *   in part, or all calls without an answer may have run where the agent does not react. See `killed` and `output`,
- *   then try again or raise the limit.
- * - `cancelled`: an AbortSignal or `close` ended it. As for `timeout`. Nothing to correct.
+ * - `call`: a call threw. It ran; later calls did not start. Handle `cause` like any exception.
+ * - `not-cloneable`: a call returned a value that cannot be sent. It ran; later calls did not start. Return plain data.
+ * - `timeout`: a deadline passed; `phase` and `causeCode` show which one. Before phase `call`, nothing ran; in that
+ *   phase, `call` ran in part or, if the agent does not react, all calls without an answer may have run. See `killed`
+ *   and `output`, then try again or raise the limit.
+ * - `cancelled`: an AbortSignal or `close` ended the batch. As for `timeout`. Nothing to correct.
  * - `lost`: the connection or the agent went away during the batch. All calls without an answer may have run. Check on
- *   the drone, then decide; mark calls `idempotent` that may run twice.
- * - `protocol`: the drone sent what the agent never sends. In phase `call`, all calls without an answer may have run;
- *   before it, nothing. Look for a program that writes into the agent's stdout, and report it otherwise.
+ *   the drone, then decide; mark calls that may run twice as `idempotent`.
+ * - `protocol`: the drone sent data that the agent never sends. In phase `call`, all calls without an answer may have
+ *   run; before that phase, nothing ran. Look for a program that writes to the agent's stdout; if there is none, report
+ *   a bug.
  * - `worker-lost`: the worker thread died, hung or could not start. Calls that were sent may have run. See `cause`; the
  *   next round gets a new thread.
- * - `callback`: the caller's own `onOutput` or `onProgress` threw. `call` ran, in part or in full; later ones did not
+ * - `callback`: the caller's own `onOutput` or `onProgress` threw. `call` ran, in part or in full; later calls did not
  *   start. Correct the callback.
  * - `not-contacted`: `stopOn` stopped the round before anything was sent to the drone. Nothing ran. Look at the other
  *   failures.
  * - `kicked-out`: the drone kept failing, and rounds skip it; `cause` is its last DroneError. Nothing ran. Wait until a
- *   probe is answered, or try `queue.call`.
+ *   probe succeeds, or try `queue.call`.
  */
 export type DroneErrorKind =
   | 'unreachable'

@@ -4,11 +4,11 @@ import { SSH } from '../transport/ssh/ssh-endpoint.js';
 import { SshDrone, type SshDroneOptions } from './ssh-drone.js';
 
 /**
- * The drone for a hostname: `localhost` is this machine, reached without SSH, and takes no options of SSH; everything else
- * is an SSH host. An SSH server on this machine is `new SshDrone('localhost', options)`. Nothing is contacted.
+ * The drone for a hostname: `localhost` is this machine, reached without SSH, and takes no SSH options; everything else
+ * is an SSH host. For an SSH server on this machine, use `new SshDrone('localhost', options)`. Nothing is contacted.
  *
- * Throws TypeError (`ERR_INVALID_ARG`) for options out of range, for options of SSH with `localhost`, and for a hostname
- * with a user or a port in it: these are options.
+ * Throws a TypeError (`ERR_INVALID_ARG`) for options out of range, for SSH options with `localhost`, and for a hostname
+ * that contains a user or a port, because these are options.
  */
 export function getDrone<Name extends string>(
   hostname: Name,

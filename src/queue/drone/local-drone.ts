@@ -16,7 +16,10 @@ export interface LocalDroneOptions {
   utility?: URL | undefined;
   /** Added to the environment of the agent and its commands. */
   env?: Readonly<Record<string, string>> | undefined;
-  /** What its calls carry unless `with` says otherwise: `{ idempotent: true }` lets all of them be retried. Default: none. */
+  /**
+   * Options of its calls, unless `with` overrides them: `{ idempotent: true }` allows all of them to be retried.
+   * Default: none.
+   */
   defaults?: CallDefaults | undefined;
 }
 
@@ -32,7 +35,7 @@ export const LOCAL_DRONE = {
  */
 // eslint-disable-next-line @typescript-eslint/no-empty-object-type -- no methods of one's own is the usual case
 export class LocalDrone<Own = {}> extends Drone<UtilityMethods & Own> {
-  /** Throws TypeError (`ERR_INVALID_ARG`) for options out of range. */
+  /** Throws a TypeError (`ERR_INVALID_ARG`) for options out of range. */
   constructor(options: LocalDroneOptions = {}) {
     const { utility, env, defaults } = readOptions(LOCAL_DRONE, options);
     const key = `local#${fingerprintOf({ utility, env })}`;

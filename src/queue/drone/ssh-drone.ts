@@ -9,9 +9,12 @@ import { resolveSshEndpoint, SSH, type SshOptions, type SshEndpointSpec } from '
 import type { UtilityMethods } from '../wire/methods.js';
 import { refuseInSection } from '../../wait/section-guard.js';
 
-/** How an SshDrone is reached; hops on the way may be drones themselves. */
+/** How to reach an SshDrone; hops may themselves be drones. */
 export interface SshDroneOptions extends SshOptions<SshDrone> {
-  /** What its calls carry unless `with` says otherwise: `{ idempotent: true }` lets all of them be retried. Default: none. */
+  /**
+   * Options of its calls, unless `with` overrides them: `{ idempotent: true }` allows all of them to be retried.
+   * Default: none.
+   */
   defaults?: CallDefaults | undefined;
 }
 
@@ -30,7 +33,7 @@ export const SSH_DRONE = {
  */
 // eslint-disable-next-line @typescript-eslint/no-empty-object-type -- no methods of one's own is the usual case
 export class SshDrone<Own = {}> extends Drone<UtilityMethods & Own> {
-  /** Throws TypeError (`ERR_INVALID_ARG`) for options out of range. */
+  /** Throws a TypeError (`ERR_INVALID_ARG`) for options out of range. */
   constructor(hostname: string, options: SshDroneOptions = {}) {
     checkNames(options, Object.keys(SSH_DRONE));
     const { via, defaults, ...rest } = options;
@@ -44,17 +47,17 @@ export class SshDrone<Own = {}> extends Drone<UtilityMethods & Own> {
   }
 
   /**
-   * The drone that `ssh <name>` would reach by the user's and the system's ssh_config, as `ssh -G` prints it, with the hops
-   * of ProxyJump. `options` take precedence.
+   * The drone that `ssh <name>` would reach according to the user's and the system's ssh_config, as `ssh -G` prints it,
+   * with the hops of ProxyJump. `options` take precedence.
    *
-   * A setting that changes whom we trust, how we reach the host or who we are is obeyed or refused by name; docs/ssh-config.md
-   * lists what becomes of each. `StrictHostKeyChecking ask` means `strict`. Algorithms that ssh2 lacks are left out. Of
-   * `options`, hops take `passphrase`. At most eight `ssh` run at once.
+   * A setting that affects trust, the route to the host or the login is obeyed or refused by name; docs/ssh-config.md
+   * lists all settings. `StrictHostKeyChecking ask` means `strict`. Algorithms that ssh2 lacks are omitted. Of
+   * `options`, hops take only `passphrase`. At most eight `ssh` processes run at once.
    *
-   * Rejects with an Error whose `code` is `ERR_SSH_NOT_FOUND` (there is no `ssh` on this machine), `ERR_SSH_CONFIG` (ssh
-   * refuses the name or the file) or `ERR_SSH_CONFIG_UNSUPPORTED` (such as for ProxyCommand, `StrictHostKeyChecking no`, a
-   * setting that is not known here, or where none of the wanted algorithms is left), and with TypeError (`ERR_INVALID_ARG`)
-   * for a name or options out of range.
+   * Rejects with an Error whose `code` is `ERR_SSH_NOT_FOUND` (there is no `ssh` on this machine), `ERR_SSH_CONFIG`
+   * (ssh refuses the name or the file) or `ERR_SSH_CONFIG_UNSUPPORTED` (for example for ProxyCommand,
+   * `StrictHostKeyChecking no`, an unknown setting, or if none of the requested algorithms is available), and with a
+   * TypeError (`ERR_INVALID_ARG`) for an invalid name or options out of range.
    */
   // eslint-disable-next-line @typescript-eslint/no-empty-object-type -- no methods of one's own is the usual case
   static async fromSshConfig<Own = {}>(name: string, options: FromSshConfigOptions = {}): Promise<SshDrone<Own>> {

@@ -28,9 +28,9 @@ const LONGEST_CONNECT_MS = 600_000;
 export interface KickedOut {
   /** When it was kicked out. */
   readonly since: Date;
-  /** Its last failure: the one that kicked it out, or that of the last probe. */
+  /** Its last failure: the one that caused the kick-out, or that of the last probe. */
   readonly cause: DroneError;
-  /** When it is probed next; in the past while a probe waits for its turn or runs. */
+  /** Time of the next probe; in the past while a probe runs or waits for its turn. */
   readonly probeAt: Date;
 }
 

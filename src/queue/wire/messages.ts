@@ -64,10 +64,10 @@ export const EVERY_CALL = 0xffff_ffff;
 export const UNLESS_SENT = 0xffff_fffe;
 
 /**
- * Where a drone's batch stands.
+ * The phase of a drone's batch.
  *
- * - `waiting`: for a turn to connect, for the next attempt, or for the file of the utility module.
- * - `connect`: until the TCP connection is open, or the process on this machine has started.
+ * - `waiting`: the batch waits for a turn to connect, for the next attempt, or for the file of the utility module.
+ * - `connect`: the TCP connection is being opened, or the process on this machine is being started.
  * - `handshake`: SSH banner, key exchange and check of the host key.
  * - `auth`: login.
  * - `bootstrap`: start of the agent on the drone.

@@ -1,44 +1,44 @@
 /** The methods that every agent can run, and the type machinery that makes queueCall know them. */
 import type { ProcessInfo } from '../../process/process-table.js';
 
-/** What a finished command gives. A non-zero exit is a result, not a failure, unless the call has `check`. */
+/** The result of a finished command. A non-zero exit is a result, not a failure, unless the call has `check`. */
 export interface RunResult {
-  /** Null when a signal ended the command. */
+  /** Null if a signal ended the command. */
   readonly exitCode: number | null;
-  /** Name of the signal that ended the command, such as `SIGKILL`; null when it exited. */
+  /** Name of the signal that ended the command, such as `SIGKILL`; null if the command exited. */
   readonly signal: string | null;
   /**
-   * Decoded as UTF-8; when truncated, the head and the tail with a line between them that names the bytes left out.
-   * Empty when the output was streamed (`onOutput`, `call.output()`) and `maxOutputBytes` was not given.
+   * Output decoded as UTF-8; if truncated, the head and the tail with a line between them that states how many bytes
+   * were omitted. Empty if the output was streamed (`onOutput`, `call.output()`) and `maxOutputBytes` was not given.
    */
   readonly stdout: string;
   readonly stderr: string;
   readonly durationMs: number;
   /**
-   * Whether `stdout` or `stderr` holds less than the command wrote: it wrote more than `maxOutputBytes`, or it wrote
-   * something that was streamed and not kept.
+   * Whether `stdout` or `stderr` holds less than the command wrote, because it wrote more than `maxOutputBytes` or
+   * because output was streamed and not kept.
    */
   readonly truncated: boolean;
-  /** What was written in all, kept or not. */
+  /** Total bytes written, whether kept or not. */
   readonly totalBytes: { readonly stdout: number; readonly stderr: number };
 }
 
-/** How `run` runs a command. */
+/** Options of `run`. */
 export interface RunOptions {
-  /** Working directory on the drone. Default: the agent's, which is the user's home over SSH. */
+  /** Working directory on the drone. Default: the agent's, which over SSH is the user's home directory. */
   cwd?: string | undefined;
   /** Added to the agent's environment. */
   env?: Readonly<Record<string, string>> | undefined;
   /** Written to the command's stdin, which is then closed. Default: an empty stdin. */
   stdin?: string | Uint8Array | undefined;
   /**
-   * Kept per stream, half of it head and half tail. Default 1 MiB (1,048,576 bytes), or nothing of an output that is
-   * streamed (`onOutput`, `call.output()`); at most 16,000,000.
+   * Bytes kept per stream, half of them from the head and half from the tail. Default 1 MiB (1,048,576 bytes), or
+   * nothing if the output is streamed (`onOutput`, `call.output()`); at most 16,000,000.
    */
   maxOutputBytes?: number | undefined;
   /**
-   * Whether anything but exit status 0 is a failure of kind `call`: `cause.code` is `ERR_EXIT_STATUS` and `DroneError.result`
-   * holds the RunResult. Later calls of the batch then do not run. Default false.
+   * Whether any exit status other than 0 is a failure of kind `call`: `cause.code` is `ERR_EXIT_STATUS`,
+   * `DroneError.result` holds the RunResult, and later calls of the batch do not run. Default false.
    */
   check?: boolean | undefined;
 }
@@ -49,111 +49,131 @@ export interface ProcessId {
   readonly pid: number;
 }
 
-/** How `executeCommand` starts a command. */
+/** Options of `executeCommand`. */
 export interface ExecuteCommandOptions {
-  /** Made when missing. */
+  /** Created if missing. */
   workingDirectory: string;
-  /** Both streams are appended to it, under a header with the date; relative to `workingDirectory`. Default: discarded. */
+  /**
+   * File to which both output streams are appended, under a header with the date; relative to `workingDirectory`.
+   * Default: output is discarded.
+   */
   logFile?: string | undefined;
-  /** A plain file name in `workingDirectory`: holds the pid, and one more line with the exit status once the command has ended. */
+  /**
+   * A plain file name in `workingDirectory`. The file holds the pid and, once the command has ended, a second line with
+   * the exit status.
+   */
   pidfileName: string;
   env?: Readonly<Record<string, string>> | undefined;
 }
 
 /** What `refresh` found on a drone. */
 export interface RefreshResult {
-  /** Contents by path, of a file of more than 4 KiB the first 4,097 bytes; what is missing or no plain file is left out. */
+  /**
+   * Contents by path; only the first 4,097 bytes of a file larger than 4 KiB. Missing files, and paths that are not
+   * plain files, are omitted.
+   */
   readonly pidfiles: Record<string, string>;
-  /** All that run; those that have ended and were not waited for (zombies) are left out. */
+  /** All running processes; processes that have ended but have not been waited for (zombies) are omitted. */
   readonly processes: ProcessInfo[];
-  /** Read again after the processes, which distinguishes a process that ended in between from one that vanished. */
+  /** Contents read again after the processes, to distinguish a process that ended in between from one that vanished. */
   readonly pidfilesSecondRead: Record<string, string>;
-  /** Paths of which one of the reads failed, with its code, such as `EIO`: nothing is known of what is there. */
+  /** Paths that could not be read, each with the error's code, such as `EIO`: their contents are unknown. */
   readonly unreadable?: Readonly<Record<string, string>> | undefined;
 }
 
-/** How a transfer runs. */
+/** Options of a transfer. */
 export interface TransferOptions {
   /**
-   * A transfer that fails does not fail its batch: its value says why (`failure`), and so does a note in a file beside the
-   * destination, named as it with `.transfer_failed` added; the next one that succeeds with this option removes the note.
-   * Default false. What ends the batch by itself (a lost connection, a cancel, a time-out) ends it still.
+   * Whether the batch continues if the transfer fails: the value then holds the reason (`failure`), and so does a note
+   * beside the destination, in a file of the same name plus `.transfer_failed`; the next transfer that succeeds with
+   * this option removes the note. Default false. A lost connection, a cancellation or a timeout still ends the batch.
    */
   tolerateFailure?: boolean | undefined;
 }
 
-/** How a single file is transferred. */
+/** Options of a single file's transfer. */
 export interface FileTransferOptions extends TransferOptions {
   /** Permissions of the new file, from 0 to 0o777. Default: those of the source. */
   mode?: number | undefined;
 }
 
-/** What a transfer has brought. */
+/** The result of a transfer. */
 export interface FileTransferResult {
-  /** Contents of files. With `failure`: as far as it came, here and below. */
+  /** Bytes of file contents. With `failure`, this and the counts below show how far the transfer got. */
   readonly bytes: number;
   readonly files: number;
-  /** Made, or found to be there; the one that the call names among them. */
+  /** Directories that were created or already existed, including the one that the call names. */
   readonly folders: number;
   readonly links: number;
-  /** Paths of the source that are neither file nor folder nor link (sockets, devices, pipes), the first 100 of them. */
+  /** The first 100 paths of the source that are not files, directories or links (sockets, devices, pipes). */
   readonly leftOut: readonly string[];
-  /** Only with `tolerateFailure`: why it failed. */
+  /** Only with `tolerateFailure`: why the transfer failed. */
   readonly failure?: FileTransferFailure | undefined;
 }
 
 /** Why a transfer with `tolerateFailure` failed. */
 export interface FileTransferFailure {
-  /** On whose machine it failed. */
+  /** The side on which it failed. */
   readonly side: 'controller' | 'drone';
-  /** The system's, such as `ENOENT` or `ENOSPC`, or one that starts with `ERR_`. */
+  /** The system's code, such as `ENOENT` or `ENOSPC`, or a code that starts with `ERR_`. */
   readonly code: string;
   readonly message: string;
 }
 
-/** Built-in methods, the same on every drone: localhost and SSH. */
+/** Built-in methods, the same on every drone, local or over SSH. */
 export interface UtilityMethods {
-  /** Runs `/bin/sh -c command` in a process group of its own; settles at its exit plus a short drain of its output. */
+  /**
+   * Runs `/bin/sh -c command` in its own process group; settles when the shell has exited and its output has been read
+   * for a short time.
+   */
   run(command: string, options?: RunOptions): RunResult;
-  /** Makes `resultsDir` if it is missing, and `resultsDir/drone_tmp` empty. */
+  /** Creates `resultsDir` if it is missing, with an empty `resultsDir/drone_tmp`. */
   initialize(resultsDir: string): void;
-  /** Starts a command (no shell) that lives on by itself, in its own process group. */
+  /** Starts a command, without a shell, that outlives the call, in its own process group. */
   executeCommand(command: readonly string[], options: ExecuteCommandOptions): { pid: number };
   /** Reads pidfiles and the process table. */
   refresh(pidfilePaths: readonly string[]): RefreshResult;
-  /** Ends process groups: TERM, then KILL after the queue's `killGraceMs`. A process that is gone already counts as killed. */
+  /**
+   * Ends process groups: TERM, then KILL after the queue's `killGraceMs`. A process that is already gone counts as
+   * killed.
+   */
   killProcesses(list: readonly ProcessId[]): { pid: number; killed: boolean }[];
   /**
-   * Replaces a file at once and whole: a reader sees the old contents or the new. Keeps the mode of one that is there;
-   * makes its folder. Throws with the code `EISDIR` for a folder.
+   * Replaces a file in one step: a reader sees either the old or the new contents. Keeps the mode of an existing file;
+   * creates its directory if needed. Throws with the code `EISDIR` if the path is a directory.
    */
   writeFile(path: string, contents: string | Uint8Array): void;
-  /** Appends to a file; makes it, and its folder, when missing. */
+  /** Appends to a file; creates the file and its directory if they are missing. */
   appendToFile(path: string, contents: string | Uint8Array): void;
   /**
-   * Copies a file, a folder or a link on the drone, with links, modes, times and owners. Where the copy goes: see putFile.
-   * A slash at the end of `source` follows a link and refuses a file. Onto itself: nothing happens.
+   * Copies a file, a directory or a link on the drone, with links, modes, times and owners. See putFile for where the
+   * copy goes. A slash at the end of `source` follows a link and refuses a file. Copying something onto itself does
+   * nothing.
    */
   copyFileOrDirectory(source: string, destination: string): void;
   /**
-   * Copies a file of the controller to the drone, as one of any size: mode and mtime are kept, parent folders made. It
-   * takes its place whole, by a rename; what fails or is cancelled leaves the old file, and no partial one. A link there
-   * is replaced, a folder, a device or the like refused. Where the copy goes, here and with all methods that copy: to the
-   * destination itself; where that ends with a slash, into that folder, under the source's name. Local paths are relative to the controller's working directory, remote ones to the
-   * agent's (over SSH the home); `~/` is the home on either side.
+   * Copies a file of any size from the controller to the drone. Mode and mtime are kept; parent directories are
+   * created. The file appears complete, through a rename; a failed or cancelled transfer leaves the old file and no
+   * partial one. A link at the destination is replaced; a directory, a device or the like is refused. This method and
+   * all others that copy write to the destination itself or, if that ends with a slash, into that directory under the
+   * source's name. Local paths are relative to the controller's working directory, remote ones to the agent's (over
+   * SSH, the home directory); `~/` is the home directory on either side.
    *
-   * Throws with the system's `code` when a file cannot be read or written; the message says on which side.
+   * Throws with the system's `code` if a file cannot be read or written; the message names the side.
    */
   putFile(localPath: string, remotePath: string, options?: FileTransferOptions): FileTransferResult;
-  /** As putFile, from the drone to the controller. */
+  /** Like putFile, but from the drone to the controller. */
   getFile(remotePath: string, localPath: string, options?: FileTransferOptions): FileTransferResult;
   /**
-   * Copies a folder of the controller to the drone; one that is there takes in what the source has. Each file is
-   * copied as putFile does, links as links, empty folders too. What is there and not in the source stays, and a folder
-   * that is there keeps its mode. A failure leaves what was copied by then.
+   * Copies a directory from the controller to the drone; the contents are added to an existing directory. Each file is
+   * copied as by putFile, links are copied as links, and empty directories are copied, too. Entries that are not in the
+   * source stay, and existing directories keep their mode. After a failure, everything copied by then remains.
    */
   putDirectory(localDir: string, remoteDir: string, options?: TransferOptions): FileTransferResult;
-  /** As putDirectory, from the drone to the controller: whatever the drone sends, nothing outside of `localDir` is touched. */
+  /**
+   * Like putDirectory, but from the drone to the controller: whatever the drone sends, nothing outside `localDir` is
+   * touched.
+   */
   getDirectory(remoteDir: string, localDir: string, options?: TransferOptions): FileTransferResult;
 }
 
@@ -170,5 +190,5 @@ export type MethodName<M> = { [K in keyof M]: M[K] extends (...args: never[]) =>
   string;
 /** Arguments of method `K`. */
 export type MethodArgs<M, K extends keyof M> = M[K] extends (...args: infer A) => unknown ? A : never;
-/** What method `K` gives, awaited. */
+/** The awaited result of method `K`. */
 export type MethodResult<M, K extends keyof M> = M[K] extends (...args: never[]) => infer R ? Awaited<R> : never;

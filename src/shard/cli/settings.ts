@@ -97,8 +97,8 @@ async function readConfiguration(file: string): Promise<Record<string, string | 
       const kind = (FIELDS as Readonly<Record<string, Kind>>)[name];
       if (!Object.hasOwn(FIELDS, name) || kind === undefined) {
         const why =
-          name === 'token' ? `: it is a secret, for ${TOKEN} or tokenFile` : `, which are ${NAMES.join(', ')}`;
-        throw new UsageError(`${file}: '${name}' is none of the settings${why}`);
+          name === 'token' ? `: it is a secret, for ${TOKEN} or tokenFile` : `; the settings are ${NAMES.join(', ')}`;
+        throw new UsageError(`${file}: unknown setting '${name}'${why}`);
       }
       if (kind === 'number' && value === ENDLESS) return [name, Infinity];
       const expected = kind === 'number' ? 'number' : 'string';

@@ -17,31 +17,38 @@ import { MAX_UPLOADED_JOBS } from '../wire/heartbeat.js';
 
 /** Options of a shard client. */
 export interface ShardClientOptions {
-  /** The name that the master knows this shard by. */
+  /** The name by which the master knows this shard. */
   shardHostname: string;
-  /** Pause after a heartbeat, ms, ±10 % at random so that shards do not synchronize. Default 60,000. */
+  /** Pause after a heartbeat, ms, randomly varied by ±10 % so that shards do not synchronize. Default 60,000. */
   pauseMs?: number | undefined;
   /**
-   * Each failure in a row doubles the pause, up to this, ms; it also bounds the master's Retry-After. Default 300,000
-   * (5 minutes), or `pauseMs` if that is longer.
+   * Each consecutive failure doubles the pause, up to this limit, ms; it also bounds the master's Retry-After. Default
+   * 300,000 (5 minutes), or `pauseMs` if that is longer.
    */
   maxBackoffMs?: number | undefined;
-  /** Most jobs that one heartbeat uploads with all of their entries; the others follow. Default 1,000. */
+  /**
+   * Maximum number of jobs that one heartbeat uploads with all of their entries; the others follow later. Default
+   * 1,000.
+   */
   maxUploadJobs?: number | undefined;
   /**
-   * Most bytes of JSON that one heartbeat uploads. A job that exceeds it alone is logged and not uploaded. Default 16 MiB. If the master or a proxy
-   * takes less (status 413), the client uploads less at once.
+   * Maximum number of bytes of JSON that one heartbeat uploads. A single job that exceeds it is logged and not
+   * uploaded. Default 16 MiB. If the master or a proxy accepts less (status 413), the client uploads less at once.
    */
   maxUploadBytes?: number | undefined;
   /** Ends `loop` before the first heartbeat after this time, ms. Default `Infinity`. */
   lifetimeMs?: number | undefined;
-  /** As TickLoop's: how long the current heartbeat may go on after the loop was asked to end, ms. Default 30,000. */
+  /**
+   * As in TickLoop: how long the current heartbeat may continue after the loop was asked to end, ms. Default 30,000.
+   */
   stopGraceMs?: number | undefined;
-  /** As TickLoop's: signals that end `loop`. Default `['SIGINT', 'SIGTERM']`. */
+  /** As in TickLoop: signals that end `loop`. Default `['SIGINT', 'SIGTERM']`. */
   signals?: readonly NodeJS.Signals[] | false | undefined;
-  /** As TickLoop's: ends `loop` after the current heartbeat, or after `stopGraceMs`. */
+  /** As in TickLoop: ends `loop` after the current heartbeat, or after `stopGraceMs`. */
   signal?: AbortSignal | undefined;
-  /** Called and awaited before `loop` rejects with a defect or a closed store. What it throws is logged. */
+  /**
+   * Called and awaited before `loop` rejects because of a defect or a closed store. Errors that it throws are logged.
+   */
   onFatal?: ((error: unknown) => unknown) | undefined;
   /** In log lines, events and metrics. Default `shard_client`. */
   name?: string | undefined;
@@ -49,9 +56,9 @@ export interface ShardClientOptions {
   stats?: StatsTarget | undefined;
   /** Where log lines go. Default: nowhere. */
   log?: Log | undefined;
-  /** For the loop. Default: real time. */
+  /** Times the loop. Default: real time. */
   clock?: Clock | undefined;
-  /** For pauses and for the first upload: from 0 to less than 1. Default `Math.random`. */
+  /** Randomness for pauses and the first upload: returns numbers from 0 to less than 1. Default `Math.random`. */
   random?: (() => number) | undefined;
 }
 

@@ -29,8 +29,8 @@ import { UploadSize } from './upload-size.js';
 /**
  * A heartbeat was refused.
  *
- * - `ERR_HEARTBEAT_UNDER_WAY`: a heartbeat was started while another one is running. Nothing was sent. Await that one
- *   first.
+ * - `ERR_HEARTBEAT_UNDER_WAY`: a heartbeat was started while another one was running. Nothing was sent. Await the other
+ *   one first.
  */
 export class ShardClientError extends Error {
   override readonly name = 'ShardClientError';
@@ -42,12 +42,12 @@ const JITTER = 0.1;
 const MAX_UPLOADS_TRIED = 11;
 
 /**
- * Polls a master: uploads finished jobs and takes over the hosts and jobs that the master assigns.
+ * Polls a master: uploads finished jobs and imports the hosts and jobs that the master assigns.
  *
  *     const client = new ShardClient(store, link, { shardHostname: 'shard1.example.org', log: console });
  *     await client.loop(); // until SIGINT or SIGTERM
  *
- * A failed heartbeat is counted, logged once per kind of failure, and retried after a longer pause.
+ * The client counts a failed heartbeat, logs it once per kind of failure, and retries it after a longer pause.
  */
 export class ShardClient<DB extends FarmTables = FarmTables> {
   readonly #farm: Store<FarmTables>;
@@ -69,7 +69,7 @@ export class ShardClient<DB extends FarmTables = FarmTables> {
   /** From the last refused heartbeat. */
   #retryAfterMs = 0;
 
-  /** Throws TypeError (`ERR_INVALID_ARG`) that names the wrong option. Starts nothing. */
+  /** Throws a TypeError (`ERR_INVALID_ARG`) that names the invalid option. Starts nothing. */
   constructor(store: Store<DB>, link: MasterLink, options: ShardClientOptions) {
     if (!hasMethod(store, 'readWrite')) throw invalidArgument('store', store, 'a Store');
     if (!hasMethod(link, 'heartbeat')) throw invalidArgument('link', link, 'an object with the method heartbeat');
@@ -115,15 +115,15 @@ export class ShardClient<DB extends FarmTables = FarmTables> {
   }
 
   /**
-   * Makes one heartbeat. Resolves with false after a failure of link or database that may pass; it is logged and counted by
-   * code (`ERR_STORE` for the database's own errors).
+   * Sends one heartbeat. Resolves with false after a failure of the link or the database that may be temporary; the
+   * client logs the failure and counts it by code (`ERR_STORE` for the database's own errors).
    *
-   * Rejects with ShardClientError (`ERR_HEARTBEAT_UNDER_WAY`) while one is running; with the reason of `signal`, which ends
-   * it at once; with StoreError for a closed or read-only store; with defects.
+   * Rejects with a ShardClientError (`ERR_HEARTBEAT_UNDER_WAY`) while another heartbeat is running; with the reason of
+   * `signal`, which ends the heartbeat at once; with a StoreError for a closed or read-only store; and with defects.
    */
   async doHeartbeat({ signal }: { signal?: AbortSignal | undefined } = {}): Promise<boolean> {
     refuseInSection(`heartbeat of '${this.name}'`);
-    if (this.#isUnderWay) throw new ShardClientError(`a heartbeat of ${this.name} is under way`);
+    if (this.#isUnderWay) throw new ShardClientError(`a heartbeat of ${this.name} is in progress`);
     this.#isUnderWay = true;
     try {
       return await this.#withReports(reports => this.#heartbeat(reports, signal ?? new AbortController().signal));
@@ -133,26 +133,26 @@ export class ShardClient<DB extends FarmTables = FarmTables> {
   }
 
   /**
-   * Takes over hosts, keyvals and jobs, each record in its own section; then removes hosts that are no longer this shard's
-   * and marks jobs that are finished here for another upload. A bad record is undone, logged with its id, and counted.
-   * Rejects with StoreError.
+   * Imports hosts, keyvals and jobs, each record in its own section; then removes hosts that no longer belong to this
+   * shard and marks jobs that are finished here for another upload. A bad record is rolled back, logged with its id,
+   * and counted. Rejects with a StoreError.
    */
   async processHeartbeatResponse(reply: HeartbeatReply): Promise<TakenOver> {
     refuseInSection(`reply of a heartbeat of '${this.name}'`);
     return this.#withReports(reports => this.#process(reports, reply));
   }
 
-  /** One pass of the loop: `doHeartbeat`, counted in `heartbeats` when it succeeds. Rejects as that does. */
+  /** One pass of the loop: `doHeartbeat`, counted in `heartbeats` if it succeeds. Rejects as `doHeartbeat` does. */
   async tick({ signal }: { signal?: AbortSignal | undefined } = {}): Promise<void> {
     if (await this.doHeartbeat({ signal })) this.#heartbeats += 1;
   }
 
   /**
-   * Ticks, with a pause after each, until `close`, a signal (the first ends it after the current tick, the second at once) or
-   * the end of `lifetimeMs`. Resolves at once after `close`.
+   * Runs ticks, with a pause after each, until `close`, a signal (the first ends it after the current tick, the second
+   * at once) or the end of `lifetimeMs`. Resolves at once after `close`.
    *
-   * Rejects, after `onFatal`, with what is not a failure of a heartbeat, such as a defect or a closed store; and with
-   * TickLoopError (`ERR_TICK_LOOP_RUNNING`) while it runs.
+   * Rejects, after `onFatal`, with errors that are not heartbeat failures, such as a defect or a closed store; and with
+   * a TickLoopError (`ERR_TICK_LOOP_RUNNING`) while it is already running.
    */
   async loop(): Promise<void> {
     refuseInSection(`loop of '${this.name}'`);
@@ -178,7 +178,10 @@ export class ShardClient<DB extends FarmTables = FarmTables> {
     }
   }
 
-  /** Ends the loop for good, after the current tick or `stopGraceMs`, and resolves then. A tick must not await it: it waits for the tick. */
+  /**
+   * Ends the loop for good, after the current tick or `stopGraceMs`, and then resolves. A tick must not await it,
+   * because it waits for the tick.
+   */
   async close(): Promise<void> {
     refuseInSection(`close of '${this.name}'`);
     this.#isClosed = true;

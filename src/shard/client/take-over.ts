@@ -13,14 +13,14 @@ import { LastNames } from '../wire/last-names.js';
 import { isOfOneSection, isOfRecord, isPassing } from './store-trouble.js';
 import { uploadAgain } from './chosen-uploads.js';
 
-/** The result of taking a reply over. */
+/** The result of importing a reply. */
 export interface TakenOver {
   readonly hosts: number;
   readonly jobs: number;
   readonly jobKeyvals: number;
-  /** Records of all kinds that could not be taken over. */
+  /** Records of all kinds that could not be imported. */
   readonly badRecords: number;
-  /** Jobs that the master sent although they are finished here; they are uploaded again. */
+  /** Jobs that the master sent although they are finished here; the client uploads them again. */
   readonly uploadAgainJobIds: readonly number[];
 }
 
@@ -97,11 +97,11 @@ export class ReplyTaker {
     const names = bad.map(({ kind, record }) => nameOfRecord(kind, recordIdOf(record)));
     if (!this.#lastBad.areNew(names)) return;
     for (const [at, { kind, record, error }] of bad.slice(0, MAX_NAMED).entries()) {
-      const text = `${String(names[at])} was not taken over: ${error.message}`;
+      const text = `${String(names[at])} was not imported: ${error.message}`;
       this.#log.error(text, { kind, id: recordIdOf(record), error });
     }
     const more = bad.length - MAX_NAMED;
-    if (more > 0) this.#log.error(`${String(more)} more records were not taken over`, { bad: bad.length });
+    if (more > 0) this.#log.error(`${String(more)} more records were not imported`, { bad: bad.length });
   }
 }
 

@@ -6,13 +6,13 @@ import { type StatsTarget, metricsOption } from '../../report/metrics-target.js'
 
 /** Options of a master. */
 export interface ShardMasterOptions {
-  /** Most new jobs in one reply, and most jobs to abort. Default 1,000. */
+  /** Maximum number of new jobs in one reply, and of jobs to abort. Default 1,000. */
   maxJobsPerReply?: number | undefined;
-  /** Most hosts in one reply. Default 2,000. */
+  /** Maximum number of hosts in one reply. Default 2,000. */
   maxHostsPerReply?: number | undefined;
   /**
-   * Most bytes of JSON for hosts, jobs and keyvals in one reply; the others follow. A record that exceeds it alone is logged
-   * and not sent. Default 16 MiB; the shards' `maxReplyBytes` must be larger.
+   * Maximum number of bytes of JSON for hosts, jobs and keyvals in one reply; the others follow later. A single record
+   * that exceeds it is logged and not sent. Default 16 MiB; the shards' `maxReplyBytes` must be larger.
    */
   maxReplyBytes?: number | undefined;
   /** In log lines and metrics. Default `shard_master`. */
@@ -23,7 +23,9 @@ export interface ShardMasterOptions {
   log?: Log | undefined;
   /** Times heartbeats and limits warnings. Default: real time. */
   clock?: Clock | undefined;
-  /** Chooses what is sent first if not everything fits: from 0 to less than 1. Default `Math.random`. */
+  /**
+   * Chooses what to send first if not everything fits: returns numbers from 0 to less than 1. Default `Math.random`.
+   */
   random?: (() => number) | undefined;
 }
 

@@ -29,7 +29,7 @@ export async function findAll<Kind extends Named>(
   return new Map(rows.map(row => [row[column] as string, row as unknown as RecordRows[Kind]]));
 }
 
-/** Throws MasterError (`ERR_NOT_FOUND`). */
+/** Throws a MasterError (`ERR_NOT_FOUND`). */
 export async function findOne<Kind extends Exclude<Named, 'shard'>>(
   db: FarmReader,
   kind: Kind,
@@ -38,14 +38,14 @@ export async function findOne<Kind extends Exclude<Named, 'shard'>>(
   return wanted(kind, name, (await findAll(db, kind, [name])).get(name));
 }
 
-/** Throws MasterError (`ERR_UNKNOWN_SHARD`). */
+/** Throws a MasterError (`ERR_UNKNOWN_SHARD`). */
 export async function findShard(db: FarmReader, hostname: string): Promise<ShardRow> {
   const row = (await findAll(db, 'shard', [hostname])).get(hostname);
   if (row === undefined) throw new MasterError('ERR_UNKNOWN_SHARD', `there is no shard '${hostname}'`);
   return row;
 }
 
-/** Resolves with a function from name to id, which throws MasterError (`ERR_NOT_FOUND`) for a missing name. */
+/** Resolves with a function from name to id, which throws a MasterError (`ERR_NOT_FOUND`) for a missing name. */
 export async function idsByName(
   db: FarmReader,
   kind: Exclude<Named, 'shard'>,
@@ -55,17 +55,17 @@ export async function idsByName(
   return name => wanted(kind, name, rows.get(name)).id;
 }
 
-/** Throws MasterError (`ERR_EXISTS`). */
+/** Throws a MasterError (`ERR_EXISTS`). */
 export async function refuseTaken(db: FarmReader, kind: Named, name: string): Promise<void> {
   if ((await findAll(db, kind, [name])).size > 0) throw alreadyThere(kind, name);
 }
 
 export function alreadyThere(kind: Named, name: string): MasterError {
   const article = kind === 'acl group' ? 'an' : 'a';
-  return new MasterError('ERR_EXISTS', `there is ${article} ${kind} '${name}' already`);
+  return new MasterError('ERR_EXISTS', `${article} ${kind} '${name}' already exists`);
 }
 
-/** `row`, or throws MasterError (`ERR_NOT_FOUND`). */
+/** `row`, or throws a MasterError (`ERR_NOT_FOUND`). */
 export function wanted<T>(what: string, name: string, row: T | undefined): T {
   if (row === undefined) throw new MasterError('ERR_NOT_FOUND', `there is no ${what} '${name}'`);
   return row;

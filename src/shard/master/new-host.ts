@@ -7,9 +7,9 @@ import { READY } from './statuses.js';
 
 /** A host to create. */
 export interface NewHost {
-  /** Unique among hosts that were not removed. */
+  /** Unique among hosts that have not been removed. */
   hostname: string;
-  /** Up to 1,000 characters of your own choice. Default `Ready`. */
+  /** Any text of up to 1,000 characters. Default `Ready`. */
   status?: string | undefined;
   /** Whether schedulers must not use it. Default false. */
   locked?: boolean | undefined;
@@ -18,7 +18,7 @@ export interface NewHost {
   aclGroups?: readonly string[] | undefined;
 }
 
-/** A page of hosts by their ids, without removed ones. */
+/** A page of hosts in the order of their ids, without removed ones. */
 export interface HostQuery {
   /** Hostname of their shard; null for hosts without a shard. */
   shard?: string | null | undefined;

@@ -4,8 +4,8 @@ import { Option, readOptions, type Settings, type Table } from '../../option/opt
 import { ID, INTEGER, listOf, NAMES, PAGE, PAIRS, SHARD } from './fields.js';
 
 /**
- * A job's part for one host: this host, or any with this label. With neither, in all of the job's entries, the job goes to
- * no shard and the master's own scheduler runs it.
+ * A job's part for one host: this host, or any host with this label. If all of the job's entries have neither, the job
+ * goes to no shard and the master's own scheduler runs it.
  */
 export interface NewEntry {
   /** Hostname. */
@@ -18,20 +18,20 @@ export interface NewEntry {
 export interface NewJob {
   name: string;
   owner: string;
-  /** What to run; its meaning is your scheduler's. */
+  /** What to run; your scheduler decides what it means. */
   command: string;
-  /** Larger ones are assigned first. Default 0. */
+  /** Jobs with larger numbers are assigned first. Default 0. */
   priority?: number | undefined;
   /** Labels that its hosts must have. */
   labels?: readonly string[] | undefined;
   keyvals?: Readonly<Record<string, string>> | undefined;
-  /** The job that it is a part of; a shard gets that job's keyvals as well. */
+  /** The job of which it is a part; a shard also gets that job's keyvals. */
   parentJobId?: number | undefined;
   /** At least one. */
   entries: readonly NewEntry[];
 }
 
-/** A page of jobs by their ids. */
+/** A page of jobs in the order of their ids. */
 export interface JobQuery {
   owner?: string | undefined;
   /** Hostname of their shard; null for jobs without a shard. */
@@ -74,7 +74,7 @@ export type JobFilter = Settings<typeof JOB_QUERY>;
 
 const NEW_ENTRY = { host: text(), metaHost: text() } satisfies Table<NewEntry>;
 
-/** Throws TypeError (`ERR_INVALID_ARG`). */
+/** Throws a TypeError (`ERR_INVALID_ARG`). */
 export function checkNewJob(given: unknown): CheckedJob {
   const job = readOptions(NEW_JOB, given);
   const { entries, labels } = job;

@@ -54,8 +54,8 @@ import * as tokens from './tokens.js';
  * const token = await master.createToken('shard1.example.com');
  * ```
  *
- * Each method is one transaction. It rejects with TypeError (`ERR_INVALID_ARG`) for a wrong argument, with MasterError for
- * what it refuses, and with the store's errors. `create…` methods resolve with ids.
+ * Each method is one transaction. It rejects with a TypeError (`ERR_INVALID_ARG`) for an invalid argument, with a
+ * MasterError if it refuses the call, and with the store's errors. `create…` methods resolve with ids.
  */
 export class ShardMaster<DB extends FarmTables> {
   readonly #store: Store<FarmTables>;
@@ -64,7 +64,7 @@ export class ShardMaster<DB extends FarmTables> {
   readonly #warnings = new Map<string, ShardWarnings>();
   readonly #reports: MasterReports;
 
-  /** The caller closes the store. Throws TypeError (`ERR_INVALID_ARG`). */
+  /** The caller closes the store. Throws a TypeError (`ERR_INVALID_ARG`). */
   constructor(store: Store<DB>, options: ShardMasterOptions = {}) {
     if (!(store instanceof Store)) throw invalidArgument('store', store, 'a Store');
     this.#store = farmOf(store);
@@ -72,7 +72,7 @@ export class ShardMaster<DB extends FarmTables> {
     this.#reports = new MasterReports(this.#settings);
   }
 
-  /** Closes the metrics client that a `stats` of `{ host, port }` opened; the master stays usable. */
+  /** Closes the metrics client that `stats: { host, port }` opened; the master stays usable. */
   close(): Promise<void> {
     return this.#reports.close();
   }
@@ -83,12 +83,12 @@ export class ShardMaster<DB extends FarmTables> {
   }
 
   /**
-   * Answers a shard's heartbeat: saves its uploads, assigns and sends new hosts and jobs, and names hosts that it lost. A bad
-   * record costs only itself; the reply lists it in `refused`. Packets and replies may be lost, repeated or late: the shard
-   * sends again what was not acknowledged, and the master what the shard does not know.
+   * Answers a shard's heartbeat: saves its uploads, assigns and sends new hosts and jobs, and names hosts that it lost.
+   * A bad record affects nothing else; the reply lists it in `refused`. Packets and replies may be lost, repeated or
+   * late: both sides resend what the other one does not know.
    *
-   * `shardHostname` comes from the token. Rejects with TypeError (`ERR_INVALID_ARG`) for what is not a packet of this version
-   * or an older one, and with MasterError: `ERR_UNKNOWN_SHARD`, or `ERR_OTHER_SHARD` when the packet names another shard.
+   * `shardHostname` comes from the token. Rejects with a TypeError (`ERR_INVALID_ARG`) for an invalid or newer packet,
+   * and with a MasterError: `ERR_UNKNOWN_SHARD`, or `ERR_OTHER_SHARD` if it names another.
    */
   heartbeat(shardHostname: string, packet: HeartbeatPacket): Promise<HeartbeatReply> {
     return this.#reports.heartbeat(() => this.#answer(shardHostname, packet));
@@ -106,9 +106,9 @@ export class ShardMaster<DB extends FarmTables> {
   }
 
   /**
-   * Removes a shard and revokes its tokens; `ERR_IN_USE` while it has hosts or open jobs. With `force` they can be assigned
-   * again: a shard that still runs would run the jobs at the same time. The remaining entries of partly finished or aborting
-   * jobs are aborted, since no shard gets part of a job.
+   * Removes a shard and revokes its tokens; `ERR_IN_USE` while it has hosts or open jobs. With `force`, these can be
+   * assigned again: a shard that is still running would run the jobs at the same time. The remaining entries of partly
+   * finished or aborting jobs are aborted, because no shard gets part of a job.
    */
   async removeShard(hostname: string, options: { force?: boolean | undefined } = {}): Promise<void> {
     const { force } = readOptions(REMOVE_SHARD, options);
@@ -116,22 +116,22 @@ export class ShardMaster<DB extends FarmTables> {
     return this.#write('remove shard', tx => shards.removeShard(tx, hostname, force));
   }
 
-  /** The shard gets what carries the label from now on. `ERR_LABEL_TAKEN` names the shard that has it. */
+  /** From now on, the shard gets hosts and jobs with this label. `ERR_LABEL_TAKEN` names the shard that has it. */
   async addLabelToShard(hostname: string, label: string): Promise<void> {
     const name = textOf('label', label);
     return this.#write('add label to shard', tx => labels.addShardLabels(tx, hostname, [name]));
   }
 
   /**
-   * The shard gets nothing more for the label. It keeps its jobs; its hosts without another label of it are taken back with
-   * its next heartbeats, each when it has no open entry, or when another shard gets it.
+   * The shard gets nothing more for this label. It keeps its jobs. The master takes back its hosts that have no other
+   * label of the shard with the next heartbeats: each host once it has no open entry, or once another shard gets it.
    */
   async removeLabelFromShard(hostname: string, label: string): Promise<void> {
     const name = textOf('label', label);
     return this.#write('remove label from shard', tx => labels.removeShardLabel(tx, hostname, name));
   }
 
-  /** A secret that authenticates the shard; it cannot be read again. Older tokens stay valid until they are revoked. */
+  /** Creates a secret that authenticates the shard and cannot be read again. Older tokens stay valid until revoked. */
   async createToken(shardHostname: string): Promise<string> {
     return this.#write('create token', tx => tokens.createToken(tx, shardHostname));
   }
@@ -144,12 +144,12 @@ export class ShardMaster<DB extends FarmTables> {
     });
   }
 
-  /** The valid tokens' numbers and ages. */
+  /** The numbers and ages of the valid tokens. */
   listTokens(shardHostname: string): Promise<tokens.ListedToken[]> {
     return this.#read('list tokens', db => tokens.listTokens(db, shardHostname));
   }
 
-  /** Revokes all tokens of a shard, or those with these numbers. Resolves with how many. */
+  /** Revokes all tokens of a shard, or those with these numbers. Resolves with the number of revoked tokens. */
   async revokeTokens(shardHostname: string, ids?: readonly number[]): Promise<number> {
     const checked = ids === undefined ? undefined : listOf('ids', ids).map((id, at) => idOf(`ids[${String(at)}]`, id));
     return this.#write('revoke tokens', tx => tokens.revokeTokens(tx, shardHostname, checked));
@@ -160,7 +160,7 @@ export class ShardMaster<DB extends FarmTables> {
     return this.#read('look at token', db => tokens.hostnameOfToken(db, token));
   }
 
-  /** `ERR_EXISTS`. */
+  /** Creates a label. `ERR_EXISTS`. */
   async createLabel(name: string): Promise<number> {
     const checked = textOf('name', name);
     return this.#write('create label', tx => labels.createLabel(tx, checked));
@@ -188,7 +188,7 @@ export class ShardMaster<DB extends FarmTables> {
     return this.#write('create hosts', tx => hosts.createHosts(tx, checked));
   }
 
-  /** Hosts that were not removed, by id. */
+  /** Hosts that have not been removed, in the order of their ids. */
   async listHosts(query: HostQuery = {}): Promise<HostRow[]> {
     const filter = readOptions(HOST_QUERY, query);
     return this.#read('list hosts', db => hosts.listHosts(db, filter));
@@ -212,17 +212,17 @@ export class ShardMaster<DB extends FarmTables> {
     return this.#write('set host acl groups', tx => hosts.setHostAclGroups(tx, hostname, checked));
   }
 
-  /** Keeps a host from being assigned. Resolves with false when it is leased already. */
+  /** Prevents a host from being assigned. Resolves with false if it is already leased. */
   async leaseHost(hostname: string): Promise<boolean> {
     return this.#write('lease host', tx => hosts.setLeased(tx, hostname, 1));
   }
 
-  /** Resolves with false when it was not leased. */
+  /** Ends a lease. Resolves with false if the host was not leased. */
   async releaseHost(hostname: string): Promise<boolean> {
     return this.#write('release host', tx => hosts.setLeased(tx, hostname, 0));
   }
 
-  /** Its shard learns it from the next heartbeat. Abort open entries that name the host; its hostname is free again. */
+  /** Removes a host and frees its hostname; its shard is notified by heartbeat. Abort open entries that name it. */
   async removeHost(hostname: string): Promise<void> {
     return this.#write('remove host', tx => hosts.removeHost(tx, hostname));
   }
@@ -239,7 +239,7 @@ export class ShardMaster<DB extends FarmTables> {
     return this.#write('create jobs', tx => jobs.createJobs(tx, checked));
   }
 
-  /** By id. */
+  /** Jobs, in the order of their ids. */
   async listJobs(query: JobQuery = {}): Promise<JobRow[]> {
     const filter = readOptions(JOB_QUERY, query);
     return this.#read('list jobs', db => jobs.listJobs(db, filter));
@@ -251,7 +251,7 @@ export class ShardMaster<DB extends FarmTables> {
     return this.#read('list entries', db => jobs.listEntries(db, id));
   }
 
-  /** Ends what no shard has at once; a shard ends its job after its next heartbeat. Resolves with the number of open entries. */
+  /** Aborts a job: entries of no shard end at once, others after a heartbeat. Resolves with the number of open ones. */
   async abortJob(jobId: number): Promise<number> {
     const id = idOf('jobId', jobId);
     return this.#write('abort job', tx => jobs.abortJob(tx, id));
@@ -263,7 +263,7 @@ export class ShardMaster<DB extends FarmTables> {
     return this.#write('remove job', tx => jobs.removeJob(tx, id));
   }
 
-  /** By key. */
+  /** The keyvals of a job, in the order of their keys. */
   async listJobKeyvals(jobId: number): Promise<JobKeyvalRow[]> {
     const id = idOf('jobId', jobId);
     return this.#read('list job keyvals', db =>
@@ -271,20 +271,20 @@ export class ShardMaster<DB extends FarmTables> {
     );
   }
 
-  /** A shard gets the keyval with its next job of this parent. */
+  /** Sets a keyval; a shard gets it with its next job of this parent. */
   async setJobKeyval(jobId: number, key: string, value: string): Promise<void> {
     const id = idOf('jobId', jobId);
     const [pair] = pairsOf('keyvals', { [textOf('key', key)]: value });
     return this.#write('set job keyval', tx => jobs.setJobKeyval(tx, id, ...(pair ?? [key, value])));
   }
 
-  /** `ERR_NOT_FOUND`. */
+  /** Removes a keyval. `ERR_NOT_FOUND`. */
   async removeJobKeyval(jobId: number, key: string): Promise<void> {
     const id = idOf('jobId', jobId);
     return this.#write('remove job keyval', tx => jobs.removeJobKeyval(tx, id, key));
   }
 
-  /** `accessLevel` defaults to 0. `ERR_EXISTS`. */
+  /** Creates a user; `accessLevel` defaults to 0. `ERR_EXISTS`. */
   async createUser(user: { login: string; accessLevel?: number | undefined }): Promise<number> {
     const { login, accessLevel } = readOptions(NEW_USER, user);
     return this.#write('create user', tx => acl.createUser(tx, login, accessLevel));
@@ -295,7 +295,7 @@ export class ShardMaster<DB extends FarmTables> {
     return this.#read('list users', db => db.selectFrom('farm_user').selectAll().orderBy('id').execute());
   }
 
-  /** Also removes the user from all groups. */
+  /** Removes a user, also from all groups. */
   async removeUser(login: string): Promise<void> {
     return this.#write('remove user', tx => acl.removeUser(tx, login));
   }
@@ -321,7 +321,7 @@ export class ShardMaster<DB extends FarmTables> {
     return this.#write('set acl group users', tx => acl.setAclGroupUsers(tx, name, checked));
   }
 
-  /** Removes it from its hosts and users, too. `ERR_NOT_FOUND`. */
+  /** Removes a group, also from its hosts and users. `ERR_NOT_FOUND`. */
   async removeAclGroup(name: string): Promise<void> {
     return this.#write('remove acl group', tx => acl.removeAclGroup(tx, name));
   }

@@ -53,7 +53,7 @@ export async function removeShard(tx: FarmWriter, hostname: string, force: boole
     .execute();
   if (!force && hosts.length + open.length > 0) {
     const counts = `hosts: ${String(hosts.length)}, entries that are not complete: ${String(open.length)}`;
-    const text = `the shard '${hostname}' may be at what it has (${counts}): end it, and say force`;
+    const text = `the shard '${hostname}' may still be working on what it has (${counts}): stop it, then use force`;
     throw new MasterError('ERR_IN_USE', text);
   }
   await takeBack(tx, open);

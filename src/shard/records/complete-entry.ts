@@ -4,22 +4,22 @@ import type { FarmTables, Moment } from './farm-tables.js';
 import { RecordError } from './record-error.js';
 import { readRow } from './record-fields.js';
 
-const MOMENT = 'a moment such as 2026-01-31T12:00:00.000Z, as date.toISOString() makes it of a Date';
+const MOMENT = 'a time such as 2026-01-31T12:00:00.000Z, as date.toISOString() returns it';
 
-/** What became of a queue entry. */
+/** The outcome of a queue entry. */
 export interface EntryOutcome {
-  /** Up to 1,000 characters of your own choice: `Completed`, `Failed`, `Aborted`. */
+  /** Any text of up to 1,000 characters, such as `Completed`, `Failed` or `Aborted`. */
   readonly status: string;
   readonly finishedOn: Moment;
 }
 
 /**
  * Completes a queue entry so that its job is uploaded. Three sections write status and finish time, then the job's null
- * `shard_id`, then `complete`. The upload needs the last two: a process that dies in between leaves an entry that is not
- * complete and not uploaded; call it again then. A complete entry keeps its outcome.
+ * `shard_id`, then `complete`. The upload needs the last two: a process that dies in between leaves an entry that is
+ * neither complete nor uploaded; in that case, call it again. A complete entry keeps its outcome.
  *
- * Rejects, before it writes, with RecordError (`ERR_RECORD`) for a missing entry, and for one that the master would refuse:
- * with an invalid status or moment, here or in what the entry has already. Rejects with StoreError, too.
+ * Rejects before it writes, with a RecordError (`ERR_RECORD`), if the entry is missing or the master would refuse it:
+ * with an invalid status or time, in `outcome` or already in the entry. Also rejects with a StoreError.
  */
 export async function completeEntry<DB extends FarmTables>(
   store: Store<DB>,

@@ -14,7 +14,7 @@ import { rawRecord, type RawRecord, readRow } from './record-fields.js';
 import { childRows, listIn, rowIn, rowsIn } from './related.js';
 import { followNamed, insertRows, insertWithOwnIds, replaceRows } from './rows.js';
 
-/** Resolves with the record's id. Rejects with RecordError. */
+/** Resolves with the record's id. Rejects with a RecordError. */
 export async function deserializeHost(tx: FarmWriter, record: unknown): Promise<number> {
   const raw = rawRecord('host', record);
   const host = readRow('host', raw);
@@ -40,7 +40,7 @@ export async function deserializeHost(tx: FarmWriter, record: unknown): Promise<
   return host_id;
 }
 
-/** Resolves with the record's id. Rejects with RecordError. */
+/** Resolves with the record's id. Rejects with a RecordError. */
 export async function deserializeJob(tx: FarmWriter, record: unknown): Promise<number> {
   const raw = rawRecord('job', record);
   const job = readRow('job', raw);
@@ -72,7 +72,7 @@ export async function deserializeJob(tx: FarmWriter, record: unknown): Promise<n
   return job_id;
 }
 
-/** Writes a keyval by job and key, whatever its id; its job may be absent here. Rejects with RecordError. */
+/** Writes a keyval by job and key, whatever its id; its job may be absent here. Rejects with a RecordError. */
 export async function deserializeJobKeyval(tx: FarmWriter, record: unknown): Promise<void> {
   const keyval = readRow('job keyval', record);
   const { job_id, key, value } = keyval;

@@ -76,7 +76,7 @@ const INDEXES = [
   'farm_queue_entry_open ON farm_queue_entry (job_id) WHERE complete = 0',
 ];
 
-/** For `Store.migrate`, together with your own migrations: `store.migrate({ ...farmMigrations, ...mine })`. */
+/** Migrations for `Store.migrate`, together with your own: `store.migrate({ ...farmMigrations, ...mine })`. */
 export const farmMigrations: Readonly<Record<string, Migration>> = {
   '2026-11-drone-task-queue-farm': {
     async up(db: Kysely<unknown>): Promise<void> {

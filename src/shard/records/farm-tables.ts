@@ -1,21 +1,25 @@
 /**
- * The tables of a farm. The master has all rows, a shard those assigned to it. Tables and ids are the same on both, and only
- * the master gives ids, except that ids of keyvals and attributes are each store's own. Use `MyTables & FarmTables`.
+ * The tables of a farm. The master has all rows, a shard only those assigned to it. Tables and ids are the same on
+ * both. Only the master assigns ids, except those of keyvals and attributes, which each store assigns itself. Use
+ * `MyTables & FarmTables`.
  */
 
-/** 0 for no, 1 for yes: every database and JSON have it. */
+/** 0 for no, 1 for yes, because every database and JSON support numbers. */
 export type Flag = 0 | 1;
 
-/** A moment as `Date.prototype.toISOString` writes it; its text sorts by time. */
+/** A time as `Date.prototype.toISOString` writes it; the text sorts by time. */
 export type Moment = string;
 
-/** A property that a host has or a job needs. A shard gets what carries its labels; a label belongs to one shard at most. */
+/**
+ * A property that a host has or a job needs. A shard gets hosts and jobs with its labels; a label belongs to at most
+ * one shard.
+ */
 export interface LabelRow {
   id: number;
   name: string;
 }
 
-/** On the master: all shards. On a shard: its own row, which the first host or job brings. */
+/** On the master: all shards. On a shard: only its own row, which comes with the first host or job. */
 export interface ShardRow {
   id: number;
   hostname: string;
@@ -48,7 +52,7 @@ export interface AclGroupRow {
 export interface HostRow {
   id: number;
   hostname: string;
-  /** The driver's own word, up to 1,000 characters: `Ready`, `Running`, `Repair Failed`. */
+  /** Text that the driver chooses, up to 1,000 characters: `Ready`, `Running`, `Repair Failed`. */
   status: string;
   locked: Flag;
   /** Reserved by a user: it is not assigned to a shard. */
@@ -72,12 +76,14 @@ export interface JobRow {
   name: string;
   owner: string;
   priority: number;
-  /** What to run; its meaning is your scheduler's. */
+  /** What to run; your scheduler decides what it means. */
   command: string;
   created_on: Moment;
-  /** The job that this one is a part of; a shard gets its keyvals as well. */
+  /** The job of which this one is a part; a shard also gets its keyvals. */
   parent_job_id: number | null;
-  /** On the master: the assigned shard. On a shard: its own id, or null when the job is to be uploaded (`completeEntry`). */
+  /**
+   * On the master: the assigned shard. On a shard: its own id, or null if the job is due for upload (`completeEntry`).
+   */
   shard_id: number | null;
 }
 
@@ -98,11 +104,11 @@ export interface QueueEntryRow {
   host_id: number | null;
   /** Any host with this label. With neither this nor a host, the master's own scheduler runs the entry. */
   meta_host: number | null;
-  /** The runner's own word, up to 1,000 characters: `Queued`, `Running`, `Completed`, `Failed`, `Aborted`. */
+  /** Text that the runner chooses, up to 1,000 characters: `Queued`, `Running`, `Completed`, `Failed`, `Aborted`. */
   status: string;
   active: Flag;
   complete: Flag;
-  /** It is to end. */
+  /** Whether the entry is to be aborted. */
   aborted: Flag;
   started_on: Moment | null;
   finished_on: Moment | null;
@@ -124,7 +130,7 @@ export interface FarmTables {
   farm_job_label: { job_id: number; label_id: number };
   farm_label: LabelRow;
   farm_queue_entry: QueueEntryRow;
-  /** The last id given, by table. On the master only. */
+  /** The last assigned id, by table. On the master only. */
   farm_sequence: { name: string; last: number };
   farm_shard: ShardRow;
   farm_shard_label: { shard_id: number; label_id: number };

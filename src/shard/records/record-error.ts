@@ -1,20 +1,20 @@
 import { invalidArgument } from '../../option/invalid-argument.js';
 
-/** What a record can be: a row of one of the tables that shard and master exchange. */
+/** The kind of a record: a row of one of the tables that shard and master exchange. */
 export type RecordKind =
   'host' | 'job' | 'queue entry' | 'job keyval' | 'host attribute' | 'label' | 'acl group' | 'user' | 'shard';
 
 /**
  * A record is not valid.
  *
- * - `ERR_RECORD`: a field of a record is not valid. Only that record and the one it belongs to are left out. `record`,
- *   `id` and `field` name it.
+ * - `ERR_RECORD`: a field of a record is not valid. Only that record and the one to which it belongs are skipped.
+ *   `record`, `id` and `field` identify it.
  */
 export class RecordError extends Error {
   override readonly name = 'RecordError';
   readonly code = 'ERR_RECORD';
   readonly record: RecordKind;
-  /** Null when the record has no valid id. */
+  /** Null if the record has no valid id. */
   readonly id: number | null;
   readonly field: string;
 

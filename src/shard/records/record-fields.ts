@@ -53,7 +53,7 @@ const name: Field<string> = {
 };
 const moment: Field<Moment> = {
   schema: Type.String({ pattern: '^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z$' }),
-  expected: 'a moment such as 2026-01-31T12:00:00.000Z',
+  expected: 'a time such as 2026-01-31T12:00:00.000Z',
 };
 
 /** Null where a record leaves the field out. */
@@ -123,7 +123,7 @@ export function rawRecord(kind: RecordKind, record: unknown): RawRecord {
   throw new RecordError(kind, null, 'the record', record, 'an object');
 }
 
-/** The row in a record. Drops unknown fields: a newer master may send them. Throws RecordError. */
+/** The row in a record. Drops unknown fields: a newer master may send them. Throws a RecordError. */
 export function readRow<Kind extends RecordKind>(kind: Kind, record: unknown): RecordRows[Kind] {
   const raw = rawRecord(kind, record);
   const fields = Object.entries<Field<unknown>>(FIELDS[kind]);
@@ -136,7 +136,9 @@ export function readRow<Kind extends RecordKind>(kind: Kind, record: unknown): R
   return Object.fromEntries(row) as RecordRows[Kind];
 }
 
-/** The row in an uploaded record, which holds nothing that belongs to it: that is the master's. Throws RecordError. */
+/**
+ * The row in an uploaded record, which holds nothing that belongs to it: that is the master's. Throws a RecordError.
+ */
 export function readUploadedRow<Kind extends 'job' | 'queue entry'>(kind: Kind, record: unknown): RecordRows[Kind] {
   for (const [field, value] of Object.entries(rawRecord(kind, record))) {
     if (typeof value === 'object' && value !== null) {
@@ -146,7 +148,7 @@ export function readUploadedRow<Kind extends 'job' | 'queue entry'>(kind: Kind, 
   return readRow(kind, record);
 }
 
-/** Throws RecordError. */
+/** Throws a RecordError. */
 export function checkField(
   kind: RecordKind,
   recordId: number | null,

@@ -6,12 +6,12 @@ import { type HeartbeatPacket, HeartbeatPacketSchema, type HeartbeatReply, Heart
 /** Compiled at first use, which takes some ms; an uncompiled check of a packet with 50,000 ids took half a second. */
 const validators = new Map<TObject, Validator>();
 
-/** Throws TypeError, which names the first wrong field but not its value. */
+/** Throws a TypeError, which names the first wrong field but not its value. */
 export function checkPacket(value: unknown): asserts value is HeartbeatPacket {
   check('packet', HeartbeatPacketSchema, value);
 }
 
-/** Throws TypeError, as checkPacket. */
+/** Throws a TypeError, as checkPacket. */
 export function checkReply(value: unknown): asserts value is HeartbeatReply {
   check('reply', HeartbeatReplySchema, value);
 }
@@ -21,7 +21,7 @@ interface Problem {
   readonly message: string;
 }
 
-const UNCLEAR = 'is not as it should be';
+const UNCLEAR = 'is invalid';
 
 function check(what: string, schema: TObject, value: unknown): void {
   const validator = validators.get(schema) ?? Compile(schema);

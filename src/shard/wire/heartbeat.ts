@@ -23,9 +23,12 @@ export const HeartbeatPacketSchema = Type.Object({
   knownJobIds: Type.Array(Id, { maxItems: MAX_LISTED }),
   /** Valid hosts and their status. */
   knownHosts: Type.Array(Type.Object({ id: Id, status: Type.String() }), { maxItems: MAX_LISTED }),
-  /** Hosts of the shard with an open entry there. Older shards do not send them; the master takes no host back from those. */
+  /**
+   * Hosts of the shard that have an open entry there. Older shards do not send this list; the master does not take back
+   * any host from those.
+   */
   busyHostIds: Type.Optional(Type.Array(Id, { maxItems: MAX_LISTED })),
-  /** Finished jobs that were not acknowledged yet, and all of their entries; without related rows. */
+  /** Finished jobs that have not been acknowledged yet, with all of their entries but without related rows. */
   jobs: Type.Array(Type.Unknown(), { maxItems: MAX_UPLOADED_JOBS }),
   entries: Type.Array(Type.Unknown(), { maxItems: MAX_LISTED }),
 });
@@ -33,7 +36,7 @@ export const HeartbeatPacketSchema = Type.Object({
 /** Schema of `Refused`. */
 export const RefusedSchema = Type.Object({
   record: Type.Union([Type.Literal('host'), Type.Literal('job'), Type.Literal('entry')]),
-  /** Null when the record has no valid id. */
+  /** Null if the record has no valid id. */
   id: Type.Union([Id, Type.Null()]),
   reason: Type.String(),
 });
@@ -41,12 +44,12 @@ export const RefusedSchema = Type.Object({
 /** Schema of `HeartbeatReply`. */
 export const HeartbeatReplySchema = Type.Object({
   version: Type.Integer({ minimum: 1 }),
-  /** For the shard, with related rows. */
+  /** New records for the shard, with related rows. */
   hosts: Records,
   jobs: Records,
   /** Keyvals of those jobs' parents. */
   jobKeyvals: Records,
-  /** Known hosts that are missing or not the shard's. */
+  /** Known hosts that do not exist or do not belong to the shard. */
   incorrectHostIds: Type.Array(Id),
   /** Uploaded jobs that are saved with all of their entries. */
   acknowledgedJobIds: Type.Array(Id),
@@ -57,5 +60,5 @@ export const HeartbeatReplySchema = Type.Object({
 export type HeartbeatPacket = Static<typeof HeartbeatPacketSchema>;
 /** What the master assigns, acknowledges and refuses. */
 export type HeartbeatReply = Static<typeof HeartbeatReplySchema>;
-/** A record that the master did not take over. */
+/** A record that the master did not accept. */
 export type Refused = Static<typeof RefusedSchema>;

@@ -8,13 +8,16 @@ import { DEFAULT_MAX_BODY_BYTES, MAX_BODY_BYTES } from './json-body.js';
 
 /** Options of an HttpMasterLink. */
 export interface HttpMasterLinkOptions {
-  /** Such as `https://farm.example:8490`, with a path if the routes have a prefix. `http:` exposes the token on the network. */
+  /**
+   * The master's URL, such as `https://farm.example:8490`, with a path if the routes have a prefix. `http:` exposes the
+   * token on the network.
+   */
   url: string | URL;
   /** The shard's token from the master. No message shows it. */
   token: string;
   /** From the start of a heartbeat to the end of its reply, ms. Default 300,000. */
   timeoutMs?: number | undefined;
-  /** Most bytes of a decompressed reply. Default 32 MiB. */
+  /** Maximum number of bytes of a decompressed reply. Default 32 MiB. */
   maxReplyBytes?: number | undefined;
   /** For an `https:` URL only. */
   tls?: MasterTlsOptions | undefined;
@@ -60,11 +63,11 @@ export interface HttpMasterLinkSettings extends Omit<Settings<typeof HTTP_MASTER
   readonly tls: TlsSettings;
 }
 
-/** Throws TypeError (`ERR_INVALID_ARG`) that names the option. */
+/** Throws a TypeError (`ERR_INVALID_ARG`) that names the option. */
 export function readLinkOptions(options: HttpMasterLinkOptions): HttpMasterLinkSettings {
   const { tls = {}, ...others } = readOptions(HTTP_MASTER_LINK, options);
   if (others.url.protocol === 'http:' && Object.keys(tls).length > 0) {
-    throw invalidArgument('tls', '(not shown)', 'nothing, as the url is http: and not https:');
+    throw invalidArgument('tls', '(not shown)', 'nothing, because the url is http:, not https:');
   }
   return { ...others, tls };
 }

@@ -17,7 +17,8 @@ import { encodingOf, gzipped, inflated, InflatedTooLarge, parseJson } from './js
 import type { HeartbeatExchange, MasterLink } from './master-link.js';
 
 /**
- * Connects a shard to its master over HTTP or HTTPS. The idle connection is kept, without keeping the process alive.
+ * Connects a shard to its master over HTTP or HTTPS. An idle connection stays open, but does not keep the process
+ * alive.
  *
  * ```ts
  * await using link = new HttpMasterLink({ url: 'https://farm.example:8490', token });
@@ -31,7 +32,7 @@ export class HttpMasterLink implements MasterLink {
   readonly #master: string;
   readonly #closing = new AbortController();
 
-  /** Throws TypeError (`ERR_INVALID_ARG`) that names the wrong option. The first heartbeat connects. */
+  /** Throws a TypeError (`ERR_INVALID_ARG`) that names the invalid option. The first heartbeat connects. */
   constructor(options: HttpMasterLinkOptions) {
     this.#settings = readLinkOptions(options);
     const { url, tls } = this.#settings;
@@ -40,7 +41,7 @@ export class HttpMasterLink implements MasterLink {
     this.#master = `the master at ${url.origin}`;
   }
 
-  /** As in MasterLink. If the master has closed the kept connection, the packet is sent once more over a new one. */
+  /** As in MasterLink. If the master has closed the idle connection, the packet is sent once more over a new one. */
   heartbeat(packet: HeartbeatPacket, signal: AbortSignal): Promise<HeartbeatExchange> {
     return outsideSections(`a heartbeat to ${this.#master}`, () => this.#inTime(packet, signal));
   }
@@ -58,7 +59,7 @@ export class HttpMasterLink implements MasterLink {
 
   async #inTime(packet: HeartbeatPacket, signal: AbortSignal): Promise<HeartbeatExchange> {
     const { timeoutMs } = this.#settings;
-    const text = `${this.#master} gave no whole reply within ${String(timeoutMs)} ms`;
+    const text = `${this.#master} sent no complete reply within ${String(timeoutMs)} ms`;
     const reason = new HeartbeatError('ERR_MASTER_TIMEOUT', text);
     const limit = new Deadline([signal, this.#closing.signal], { limitMs: timeoutMs, reason });
     try {
@@ -107,11 +108,11 @@ export class HttpMasterLink implements MasterLink {
   }
 
   async #inflated({ headers, body }: Answer): Promise<Buffer> {
-    const type = headers['content-type'] ?? 'nothing that is said';
-    if (!/^application\/json\s*(;|$)/i.test(type)) throw this.#malformed(`is ${type}, no application/json`);
+    const type = headers['content-type'] ?? 'of unknown type';
+    if (!/^application\/json\s*(;|$)/i.test(type)) throw this.#malformed(`is ${type}, not application/json`);
     const encoding = encodingOf(headers);
     if (encoding === 'identity') return body;
-    if (encoding !== 'gzip') throw this.#malformed(`is encoded as ${encoding}, which was not asked for`);
+    if (encoding !== 'gzip') throw this.#malformed(`is encoded as ${encoding}, which was not requested`);
     try {
       return await inflated(body, this.#settings.maxReplyBytes);
     } catch (error) {
@@ -131,7 +132,7 @@ export class HttpMasterLink implements MasterLink {
       checkReply(reply);
     } catch (error) {
       const { message } = error as Error;
-      throw new HeartbeatError('ERR_REPLY_SCHEMA', `${this.#master} gave no reply: ${this.#foreign(message)}`, {
+      throw new HeartbeatError('ERR_REPLY_SCHEMA', `${this.#master} sent no valid reply: ${this.#foreign(message)}`, {
         status: answer.status,
         cause: error,
       });

@@ -25,7 +25,7 @@ export async function gzipped(body: Buffer): Promise<Buffer | undefined> {
   return body.length < GZIP_FROM_BYTES ? undefined : gzipBytes(body, { level: LEVEL });
 }
 
-/** Throws InflatedTooLarge as soon as the output exceeds `maxBytes`, and TypeError for broken or truncated input. */
+/** Throws InflatedTooLarge as soon as the output exceeds `maxBytes`, and a TypeError for broken or truncated input. */
 export async function inflated(body: Buffer, maxBytes: number): Promise<Buffer> {
   try {
     return await gunzipBytes(body, { maxOutputLength: maxBytes });
@@ -36,7 +36,7 @@ export async function inflated(body: Buffer, maxBytes: number): Promise<Buffer> 
   }
 }
 
-/** Throws TypeError for invalid JSON, and for invalid UTF-8, which a Buffer would silently change. */
+/** Throws a TypeError for invalid JSON, and for invalid UTF-8, which a Buffer would silently change. */
 export function parseJson(body: Buffer): unknown {
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body)) as unknown;

@@ -13,7 +13,7 @@ const MAX_DEPTH = 16;
 
 const [QUOTE, COMMA, BACKSLASH, LIST, LIST_END, OBJECT, OBJECT_END] = Buffer.from('",\\[]{}');
 
-/** Throws RangeError. Invalid JSON may pass; the parser refuses it. */
+/** Throws a RangeError. Invalid JSON may pass; the parser refuses it. */
 export function checkJsonBounds(text: Buffer): void {
   const fields = new Int32Array(MAX_DEPTH + 1);
   let [containers, values, depth] = [0, 0, 0];

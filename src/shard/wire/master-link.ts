@@ -9,8 +9,11 @@ export interface HeartbeatExchange {
   readonly responseBytes: number;
 }
 
-/** Carries heartbeats to the master: over HTTP (`HttpMasterLink`), or a custom way. */
+/** Carries heartbeats to the master: over HTTP (`HttpMasterLink`), or in a custom way. */
 export interface MasterLink {
-  /** Rejects with a HeartbeatError for whatever is not a defect, and with the reason of an aborted signal. Bounds its time. */
+  /**
+   * Rejects with a HeartbeatError for every failure that is not a defect, and with the reason of an aborted signal.
+   * Must limit its own time.
+   */
   heartbeat(packet: HeartbeatPacket, signal: AbortSignal): Promise<HeartbeatExchange>;
 }

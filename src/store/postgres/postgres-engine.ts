@@ -17,7 +17,7 @@ import { beginScript, WholeTransaction } from './stretch.js';
 /** Until an unused connection is closed. */
 const IDLE_MS = 60_000;
 
-/** Connects to the database of the URL. Rejects with StoreError: `ERR_PACKAGE_MISSING`, `ERR_STORE_OPEN`. */
+/** Connects to the database of the URL. Rejects with a StoreError: `ERR_PACKAGE_MISSING`, `ERR_STORE_OPEN`. */
 export async function openPostgres(
   url: string,
   settings: StoreSettings,
@@ -59,7 +59,7 @@ export async function openPostgres(
   return engine;
 }
 
-/** For messages, without the password. Throws StoreError for a URL that pg cannot read. */
+/** For messages, without the password. Throws a StoreError for a URL that pg cannot read. */
 function addressOf(makeClient: () => Client): string {
   try {
     const { user = '', host, port, database = '' } = makeClient();

@@ -25,7 +25,7 @@ export class Connection {
     return this.#isClosed || this.#thread.isLost;
   }
 
-  /** One statement; rejects with TypeError (`ERR_INVALID_ARG`) for a parameter that SQLite has no type for. */
+  /** One statement; rejects with a TypeError (`ERR_INVALID_ARG`) for a parameter that SQLite has no type for. */
   async execute(sql: string, parameters: readonly unknown[]): Promise<Executed> {
     const values = parameters.map((value, at) => {
       // A view would send all of its larger buffer to the thread.

@@ -5,19 +5,19 @@ import type { TenantTables } from './tenant-tables.js';
 import { TenantStore } from './tenant-store.js';
 
 /**
- * Holds the searches in a table of the store, which `tenantTables` has made: one row for each branch.
+ * Holds the searches in a table of the store, which `tenantTables` creates: one row for each branch.
  *
  *     const cache = new StoreFileCache(store);
  */
 export class StoreFileCache<DB extends TenantTables = TenantTables> implements SharedFileCache {
   readonly #store: TenantStore;
 
-  /** Throws TypeError (`ERR_INVALID_ARG`) unless it is a store, which the caller closes. */
+  /** Throws a TypeError (`ERR_INVALID_ARG`) unless it is a store, which the caller closes. */
   constructor(store: Store<DB>) {
     this.#store = new TenantStore(store);
   }
 
-  /** As SharedFileCache says. Rejects with StoreError. */
+  /** As in SharedFileCache. Rejects with a StoreError. */
   async read(
     { project, branch }: BranchName,
     extraPaths: readonly string[],
@@ -41,7 +41,10 @@ export class StoreFileCache<DB extends TenantTables = TenantTables> implements S
     return serves(held, extraPaths, minLtime) ? held : undefined;
   }
 
-  /** As SharedFileCache says. Rejects with StoreError; `ERR_SECTION_NESTING` inside a section of the same store that writes. */
+  /**
+   * As in SharedFileCache. Rejects with a StoreError; `ERR_SECTION_NESTING` inside a section of the same store that
+   * writes.
+   */
   async write({ project, branch }: BranchName, { ltime, extraPaths, files }: BranchLoad): Promise<void> {
     const load = { ltime, extra_paths: JSON.stringify(extraPaths), files: JSON.stringify([...files]) };
     await this.#store.write('share files', async tx =>
@@ -55,7 +58,7 @@ export class StoreFileCache<DB extends TenantTables = TenantTables> implements S
     );
   }
 
-  /** As SharedFileCache says. Rejects with StoreError. */
+  /** As in SharedFileCache. Rejects with a StoreError. */
   async projects(): Promise<string[]> {
     const rows = await this.#store.read('projects', async db =>
       db.selectFrom('tenant_files').select('project').distinct().execute(),
@@ -63,7 +66,7 @@ export class StoreFileCache<DB extends TenantTables = TenantTables> implements S
     return rows.map(({ project }) => project);
   }
 
-  /** As SharedFileCache says. Rejects as `write` does. */
+  /** As in SharedFileCache. Rejects as `write` does. */
   async drop(project: string): Promise<void> {
     await this.#store.write('drop files', async tx =>
       tx.deleteFrom('tenant_files').where('project', '=', project).execute(),

@@ -11,8 +11,8 @@ interface State {
 }
 
 /**
- * Holds the states of layouts in a table of the store, which `tenantTables` has made: from them each scheduler catches up
- * with the others.
+ * Holds the states of layouts in a table of the store, which `tenantTables` creates: with these, each scheduler catches
+ * up with the others.
  *
  *     const states = new StoreLayoutStates(store);
  *     await loader.reconfigureTenant('web', changed);
@@ -22,16 +22,16 @@ interface State {
 export class StoreLayoutStates<DB extends TenantTables = TenantTables> {
   readonly #store: TenantStore;
 
-  /** Throws TypeError (`ERR_INVALID_ARG`) unless it is a store, which the caller closes. */
+  /** Throws a TypeError (`ERR_INVALID_ARG`) unless it is a store, which the caller closes. */
   constructor(store: Store<DB>) {
     this.#store = new TenantStore(store);
   }
 
   /**
-   * Saves the states of layouts that are later than those in the table, and drops those of tenants that are neither in the
-   * snapshot's list nor in a later one. Writes nothing if there is nothing new.
+   * Saves the states of layouts that are later than those in the table, and drops the states of tenants that are
+   * neither in the snapshot's list nor in a later one. Writes nothing if there is nothing new.
    *
-   * Rejects with StoreError; `ERR_SECTION_NESTING` inside a section of the same store that writes.
+   * Rejects with a StoreError; `ERR_SECTION_NESTING` inside a section of the same store that writes.
    */
   async save(snapshot: TenantSnapshot<unknown>): Promise<void> {
     const { changed, gone } = differences(await this.#rows(), snapshot);
@@ -62,7 +62,7 @@ export class StoreLayoutStates<DB extends TenantTables = TenantTables> {
     });
   }
 
-  /** For `ConfigLoader.catchUp`: the newest saved state of each tenant. Rejects with StoreError. */
+  /** For `ConfigLoader.catchUp`: the newest saved state of each tenant. Rejects with a StoreError. */
   async read(): Promise<Map<string, LayoutState>> {
     const rows = await this.#rows();
     return new Map(

@@ -5,21 +5,21 @@ import type { TenantTables } from './tenant-tables.js';
 import { TenantStore } from './tenant-store.js';
 
 /**
- * Counts in a row of the store, which `tenantTables` has made.
+ * Counts in a row of the store, which `tenantTables` creates.
  *
  *     const clock = new StoreLogicalClock(store);
  */
 export class StoreLogicalClock<DB extends TenantTables = TenantTables> implements LogicalClock {
   readonly #store: TenantStore;
 
-  /** Throws TypeError (`ERR_INVALID_ARG`) unless it is a store, which the caller closes. */
+  /** Throws a TypeError (`ERR_INVALID_ARG`) unless it is a store, which the caller closes. */
   constructor(store: Store<DB>) {
     this.#store = new TenantStore(store);
   }
 
   /**
-   * As LogicalClock says, for all processes that use this database; no ltime comes twice, even after a crash. Rejects with
-   * StoreError; `ERR_SECTION_NESTING` inside a section of the same store that writes.
+   * As in LogicalClock, for all processes that use this database; no ltime is issued twice, even after a crash. Rejects
+   * with a StoreError; `ERR_SECTION_NESTING` inside a section of the same store that writes.
    */
   async next(): Promise<number> {
     return this.#store.write('next ltime', takeLtime);
@@ -33,6 +33,8 @@ export async function takeLtime(tx: ReadWriteDb<TenantTables>): Promise<number> 
     .set(({ eb }) => ({ ltime: eb('ltime', '+', 1) }))
     .where('id', '=', 1)
     .returning('ltime')
-    .executeTakeFirstOrThrow(() => new Error('the row of tenant_clock is gone, and with it which ltimes were given'));
+    .executeTakeFirstOrThrow(
+      () => new Error('the row of tenant_clock is gone, and with it the record of issued ltimes'),
+    );
   return checkLtime('ltime', Number(ltime));
 }

@@ -9,7 +9,7 @@ import { TenantStore } from './tenant-store.js';
 const NOTHING: TenantList = { ltime: -1, tenants: [] };
 
 /**
- * Holds the list of tenants in a row of a table that `tenantTables` has made. Every user of the store may publish one.
+ * Holds the list of tenants in a row of a table that `tenantTables` creates. Any user of the store may publish a list.
  *
  *     const system = new StoreTenantListSource(store);
  *     await system.publish([{ name: 'web', projects: [{ project: 'site' }] }]);
@@ -18,7 +18,10 @@ export class StoreTenantListSource<DB extends TenantTables = TenantTables> imple
   readonly #store: TenantStore;
   readonly #roots: readonly string[];
 
-  /** `roots`: those of the TenantRegistry, default `DEFAULT_ROOTS`. Throws TypeError (`ERR_INVALID_ARG`). The caller closes the store. */
+  /**
+   * `roots`: those of the TenantRegistry; default `DEFAULT_ROOTS`. Throws a TypeError (`ERR_INVALID_ARG`). The caller
+   * closes the store.
+   */
   constructor(store: Store<DB>, roots: readonly string[] = DEFAULT_ROOTS) {
     this.#store = new TenantStore(store);
     this.#roots = checkRoots(roots);
@@ -26,10 +29,10 @@ export class StoreTenantListSource<DB extends TenantTables = TenantTables> imple
 
   /**
    * Replaces the list of tenants and returns its ltime, which is later than those of earlier lists and of a
-   * StoreLogicalClock on this store. Of lists that are published at once the latest stays.
+   * StoreLogicalClock on this store. If several lists are published at once, the latest stays.
    *
-   * Rejects, and publishes nothing, with TypeError (`ERR_INVALID_ARG`) that names the tenant and the field, and with
-   * StoreError: `ERR_SECTION_NESTING` inside a section of the same store that writes.
+   * Rejects, and publishes nothing, with a TypeError (`ERR_INVALID_ARG`) that names the tenant and the field, and with
+   * a StoreError: `ERR_SECTION_NESTING` inside a section of the same store that writes.
    */
   async publish(tenants: readonly TenantConfig[]): Promise<number> {
     const list = JSON.stringify(checkTenants(tenants, this.#roots));
@@ -44,7 +47,7 @@ export class StoreTenantListSource<DB extends TenantTables = TenantTables> imple
     });
   }
 
-  /** As TenantListSource says; -1 before the first list. Rejects with StoreError. */
+  /** As in TenantListSource; -1 before the first list. Rejects with a StoreError. */
   async ltime(): Promise<number> {
     const row = await this.#store.read('ltime of tenants', async db =>
       db.selectFrom('tenant_system').select('ltime').where('id', '=', 1).executeTakeFirst(),
@@ -52,7 +55,7 @@ export class StoreTenantListSource<DB extends TenantTables = TenantTables> imple
     return row === undefined ? NOTHING.ltime : Number(row.ltime);
   }
 
-  /** As TenantListSource says; no tenants, at -1, before the first list. Rejects with StoreError. */
+  /** As in TenantListSource; before the first list, no tenants and ltime -1. Rejects with a StoreError. */
   async read(): Promise<TenantList> {
     const row = await this.#store.read('tenants', async db =>
       db.selectFrom('tenant_system').select(['ltime', 'tenants']).where('id', '=', 1).executeTakeFirst(),

@@ -11,7 +11,7 @@ const TIMES = 20;
 export class TenantStore {
   readonly #store: Store<TenantTables>;
 
-  /** Throws TypeError (`ERR_INVALID_ARG`) unless it is a store. */
+  /** Throws a TypeError (`ERR_INVALID_ARG`) unless it is a store. */
   constructor(store: unknown) {
     const { read, readWrite } = (store ?? {}) as Partial<Store<TenantTables>>;
     if (typeof read !== 'function' || typeof readWrite !== 'function') throw invalidArgument('store', store, 'a Store');

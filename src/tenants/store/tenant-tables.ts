@@ -1,6 +1,9 @@
 import type { ColumnType, Kysely } from 'kysely';
 
-/** For the tables of a store: `Store<Farm & TenantTables>`. PostgreSQL returns the 64 bits of an ltime as a string. */
+/**
+ * The tables of tenants in a store: `Store<Farm & TenantTables>`. PostgreSQL returns the 64 bits of an ltime as a
+ * string.
+ */
 export interface TenantTables {
   /** One row: the last ltime. */
   tenant_clock: { id: number; ltime: ColumnType<number | string, number, number | string> };
@@ -20,10 +23,10 @@ export interface TenantTables {
     ltime: ColumnType<number | string, number, number | string>;
     /** JSON: a list of `[project, branch, ltime]`. */
     min_ltimes: string;
-    /** Of the newest list of tenants in which it is known to be. */
+    /** The ltime of the newest list of tenants that is known to contain the tenant. */
     list_ltime: ColumnType<number | string, number, number | string>;
   };
-  /** One row, once a list of tenants was published: the newest. */
+  /** One row, once a list of tenants has been published: the newest list. */
   tenant_system: {
     id: number;
     ltime: ColumnType<number | string, number, number | string>;
@@ -33,11 +36,11 @@ export interface TenantTables {
 }
 
 /**
- * A migration under a name of your own: `store.migrate({ …, '2026-02-tenants': tenantTables })`. It makes missing tables: if
- * a later version of this package has more, run it again under another name.
+ * A migration to which you give a name: `store.migrate({ …, '2026-02-tenants': tenantTables })`. It creates missing
+ * tables: if a later version of this package has more tables, run it again under another name.
  */
 export const tenantTables = {
-  /** Makes the tables that are missing. */
+  /** Creates the tables that are missing. */
   async up(db: Kysely<unknown>): Promise<void> {
     const own = db as unknown as Kysely<TenantTables>;
     await own.schema

@@ -5,7 +5,7 @@ export interface LayoutPlace {
   readonly project: string;
   readonly branch: string;
   readonly path: string;
-  /** From 1: that of its name. */
+  /** The line of its name, counted from 1. */
   readonly line: number;
 }
 
@@ -16,19 +16,19 @@ export interface LayoutPipeline {
   readonly source: LayoutPlace;
 }
 
-/** What to run for a change, in the terms of `executor:execute`. */
+/** What to run for a change, in terms of `executor:execute`. */
 export interface LayoutJob {
   readonly name: string;
   readonly description: string | undefined;
-  /** All of them are required of the drone. */
+  /** The drone must have all of them. */
   readonly labels: readonly string[];
-  /** For `/bin/sh`, one after the other. At least one. */
+  /** For `/bin/sh`, run one after another. At least one. */
   readonly commands: readonly string[];
   /** Added to the commands' environment. */
   readonly env: Readonly<Record<string, string>>;
   /** For each command, ms. */
   readonly timeoutMs: number | undefined;
-  /** Needed beside the change's own project, which may be one of them. */
+  /** Needed in addition to the change's own project, which may be one of them. */
   readonly projects: readonly string[];
   readonly source: LayoutPlace;
 }
@@ -53,7 +53,7 @@ export interface LayoutParts {
 export class Layout {
   /** In the order in which they are defined. */
   readonly pipelines: readonly LayoutPipeline[];
-  /** Each name once, as changes of other projects than its own get it. */
+  /** One definition per name: the one that changes to other projects use. */
   readonly jobs: readonly LayoutJob[];
   readonly #definitions: LayoutParts['jobs'];
   /** By the project that they are for. */
@@ -75,8 +75,8 @@ export class Layout {
   }
 
   /**
-   * The jobs to run in a pipeline for a change of this branch, in order, each once: first those that other projects add,
-   * then the project's own. Empty for an unknown project or pipeline.
+   * The jobs to run in a pipeline for a change to this branch, in order, each once: first those that other projects
+   * add, then the project's own. Empty for an unknown project or pipeline.
    */
   jobsFor({ project, branch }: BranchName, pipeline: string): readonly LayoutJob[] {
     const entries = this.#entries.get(project) ?? [];

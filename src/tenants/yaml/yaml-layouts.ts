@@ -11,16 +11,16 @@ import type { Layout } from './layout.js';
 import { UnreadNames } from './unread-names.js';
 import { YamlFiles } from './yaml-files.js';
 
-/** How layouts are read. */
+/** Options for reading layouts. */
 export interface YamlLayoutsOptions {
-  /** A larger file counts as broken, bytes of UTF-8. Default 262,144. */
+  /** Maximum size of a file in bytes of UTF-8; a larger file counts as broken. Default 262,144. */
   maxFileBytes?: number | undefined;
 }
 
 /**
- * Layouts in YAML cannot be made at all.
+ * Layouts in YAML cannot be created at all.
  *
- * - `ERR_PACKAGE_MISSING`: the package `yaml` is not installed. The message has the command.
+ * - `ERR_PACKAGE_MISSING`: the package `yaml` is not installed. The message gives the command to install it.
  */
 export class YamlLayoutsError extends Error {
   override readonly name = 'YamlLayoutsError';
@@ -36,13 +36,13 @@ export class YamlLayoutsError extends Error {
 export const YAML_LAYOUTS = { maxFileBytes: bytes({ from: 1 }).or(262_144) } satisfies Table<YamlLayoutsOptions>;
 
 /**
- * Makes the `makeLayout` of a ConfigLoader for configuration in YAML (1.2); docs/layouts-yaml.md has the keys. Nothing in a file is
- * executed. `makeLayout` rejects with one LayoutError for all faults, each with project, branch, path and line. Faults show
- * names and numbers, no other values.
+ * Creates a ConfigLoader's `makeLayout` for configuration in YAML (1.2); docs/layouts-yaml.md lists the keys. Nothing
+ * in a file is executed. `makeLayout` rejects with one LayoutError for all faults, each with project, branch, path and
+ * line. Faults show only names and numbers, no other values.
  *
  *     const loader = new ConfigLoader({ …, makeLayout: await yamlLayouts() });
  *
- * Rejects with TypeError (`ERR_INVALID_ARG`) that names the option at fault, and with YamlLayoutsError
+ * Rejects with a TypeError (`ERR_INVALID_ARG`) that names the option at fault, or with a YamlLayoutsError
  * (`ERR_PACKAGE_MISSING`).
  */
 export async function yamlLayouts(options: YamlLayoutsOptions = {}): Promise<MakeLayout<Layout>> {

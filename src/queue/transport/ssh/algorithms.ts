@@ -3,19 +3,21 @@ import { invalidArgument } from '../../../option/invalid-argument.js';
 import { Option, type Table } from '../../../option/option-table.js';
 
 /**
- * Algorithms to offer to the server, the preferred first, by their SSH names. Default: what ssh2 prefers, which leaves out
- * the outdated ones.
+ * Algorithms to offer to the server, by their SSH names, in order of preference. Default: those that ssh2 prefers,
+ * which exclude outdated ones.
  */
 export interface AlgorithmOptions {
   readonly ciphers?: readonly string[] | undefined;
   /** Key exchange. */
   readonly kex?: readonly string[] | undefined;
   readonly macs?: readonly string[] | undefined;
-  /** Of the server's host key. Where keys are recorded for a host, it is asked for one of their types among these. */
+  /**
+   * Algorithms for the server's host key. If keys are recorded for a host, only their types among these are requested.
+   */
   readonly hostKeyAlgorithms?: readonly string[] | undefined;
   /**
-   * Of our own keys at a login, in any order for keys of different types. Default: all; `ssh-rsa` (SHA-1) only if the
-   * server does not announce a better one.
+   * Algorithms for our own keys at a login; the order of different key types does not matter. Default: all; `ssh-rsa`
+   * (SHA-1) only if the server does not announce a better one.
    */
   readonly publicKeyAlgorithms?: readonly string[] | undefined;
 }

@@ -3,21 +3,21 @@ import { invalidArgument } from '../../../option/invalid-argument.js';
 import { secret } from '../../../option/option-kinds.js';
 import { Option, type Table } from '../../../option/option-table.js';
 
-/** What a server asks in a keyboard-interactive login. */
+/** A server's questions in a keyboard-interactive login. */
 export interface KeyboardChallenge {
-  /** Both are the server's own words, often empty. */
+  /** Both texts come from the server, and are often empty. */
   readonly name: string;
   readonly instructions: string;
-  /** Each wants one answer. `echo` is false where the answer should not be seen while it is typed. */
+  /** Each prompt needs one answer. `echo` is false if the answer should not be visible while it is typed. */
   readonly prompts: readonly { readonly text: string; readonly echo: boolean }[];
 }
 
-/** Secrets that are given as text, or asked for when they are needed. */
+/** Secrets that are given as text, or requested when they are needed. */
 export interface AnswerOptions {
   /**
-   * Opens the `identity` files that have a passphrase; without it they are skipped. A function is called with the path
-   * when a server wants that key, once per file in a queue; a wrong passphrase is asked for again, but not by batches
-   * that were already started. Default: none.
+   * Decrypts the `identity` files that have a passphrase; without it they are skipped. A function is called with the
+   * path when a server wants that key, once per file in a queue; after a wrong passphrase it is called again, but not
+   * for batches that have already started. Default: none.
    */
   passphrase?: string | ((path: string) => string | Promise<string>) | undefined;
   /**
@@ -74,11 +74,9 @@ export function answerOnce(password: string): (challenge: KeyboardChallenge) => 
   return ({ prompts }) => {
     const [only, ...others] = prompts;
     if (only?.echo !== false || others.length > 0) {
-      return Promise.reject(
-        new Error('the server asks for more than a password, and keyboardInteractive is not given'),
-      );
+      return Promise.reject(new Error('the server asks for more than a password, and keyboardInteractive is not set'));
     }
-    if (isUsed) return Promise.reject(new Error('the password was not taken'));
+    if (isUsed) return Promise.reject(new Error('the password was not accepted'));
     isUsed = true;
     return Promise.resolve([password]);
   };
@@ -88,6 +86,6 @@ export function answerOnce(password: string): (challenge: KeyboardChallenge) => 
 export function checkAnswers(value: unknown, prompts: number): string[] {
   const isList = Array.isArray(value) && value.every(item => typeof item === 'string');
   if (isList && value.length === prompts) return value;
-  const given = isList ? `${String(value.length)} answers` : 'no list of strings';
-  throw new TypeError(`keyboardInteractive gave ${given} to ${String(prompts)} prompts`);
+  const given = isList ? `${String(value.length)} answers` : 'something other than a list of strings';
+  throw new TypeError(`keyboardInteractive returned ${given} for ${String(prompts)} prompts`);
 }

@@ -23,15 +23,15 @@ import { HOST } from './host-name.js';
 import { ANSWERS, type AnswerOptions, type Asks, asksOf } from './prompt-answers.js';
 
 /**
- * Which host keys are trusted: `strict`, those in the known_hosts files; `accept-new`, also the first one seen of a host
- * that has none there, which is then added to the first file; or only keys with one of the given SHA256 fingerprints, as
- * `ssh-keygen -l` prints them (the files are then not read).
+ * Which host keys are trusted. `strict`: those in the known_hosts files. `accept-new`: also the first key of a host
+ * that has none there, which is then added to the first file. `fingerprints`: only keys with one of the given SHA256
+ * fingerprints, as `ssh-keygen -l` prints them (the files are then not read).
  */
 export type HostKeys = 'strict' | 'accept-new' | { readonly fingerprints: readonly string[] };
 
 /**
- * Whether the drone's calls are run by an agent: `node`, by an agent, for which the drone needs Node; `auto`, by an agent
- * where there is a Node, else as with `none`; `none`, each by a command of its own: the built-in methods, none of your own.
+ * Whether an agent runs the drone's calls. `node`: an agent, for which the drone needs Node. `auto`: an agent if Node
+ * is found, otherwise as with `none`. `none`: each call runs as a separate command; built-in methods only.
  */
 export type AgentUse = 'node' | 'auto' | 'none';
 
@@ -79,31 +79,34 @@ export interface SshEndpointSpec extends EndpointSpec, SshPoint {
 }
 
 /**
- * How to reach a drone over SSH. Nothing is read from `~/.ssh` but the known_hosts file, and no environment variable but
- * `SSH_AUTH_SOCK`, unless asked.
+ * How to reach a drone over SSH. Unless these options name more, only the known_hosts file is read from `~/.ssh`, and
+ * only `SSH_AUTH_SOCK` from the environment.
  *
- * @typeParam Hop What stands for a hop besides a string.
+ * @typeParam Hop The type of a hop that is not a string.
  */
 export interface SshOptions<Hop> extends AnswerOptions, AlgorithmOptions {
   /** Address to connect to: a name or an IP address. Default: the drone's hostname. */
   host?: string | undefined;
   /** Default 22. */
   port?: number | undefined;
-  /** Login name. Default: the name of the user that runs this process. */
+  /** Login name. Default: the name of the user who runs this process. */
   user?: string | undefined;
   /**
    * Paths of private keys, tried in this order before any other credential. `~/` is the home directory. An unusable
-   * file is skipped, and named when the login fails. Default: none, not even the keys that `ssh` tries.
+   * file is skipped, and named in the error if the login fails. Default: none, not even the keys that `ssh` tries.
    */
   identity?: string | readonly string[] | undefined;
   /**
-   * Tried after the keys; also the answer to a keyboard-interactive login with a single prompt that does not echo, where
-   * the server takes no password otherwise. Never sent to a hop that is given as a string. Default: none.
+   * Tried after the keys; also the answer to a keyboard-interactive login with a single prompt that does not echo, if
+   * the server accepts passwords in no other way. Never sent to a hop that is given as a string. Default: none.
    */
   password?: string | undefined;
   /** Path of an ssh-agent's socket; `false` for none. Its keys are tried after `identity`. Default: `SSH_AUTH_SOCK`. */
   agentSocket?: string | false | undefined;
-  /** Of the ssh-agent's keys, use only those that `identity` names (by the private or the public file). Default false. */
+  /**
+   * Whether to use only those of the ssh-agent's keys that `identity` names (by the private or the public file).
+   * Default false.
+   */
   identitiesOnly?: boolean | undefined;
   /** Checked before any credential is sent. Default `strict`. */
   hostKeys?: HostKeys | undefined;
@@ -112,22 +115,22 @@ export interface SshOptions<Hop> extends AnswerOptions, AlgorithmOptions {
    * `/etc/ssh/ssh_known_hosts`.
    */
   knownHosts?: string | readonly string[] | undefined;
-  /** The one name to look the host key up by, and to record it under. Default: `host`, then the drone's hostname. */
+  /** The only name under which to look up and record the host key. Default: `host`, then the drone's hostname. */
   hostKeyAlias?: string | undefined;
   /**
-   * Paths of lists of revoked host keys, which are always refused, even pinned ones: public keys, one a line, or an
-   * OpenSSH key revocation list (`ssh-keygen -k`). A file that cannot be read refuses every host. Default: none.
+   * Paths of lists of revoked host keys, which are always refused, even if pinned: public keys, one per line, or an
+   * OpenSSH key revocation list (`ssh-keygen -k`). If a file cannot be read, every host is refused. Default: none.
    */
   revokedHostKeys?: string | readonly string[] | undefined;
   /** RSA keys with fewer bits are refused as host keys and not offered at logins. Default: no limit. */
   minRsaBits?: number | undefined;
-  /** Connect to addresses of IPv4 (4) or IPv6 (6) only; without effect behind a hop. Default: both. */
+  /** Connects only to IPv4 (4) or IPv6 (6) addresses; without effect behind a hop. Default: both. */
   addressFamily?: 4 | 6 | undefined;
   /**
-   * Jump hosts, the outermost first: drones, or strings `[user@]host[:port]` (an IPv6 address in brackets). Such a string
+   * Jump hosts, outermost first: drones, or strings `[user@]host[:port]` (an IPv6 address in brackets). Such a string
    * takes `identity`, `passphrase`, `agentSocket`, `identitiesOnly`, `hostKeys`, `knownHosts`, `revokedHostKeys`,
-   * `minRsaBits`, `addressFamily`, the keepalive and the algorithms from this drone, and nothing else: its user is the user
-   * that runs this process, as with `ssh -J`.
+   * `minRsaBits`, `addressFamily`, the keepalive and the algorithms from this drone, and nothing else: its user is the
+   * user who runs this process, as with `ssh -J`.
    */
   via?: string | Hop | readonly (string | Hop)[] | undefined;
   /** The user's own utility module: self-contained, a `file:` or `data:` URL. */
@@ -135,21 +138,23 @@ export interface SshOptions<Hop> extends AnswerOptions, AlgorithmOptions {
   /** Added to the environment of the drone's commands. */
   env?: Readonly<Record<string, string>> | undefined;
   /**
-   * Whether an agent is started on the drone, which needs Node there. `node`: always. `auto`: if a Node is found.
-   * `none`: never. Without an agent, the built-in methods run as shell scripts; a batch with a method of your own fails
-   * with kind `call` before anything of it runs. Default `node`.
+   * Whether to start an agent on the drone, which needs Node there. `node`: always. `auto`: if Node is found. `none`:
+   * never. Without an agent, the built-in methods run as shell scripts; a batch that calls your own methods fails with
+   * kind `call` before any of it runs. Default `node`.
    */
   agent?: AgentUse | undefined;
-  /** Starts Node on the drone, a trusted piece of shell text: a path, or a wrapper with arguments. Default `node`. */
+  /**
+   * Shell command that starts Node on the drone: a path, or a wrapper with arguments. It is trusted. Default `node`.
+   */
   agentCommand?: string | undefined;
   /**
-   * From the connection's start until the drone's agent is ready, over all hops, ms; `Infinity` for no limit. The wait for
-   * an answer from `passphrase` or `keyboardInteractive` counts. Default: the queue's `connectTimeoutMs`.
+   * From the connection's start until the drone's agent is ready, over all hops, ms; `Infinity` for no limit. Time
+   * spent waiting for `passphrase` or `keyboardInteractive` counts. Default: the queue's `connectTimeoutMs`.
    */
   connectTimeoutMs?: number | undefined;
-  /** How often server and agent are asked for a sign of life, ms; `Infinity` for never. Default: the queue's. */
+  /** How often to check that server and agent still answer, ms; `Infinity` for never. Default: the queue's. */
   keepaliveIntervalMs?: number | undefined;
-  /** Intervals without an answer until the connection counts as lost. Default: the queue's. */
+  /** Intervals without an answer after which the connection counts as lost. Default: the queue's. */
   keepaliveCount?: number | undefined;
 }
 
@@ -201,7 +206,7 @@ type Via = SshOptions<SshEndpointSpec>['via'];
 /**
  * Checks what the caller gave and fills in the defaults.
  *
- * @throws TypeError with code `ERR_INVALID_ARG` that names the field, its value (no secrets) and what was expected.
+ * @throws a TypeError with code `ERR_INVALID_ARG` that names the field, its value (no secrets) and what was expected.
  */
 export function resolveSshEndpoint(hostname: string, options: SshOptions<SshEndpointSpec> = {}): SshEndpointSpec {
   HOST.required.read(hostname, 'hostname');

@@ -146,7 +146,7 @@ class ValueDeserializer extends Deserializer {
 
   #readView(kind: number): ArrayBufferView {
     const View = VIEWS[kind - FIRST_VIEW];
-    if (View === undefined) throw new RangeError(`nothing of ours has number ${String(kind)}`);
+    if (View === undefined) throw new RangeError(`unknown record number ${String(kind)}`);
     const offset = this.readUint32();
     const byteLength = this.readUint32();
     const buffer: unknown = this.readValue();
@@ -169,7 +169,7 @@ class ValueDeserializer extends Deserializer {
 
 /**
  * Encodes what a structured clone keeps, plus an error's code and an AggregateError's errors, minus what some Node from
- * 18 on could not read. Throws NotCloneableError (`ERR_NOT_CLONEABLE`).
+ * 18 on could not read. Throws a NotCloneableError (`ERR_NOT_CLONEABLE`).
  */
 export function encode(value: unknown): Uint8Array {
   if (value === undefined) return NOTHING;
@@ -208,9 +208,12 @@ export function decode(bytes: Uint8Array): unknown {
   try {
     return new ValueDeserializer(bytes).read();
   } catch (error) {
-    throw new UnreadableValueError(`these ${String(bytes.byteLength)} bytes are no value: ${messageOf(error)}`, {
-      cause: error,
-    });
+    throw new UnreadableValueError(
+      `these ${String(bytes.byteLength)} bytes are not a valid value: ${messageOf(error)}`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 

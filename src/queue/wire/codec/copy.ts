@@ -21,8 +21,8 @@ export interface Copy {
 }
 
 /**
- * Throws NotCloneableError. With `describeCauses`, any object but an error in an error's `cause`, `code` or `errors` is
- * described.
+ * Throws a NotCloneableError. With `describeCauses`, any object but an error in an error's `cause`, `code` or `errors`
+ * is described.
  */
 export function copyOf(value: unknown, describeCauses: boolean): Copy {
   const copier = new Copier(describeCauses);
