@@ -52,7 +52,7 @@ export function problemsOf(tenant: string, error: unknown): LayoutProblem[] {
 }
 
 /** For the log. A LayoutError holds all faults, each of which has a line of its own. */
-export function fieldsOf({ cause, ...fault }: LayoutProblem): object {
+export function fieldsOf({ cause, ...fault }: LayoutProblem): Record<string, unknown> {
   return cause instanceof LayoutError ? fault : { ...fault, cause };
 }
 
