@@ -16,5 +16,5 @@ export async function run({ drone, context }: MethodCall, command: unknown, opti
     output: output.take,
     printed: () => output.texts(),
   });
-  return checkExit({ ...exit, ...output.result() }, check);
+  return checkExit(script, { ...exit, ...output.result() }, check);
 }
