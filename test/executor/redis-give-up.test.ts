@@ -89,7 +89,8 @@ test('a job for a host whose executor died after it took the job is lost', async
     await stuck.take('host', 'there', never);
     await until(() => isTaken);
     // As after lockMs.
-    assert.equal(await client.del(await client.keys('*:lock'), await client.keys('*:present:*')), 2);
+    const keys = [...(await client.keys('*:lock')), ...(await client.keys('*:present:*'))];
+    assert.equal(await client.del(keys), 2);
     let isAnswered = false;
     void answer.finally(() => (isAnswered = true));
     await until(async () => {
