@@ -152,10 +152,12 @@ test('an agent whose link is jammed ends for silence all the same', async () => 
 
 test('an agent that hears nothing for too long ends though a method loops without end', async () => {
   await using agent = await startAgent({ config: { linkSilenceMs: 1000, killGraceMs: 50 } });
+  // Until it loops, which may take longer than the silence allowed.
+  const pings = setInterval(() => agent.send(encodeFrame(FrameType.Ping, 0, 0, new Uint8Array(0))), 50);
   const pids = await runOn(agent, 'trap "" TERM;');
   agent.sendUtility(UTILITY, 'export function loop() { console.log("looping"); for (;;); }');
   agent.sendCall(1, 0, 'loop', [], { utility: UTILITY });
-  await agent.next(FrameType.Warning);
+  await agent.next(FrameType.Warning).finally(() => clearInterval(pings));
   await agent.exited;
   assert.deepEqual(pids.filter(isRunning), []);
 });

@@ -274,7 +274,8 @@ for (const MaxSessions of ['10', '2', '1']) {
 }
 
 test('a command whose time is up is ended', async () => {
-  const { queue } = queueWith({ killGraceMs: 50 });
+  // It may be up before the login has started the command, which is waited for as long.
+  const { queue } = queueWith({ killGraceMs: 60_000 });
   await using _ = queue;
   const drone = plain();
   drone.with({ timeoutMs: 200 }).queueCall('run', 'exec sleep 1000');
