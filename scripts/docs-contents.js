@@ -3,7 +3,7 @@
 
 /** @type {Readonly<Record<string, readonly string[]>>} */
 export const CONTENTS = {
-  'Getting started': ['docs/getting-started.md', 'docs/guarantees.md'],
+  'Getting started': ['docs/getting-started.md', 'docs/cron.md', 'docs/guarantees.md'],
   Rounds: ['docs/rounds.md', 'docs/failures.md', 'docs/retry-and-kick-out.md', 'docs/deadlines.md'],
   'Hosts and methods': [
     'docs/commands.md',
@@ -14,11 +14,23 @@ export const CONTENTS = {
     'docs/own-methods.md',
     'docs/live-output.md',
   ],
-  Scheduler: ['docs/scheduler.md', 'docs/drone-manager.md'],
-  'Store and shards': ['docs/store.md', 'docs/shards.md', 'docs/drone-shard.md', 'docs/reverse-proxies.md'],
+  Scheduler: ['docs/scheduler.md', 'docs/drone-manager.md', 'docs/pidfiles.md'],
+  'Store and shards': [
+    'docs/store.md',
+    'docs/shards.md',
+    'docs/shard-scheduler.md',
+    'docs/drone-shard.md',
+    'docs/reverse-proxies.md',
+  ],
   Tenants: ['docs/tenants.md', 'docs/layouts-yaml.md'],
-  Executor: ['docs/executor.md', 'docs/repositories.md', 'docs/jobs.md'],
-  'Your program': ['docs/testing.md', 'docs/typescript.md', 'docs/install.md', 'docs/observability.md'],
+  Executor: ['docs/executor.md', 'docs/gate.md', 'docs/repositories.md', 'docs/jobs.md'],
+  'Your program': [
+    'docs/testing.md',
+    'docs/testing-a-manager.md',
+    'docs/typescript.md',
+    'docs/install.md',
+    'docs/observability.md',
+  ],
   Reference: ['docs/errors.md', 'docs/options.md', 'docs/options/', 'docs/limits.md'],
   Evidence: ['docs/benchmarks.md', 'docs/comparison.md', 'docs/faults.md'],
   Project: ['docs/upgrading.md', 'CHANGELOG.md', 'SECURITY.md', 'CONTRIBUTING.md', 'ARCHITECTURE.md', 'docs/design/'],

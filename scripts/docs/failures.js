@@ -49,6 +49,12 @@ const CONSEQUENCES = `## What follows from each kind
   is out of files or ports (\`EMFILE\`, \`ENFILE\`, \`ENOBUFS\`, \`EADDRNOTAVAIL\`) never counts.
 `;
 
+/** Of Error, so the class does not declare it. */
+const MESSAGE = [
+  '`message`',
+  'Kind, phase and cause, without the hostname: write `` `${failure.hostname}: ${failure.message}` ``.',
+];
+
 const RETRIED = { default: 'by default, once', 'with option': 'with `retry`', never: 'never' };
 const SIGNS = { silent: 'counts', answers: 'resets', none: '–' };
 
@@ -105,7 +111,7 @@ export function page() {
     '## Phases\n',
     tableOf(['phase', 'what happens in it'], phaseRows()),
     '## Fields of a DroneError\n',
-    tableOf(['field', 'meaning'], fieldRows()),
+    tableOf(['field', 'meaning'], [MESSAGE, ...fieldRows()]),
     '## Codes of causes\n',
     'The package uses these values of `causeCode`; [errors.md](errors.md) says what to do about each.\n',
     tableOf(

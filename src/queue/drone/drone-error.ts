@@ -21,8 +21,8 @@ import type { Phase } from '../wire/messages.js';
  *   before you change them.
  * - `ERR_HOST_KEY_NOT_RECORDED`: `accept-new` failed to write the new key to the known_hosts file. Make that file
  *   writable.
- * - `ERR_NO_AGENT`: the method needs an agent and the drone has none. No call of the batch ran. Install Node on the
- *   drone, or use `run`.
+ * - `ERR_NO_AGENT`: the method needs an agent and the drone has none. No call of the batch ran. Use built-in methods
+ *   only, or install Node on the drone and set its `agent` to `node` or `auto`.
  * - `ERR_NO_METHOD`: the method is neither built in nor exported by the drone's utility module. Check its name, and the
  *   drone's `utility`.
  * - `ERR_UTILITY_NAME`: the utility module exports the name of a built-in method. Rename the export.

@@ -42,7 +42,7 @@ export async function addShardLabels(tx: FarmWriter, hostname: string, names: re
       .executeTakeFirst();
     if (owner?.id === shard.id) continue;
     if (owner !== undefined) {
-      const text = `the label '${name}' is the shard's '${owner.hostname}': a label belongs to at most one shard`;
+      const text = `the label '${name}' belongs to the shard '${owner.hostname}': a label belongs to at most one shard`;
       throw new MasterError('ERR_LABEL_TAKEN', text);
     }
     await insertRows(tx, 'farm_shard_label', [{ shard_id: shard.id, label_id }]);
