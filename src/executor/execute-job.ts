@@ -5,7 +5,7 @@ import { raceAbort } from '../wait/abort.js';
 import type { Drone } from '../queue/drone/drone.js';
 import { LocalDrone } from '../queue/drone/local-drone.js';
 import type { Log } from '../report/log.js';
-import { exitText } from '../report/exit-text.js';
+import { exitText } from '../process/exit-text.js';
 import { oneLine } from '../report/untrusted-text.js';
 import type { TaskQueue } from '../queue/task-queue.js';
 import type { MethodArgs, MethodName, MethodResult, UtilityMethods } from '../queue/wire/methods.js';

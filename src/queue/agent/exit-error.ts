@@ -1,5 +1,5 @@
 /** The failure of a `run` with `check`. */
-import { exitText } from '../../report/exit-text.js';
+import { exitText } from '../../process/exit-text.js';
 import type { RunResult } from '../wire/methods.js';
 
 export class ExitError extends Error {

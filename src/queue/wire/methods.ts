@@ -61,6 +61,7 @@ export interface ExecuteCommandOptions {
   /**
    * A plain file name in `workingDirectory`. The file holds the pid and, once the command has ended, a second line with
    * the exit status.
+   * While the command that it names still runs, the call fails with the code `EEXIST`.
    */
   pidfileName: string;
   env?: Readonly<Record<string, string>> | undefined;

@@ -1,4 +1,4 @@
-import { oneLine, quote } from './untrusted-text.js';
+import { oneLine, quote } from '../report/untrusted-text.js';
 
 export interface Exit {
   readonly exitCode: number | null;
