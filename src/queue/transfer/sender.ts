@@ -41,7 +41,8 @@ export class Sender {
       const use = request.method.replace('File', 'Directory');
       throw new FileError('EISDIR', `${shownPath(path)} is a directory: use ${use}`);
     }
-    if (found.kind !== 'file') throw new FileError('ERR_NOT_A_FILE', `${shownPath(path)} is neither a file nor a directory`);
+    if (found.kind !== 'file')
+      throw new FileError('ERR_NOT_A_FILE', `${shownPath(path)} is neither a file nor a directory`);
     this.#counter.totalBytes = found.size;
     await this.#file(path, NO_NAME, true);
   }
