@@ -14,7 +14,7 @@ export interface SubmitOptions {
   /**
    * Gives the job up when it aborts. A waiting job is removed: it certainly did not run, and its answer is
    * `ERR_JOB_WITHDRAWN`. A job that an executor has taken is stopped there; its answer is `ERR_EXECUTOR_STOPPED`,
-   * unless it ends first.
+   * unless it ends first, or `ERR_JOB_LOST` if that executor has died.
    */
   signal?: AbortSignal | undefined;
   /** Does the same after this time, ms. Default: none. */
@@ -40,7 +40,7 @@ export function readSubmitOptions(options: string | SubmitOptions = {}): Submiss
 /** Ends with a reason when the submitter gives the job up. To be released. */
 export function limitOf({ signal, timeoutMs }: Submission, clock: Clock): Deadline {
   if (timeoutMs === undefined) return new Deadline([signal]);
-  const reason = new TimeIsUp(`it has taken ${String(timeoutMs)} ms`);
+  const reason = new TimeIsUp(`its timeoutMs (${String(timeoutMs)}) has passed`);
   return new Deadline([signal], { limitMs: timeoutMs, reason, clock });
 }
 

@@ -9,15 +9,17 @@ import { failureOf, type JobAnswer } from '../job-answer.js';
 import { HOST_MS, noExecutor } from '../job-source.js';
 import { AnswerStore } from './answer-store.js';
 import { isAnswer, type JobData, newJobId, presenceKey } from './job-data.js';
-import { givenUp, type Submission, tell, withdrawn } from '../submit-options.js';
+import { givenUp, type Submission, tell, withdrawn, wordsOf } from '../submit-options.js';
 import { LaneEvents, UNWANTED } from './lane-events.js';
-import { type LaneQueue, laneQueue, MAX_EVENTS } from './lane-queue.js';
+import { isStalled, type LaneQueue, laneQueue, MAX_EVENTS, STALLED } from './lane-queue.js';
 import type { RedisLink } from './redis-link.js';
 import { isRefusal } from './refusal.js';
 import type { SharedStates } from './shared-states.js';
-import { lost, refused } from './verdicts.js';
+import { lost, noClaim, refused } from './verdicts.js';
 
 const LOOK_MS = 5000;
+/** States of BullMQ in which a job was not taken, or was put back before it ran. */
+const BEFORE_TAKEN = new Set(['wait', 'paused', 'prioritized', 'delayed']);
 
 interface Waiting {
   readonly resolve: (answer: JobAnswer) => void;
@@ -36,6 +38,8 @@ interface Waiting {
   isForNoOne?: boolean;
   /** Until Redis knows that it is not wanted. */
   patience?: Timer;
+  /** It was taken, and its executor has not renewed its claim: it waits to be failed, not to be run. */
+  isStalled?: boolean;
   /** Its submitter has given it up: why. */
   unwanted: { readonly reason: unknown } | undefined;
 }
@@ -69,8 +73,9 @@ export class LaneAsker {
     this.#events = new LaneEvents(link, queue, events => {
       events.on('completed', ({ jobId, returnvalue }) => this.#completed(jobId, returnvalue));
       events.on('active', ({ jobId }) => void this.#taken(jobId).catch(link.onProblem));
-      events.on('removed', ({ jobId }) => this.#removed(jobId));
-      events.on('failed', ({ jobId, failedReason }) => this.#settle(jobId, lost(failedReason)));
+      events.on('stalled', ({ jobId }) => this.#stalled(jobId));
+      events.on('removed', ({ jobId, prev }) => this.#removed(jobId, prev));
+      events.on('failed', ({ jobId, failedReason }) => this.#settle(jobId, lost(this.#wordsOf(failedReason))));
     });
     this.#forget = link.onLost(() => this.#settleAll(lost('Redis is out of reach')));
   }
@@ -182,7 +187,9 @@ export class LaneAsker {
     if ((await client.exists(presenceKey(settings.prefix, host))) === 1) return;
     const waiting = this.#waiting.get(jobId);
     if (waiting !== undefined) waiting.isForNoOne = true;
-    await (await this.#queue.ready()).remove(jobId);
+    const queue = await this.#queue.ready();
+    if (await isStalled(client, queue, jobId)) this.#stalled(jobId);
+    await queue.remove(jobId);
   }
 
   /** Calls `onTaken` once the job is. */
@@ -213,17 +220,43 @@ export class LaneAsker {
   /** Removes it where it waits, or has its executor stop it. */
   async #withdraw(jobId: string, reason: unknown): Promise<void> {
     const queue = await this.#queue.ready();
-    // 1 also for a job that has ended: the event 'removed' is what tells.
-    const isRemoved = (await this.#link.patiently(async () => queue.remove(jobId))) === 1;
-    if (isRemoved) return;
-    const fields = ['event', UNWANTED, 'jobId', jobId, 'reason', givenUp(reason).message];
-    await this.#link.client.xadd(queue.toKey('events'), 'MAXLEN', '~', MAX_EVENTS, '*', ...fields);
+    // 1 also for a job that has ended, or whose executor has died: the event 'removed' is what tells.
+    const isRemoved = await this.#link.patiently(async () => {
+      if (await isStalled(this.#link.client, queue, jobId)) this.#stalled(jobId);
+      return (await queue.remove(jobId)) === 1;
+    });
+    if (!isRemoved) await this.#stop(jobId, reason);
   }
 
-  /** While it waited. */
-  #removed(jobId: string): void {
-    const { unwanted, isForNoOne = false, host = '' } = this.#waiting.get(jobId) ?? {};
-    this.#settle(jobId, isForNoOne ? noExecutor(host) : withdrawn(unwanted?.reason ?? 'by its id'));
+  async #stop(jobId: string, reason: unknown): Promise<void> {
+    const key = (await this.#queue.ready()).toKey('events');
+    const fields = ['event', UNWANTED, 'jobId', jobId, 'reason', givenUp(reason).message];
+    await this.#link.client.xadd(key, 'MAXLEN', '~', MAX_EVENTS, '*', ...fields);
+  }
+
+  #stalled(jobId: string): void {
+    const waiting = this.#waiting.get(jobId);
+    if (waiting !== undefined) waiting.isStalled = true;
+  }
+
+  /** While it waited; or with an executor that has not renewed its claim, which may go on. */
+  #removed(jobId: string, from: string): void {
+    const waiting = this.#waiting.get(jobId);
+    if (waiting === undefined) return;
+    const { unwanted, isForNoOne = false, host = '' } = waiting;
+    const reason = unwanted?.reason ?? 'by its id';
+    if (waiting.isStalled !== true && BEFORE_TAKEN.has(from)) {
+      this.#settle(jobId, isForNoOne ? noExecutor(host) : withdrawn(reason));
+      return;
+    }
+    // First, as the lane may be closed with its last answer.
+    this.#stop(jobId, reason).catch(this.#link.onProblem);
+    const why = noClaim(this.#link.settings.lockMs);
+    this.#settle(jobId, lost(unwanted === undefined ? why : `${why}, and ${wordsOf(reason)}`));
+  }
+
+  #wordsOf(failedReason: string): string {
+    return failedReason === STALLED ? noClaim(this.#link.settings.lockMs) : failedReason;
   }
 
   #completed(jobId: string, value: unknown): void {

@@ -1,5 +1,6 @@
 /** A lane as those see it who put jobs in, or take jobs away that wait. Uses the connection that all lanes share. */
 import type { Queue } from 'bullmq';
+import type { Redis } from 'ioredis';
 import type { JobAnswer } from '../job-answer.js';
 import { hasId, type JobData } from './job-data.js';
 import type { RedisLink } from './redis-link.js';
@@ -19,6 +20,14 @@ export function laneQueue({ bullmq, client, settings, onProblem }: RedisLink, qu
   return new Renewed(make, async one => one.close());
 }
 
+/** BullMQ's reason for the failure of a job whose executor has not renewed its claim. */
+export const STALLED = 'job stalled more than allowable limit';
+
+/** Whether a job that waits was taken before, and is to fail: BullMQ puts it back in front until a taker does that. */
+export async function isStalled(client: Redis, queue: Pick<Queue, 'toKey'>, jobId: string): Promise<boolean> {
+  return (await client.hexists(queue.toKey(jobId), 'defa')) === 1;
+}
+
 /** Removes waiting jobs of the submitter's id, whose submitters see it. Returns whether there were any. */
 export async function removeWaiting(link: RedisLink, name: string, id: string): Promise<boolean> {
   const lane = laneQueue(link, name);
@@ -28,7 +37,10 @@ export async function removeWaiting(link: RedisLink, name: string, id: string): 
       const jobIds = await link.client.lrange(queue.toKey('wait'), 0, -1);
       let isAny = false;
       // One that was taken in this moment stays.
-      for (const jobId of jobIds.filter(one => hasId(one, id))) isAny = (await queue.remove(jobId)) === 1 || isAny;
+      for (const jobId of jobIds.filter(one => hasId(one, id))) {
+        if (await isStalled(link.client, queue, jobId)) continue;
+        isAny = (await queue.remove(jobId)) === 1 || isAny;
+      }
       return isAny;
     });
   } finally {
