@@ -11,7 +11,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { events, publish } from './events.js';
 import { BranchReader, type ReadBranch } from './branch-reader.js';
 import { faultText } from './layout-error.js';
-import { problemsOf, Report, UnreadBranches } from './layout-report.js';
+import { fieldsOf, problemsOf, Report, UnreadBranches } from './layout-report.js';
 import type { BranchFailure, LayoutOutcome, LayoutProblem, LayoutReport } from './layout-report.js';
 import { readOptions } from '../option/option-table.js';
 import { CONFIG_LOADER, type ConfigFile, type ConfigLoaderOptions, type LoaderSettings } from './loader-options.js';
@@ -188,9 +188,9 @@ export class ConfigLoader<L> {
       if (signal?.aborted === true) return 'aborted';
       outcome = 'failed';
       problems = problemsOf(tenant, error);
-      for (const problem of problems) {
-        this.#settings.log.error(`tenant ${tenant} keeps its layout: ${faultText(problem)}`, { ...problem });
-      }
+      const { log, registry } = this.#settings;
+      const what = registry.tenant(tenant)?.layout === undefined ? 'has no layout' : 'keeps its layout';
+      for (const problem of problems) log.error(`tenant ${tenant} ${what}: ${faultText(problem)}`, fieldsOf(problem));
     }
     if (outcome !== undefined) {
       const end = { tenant, outcome, tookMs: performance.now() - startMs, problems: problems.length };

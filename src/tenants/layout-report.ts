@@ -51,6 +51,11 @@ export function problemsOf(tenant: string, error: unknown): LayoutProblem[] {
   return [{ tenant, reason: messageOf(error), cause: error }];
 }
 
+/** For the log. A LayoutError holds all faults, each of which has a line of its own. */
+export function fieldsOf({ cause, ...fault }: LayoutProblem): Record<string, unknown> {
+  return cause instanceof LayoutError ? fault : { ...fault, cause };
+}
+
 function messageOf(error: unknown): string {
   if (error instanceof Error) return error.message;
   return typeof error === 'string' ? error : inspect(error);

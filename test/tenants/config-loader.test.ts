@@ -412,6 +412,26 @@ test('what cannot be reconfigured is refused, and nothing is read', async () => 
   assert.equal(published.reads, 0);
 });
 
+test('each fault is logged once, on a line whose fields hold no other fault', async () => {
+  const logged: (readonly [line: string, fields: object])[] = [];
+  const error = (line: string, fields: object = {}): void => void logged.push([line, fields]);
+  const faults = [1, 2, 3].map(line => ({ path: 'drones.yaml', line, reason: `fault ${String(line)}` }));
+  const makeLayout = (): never => {
+    throw new LayoutError(faults);
+  };
+  const { loader } = setup({ makeLayout, log: { debug() {}, info() {}, warn() {}, error } });
+  await loader.reconfigureAll();
+  const ofA = logged.filter(([line]) => line.includes('tenant a '));
+  assert.deepEqual(
+    ofA.map(([line]) => line.replace(/^.*: tenant/, 'tenant')),
+    faults.map(({ line }) => `tenant a has no layout: drones.yaml:${String(line)}: fault ${String(line)}`),
+  );
+  assert.deepEqual(
+    ofA.map(([, fields]) => fields),
+    faults.map(fault => ({ ...fault, tenant: 'a' })),
+  );
+});
+
 test('whatever makeLayout throws is the reason why its tenant keeps its layout', async () => {
   const thrown: readonly (readonly [value: unknown, reason: string])[] = [
     [new Error('no room'), 'no room'],
