@@ -132,9 +132,10 @@ export class Store<DB> {
     options: ReadWriteOptions = {},
   ): Promise<T> {
     const callSite = new CallSite();
+    if (typeof why === 'function') throw invalidArgument('why', why, 'a text that says why');
+    const facts: Facts = { policy: 'readWrite', name: WHY.read(why, 'why'), callSite };
     checkWork(work);
     const ways = readOptions(READ_WRITE, options);
-    const facts: Facts = { policy: 'readWrite', name: WHY.read(why, 'why'), callSite };
     return this.#run(facts, ways, db => work(db as unknown as ReadWriteDb<DB>));
   }
 
