@@ -90,7 +90,7 @@ for (const database of databases.shared) {
     await refusal(
       master.removeShard('shard-a'),
       'ERR_IN_USE',
-      /'shard-a' .*hosts: 1, entries that are not complete: 1.* say force/,
+      /^shard 'shard-a' still has 1 host and 1 open entry: remove its labels .*, or stop it and pass force: true$/,
     );
     const token = await master.createToken('shard-a');
     await master.removeShard('shard-a', { force: true });

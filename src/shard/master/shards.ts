@@ -52,9 +52,10 @@ export async function removeShard(tx: FarmWriter, hostname: string, force: boole
     .where('job.shard_id', '=', id)
     .execute();
   if (!force && hosts.length + open.length > 0) {
-    const counts = `hosts: ${String(hosts.length)}, entries that are not complete: ${String(open.length)}`;
-    const text = `the shard '${hostname}' may be at what it has (${counts}): end it, and say force`;
-    throw new MasterError('ERR_IN_USE', text);
+    const has = [counted(hosts.length, 'host', 'hosts'), counted(open.length, 'open entry', 'open entries')];
+    const what = `shard '${hostname}' still has ${has.filter(part => part !== '').join(' and ')}`;
+    const advice = 'remove its labels and wait until they are gone, or stop it and pass force: true';
+    throw new MasterError('ERR_IN_USE', `${what}: ${advice}`);
   }
   await takeBack(tx, open);
   await tx.updateTable('farm_host').set({ shard_id: null }).where('shard_id', '=', id).execute();
@@ -93,4 +94,9 @@ async function takeBack(tx: FarmWriter, open: readonly OpenEntry[]): Promise<voi
       .where('id', 'in', ids)
       .execute();
   }
+}
+
+/** Empty for none. */
+function counted(count: number, one: string, several: string): string {
+  return count === 0 ? '' : `${String(count)} ${count === 1 ? one : several}`;
 }
