@@ -56,6 +56,17 @@ test('what cannot start exits with 2 and one line that says why', async () => {
   assert.match(stderr, /^drone-shard: a client needs shardHostname \(DRONE_SHARD_HOSTNAME\): .*\n$/);
 });
 
+test('a token file that is empty is named', async () => {
+  const tokenFile = await fileWith('\n');
+  const env = {
+    DRONE_SHARD_HOSTNAME: 'shard-1',
+    DRONE_SHARD_MASTER_URL: 'http://127.0.0.1:1',
+    DRONE_SHARD_TOKEN_FILE: tokenFile,
+  };
+  const { status, stderr } = await runProgram(['client', '--once'], env);
+  assert.deepEqual([status, stderr.split('\n').at(-2)], [2, `drone-shard: tokenFile ${tokenFile} is empty`]);
+});
+
 test('a store without tables is refused, with what makes them', async () => {
   const { status, stderr } = await runProgram(['master'], { DRONE_SHARD_STORE_FILE: newPath() });
   assert.match(stderr, /make them with 'drone-shard migrate'/);
@@ -228,7 +239,7 @@ test(
     const env = { ...shard.env, DRONE_SHARD_PAUSE: '5' };
     const { status, stderr } = await runProgram(['client', '--once', '--config', config], env);
     assert.equal(status, 0, stderr);
-    assert.match(stderr, /warn DRONE_SHARD_PAUSE is none of the settings/);
+    assert.match(stderr, /warn unknown setting DRONE_SHARD_PAUSE/);
     assert.equal(shard.master.heard[0]?.shardHostname, 'shard-1');
   },
 );

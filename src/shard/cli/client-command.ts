@@ -83,6 +83,7 @@ function needed(settings: Settings, field: 'shardHostname' | 'masterUrl', what: 
 async function tokenOf(settings: Settings, log: Log): Promise<string> {
   const token = settings.token ?? (await readNamedFile(settings, 'tokenFile', log))?.trim();
   if (token) return token;
+  if (token !== undefined) throw new UsageError(`tokenFile ${String(settings.tokenFile)} is empty`);
   const where = `in the file tokenFile (${variableOf('tokenFile')}) or in DRONE_SHARD_TOKEN`;
   throw new UsageError(`a client needs its token, ${where}: 'drone-shard token' on the master prints one`);
 }

@@ -15,6 +15,7 @@ export async function main(args: readonly string[], env: NodeJS.ProcessEnv): Pro
   process.stderr.on('error', () => undefined);
   process.stdout.on('error', () => undefined);
   let log = lineLog('text');
+  let packages: readonly string[] = [];
   try {
     const line = readCommandLine(args);
     if (line.command === 'help') {
@@ -22,14 +23,15 @@ export async function main(args: readonly string[], env: NodeJS.ProcessEnv): Pro
       return DONE;
     }
     const settings = await readSettings(line.config, env);
+    packages = packagesOf(line, settings);
     log = lineLog(formatOf(line.log ?? settings.log ?? 'text'));
-    for (const name of strangersIn(env)) log.warn(`${name} is none of the settings`);
+    for (const name of strangersIn(env)) log.warn(`unknown setting ${name}`);
     if (line.config !== undefined && settings.storeUrl !== undefined && !env[variableOf('storeUrl')]) {
       await warnIfOpen(line.config, 'a configuration with storeUrl', log);
     }
     return (await run(line, settings, log)) ? DONE : FAILED;
   } catch (error) {
-    const complaint = complaintAbout(error);
+    const complaint = complaintAbout(error, packages);
     if (complaint !== undefined) {
       process.stderr.write(`drone-shard: ${complaint}\n`);
       return CANNOT_START;
@@ -66,13 +68,30 @@ async function run(line: CommandLine, settings: Settings, log: Log): Promise<boo
   return true;
 }
 
-/** The message for the user's own mistakes; undefined for other errors. */
-function complaintAbout(error: unknown): string | undefined {
+/** Optional peers that a command needs. */
+function packagesOf({ command }: CommandLine, { storeUrl }: Settings): string[] {
+  const ofMaster = command === 'master' ? ['fastify'] : [];
+  return ['kysely', 'typebox', ...ofMaster, ...(storeUrl === undefined ? [] : ['pg'])];
+}
+
+/** The message for the user's own mistakes, such as all of `packages` that are missing; undefined for other errors. */
+function complaintAbout(error: unknown, packages: readonly string[]): string | undefined {
   if (error instanceof UsageError) return error.message;
   const { code, message } = error as NodeJS.ErrnoException;
-  if (code === 'ERR_INVALID_ARG' || code === 'ERR_PACKAGE_MISSING') return message;
-  const missing = code === 'ERR_MODULE_NOT_FOUND' ? /'(kysely|typebox)/.exec(message)?.[1] : undefined;
-  return missing === undefined ? undefined : `needs the package ${missing}: npm install ${missing}`;
+  if (code === 'ERR_INVALID_ARG') return message;
+  const missing = code === 'ERR_MODULE_NOT_FOUND' || code === 'ERR_PACKAGE_MISSING' ? packages.filter(isMissing) : [];
+  if (missing.length === 0) return code === 'ERR_PACKAGE_MISSING' ? message : undefined;
+  const what = missing.length === 1 ? 'the package' : 'the packages';
+  return `needs ${what} ${missing.join(', ')}: npm install ${missing.join(' ')}`;
+}
+
+function isMissing(name: string): boolean {
+  try {
+    import.meta.resolve(name);
+    return false;
+  } catch {
+    return true;
+  }
 }
 
 function formatOf(log: string): 'json' | 'text' {

@@ -1,6 +1,7 @@
 /** Settings of `drone-shard`, from a JSON file and the environment, which has priority. */
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
+import { suggestion } from '../../option/near-name.js';
 
 /** Wrong arguments, configuration or environment, which the user has to correct. */
 export class UsageError extends Error {
@@ -65,10 +66,11 @@ export function variableOf(field: Field): string {
   return `${PREFIX}${words.toUpperCase()}`;
 }
 
-/** Unknown variables with the prefix of settings. */
+/** Unknown variables with the prefix of settings, each with the name that may have been meant. */
 export function strangersIn(env: NodeJS.ProcessEnv): string[] {
-  const known = new Set([...NAMES.map(variableOf), TOKEN]);
-  return Object.keys(env).filter(name => name.startsWith(PREFIX) && !known.has(name));
+  const known = [...NAMES.map(variableOf), TOKEN];
+  const strangers = Object.keys(env).filter(name => name.startsWith(PREFIX) && !known.includes(name));
+  return strangers.map(name => `${name}${suggestion(name, known)}`);
 }
 
 /** Throws UsageError, which names the field or variable and shows no secret. */
@@ -96,9 +98,9 @@ async function readConfiguration(file: string): Promise<Record<string, string | 
     Object.entries(given).map(([name, value]) => {
       const kind = (FIELDS as Readonly<Record<string, Kind>>)[name];
       if (!Object.hasOwn(FIELDS, name) || kind === undefined) {
-        const why =
-          name === 'token' ? `: it is a secret, for ${TOKEN} or tokenFile` : `, which are ${NAMES.join(', ')}`;
-        throw new UsageError(`${file}: '${name}' is none of the settings${why}`);
+        const hint = suggestion(name, NAMES) || `, expected one of ${NAMES.join(', ')}`;
+        const why = name === 'token' ? `: it is a secret, for ${TOKEN} or tokenFile` : hint;
+        throw new UsageError(`${file}: unknown setting ${JSON.stringify(name)}${why}`);
       }
       if (kind === 'number' && value === ENDLESS) return [name, Infinity];
       const expected = kind === 'number' ? 'number' : 'string';

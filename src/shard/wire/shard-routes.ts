@@ -196,7 +196,8 @@ class Routes {
     const packet = request.body as HeartbeatPacket;
     const shardHostname = this.#shards.get(request);
     if (shardHostname === undefined || shardHostname !== packet.shardHostname) {
-      const text = `the token is not that of the shard ${quote(packet.shardHostname)}, which the packet is of`;
+      // Its shard's name is for the master's log only: the token may be stolen.
+      const text = `the token belongs to another shard, the packet to ${quote(packet.shardHostname)}`;
       throw new Refusal(403, 'ERR_OTHER_SHARD', text);
     }
     if (packet.version > HEARTBEAT_VERSION) {

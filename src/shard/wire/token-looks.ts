@@ -44,7 +44,7 @@ export class TokenLooks {
       if (isCounted && !isUnknown) this.#failed.giveBack(address);
     }
     this.#good.delete(hash);
-    throw noToken('ERR_TOKEN_UNKNOWN', 'the token is that of no shard');
+    throw noToken('ERR_TOKEN_UNKNOWN', 'no shard has this token');
   }
 }
 

@@ -18,13 +18,13 @@ const WRONG: readonly (readonly [name: string, text: string, message: RegExp])[]
   ['that is not JSON', '{"storeUrl": "postgres://user:hidden@db/farm",}', /shard\.json is not valid JSON/],
   ['that ends too early', '{"storeUrl": "hidden', /is not valid JSON/],
   ['that is not an object', '["hidden"]', /is not a JSON object/],
-  ['with an unknown setting', '{"pauseMS": "hidden"}', /'pauseMS' is none of the settings, which are shardHostname/],
-  ['with a name that all objects have', '{"toString": "hidden"}', /'toString' is none of the settings/],
+  ['with an unknown setting', '{"pauseMS": "hidden"}', /: unknown setting "pauseMS" \(did you mean 'pauseMs'\?\)$/],
   [
-    'with a token in it',
-    '{"token": "hidden"}',
-    /'token' is none of the settings: it is a secret, for DRONE_SHARD_TOKEN/,
+    'with a name that all objects have',
+    '{"toString": "hidden"}',
+    /unknown setting "toString", expected one of shardHostname, masterUrl/,
   ],
+  ['with a token in it', '{"token": "hidden"}', /unknown setting "token": it is a secret, for DRONE_SHARD_TOKEN/],
   ['with a text for a number', '{"pauseMs": "hidden"}', /pauseMs is string, not a number/],
   ['with a number for a text', '{"host": 5}', /host is number, not a string/],
   ['with nothing for a text', '{"host": ""}', /host is empty, not a string/],
@@ -76,6 +76,6 @@ test('variables are named as the settings are', () => {
   assert.equal(variableOf('host'), 'DRONE_SHARD_HOST');
   assert.equal(variableOf('heartbeatsPerMinute'), 'DRONE_SHARD_HEARTBEATS_PER_MINUTE');
   assert.deepEqual(strangersIn({ DRONE_SHARD_HOST: 'a', DRONE_SHARD_TOKEN: 't', DRONE_SHARD_HSOT: 'b', HOST: 'c' }), [
-    'DRONE_SHARD_HSOT',
+    "DRONE_SHARD_HSOT (did you mean 'DRONE_SHARD_HOST'?)",
   ]);
 });
