@@ -33,7 +33,7 @@ const checks = new Map<string, Check>();
 
 /**
  * Reads the module and checks it, unless it is as it was. Rejects with a TransportError (`bootstrap`): the file cannot be
- * read; it does not parse, or imports what is not sent along (`ERR_UTILITY_MODULE`); it is TypeScript and there is no
+ * read (the system's code); it does not parse, or imports what is not sent along (`ERR_UTILITY_MODULE`); it is TypeScript and there is no
  * esbuild (`ERR_PACKAGE_MISSING`).
  */
 export async function readUtilityModule(href: string): Promise<string> {
@@ -48,7 +48,7 @@ export async function readUtilityModule(href: string): Promise<string> {
 }
 
 function begin(href: string, text: string): Check {
-  const name = href.startsWith('file:') ? fileURLToPath(href) : 'in a data: URL';
+  const name = nameOf(href);
   const isTypeScript = /\.[mc]?ts$/.test(name);
   const check: Check = { text, ready: isTypeScript ? bundled(name) : parsed(name, text) };
   checks.delete(href);
@@ -112,14 +112,24 @@ async function runCheck(how: 'parse' | 'bundle', name: string, text: string): Pr
   }
 }
 
+function nameOf(href: string): string {
+  return href.startsWith('file:') ? fileURLToPath(href) : 'in a data: URL';
+}
+
 async function read(href: string): Promise<string> {
   try {
     const url = new URL(href);
     if (url.protocol === 'file:') return await readFile(url, 'utf8');
     return await (await fetch(url)).text(); // data:, the only other protocol that a drone accepts
   } catch (error) {
-    const message = `cannot read the utility module ${href}: ${String(error)}`;
-    throw new TransportError('bootstrap', message, { cause: error });
+    const { code, message } = error as NodeJS.ErrnoException;
+    // The system's text names the call and the path again.
+    const [, words = message] = /^E\w+: (.*?), \w+(?: '[^]*')?$/.exec(message) ?? [];
+    const why = code === undefined ? words : `${words} (${code})`;
+    throw new TransportError('bootstrap', `cannot read the utility module ${nameOf(href)}: ${why}`, {
+      cause: error,
+      code,
+    });
   }
 }
 

@@ -1,6 +1,7 @@
 /** What a utility module needs of the machine that sends it. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { readUtilityModule } from '../../../src/queue/thread/utility-source.js';
 import { runWithPackagesOnly } from '../../support/lacking-packages.js';
 
@@ -35,6 +36,20 @@ test('a data: URL is checked, too, and what Node itself has may be imported', as
     kind: 'bootstrap',
     code: 'ERR_UTILITY_MODULE',
     message: /^the utility module in a data: URL:1 does not parse: /,
+  });
+});
+
+test('a file that cannot be read fails with its path, and the code of the system', async () => {
+  const missing = new URL('no such module.mjs', import.meta.url);
+  await assert.rejects(readUtilityModule(missing.href), {
+    kind: 'bootstrap',
+    code: 'ENOENT',
+    message: `cannot read the utility module ${fileURLToPath(missing)}: no such file or directory (ENOENT)`,
+  });
+  const folder = new URL('.', import.meta.url);
+  await assert.rejects(readUtilityModule(folder.href), {
+    code: 'EISDIR',
+    message: `cannot read the utility module ${fileURLToPath(folder)}: illegal operation on a directory (EISDIR)`,
   });
 });
 
