@@ -54,7 +54,7 @@ export class Metrics {
     try {
       const metric = name === undefined ? what : `${what}.${this.#bounded(what, name)}`;
       // Typed void, but an unhandled rejection of an async method would end the process.
-      const returned = this.#emit(kind, `${this.#prefix}.${metric}`, value);
+      const returned = this.#emit(kind, `${this.#prefix}.${metric}`, rounded(value));
       if (returned instanceof Promise) returned.catch(this.#onFailure);
     } catch (error) {
       this.#onFailure(error);
@@ -79,6 +79,11 @@ export class Metrics {
     const reason = oneLine(error instanceof Error ? error.message : String(error));
     this.#log.warn(`metrics sink failing: ${reason}`, { problems: this.#failures, error });
   };
+}
+
+/** To microseconds, for times. */
+function rounded(value: number): number {
+  return Math.round(value * 1000) / 1000;
 }
 
 const MAX_PART_CHARS = 100;

@@ -108,7 +108,7 @@ test('beyond 1000 names, a metric of a new name is other, and known names stay',
 test('a hot-shots client that was given gets every metric and is not closed', async () => {
   const client = new StatsD({ mock: true, datadog: false, includeDataDogTags: false });
   const metrics = new Metrics('farm', client, refusingLog());
-  metrics.timing('round', 12.5);
+  metrics.timing('round', 45.6547129999999);
   metrics.increment('failed');
   metrics.add('failed', 3);
   metrics.gauge('in_flight', 7);
@@ -116,7 +116,7 @@ test('a hot-shots client that was given gets every metric and is not closed', as
   metrics.gauge('in_flight', 0);
   client.increment('still.open');
   assert.deepEqual(client.mockBuffer, [
-    'drone_task_queue.farm.round:12.5|ms',
+    'drone_task_queue.farm.round:45.655|ms',
     'drone_task_queue.farm.failed:1|c',
     'drone_task_queue.farm.failed:3|c',
     'drone_task_queue.farm.in_flight:7|g',
