@@ -5,6 +5,7 @@ import { raceAbort } from '../wait/abort.js';
 import type { Drone } from '../queue/drone/drone.js';
 import { LocalDrone } from '../queue/drone/local-drone.js';
 import type { Log } from '../report/log.js';
+import { exitText } from '../process/exit-text.js';
 import { oneLine } from '../report/untrusted-text.js';
 import type { TaskQueue } from '../queue/task-queue.js';
 import type { MethodArgs, MethodName, MethodResult, UtilityMethods } from '../queue/wire/methods.js';
@@ -75,9 +76,7 @@ function verdictOn(report: ExecuteReport): JobAnswer<ExecuteReport> {
   }
   const last = report.commands.at(-1);
   if (last === undefined || last.result.exitCode === 0) return { ok: true, value: report };
-  const { exitCode, signal } = last.result;
-  const how = exitCode === null ? `was ended by ${String(signal)}` : `exited with ${String(exitCode)}`;
-  const text = `${oneLine(last.command)} ${how} on ${hostname}`;
+  const text = exitText(last.command, last.result, ` on ${hostname}`);
   return failed(new ExecutorError('ERR_COMMAND_FAILED', text), { report });
 }
 

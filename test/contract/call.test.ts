@@ -142,14 +142,15 @@ for (const make of queues) {
     const drone = new LocalDrone();
     const { stdout } = await queue.call(drone, 'run', 'echo fine', { check: true });
     assert.equal(stdout, 'fine\n');
-    drone.queueCall('run', 'echo out; echo first >&2; echo the reason >&2; exit 3', { check: true });
+    const command = 'echo out; echo first >&2; echo the reason >&2; echo >&2; exit 3';
+    drone.queueCall('run', command, { check: true });
     const behind = drone.queueCall('run', 'true');
     const failure = (await queue.settle([drone])).failures.get(drone);
     assert.ok(failure);
     assert.equal(failure.kind, 'call');
     const { code, message } = failure.cause as Error & { code: unknown };
     assert.equal(code, 'ERR_EXIT_STATUS');
-    assert.equal(message, 'the command exited with status 3: the reason');
+    assert.equal(message, `the command "${command}" exited with status 3: the reason`);
     assert.equal(failure.result?.exitCode, 3);
     assert.equal(failure.result.stdout, 'out\n');
     assert.deepEqual(drone.getCalls(), [behind]);

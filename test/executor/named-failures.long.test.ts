@@ -136,7 +136,7 @@ for (const where of ['in memory', 'over Redis']) {
       assert(!failing.ok);
       const exits = failing.error.report?.commands.map(({ result }) => result.exitCode);
       assert.deepEqual([failing.error.code, failing.error.isTransient, exits], ['ERR_COMMAND_FAILED', false, [0, 3]]);
-      assert.match(failing.error.message, /^exit 3 exited with 3 on localhost$/);
+      assert.match(failing.error.message, /^the command "exit 3" exited with status 3 on localhost$/);
     } finally {
       await shared?.close();
     }

@@ -14,7 +14,7 @@ export async function run(context: CallContext, command: unknown, options?: unkn
     ...rest,
     env: { ...process.env, ...env },
   });
-  return checkExit(result, check);
+  return checkExit(script, result, check);
 }
 
 /** When the call is cancelled, ends the program with its process group and throws Cancelled. */

@@ -18,5 +18,5 @@ export async function run({ drone, context }: MethodCall, command: unknown, opti
     feed: running => running.endInput(stdin),
     printed: () => output.texts(),
   });
-  return checkExit({ ...exit, ...output.result() }, check);
+  return checkExit(script, { ...exit, ...output.result() }, check);
 }
