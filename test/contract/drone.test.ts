@@ -160,6 +160,10 @@ test('getCalls gives a copy, and a call shows itself as people write it', () => 
   (drone.getCalls() as unknown[]).length = 0;
   assert.deepEqual(drone.getCalls(), [call]);
   assert.equal(String(call), "echo(1, 'x', { a: [ 1, 2 ] })");
+  const options = { mode: 0o600, tolerateFailure: true };
+  const printed = "getFile('a', 'b', { mode: 0o600, tolerateFailure: true })";
+  assert.equal(String(new LocalDrone().queueCall('getFile', 'a', 'b', options)), printed);
+  assert.equal(String(drone.queueCall('echo', 'a', { mode: 384 })), "echo('a', { mode: 384 })");
   assert.deepEqual([call.method, call.args], ['echo', [1, 'x', { a: [1, 2] }]]);
   assert.ok(String(drone.queueCall('echo', 'y'.repeat(10_000))).length < 200);
   drone.clearCallQueue();

@@ -235,7 +235,8 @@ export class QueuedCall<R = unknown> implements Call<R> {
   }
 
   toString(): string {
-    return `${this.method}(${this.args.map(arg => shortened(show(arg, ARG_STYLE))).join(', ')})`;
+    const text = this.args.map(arg => shortened(show(arg, ARG_STYLE))).join(', ');
+    return `${this.method}(${TAKES_MODE.has(this.method) ? text.replace(MODE, inOctal) : text})`;
   }
 }
 
@@ -263,4 +264,8 @@ const MAX_ARGS_BYTES = MAX_PAYLOAD_BYTES - 256 * 1024;
 const MAX_ARG_CHARS = 80;
 const shortened = (shown: string): string =>
   shown.length > MAX_ARG_CHARS ? `${shown.slice(0, MAX_ARG_CHARS)}…` : shown;
+const TAKES_MODE = new Set(['putFile', 'getFile']);
+/** In the options, the last argument. */
+const MODE = /(?<=, \{ (?:tolerateFailure: \w+, )?mode: )\d+(?=, tolerateFailure: \w+ \}$| \}$)/;
+const inOctal = (mode: string): string => `0o${Number(mode).toString(8)}`;
 const ARG_STYLE = { depth: 1, breakLength: Infinity, maxStringLength: 60, maxArrayLength: 5 };

@@ -30,9 +30,9 @@ export async function doing<T>(what: string, path: Uint8Array | string, work: Pr
   }
 }
 
-/** The call's error: names the side, keeps the system's code, and has the system's error as its cause. */
+/** The call's error, which the caller reads behind the call: names the side, keeps the system's code, and has the system's error as its cause. */
 export function failureOf({ method }: TransferRequest, side: Side, error: unknown): Error & { code: string } {
   const known = error instanceof FileError ? error : cannot('go on with', method, error);
-  const told = new Error(`${method}: on the ${side}: ${known.message}`, { cause: known.cause ?? known });
+  const told = new Error(`on the ${side}: ${known.message}`, { cause: known.cause ?? known });
   return Object.assign(told, { code: known.code });
 }

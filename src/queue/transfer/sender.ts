@@ -37,7 +37,10 @@ export class Sender {
       await this.#folder(path, NO_NAME, found);
       return;
     }
-    if (found.kind === 'folder') throw new FileError('EISDIR', `${shownPath(path)} is a folder`);
+    if (found.kind === 'folder') {
+      const use = request.method.replace('File', 'Directory');
+      throw new FileError('EISDIR', `${shownPath(path)} is a directory: use ${use}`);
+    }
     if (found.kind !== 'file') throw new FileError('ERR_NOT_A_FILE', `${shownPath(path)} is neither file nor folder`);
     this.#counter.totalBytes = found.size;
     await this.#file(path, NO_NAME, true);

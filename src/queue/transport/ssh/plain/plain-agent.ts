@@ -3,6 +3,7 @@
  * channel, as it does the scripts of the other built-in methods. It speaks the same frames and keeps the same order; what it
  * does not serve are methods of the user's own.
  */
+import { suggestion } from '../../../../option/near-name.js';
 import { AgentCore } from '../../../agent/agent-core.js';
 import { decodeArguments } from '../../../agent/arguments.js';
 import type { CallContext } from '../../../agent/call-context.js';
@@ -125,7 +126,9 @@ export class PlainAgent implements Channel {
   #refuseUnknown(batch: number, index: number, payload: Uint8Array): void {
     const { method } = decodeCall(payload);
     if (isPlainMethod(method) || this.#refusals.has(batch)) return;
-    const why = `${method} needs an agent, and ${this.#options.reason}; without one only the built-in methods work`;
+    const meant = suggestion(method, Object.keys(plainMethods));
+    const what = meant === '' ? `${method} needs an agent` : `'${method}' is not a built-in method${meant}`;
+    const why = `${what}, and ${this.#options.reason}; without an agent only the built-in methods work`;
     const error = Object.assign(new Error(why), { code: 'ERR_NO_AGENT' });
     this.#refusals.set(batch, { ...failed('call', error), index });
   }

@@ -364,6 +364,17 @@ test('what a login script prints is not taken for the output, and what it prints
   assert.match(String(failure.cause), /ended with status 1 before the command: "This account is currently not/);
 });
 
+test('a method without an agent that is nearly a built-in one is answered with the name that was meant', async () => {
+  const { queue } = queueWith();
+  await using _ = queue;
+  const drone = plain();
+  queueOwn(drone, 'putFiles');
+  assert.match(
+    String((await failureOf(queue, drone)).cause),
+    /: 'putFiles' is not a built-in method \(did you mean 'putFile'\?\), and web1 is set to agent: 'none'; without an/,
+  );
+});
+
 test("a batch with a method of the user's own fails before anything of it runs", async t => {
   const { queue } = queueWith({ killGraceMs: 50 });
   await using _ = queue;
@@ -379,7 +390,7 @@ test("a batch with a method of the user's own fails before anything of it runs",
   assert.equal(failure.call, flashing);
   assert.match(
     String(failure.cause),
-    /flash needs an agent, and web1 is set to agent: 'none'; without one only the built-in methods work/,
+    /flash needs an agent, and web1 is set to agent: 'none'; without an agent only the built-in methods work/,
   );
   assert.equal((failure.cause as NodeJS.ErrnoException).code, 'ERR_NO_AGENT');
   assert.deepEqual(failure.notStarted, [first, last]);
