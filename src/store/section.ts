@@ -195,7 +195,7 @@ export class Section implements GuardedSection {
   /** Undefined when it may be committed. */
   #failureAtEnd(): StoreError | undefined {
     if (this.#leftBehind !== undefined) {
-      const text = `the ${this.title} ended before what it had started and not awaited: ${this.#leftBehind}`;
+      const text = `the ${this.title} ended while a statement was not awaited: ${this.#leftBehind}`;
       return new StoreError('ERR_UNAWAITED_WORK', text);
     }
     if (this.#failure === undefined) return undefined;

@@ -61,7 +61,7 @@ const TALKERS = [
     withinMs: SHORT_MS,
     rc: 'echo "Which farm?"; exec sleep 600',
     kind: 'timeout',
-    says: /no agent within 4000 ms: "Which farm\?"/,
+    says: /no agent within 4000 ms \(connectTimeoutMs\): "Which farm\?"/,
   },
 ] as const;
 

@@ -39,7 +39,7 @@ async function refusal(promise: Promise<unknown>, code: MasterErrorCode, message
 }
 
 for (const database of databases.shared) {
-  test(`${database.name}: shards and labels are made, listed and removed, and a label is of one shard at most`, async () => {
+  test(`${database.name}: shards and labels are made, listed and removed, and a label belongs to one shard at most`, async () => {
     await using farm = await openMaster(await database.place());
     const { master } = farm;
     await addShards(master, { 'shard-a': 'rack-a', 'shard-b': 'rack-b' });

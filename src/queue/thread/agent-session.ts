@@ -71,7 +71,7 @@ export class AgentSession {
     const { connectTimeoutMs = owner.settings.connectTimeoutMs } = spec;
     this.#connectTimeoutMs = connectTimeoutMs;
     this.#clock = new ConnectClock(connectTimeoutMs, () => {
-      const late = `no agent within ${String(connectTimeoutMs)} ms${saidAtStart(this.#stderr, this.#noise)}`;
+      const late = `no agent within ${String(connectTimeoutMs)} ms (connectTimeoutMs)${saidAtStart(this.#stderr, this.#noise)}`;
       this.abort(new TransportError('timeout', late));
     });
   }

@@ -68,7 +68,7 @@ export class YamlFiles {
     const [document, second] = documents;
     // Warnings too: an unknown tag may change the meaning of a value.
     for (const error of [...(document?.errors ?? []), ...(document?.warnings ?? [])]) {
-      fail(error.pos[0], `this is not YAML as expected here: ${reasonOf(error)}`);
+      fail(error.pos[0], `invalid YAML: ${reasonOf(error)}`);
     }
     if (second !== undefined) fail(second.range[0], 'a second document begins, expected one in a file');
     const reading = new YamlReading(this.#yaml, lineOf, faults);

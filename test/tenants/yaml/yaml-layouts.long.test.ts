@@ -57,7 +57,7 @@ const FAULTY: readonly Row[] = [
     [2, `a key of jobs is '${'a'.repeat(60)}'... 141 more characters, expected 200 characters at most`],
   ],
   ['an empty name', 'pipelines:\n  "": {}', [2, "a key of pipelines is '', expected a name without white space"]],
-  ['a key that is a list', 'jobs:\n  ? [a, b]\n  : {}', [2, 'this is not YAML as expected here: A key is not text']],
+  ['a key that is a list', 'jobs:\n  ? [a, b]\n  : {}', [2, 'invalid YAML: A key is not text']],
   [
     'a pipeline with an unknown key',
     'pipelines:\n  check:\n    manager: dependent',
@@ -168,21 +168,13 @@ const FAULTY: readonly Row[] = [
     [6, "'check' of project 'library' is a text, expected a list"],
   ],
   ['a project that is a list', `${GOOD}  library: [build]`, [6, "project 'library' is a list, expected a map"]],
-  [
-    'a tab',
-    'jobs:\n  a:\n\tcommands: [a]',
-    [3, 'this is not YAML as expected here: Tabs are not allowed as indentation'],
-  ],
-  [
-    'a quote that is left open',
-    'jobs:\n  a:\n    description: "make',
-    [3, 'this is not YAML as expected here: Missing closing "quote'],
-  ],
-  ['a tag of your own', 'jobs: {}\nprojects: !mine {}', [2, 'this is not YAML as expected here: Unresolved tag']],
+  ['a tab', 'jobs:\n  a:\n\tcommands: [a]', [3, 'invalid YAML: Tabs are not allowed as indentation']],
+  ['a quote that is left open', 'jobs:\n  a:\n    description: "make', [3, 'invalid YAML: Missing closing "quote']],
+  ['a tag of your own', 'jobs: {}\nprojects: !mine {}', [2, 'invalid YAML: Unresolved tag']],
   [
     'a tag of YAML 1.1',
     'jobs:\n  a:\n    commands: [!!binary aGVsbG8=]',
-    [3, 'this is not YAML as expected here: Unresolved tag: tag:yaml.org,2002:binary'],
+    [3, 'invalid YAML: Unresolved tag: tag:yaml.org,2002:binary'],
   ],
   ['an unknown directive', '%JOBS\n---\njobs: {}', [1, 'this is a directive other than %YAML, expected none']],
   [
