@@ -36,6 +36,12 @@ export function noProgram(code: 'ENOENT' | 'EACCES', looked: string): Error & { 
   return Object.assign(new Error(`executeCommand: cannot start ${looked}: it ${what}`), { code });
 }
 
+/** A pidfile whose command still runs: with another one in it, no later process would find that command. */
+export function pidfileInUse(program: string, pidfile: string, pid: number): Error & { code: string } {
+  const why = `the pidfile ${pidfile} names the process ${String(pid)}, which still runs`;
+  return Object.assign(new Error(`executeCommand: cannot start ${program}: ${why}`), { code: 'EEXIST' });
+}
+
 function commandArg(value: unknown): string[] {
   const words = listArg('executeCommand: command', value);
   if (words.length === 0) throw invalidArgument('executeCommand: command', value, 'a list with at least the program');

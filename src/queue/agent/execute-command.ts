@@ -1,15 +1,17 @@
 /** `executeCommand`: a detached command, known by its pidfile. */
 import { constants } from 'node:fs';
-import { access, open, rename, stat, writeFile, type FileHandle } from 'node:fs/promises';
+import { access, lstat, open, readFile, rename, stat, writeFile, type FileHandle } from 'node:fs/promises';
 import { once } from 'node:events';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { dirname, resolve } from 'node:path';
+import { readProcesses } from '../../process/process-table.js';
 import { started } from '../../process/process-group.js';
 import { makeDirectory } from '../transfer/make-directory.js';
 import { Cancelled, type CallContext } from './call-context.js';
-import { DEFAULT_PATH, executeCommandArguments, noProgram } from './command-arguments.js';
+import { DEFAULT_PATH, executeCommandArguments, noProgram, pidfileInUse } from './command-arguments.js';
 import { leaderScript } from './leader-script.js';
 import { loginFilesLimit } from './open-files-limit.js';
+import { MAX_PIDFILE_BYTES } from './pidfiles.js';
 
 export async function executeCommand(
   context: CallContext,
@@ -23,6 +25,8 @@ export async function executeCommand(
 
   await makeDirectory(folder);
   const program = await findProgram(name, folder, env.PATH);
+  const pidOfOther = await runningLeader(pidfile);
+  if (pidOfOther !== undefined) throw pidfileInUse(program, pidfile, pidOfOther);
   const log = logFile === undefined ? undefined : await openLog(resolve(folder, logFile), program);
   try {
     // Directory and log may have taken long, and a cancelled call must not start anything.
@@ -60,6 +64,18 @@ async function endLeader(child: ChildProcess): Promise<void> {
   const exited = child.exitCode === null && child.signalCode === null ? once(child, 'exit') : undefined;
   child.stdin?.destroy();
   await exited;
+}
+
+/** The pid of a command that runs under this pidfile: its leader has the path in its arguments, see scheduler/leader.ts. */
+async function runningLeader(pidfile: string): Promise<number | undefined> {
+  const found = await lstat(pidfile).catch(() => undefined);
+  if (found?.isFile() !== true || found.size > MAX_PIDFILE_BYTES) return undefined;
+  const text = await readFile(pidfile, 'utf8').catch(() => '');
+  // With a second line it has ended.
+  const pid = Number(/^(\d+)\n?$/.exec(text)?.[1] ?? NaN);
+  if (Number.isNaN(pid)) return undefined;
+  const processes = await readProcesses();
+  return processes.find(each => each.pid === pid && each.args.includes(` sh ${pidfile} `))?.pid;
 }
 
 /** Readers see the old file or the new one, never a part. */

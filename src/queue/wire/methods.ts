@@ -55,7 +55,10 @@ export interface ExecuteCommandOptions {
   workingDirectory: string;
   /** Both streams are appended to it, under a header with the date; relative to `workingDirectory`. Default: discarded. */
   logFile?: string | undefined;
-  /** A plain file name in `workingDirectory`: holds the pid, and one more line with the exit status once the command has ended. */
+  /**
+   * A plain file name in `workingDirectory`: holds the pid, and one more line with the exit status once the command has ended.
+   * While the command that it names still runs, the call fails with the code `EEXIST`.
+   */
   pidfileName: string;
   env?: Readonly<Record<string, string>> | undefined;
 }

@@ -118,6 +118,34 @@ export function executeCommandSuite(kinds: readonly AgentKind[]): void {
       assert.equal((await agent.fail('executeCommand', ['exit', '3'], options(folder))).code, 'ENOENT');
     });
 
+    test(`${name}: a pidfile whose command still runs is not replaced, and one of another process is`, async t => {
+      const folder = await temporaryFolder(t);
+      const pidfile = join(folder, 'pid');
+      await using agent = await start();
+      // A process that runs, and was not started with this pidfile.
+      await writeFile(pidfile, `${String(process.pid)}\n`);
+      const { pid } = await agent.call('executeCommand', ['sleep', '1000'], options(folder));
+      t.after(() => {
+        killGroup(pid);
+      });
+      const log = await readFile(join(folder, 'log'), 'utf8');
+      const { code, message } = await agent.fail('executeCommand', ['touch', 'ran'], options(folder));
+      assert.equal(code, 'EEXIST', message);
+      const words = `: the pidfile ${pidfile} names the process ${String(pid)}, which still runs`;
+      assert.match(message, /^executeCommand: cannot start \/\S*\/touch: /);
+      assert.ok(message.endsWith(words), message);
+      assert.equal(await readFile(pidfile, 'utf8'), `${String(pid)}\n`);
+      assert.equal(await readFile(join(folder, 'log'), 'utf8'), log);
+      assert.deepEqual((await readdir(folder)).sort(), ['log', 'pid']);
+      // Its leader cannot write a status any more.
+      killGroup(pid);
+      while (isRunning(pid)) await delay(5);
+      await agent.call('executeCommand', ['true'], options(folder));
+      await finishedPidfile(pidfile);
+      await agent.call('executeCommand', ['true'], options(folder));
+      await finishedPidfile(pidfile);
+    });
+
     test(`${name}: a program that cannot be started is an error, and leaves no pidfile`, async t => {
       const folder = await temporaryFolder(t);
       await writeFile(join(folder, 'plain'), 'text');

@@ -3,7 +3,7 @@
 import { posix } from 'node:path';
 import { onAbort } from '../../../../../wait/abort.js';
 import { Cancelled, type CallContext } from '../../../../agent/call-context.js';
-import { DEFAULT_PATH, executeCommandArguments, noProgram } from '../../../../agent/command-arguments.js';
+import { DEFAULT_PATH, executeCommandArguments, noProgram, pidfileInUse } from '../../../../agent/command-arguments.js';
 import { leaderScript } from '../../../../agent/leader-script.js';
 import type { Command } from '../command.js';
 import { isSettable } from '../shell-text.js';
@@ -36,6 +36,16 @@ const FIND = [
   'if [ -z "$drone_program" ]; then printf "%s\\n" "$drone_search"; fail "$drone_why"; fi',
 ];
 
+/** Fails when the pidfile names a leader that runs, with its pid as in the output of a start. */
+const REFUSE_TAKEN = [
+  'if [ -f "$3" ] && [ ! -L "$3" ]; then drone_pid=; drone_status=',
+  '{ read -r drone_pid; read -r drone_status; } 2>/dev/null <"$3"',
+  'case $drone_pid:$drone_status in :* | *[!0-9]*: | *:?*) ;; *)',
+  'drone_shown=$({ if [ -r /proc/self/stat ]; then tr "\\000" " " <"/proc/$drone_pid/cmdline"',
+  'else ps -ww -o args= -p "$drone_pid"; fi; } 2>/dev/null)',
+  'case $drone_shown in *" sh $3 "*) printf "leader %s\\n" "$drone_pid"; fail running;; esac;; esac; fi',
+];
+
 /**
  * Arguments: directory, log or nothing, pidfile, program, text of sh that sets the variables, PATH behind an x or nothing,
  * directory of the log, the leader's script; then the command's own.
@@ -49,6 +59,7 @@ const EXECUTE = [
   'make "$1"',
   ...FIND,
   'printf "program %s\\n" "$drone_program"; drone_setsid=$(command -v setsid) || fail setsid; drone_env=$(command -v env)',
+  ...REFUSE_TAKEN,
   'if [ -n "$2" ]; then make "$7" log; drone_date=$(date -u +%Y-%m-%dT%H:%M:%SZ)',
   'printf "\\n--- %s %s ---\\n" "$drone_date" "$drone_program" | tee -a -- "$2" >/dev/null || fail log; fi',
   'drone_in=$1; drone_log=${2:-/dev/null}; drone_pidfile=$3; drone_exports=$5; drone_leader=$8; shift 8',
@@ -101,13 +112,15 @@ export async function executeCommand(call: MethodCall, command: unknown, options
   const printed = stdout.toString();
   const { program = wanted } = /^program (?<program>[^]*?)\n(?:leader|failed)/.exec(printed)?.groups ?? {};
   const looked = name.includes('/') ? wanted : `${name} in PATH (${printed.split(`\n${FAILED}`)[0] ?? ''})`;
-  const draft = `${pidfile}.${/^leader (\d+)$/m.exec(printed)?.[1] ?? ''}.new`;
+  const leader = /^leader (\d+)$/m.exec(printed)?.[1] ?? '';
+  const draft = `${pidfile}.${leader}.new`;
   const errors: Readonly<Record<string, (code: string | undefined) => Error | undefined>> = {
     ...makeSteps(folder),
     ...makeSteps(posix.dirname(log), 'log'),
     ENOENT: () => noProgram('ENOENT', looked),
     EACCES: () => noProgram('EACCES', looked),
     setsid: () => noSetsid(program),
+    running: () => pidfileInUse(program, pidfile, Number(leader)),
     log: systemStep({ syscall: 'open', path: log }),
     cd: () => cannotStart(program, folder, 'EACCES'),
     start: code => (code === undefined ? undefined : cannotStart(program, folder, code)),
