@@ -95,8 +95,8 @@ export interface TaskQueue {
    * result of `drone.with(options)`, for a time limit, a signal or `onOutput`. Several calls at once run side by side,
    * even on one drone.
    *
-   * Rejects with the DroneError, with a refusal (`ERR_QUEUE_CLOSED`), or with a RangeError (`ERR_TOO_MANY_CALLS`)
-   * beyond the drone's `maxQueuedCalls`.
+   * Rejects with the DroneError, with a refusal (`ERR_QUEUE_CLOSED`), or with a RangeError (`ERR_TOO_MANY_CALLS`) if
+   * the drone's `maxQueuedCalls` is exceeded.
    *
    * ```ts
    * const signal = AbortSignal.timeout(60_000); // including the time to connect

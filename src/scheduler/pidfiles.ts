@@ -8,7 +8,7 @@ import type { PidfileOptions } from './pidfile-options.js';
 import { Pidfile, type PidfileId, type PidfileWriter } from './pidfile.js';
 import type { DroneProcess, Snapshot } from './snapshot.js';
 
-/** A command of `executeCommand` without a registered pidfile. */
+/** A command that `executeCommand` started and whose pidfile is not registered. */
 export interface OrphanedProcess extends DroneProcess {
   /** Register it to watch the command. */
   readonly pidfile: PidfileId;

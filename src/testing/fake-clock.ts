@@ -45,8 +45,9 @@ export class FakeClock implements Clock {
   }
 
   /**
-   * Moves the clock by `ms` and fires the timers due, including new ones, in order, each at its own time. Promise jobs settle
-   * (a turn of the event loop passes) before the first, after each, and before `advance` resolves, also for `advance(0)`.
+   * Moves the clock by `ms` and fires the timers due, including new ones, in order, each at its own time. Promise jobs
+   * settle (a turn of the event loop passes) before the first, after each, and before `advance` resolves, even for
+   * `advance(0)`.
    *
    * Rejects with the error of a timer that throws, and the clock stops there; with a TypeError (`ERR_INVALID_ARG`) if
    * `ms` is negative or infinite; and if another `advance` has not ended.

@@ -14,7 +14,7 @@ leakCheck();
 
 const ROW = { row: 16, within: 'at once', withinMs: 2000 };
 const INJECTED = {
-  ssh: 'a program that plays the agent until it gets a call',
+  ssh: 'a program that acts as the agent until it gets a call',
   local: "a utility method that writes to the agent's stdout",
 };
 
@@ -26,14 +26,14 @@ const LIES: readonly (Told & { readonly fault: string; readonly vice: string })[
   { fault: 'an answer that is not a frame', vice: 'garbage', kind: 'protocol', says: TOO_LONG },
   { fault: 'a frame of an unknown type', vice: 'unknown', kind: 'protocol', says: /a frame of unknown type 99/ },
   {
-    fault: 'a frame that is cut short, with another behind it',
+    fault: 'a frame that is cut short, followed by another frame',
     vice: 'truncated',
     kind: 'protocol',
     code: 'ERR_UNREADABLE_VALUE',
     says: /these 20 bytes are no value/,
   },
   {
-    fault: 'a frame that is cut short, and the end of the agent',
+    fault: 'a frame that is cut short, followed by the end of the agent',
     vice: 'unfinished',
     kind: 'lost',
     says: /the agent ended with status 0/,

@@ -27,7 +27,7 @@ const UNFIT = [
     says: /the agent needs Node 18 or newer on the drone, found "v16\.20\.2"/,
   },
   {
-    fault: 'the program named Node is another one',
+    fault: 'the program named Node is a different program',
     injected: 'an `agentCommand` that prints its usage and exits',
     sees: '`bootstrap`, phase `bootstrap`, with its output; all calls `notStarted` and back',
     script: 'echo "usage: node [peer]" >&2; exit 2',

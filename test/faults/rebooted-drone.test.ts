@@ -15,7 +15,7 @@ fault(
   {
     row: 10,
     fault: 'the drone reboots between two rounds',
-    injected: 'sshd and all its sessions are ended, then sshd is started again',
+    injected: 'sshd and all its sessions are terminated, then sshd is started again',
     sees: 'its results, each call run once, over a new connection (event `linkOpen`)',
     within: 'connect timeout',
     withinMs: CONNECT_MS,

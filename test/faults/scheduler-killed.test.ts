@@ -20,7 +20,7 @@ fault(
     fault: 'the scheduler gets SIGKILL during a round',
     injected:
       'the signal, sent to a process whose drones run commands that ignore TERM, and detached ones, over SSH and on localhost',
-    sees: 'the agents end their commands and themselves: only what `executeCommand` started is left on the drones. Another scheduler is not affected',
+    sees: 'the agents end their commands, then exit; only what `executeCommand` started is left on the drones. Another scheduler is not affected',
     within: 'kill grace',
     withinMs: 2000 + KILL_GRACE_MS,
   },

@@ -21,7 +21,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
       fault: `the scheduler gets ${signal} during a round`,
       injected:
         'the signal, sent to a process that aborts its round at the first signal (examples/stop-on-signal.ts), with commands that ignore TERM, over SSH and on localhost',
-      sees: '`ERR_ROUND_CANCELLED` with all finished results; `cancelled`, `killed: true`; nothing is left on the drones, and the process ends by itself',
+      sees: '`ERR_ROUND_CANCELLED` with all finished results; `cancelled`, `killed: true`; nothing is left on the drones, and the process ends on its own',
       within: 'kill grace',
       withinMs: 3000 + KILL_GRACE_MS,
     },
@@ -56,8 +56,8 @@ fault(
   {
     row: 27,
     fault: 'the scheduler gets a second signal while its round is being cancelled',
-    injected: 'a process that exits at the second signal, with commands that take long to end',
-    sees: "the process ends at once with the signal's status; the agents end their commands, then themselves",
+    injected: 'a process that exits at the second signal, with commands that take a long time to end',
+    sees: "the process ends at once with the signal's status; the agents end their commands, then exit",
     within: 'at once',
     withinMs: 1000,
   },

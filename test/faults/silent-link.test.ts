@@ -14,7 +14,7 @@ fault(
   {
     row: 9,
     fault: 'the connection is silently dropped during a call',
-    injected: 'a TCP proxy in front of sshd that stops forwarding, even the end',
+    injected: 'a TCP proxy in front of sshd that stops forwarding, even the end of a connection',
     sees: '`lost`, phase `call`; all unanswered calls `mayHaveRun`, only idempotent calls are back',
     within: 'keepalive interval × (keepalive count + 1)',
     withinMs: KEEPALIVE.keepaliveIntervalMs * (KEEPALIVE.keepaliveCount + 1),

@@ -24,7 +24,7 @@ fault(
     row: 22,
     fault: 'a command writes one byte per second',
     injected: 'a shell that prints and sleeps, over SSH and on localhost',
-    sees: '`timeout` in phase `call`, `cause.code` `ERR_ROUND_DEADLINE`, `killed: true`; `output` has what was written up to then; the later call is in `notStarted`',
+    sees: '`timeout` in phase `call`, `cause.code` `ERR_ROUND_DEADLINE`, `killed: true`; `output` holds what was written up to then; the later call is in `notStarted`',
     ...WITHIN,
   },
   async ({ inTime }) => {
@@ -70,7 +70,7 @@ fault(
     row: 22,
     fault: 'a connection passes one byte per second',
     injected: 'a TCP proxy in front of sshd, from the moment the call runs',
-    sees: '`timeout` in phase `call`; both calls in `mayHaveRun`, as the drone cannot answer; only idempotent calls are back. Its commands end with the connection',
+    sees: '`timeout` in phase `call`; both calls in `mayHaveRun`, because the drone cannot answer; only idempotent calls are back. Its commands end with the connection',
     ...WITHIN,
   },
   async ({ inTime }) => {

@@ -124,7 +124,7 @@ fault(
 fault(
   {
     row: 26,
-    fault: 'a worker thread reads a file that never comes, and cannot be ended',
+    fault: 'a worker thread reads a file that never arrives, and cannot be ended',
     injected: 'the utility module of a drone is a named pipe without a writer',
     sees: '`cancelled` in phase `waiting`, all calls `notStarted`; `close` resolves, the thread is in `abandoned`',
     within: 'close grace + 5 s',

@@ -44,7 +44,7 @@ const LIES = [
 ] as const;
 
 for (const { fault: name, vice, ...told } of LIES) {
-  const injected = 'a program that plays the agent until it gets a call';
+  const injected = 'a program that acts as the agent until it gets a call';
   fault({ ...ROW, fault: name, injected }, watch => lieOverSsh(vice, watch, { kind: 'protocol', ...told }));
 }
 

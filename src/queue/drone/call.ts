@@ -45,7 +45,8 @@ export interface Call<R = unknown> {
         },
   ): R;
   /**
-   * A running command's output, live, for a `for await` loop; call it before the round starts. Only `run` has output.
+   * A running command's live output for a `for await` loop. Call this method before the round starts. Only `run` has
+   * output.
    *
    * The command waits for the loop: it is never more than 256 KiB ahead. Leaving the loop early drops the rest of the
    * output; the command continues. The loop ends without an error when the call ends, whether it succeeded or failed:

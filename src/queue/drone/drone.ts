@@ -108,7 +108,7 @@ export abstract class AnyDrone {
    * `leftovers: 'drop'`. Their `output()` can be called again.
    *
    * Throws a TypeError (`ERR_INVALID_ARG`) for a call of another drone or one that is queued or in flight, and a
-   * RangeError (`ERR_TOO_MANY_CALLS`) beyond `maxQueuedCalls`; in these cases no call is queued.
+   * RangeError (`ERR_TOO_MANY_CALLS`) if `maxQueuedCalls` is exceeded; in these cases no call is queued.
    */
   requeue(calls: Iterable<Call>): void {
     const queued = new Set<Call>(this.#calls);

@@ -165,9 +165,10 @@ export interface UtilityMethods {
   /** Like putFile, but from the drone to the controller. */
   getFile(remotePath: string, localPath: string, options?: FileTransferOptions): FileTransferResult;
   /**
-   * Copies a directory from the controller to the drone; the contents are added to an existing directory. Each file is
-   * copied as by putFile, links are copied as links, and empty directories are copied, too. Entries that are not in the
-   * source stay, and existing directories keep their mode. After a failure, everything copied by then remains.
+   * Copies a directory from the controller to the drone; if the destination exists, the contents are added to it. Each
+   * file is copied as by putFile, links are copied as links, and empty directories are copied, too. Entries that are
+   * not in the source stay, and existing directories keep their mode. After a failure, everything copied by then
+   * remains.
    */
   putDirectory(localDir: string, remoteDir: string, options?: TransferOptions): FileTransferResult;
   /**

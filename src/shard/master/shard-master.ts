@@ -295,7 +295,7 @@ export class ShardMaster<DB extends FarmTables> {
     return this.#read('list users', db => db.selectFrom('farm_user').selectAll().orderBy('id').execute());
   }
 
-  /** Removes a user, also from all groups. */
+  /** Removes a user and its group memberships. */
   async removeUser(login: string): Promise<void> {
     return this.#write('remove user', tx => acl.removeUser(tx, login));
   }
@@ -321,7 +321,7 @@ export class ShardMaster<DB extends FarmTables> {
     return this.#write('set acl group users', tx => acl.setAclGroupUsers(tx, name, checked));
   }
 
-  /** Removes a group, also from its hosts and users. `ERR_NOT_FOUND`. */
+  /** Removes a group and its links to hosts and users. `ERR_NOT_FOUND`. */
   async removeAclGroup(name: string): Promise<void> {
     return this.#write('remove acl group', tx => acl.removeAclGroup(tx, name));
   }

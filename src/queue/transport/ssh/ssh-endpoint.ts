@@ -23,9 +23,9 @@ import { HOST } from './host-name.js';
 import { ANSWERS, type AnswerOptions, type Asks, asksOf } from './prompt-answers.js';
 
 /**
- * Which host keys are trusted. `strict`: those in the known_hosts files. `accept-new`: also the first key of a host
- * that has none there, which is then added to the first file. `fingerprints`: only keys with one of the given SHA256
- * fingerprints, as `ssh-keygen -l` prints them (the files are then not read).
+ * Which host keys are trusted. `strict`: those in the known_hosts files. `accept-new`: also the first key seen of a
+ * host without a recorded key, which is then added to the first file. `fingerprints`: only keys with one of the given
+ * SHA256 fingerprints, as `ssh-keygen -l` prints them (the files are then not read).
  */
 export type HostKeys = 'strict' | 'accept-new' | { readonly fingerprints: readonly string[] };
 
