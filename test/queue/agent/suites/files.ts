@@ -196,6 +196,7 @@ export function filesSuite(kinds: readonly AgentKind[]): void {
       const folder = await temporaryFolder(t);
       await writeFile(join(folder, 'file'), 'old');
       await symlink('loop', join(folder, 'loop'));
+      await symlink('nowhere', join(folder, 'broken'));
       await using agent = await start({ cwd: folder });
       const long = 'x'.repeat(300);
       const cases: readonly (readonly [method: string, path: string, code: string, message: RegExp])[] = [
@@ -214,15 +215,18 @@ export function filesSuite(kinds: readonly AgentKind[]): void {
         ],
         ['appendToFile', folder, 'EISDIR', /^EISDIR: illegal operation on a directory, open '.*'$/],
         ['appendToFile', 'file/new', 'EEXIST', /^EEXIST: file already exists, mkdir 'file'$/],
+        ['appendToFile', 'broken/new', 'EEXIST', /^EEXIST: file already exists, mkdir 'broken'$/],
+        ['appendToFile', '/proc/none/new', 'ENOENT', /^ENOENT: no such file or directory, mkdir '\/proc\/none'$/],
         ['appendToFile', '/dev/full', 'ENOSPC', /^ENOSPC: no space left on device, write$/],
         ['initialize', 'file', 'ENOTDIR', /^ENOTDIR: not a directory, /],
+        ['initialize', '/proc/none', 'ENOENT', /^ENOENT: no such file or directory, mkdir '\/proc\/none/],
       ];
       for (const [method, path, code, message] of cases) {
         const error = await agent.fail(method, path, 'new');
         assert.equal(error.code, code, `${method} ${path.slice(0, 60)}: ${error.message}`);
         assert.match(error.message, message);
       }
-      assert.deepEqual((await readdir(folder)).sort(), ['file', 'loop']);
+      assert.deepEqual((await readdir(folder)).sort(), ['broken', 'file', 'loop']);
       assert.equal(await readFile(join(folder, 'file'), 'utf8'), 'old');
     });
 
