@@ -132,7 +132,7 @@ export interface UtilityMethods {
   appendToFile(path: string, contents: string | Uint8Array): void;
   /**
    * Copies a file, a folder or a link on the drone, with links, modes, times and owners. Where the copy goes: see putFile.
-   * A slash at the end of `source` follows a link and refuses a file. Onto itself: nothing happens.
+   * A slash at the end of `source` follows a link and refuses a file. Onto itself: nothing happens. `~/` is the home in both.
    */
   copyFileOrDirectory(source: string, destination: string): void;
   /**
