@@ -19,9 +19,9 @@ export function writeArguments(path: unknown, contents: unknown): { given: strin
   return { given, bytes: contentsArg('writeFile: contents', contents) };
 }
 
-export function copyArguments(source: unknown, destination: unknown): { given: string; into: string } {
+export function copyArguments(source: unknown, destination: unknown): { named: string; into: string } {
   return {
-    given: pathArg('copyFileOrDirectory: source', source),
+    named: pathArg('copyFileOrDirectory: source', source),
     into: pathArg('copyFileOrDirectory: destination', destination),
   };
 }

@@ -55,7 +55,8 @@ export async function writeFile(_context: CallContext, path: unknown, contents: 
  * copy goes is for us to say: cp would look at what is there.
  */
 export async function copyFileOrDirectory(context: CallContext, source: unknown, destination: unknown): Promise<void> {
-  const { given, into } = copyArguments(source, destination);
+  const { named, into } = copyArguments(source, destination);
+  const given = await localFiles.expandHome(named);
   // With a slash, a link is followed, and a file is an error.
   const found = await (given.endsWith('/') ? stat(given) : lstat(given));
   const from = resolve(given);
@@ -72,9 +73,16 @@ export async function copyFileOrDirectory(context: CallContext, source: unknown,
   return copy(context, from, to);
 }
 
-/** Both paths are absolute, so that a leading dash is not an option. */
+/** Both paths are absolute, so that a leading dash is not an option. What cp says is kept for the error, and not streamed. */
 async function copy(context: CallContext, from: string, to: string): Promise<void> {
-  const { exitCode, signal, stderr } = await runProgram(context, 'cp', ['-a', from, to], {});
+  const { signal: stop, killGraceMs } = context;
+  const unstreamed = {
+    signal: stop,
+    killGraceMs,
+    output: undefined,
+    warn: (message: string): void => context.warn(message),
+  };
+  const { exitCode, signal, stderr } = await runProgram(unstreamed, 'cp', ['-a', from, to], {});
   if (exitCode === 0) return;
   throw copyFailed(from, to, exitCode === null ? `ended by ${String(signal)}` : `status ${String(exitCode)}`, stderr);
 }

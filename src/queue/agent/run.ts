@@ -19,7 +19,7 @@ export async function run(context: CallContext, command: unknown, options?: unkn
 
 /** When the call is cancelled, ends the program with its process group and throws Cancelled. */
 export async function runProgram(
-  context: CallContext,
+  context: Omit<CallContext, 'openTransfer'>,
   program: string,
   args: readonly string[],
   {

@@ -1,30 +1,49 @@
-/** `mkdir -p` that tells why it failed. */
-import { mkdir } from 'node:fs/promises';
+/** `mkdir -p` that tells why it failed, and always ends. */
+import { mkdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { folderOf } from './paths.js';
 
 /**
- * Makes a directory and those above it. Rejects with the system's error: of a recursive mkdir, Node reports ENOENT in place of
- * an error that it does not know, such as EROFS or EDQUOT.
+ * Makes a directory and those above it. Rejects with the system's error. Node's own recursive mkdir goes round for ever, in a
+ * thread that nothing ends, where a directory cannot be made in one that is there, such as in /proc or in a working directory
+ * that was removed. It also reports ENOENT in place of an error that it does not know, such as EROFS or EDQUOT.
  */
 export async function makeDirectory(path: string | Buffer): Promise<void> {
   try {
-    await mkdir(path, { recursive: true });
-  } catch (error) {
-    if (codeOf(error) !== 'ENOENT') throw error;
-    await makeMissing(path);
-    await mkdir(path, { recursive: true });
-  }
-}
-
-/** One by one from the first that is missing, whose error is the true one. */
-async function makeMissing(path: string | Buffer): Promise<void> {
-  try {
-    await mkdir(path);
+    await makeOne(path);
   } catch (error) {
     const parent = typeof path === 'string' ? dirname(path) : folderOf(path);
     if (codeOf(error) !== 'ENOENT' || String(parent) === String(path)) throw error;
-    await makeMissing(parent);
+    await makeParent(parent);
+    await makeOne(path);
+  }
+}
+
+async function makeParent(path: string | Buffer): Promise<void> {
+  try {
+    await makeDirectory(path);
+  } catch (error) {
+    // A link that leads nowhere: what is to be made is below it.
+    if (codeOf(error) !== 'EEXIST') throw error;
+    const found = `ENOTDIR: not a directory, mkdir '${String(path)}'`;
+    throw Object.assign(new Error(found, { cause: error }), { code: 'ENOTDIR', syscall: 'mkdir', path: String(path) });
+  }
+}
+
+async function makeOne(path: string | Buffer): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    // Which error there is for a directory that is there depends on the file system.
+    if (codeOf(error) === 'ENOENT' || !(await isDirectory(path))) throw error;
+  }
+}
+
+async function isDirectory(path: string | Buffer): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch {
+    return false;
   }
 }
 

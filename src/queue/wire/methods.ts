@@ -149,7 +149,7 @@ export interface UtilityMethods {
   /**
    * Copies a file, a directory or a link on the drone, with links, modes, times and owners. See putFile for where the
    * copy goes. A slash at the end of `source` follows a link and refuses a file. Copying something onto itself does
-   * nothing.
+   * nothing. `~/` is the home directory in both paths.
    */
   copyFileOrDirectory(source: string, destination: string): void;
   /**

@@ -1,7 +1,7 @@
 /** Directories that cannot be made fail with the system's own reason. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { after, before } from 'node:test';
@@ -14,6 +14,16 @@ before(() => {
 after(() => rmSync(folder, { recursive: true }));
 
 const MODULE = new URL('../../../dist/queue/transfer/make-directory.js', import.meta.url).href;
+
+/** With `cwd` as its working directory, which is removed. Node's own recursive mkdir would end with SIGKILL only. */
+function codeWithout(cwd: string, path: string): string {
+  const [module, folder] = [MODULE, cwd].map(text => JSON.stringify(text));
+  const program =
+    `import(${module}).then(({ makeDirectory }) => { process.chdir(${folder}); fs.rmdirSync(${folder}); ` +
+    `return makeDirectory(${path}); }).catch(e => e.code).then(console.log)`;
+  const bounds = { timeout: 120_000, killSignal: 'SIGKILL' } as const;
+  return execFileSync(process.execPath, ['-e', program], { encoding: 'utf8', ...bounds }).trim();
+}
 
 /** Runs in a mount namespace of its own, where `folder` is a read-only file system. */
 function onReadOnly(path: string): string {
@@ -29,6 +39,15 @@ test('on a read-only file system the reason is EROFS, however many directories a
   assert.equal(onReadOnly(`Buffer.from(${JSON.stringify(join(folder, 'a/b/c'))})`), 'EROFS');
 });
 
+test('where nothing can be made in a directory that is there, the reason is ENOENT', () => {
+  for (const path of ['/proc/none', '/proc/none/b/c', 'a', 'a/b', '']) {
+    const cwd = mkdtempSync(join(folder, 'removed-'));
+    assert.equal(codeWithout(cwd, JSON.stringify(path)), 'ENOENT', path);
+  }
+  const cwd = mkdtempSync(join(folder, 'removed-'));
+  assert.equal(codeWithout(cwd, "Buffer.from('a/b')"), 'ENOENT');
+});
+
 test('directories are made, and what is there is left', async () => {
   const path = join(folder, 'a/b/c');
   await makeDirectory(path);
@@ -37,4 +56,8 @@ test('directories are made, and what is there is left', async () => {
   writeFileSync(join(folder, 'file'), '');
   await assert.rejects(makeDirectory(join(folder, 'file')), { code: 'EEXIST' });
   await assert.rejects(makeDirectory(join(folder, 'file/a/b')), { code: 'ENOTDIR' });
+  const link = join(folder, 'broken');
+  symlinkSync('nowhere', link);
+  await assert.rejects(makeDirectory(link), { code: 'EEXIST' });
+  await assert.rejects(makeDirectory(join(link, 'a/b')), { code: 'ENOTDIR', path: link });
 });

@@ -18,6 +18,7 @@ import {
 import { dirname, join } from 'node:path';
 import test from 'node:test';
 import { temporaryFolder } from '../../../support/processes-left.js';
+import { FrameType } from '../../../../src/queue/wire/messages.js';
 import type { AgentKind } from '../agents.js';
 
 const LONG_AGO = new Date('2001-02-03T04:05:06Z');
@@ -174,6 +175,43 @@ export function filesSuite(kinds: readonly AgentKind[]): void {
       assert.match(error.message, /into itself|recursion detected/);
     });
 
+    test(`${name}: the reason of a failed copy is in its error, also when the call streams its output`, async t => {
+      const folder = await temporaryFolder(t);
+      await makeTree(join(folder, 'tree'));
+      await using agent = await start();
+      const batch = agent.newBatch();
+      const args = [`${folder}/tree`, `${folder}/tree/inner/`];
+      agent.sendCall(batch, 0, 'copyFileOrDirectory', args, { streams: true });
+      const { error } = await agent.failure(batch, 0);
+      assert.equal(error.code, 'ERR_COPY_FAILED');
+      assert.match(error.message, /into itself|recursion detected/);
+      assert.deepEqual(
+        agent.replies.filter(({ type }) => type === FrameType.Output),
+        [],
+      );
+    });
+
+    test(`${name}: a copy goes from and to paths in the home, and only what copies knows a home`, async t => {
+      const folder = await temporaryFolder(t);
+      const home = join(folder, 'home');
+      await makeTree(join(home, 'tree'));
+      await mkdir(join(folder, '~'));
+      await using agent = await start({ cwd: folder, config: { env: { HOME: home } } });
+      await agent.call('copyFileOrDirectory', '~/tree/file', '~/new/file');
+      assert.equal(await readFile(join(home, 'new', 'file'), 'utf8'), 'contents');
+      await agent.call('copyFileOrDirectory', '~/tree/', '~/new/');
+      await assertTree(join(home, 'new', 'tree'));
+      const error = await agent.fail('copyFileOrDirectory', '~/missing', '~/to');
+      assert.equal(error.message, `ENOENT: no such file or directory, lstat '${home}/missing'`);
+      await agent.call('copyFileOrDirectory', './~/', `${folder}/to`);
+      await agent.call('writeFile', '~/written', 'here');
+      await agent.call('appendToFile', '~/written', ', too');
+      await agent.call('initialize', '~/results');
+      assert.deepEqual((await readdir(join(folder, '~'))).sort(), ['results', 'written']);
+      assert.equal(await readFile(join(folder, '~', 'written'), 'utf8'), 'here, too');
+      assert.deepEqual((await readdir(home)).sort(), ['new', 'tree']);
+    });
+
     test(`${name}: arguments for files that make no sense are refused by name`, async () => {
       await using agent = await start();
       const cases: readonly (readonly [method: string, args: unknown[], message: RegExp])[] = [
@@ -196,6 +234,7 @@ export function filesSuite(kinds: readonly AgentKind[]): void {
       const folder = await temporaryFolder(t);
       await writeFile(join(folder, 'file'), 'old');
       await symlink('loop', join(folder, 'loop'));
+      await symlink('nowhere', join(folder, 'broken'));
       await using agent = await start({ cwd: folder });
       const long = 'x'.repeat(300);
       const cases: readonly (readonly [method: string, path: string, code: string, message: RegExp])[] = [
@@ -219,15 +258,18 @@ export function filesSuite(kinds: readonly AgentKind[]): void {
         ],
         ['appendToFile', folder, 'EISDIR', /^EISDIR: illegal operation on a directory, open '.*'$/],
         ['appendToFile', 'file/new', 'EEXIST', /^EEXIST: file already exists, mkdir 'file'$/],
+        ['appendToFile', 'broken/new', 'EEXIST', /^EEXIST: file already exists, mkdir 'broken'$/],
+        ['appendToFile', '/proc/none/new', 'ENOENT', /^ENOENT: no such file or directory, mkdir '\/proc\/none'$/],
         ['appendToFile', '/dev/full', 'ENOSPC', /^ENOSPC: no space left on device, write$/],
         ['initialize', 'file', 'ENOTDIR', /^ENOTDIR: not a directory, /],
+        ['initialize', '/proc/none', 'ENOENT', /^ENOENT: no such file or directory, mkdir '\/proc\/none/],
       ];
       for (const [method, path, code, message] of cases) {
         const error = await agent.fail(method, path, 'new');
         assert.equal(error.code, code, `${method} ${path.slice(0, 60)}: ${error.message}`);
         assert.match(error.message, message);
       }
-      assert.deepEqual((await readdir(folder)).sort(), ['file', 'loop']);
+      assert.deepEqual((await readdir(folder)).sort(), ['broken', 'file', 'loop']);
       assert.equal(await readFile(join(folder, 'file'), 'utf8'), 'old');
     });
 

@@ -19,7 +19,8 @@ const COPY = [
 ].join('\n');
 
 export async function copyFileOrDirectory(call: MethodCall, source: unknown, destination: unknown): Promise<void> {
-  const { given, into } = copyArguments(source, destination);
+  const { named, into } = copyArguments(source, destination);
+  const given = await expandHome(call, named);
   const from = await absolute(call, given);
   const expanded = await expandHome(call, into);
   const to = await absolute(call, expanded.endsWith('/') ? `${expanded}${posix.basename(from)}` : expanded);

@@ -8,7 +8,7 @@ import { systemError } from './system-error.js';
 /** Defines `make <directory> [<prefix>]`: mkdir -p. Its steps are those of `makeSteps`, behind the prefix. */
 export const MAKE = [
   'make() { if [ -d "$1" ]; then return; fi; mkdir -p -- "$1" && return;',
-  'if [ -e "$1" ]; then fail "${2-}exists"; fi; fail "${2-}mkdir"; }',
+  'if [ -e "$1" ] || [ -L "$1" ]; then fail "${2-}exists"; fi; fail "${2-}mkdir"; }',
 ].join(' ');
 
 export function makeSteps(path: string, prefix = ''): Record<string, StepError> {
