@@ -202,7 +202,7 @@ function fateOf(execution: Execution, { drone, batch, values, failure }: BatchOu
   if (back.has(command)) {
     if (failure && ERROR_KINDS[failure.kind].blames === 'drone') return { kind: 'failed', error: failure };
     if (execution.files.every(file => back.has(file))) return { kind: 'queued' };
-    const message = `${pidfile.id.path} was not started: a file attached to it may not have been written`;
+    const message = `${pidfile.id.path} is not started: a file attached to it may not have been written`;
     return { kind: 'failed', error: new DroneManagerError('ERR_NOT_ATTACHED', message, { cause: failure }) };
   }
   // -1 if a round of the user's ran or cleared it: it is `unsure` then.

@@ -182,10 +182,7 @@ export class Link {
     }
     return new Promise(resolve => {
       const force = setTimeout(() => {
-        void this.#cut(
-          'cancelled',
-          new Error(`the agent has not ended within ${String(graceMs)} ms of being released`),
-        );
+        void this.#cut('cancelled', new Error(`the agent has not ended within ${String(graceMs)} ms of being let go`));
       }, graceMs);
       this.#closed = () => {
         clearTimeout(force);

@@ -21,7 +21,7 @@ interface Problem {
   readonly message: string;
 }
 
-const UNCLEAR = 'is invalid';
+const UNCLEAR = 'is not as it should be';
 
 function check(what: string, schema: TObject, value: unknown): void {
   const validator = validators.get(schema) ?? Compile(schema);

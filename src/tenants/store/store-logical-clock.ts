@@ -33,8 +33,6 @@ export async function takeLtime(tx: ReadWriteDb<TenantTables>): Promise<number> 
     .set(({ eb }) => ({ ltime: eb('ltime', '+', 1) }))
     .where('id', '=', 1)
     .returning('ltime')
-    .executeTakeFirstOrThrow(
-      () => new Error('the row of tenant_clock is gone, and with it the record of issued ltimes'),
-    );
+    .executeTakeFirstOrThrow(() => new Error('the row of tenant_clock is gone, and with it which ltimes were given'));
   return checkLtime('ltime', Number(ltime));
 }
