@@ -9,15 +9,15 @@ import { failed, type JobFailed } from './job-answer.js';
 
 /** Options of `submit`. */
 export interface SubmitOptions {
-  /** The id for `executor:stop:<host>` and `withdraw`. Default: a new one. */
+  /** For `executor:stop:<host>` and `withdraw`. Default: a new one. */
   id?: string | undefined;
   /**
-   * Withdraws the job when it aborts. A waiting job is removed: it certainly did not run, and its answer is
+   * Gives the job up when it aborts. A waiting job is removed: it certainly did not run, and its answer is
    * `ERR_JOB_WITHDRAWN`. A job that an executor has taken is stopped there; its answer is `ERR_EXECUTOR_STOPPED`,
    * unless it ends first, or `ERR_JOB_LOST` if that executor has died.
    */
   signal?: AbortSignal | undefined;
-  /** Withdraws the job in the same way after this time, ms. Default: none. */
+  /** Does the same after this time, ms. Default: none. */
   timeoutMs?: number | undefined;
   /** Called once with the `host` of the executor that has taken the job, before the answer. */
   onTaken?: ((host: string) => void) | undefined;
@@ -32,7 +32,7 @@ export const SUBMIT = {
 
 export type Submission = Settings<typeof SUBMIT>;
 
-/** Of a string, its id. Throws a TypeError (`ERR_INVALID_ARG`) that names the option at fault. */
+/** Of a string, its id. Throws TypeError (`ERR_INVALID_ARG`) that names the option at fault. */
 export function readSubmitOptions(options: string | SubmitOptions = {}): Submission {
   return readOptions(SUBMIT, typeof options === 'string' ? { id: options } : options);
 }

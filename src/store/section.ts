@@ -207,7 +207,7 @@ export class Section implements GuardedSection {
   }
 
   #brokenError(cause: unknown): StoreError {
-    const text = `a statement of the ${this.title} has failed, and so has the whole section`;
+    const text = `a statement of the ${this.title} has failed, and so has all of it`;
     return new StoreError('ERR_SECTION_BROKEN', text, { cause });
   }
 
@@ -239,14 +239,12 @@ export class Section implements GuardedSection {
     }
     // A snapshot, or a part of an open transaction, keeps nothing.
     if (!this.writes || !this.#facts.isWhole) return this.#lost(error);
-    const text = `the database was lost during the commit of the ${this.title}: it is unknown whether the commit happened`;
+    const text = `the database was lost in the commit of the ${this.title}: whether that was done is not known`;
     return new StoreError('ERR_COMMIT_UNKNOWN', text, { cause: error });
   }
 
   #lost(cause: unknown): StoreError {
-    return new StoreError('ERR_STORE_LOST', `the database was lost during the ${this.title}; nothing was kept`, {
-      cause,
-    });
+    return new StoreError('ERR_STORE_LOST', `the database was lost in the ${this.title}; nothing was kept`, { cause });
   }
 }
 

@@ -39,17 +39,13 @@ async function refusal(promise: Promise<unknown>, code: MasterErrorCode, message
 }
 
 for (const database of databases.shared) {
-  test(`${database.name}: shards and labels are made, listed and removed, and a label belongs to at most one shard`, async () => {
+  test(`${database.name}: shards and labels are made, listed and removed, and a label belongs to one shard at most`, async () => {
     await using farm = await openMaster(await database.place());
     const { master } = farm;
     await addShards(master, { 'shard-a': 'rack-a', 'shard-b': 'rack-b' });
-    await refusal(master.createShard({ hostname: 'shard-a' }), 'ERR_EXISTS', /a shard 'shard-a' already exists/);
-    await refusal(master.createLabel('rack-a'), 'ERR_EXISTS', /a label 'rack-a' already exists/);
-    await refusal(
-      master.addLabelToShard('shard-b', 'rack-a'),
-      'ERR_LABEL_TAKEN',
-      /'rack-a' belongs to the shard 'shard-a'/,
-    );
+    await refusal(master.createShard({ hostname: 'shard-a' }), 'ERR_EXISTS', /a shard 'shard-a' already/);
+    await refusal(master.createLabel('rack-a'), 'ERR_EXISTS', /a label 'rack-a' already/);
+    await refusal(master.addLabelToShard('shard-b', 'rack-a'), 'ERR_LABEL_TAKEN', /'rack-a' is the shard's 'shard-a'/);
     await refusal(master.addLabelToShard('shard-b', 'rack-z'), 'ERR_NOT_FOUND', /no label 'rack-z'/);
     await refusal(master.addLabelToShard('shard-z', 'rack-a'), 'ERR_UNKNOWN_SHARD', /no shard 'shard-z'/);
     await refusal(master.createShard({ hostname: 'c', labels: ['rack-a'] }), 'ERR_LABEL_TAKEN', /'shard-a'/);
@@ -64,7 +60,7 @@ for (const database of databases.shared) {
         ['shard-b', ['rack-a', 'rack-b']],
       ],
     );
-    await refusal(master.removeLabel('rack-a'), 'ERR_IN_USE', /'rack-a' is used by a shard/);
+    await refusal(master.removeLabel('rack-a'), 'ERR_IN_USE', /'rack-a' is that of a shard/);
     await master.removeLabelFromShard('shard-b', 'rack-a');
     await master.removeLabel('rack-a');
     await master.removeShard('shard-a');
@@ -222,7 +218,7 @@ for (const database of databases.shared) {
     await heartbeat(farm, 'shard-a');
     assert.deepEqual(idsOf(await master.listHosts({ shard: 'shard-a' })), ids);
     assert.deepEqual(idsOf(await master.listHosts({ shard: null })), [other]);
-    await refusal(master.createHost({ hostname: 'other' }), 'ERR_EXISTS', /a host 'other' already exists/);
+    await refusal(master.createHost({ hostname: 'other' }), 'ERR_EXISTS', /a host 'other' already/);
     await refusal(master.createHosts([{ hostname: 'x' }, { hostname: 'x' }]), 'ERR_EXISTS', /'x'/);
     await refusal(master.createHost({ hostname: 'x', labels: ['rack-z'] }), 'ERR_NOT_FOUND', /no label 'rack-z'/);
     await refusal(master.createHost({ hostname: 'x', aclGroups: ['z'] }), 'ERR_NOT_FOUND', /no acl group 'z'/);
@@ -244,8 +240,8 @@ for (const database of databases.shared) {
     await master.createUser({ login: 'ann', accessLevel: 5 });
     await master.createUser({ login: 'bob' });
     await master.createAclGroup({ name: 'lab', description: 'who is there', users: ['ann'] });
-    await refusal(master.createUser({ login: 'ann' }), 'ERR_EXISTS', /a user 'ann' already exists/);
-    await refusal(master.createAclGroup({ name: 'lab' }), 'ERR_EXISTS', /an acl group 'lab' already exists/);
+    await refusal(master.createUser({ login: 'ann' }), 'ERR_EXISTS', /a user 'ann' already/);
+    await refusal(master.createAclGroup({ name: 'lab' }), 'ERR_EXISTS', /an acl group 'lab' already/);
     await refusal(master.setAclGroupUsers('lab', ['eve']), 'ERR_NOT_FOUND', /no user 'eve'/);
     await master.createHost({ hostname: 'x', aclGroups: ['lab'] });
     await master.setAclGroupUsers('lab', ['ann', 'bob']);

@@ -41,8 +41,7 @@ export class Sender {
       const use = request.method.replace('File', 'Directory');
       throw new FileError('EISDIR', `${shownPath(path)} is a directory: use ${use}`);
     }
-    if (found.kind !== 'file')
-      throw new FileError('ERR_NOT_A_FILE', `${shownPath(path)} is neither a file nor a directory`);
+    if (found.kind !== 'file') throw new FileError('ERR_NOT_A_FILE', `${shownPath(path)} is neither file nor folder`);
     this.#counter.totalBytes = found.size;
     await this.#file(path, NO_NAME, true);
   }
@@ -79,7 +78,7 @@ export class Sender {
     const file = await doing('read', path, this.#files.openFile(path, mayBeLink));
     try {
       const { kind, size, mode, mtimeMs } = file.found;
-      if (kind !== 'file') throw new FileError('ERR_NOT_A_FILE', `${shownPath(path)} is no longer a file`);
+      if (kind !== 'file') throw new FileError('ERR_NOT_A_FILE', `${shownPath(path)} is not a file any more`);
       if (size === 0) await this.#checkEmpty(path, file);
       await this.#flow.write(encodeHead('file', { name, size, mode: mode & PERMISSIONS, mtimeMs }));
       for (let left = size; left > 0;) {
@@ -101,7 +100,7 @@ export class Sender {
   /** Files of /proc report size 0 and are not empty: refused, not copied as nothing. */
   async #checkEmpty(path: Buffer, file: SourceFile): Promise<void> {
     if ((await doing('read', path, file.read(this.#chunk.subarray(1, 2)))) === 0) return;
-    throw new FileError('ERR_NO_SIZE', `${shownPath(path)} does not report its size; use run to read files in /proc`);
+    throw new FileError('ERR_NO_SIZE', `${shownPath(path)} does not tell its size; files of /proc can be read by run`);
   }
 }
 

@@ -42,7 +42,7 @@ export async function addShardLabels(tx: FarmWriter, hostname: string, names: re
       .executeTakeFirst();
     if (owner?.id === shard.id) continue;
     if (owner !== undefined) {
-      const text = `the label '${name}' is the shard's '${owner.hostname}': a label is of one shard at most`;
+      const text = `the label '${name}' is the shard's '${owner.hostname}': a label belongs to one shard at most`;
       throw new MasterError('ERR_LABEL_TAKEN', text);
     }
     await insertRows(tx, 'farm_shard_label', [{ shard_id: shard.id, label_id }]);

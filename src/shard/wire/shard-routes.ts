@@ -26,7 +26,7 @@ import { HeartbeatTurns, type Turn } from './heartbeat-turns.js';
 
 /** The part of a `ShardMaster` that the routes use. */
 export interface HeartbeatMaster {
-  /** Takes a shard's packet and resolves with the reply; rejects with a MasterError. */
+  /** Takes a shard's packet and resolves with the reply; rejects with MasterError. */
   heartbeat(shardHostname: string, packet: HeartbeatPacket): Promise<HeartbeatReply>;
   /** The hostname of the token's shard; undefined for an unknown token. */
   hostnameOfToken(token: string): Promise<string | undefined>;
@@ -35,23 +35,16 @@ export interface HeartbeatMaster {
 /** Options of a master's routes. */
 export interface ShardRoutesOptions {
   /**
-   * Maximum number of bytes of a packet, compressed or not. Default 32 MiB; 20,000 jobs and 2,000 hosts with 1,000
-   * uploads take about 3 MiB.
+   * Most bytes of a packet, compressed or not. Default 32 MiB; 20,000 jobs and 2,000 hosts with 1,000 uploads take some 3 MiB.
    */
   maxPacketBytes?: number | undefined;
-  /**
-   * Maximum number of heartbeats per shard and minute, even if they come all at once; further ones get 429 with
-   * Retry-After. `Infinity` for no limit. Default 120.
-   */
+  /** Per shard, also all at once; others get 429 with Retry-After. `Infinity` for no limit. Default 120. */
   heartbeatsPerMinute?: number | undefined;
   /** In metrics and log lines. Default `shard_master`. */
   name?: string | undefined;
   /** Where metrics go. Default: nowhere. */
   stats?: StatsTarget | undefined;
-  /**
-   * Where log lines go. A refused request is logged as a warning once an hour for each shard (or address) and code,
-   * otherwise at debug level. Default: silent.
-   */
+  /** A refused request is a warning once an hour for each shard (or address) and code, otherwise a debug line. Default: silent. */
   log?: Log | undefined;
   /** For rate limits. Default: real time. */
   clock?: Clock | undefined;
@@ -73,13 +66,12 @@ const UNDER_WAY_WAIT_MS = 5_000;
 
 /**
  * Routes for `app.register`: `POST /v1/heartbeat` for shards with their token (`Authorization: Bearer …`), and
- * `GET /v1/health` for everyone, which does not read the store. A refusal is JSON,
- * `{ error: { code, message, requestId } }`; the request id comes from `X-Request-Id` or is new, and appears in the
- * answer's header of that name and in the log. The rest of your server keeps its content types, error handlers and
- * hooks.
+ * `GET /v1/health` for everyone, which does not look at the store. A refusal is JSON, `{ error: { code, message, requestId } }`;
+ * the request id comes from `X-Request-Id` or is new, and is in the answer's header of that name and in the log. The rest of
+ * your server keeps its content types, error handlers and hooks.
  *
- * A shard has one heartbeat at a time; another one in the meantime gets 429. Set the server's `requestTimeout`, because
- * Fastify has none by default: a shard could send a packet for days.
+ * A shard has one heartbeat at a time; another one meanwhile gets 429. Set the server's `requestTimeout`, as Fastify's default
+ * is none: a shard could send a packet for days.
  *
  * ```ts
  * const app = Fastify({ https: { cert, key }, requestTimeout: 300_000 });
@@ -87,7 +79,7 @@ const UNDER_WAY_WAIT_MS = 5_000;
  * await app.listen({ host: '::', port: 8490 });
  * ```
  *
- * Throws a TypeError (`ERR_INVALID_ARG`) that names the invalid option.
+ * Throws TypeError (`ERR_INVALID_ARG`) that names the wrong option.
  */
 export function shardRoutes(master: HeartbeatMaster, options: ShardRoutesOptions = {}): FastifyPluginAsync {
   const settings = withNamedLog(readOptions(SHARD_ROUTES, options), 'master');
@@ -162,7 +154,7 @@ class Routes {
     if (last !== shardHostname) this.#count(request, shardHostname);
     const turn = this.#turns.take(shardHostname, reply.raw);
     if (turn === undefined) {
-      const text = 'the master is still processing a heartbeat of this shard';
+      const text = 'the master is still at work on a heartbeat of this shard';
       throw tooMany('ERR_HEARTBEAT_UNDER_WAY', text, UNDER_WAY_WAIT_MS);
     }
     this.#turnOf.set(request, turn);
@@ -178,7 +170,7 @@ class Routes {
 
   async #work<T>(request: FastifyRequest, fn: () => Promise<T>): Promise<T> {
     const turn = this.#turnOf.get(request);
-    if (turn === undefined) throw new TypeError('a request that was not admitted');
+    if (turn === undefined) throw new TypeError('a request that was not let in');
     return turn.work(fn);
   }
 
@@ -209,7 +201,7 @@ class Routes {
       throw new Refusal(403, 'ERR_OTHER_SHARD', text);
     }
     if (packet.version > HEARTBEAT_VERSION) {
-      const text = `a packet of version ${String(packet.version)}, but the master's version is ${String(HEARTBEAT_VERSION)}`;
+      const text = `a packet of version ${String(packet.version)}, and the master's is ${String(HEARTBEAT_VERSION)}`;
       throw new Refusal(400, 'ERR_PACKET_SCHEMA', text);
     }
     const given = await this.#master.heartbeat(shardHostname, packet);

@@ -109,19 +109,16 @@ for (const { title, open } of sources()) {
     }
   });
 
-  each(
-    'a job that ends before its signal aborts, or its time limit has passed, is not touched',
-    async (jobs, clock) => {
-      const stop = new AbortController();
-      const answer = jobs.submit('executor:execute', null, { signal: stop.signal, timeoutMs: 1000 });
-      const job = await jobs.take('execute', 'a', never, 0);
-      await job.answer(DONE);
-      assert.deepEqual(await answer, DONE);
-      stop.abort();
-      await clock.advance(1000);
-      assert.equal(job.signal?.aborted, false);
-    },
-  );
+  each('a job that ends before its signal aborts, or its time is up, is not touched', async (jobs, clock) => {
+    const stop = new AbortController();
+    const answer = jobs.submit('executor:execute', null, { signal: stop.signal, timeoutMs: 1000 });
+    const job = await jobs.take('execute', 'a', never, 0);
+    await job.answer(DONE);
+    assert.deepEqual(await answer, DONE);
+    stop.abort();
+    await clock.advance(1000);
+    assert.equal(job.signal?.aborted, false);
+  });
 
   each('waiting jobs are withdrawn by their id, from all lanes that all executors share', async jobs => {
     const names = ['executor:execute', 'merger:cat', 'merger:merge'];
