@@ -1,0 +1,3 @@
+import { hardCases } from './hard-cases.js';
+
+hardCases('dash', {});

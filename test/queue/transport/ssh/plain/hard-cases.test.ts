@@ -1,0 +1,3 @@
+import { hardCases, QUICK_CASES } from './hard-cases.js';
+
+hardCases('dash', {}, QUICK_CASES);
