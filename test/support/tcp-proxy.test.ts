@@ -119,6 +119,15 @@ test('while it refuses, connections of before go on and new ones fail', async ()
   next.destroy();
 });
 
+test('two who restore it at once open it once', async () => {
+  await using echo = await startEcho();
+  await using proxy = await startTcpProxy({ host: '127.0.0.1', port: echo.port });
+  await Promise.all([proxy.refuse(true), proxy.restore(), proxy.restore()]);
+  const socket = await open(proxy.port);
+  await echoed(socket, 'welcome');
+  socket.destroy();
+});
+
 test('a target that is away resets those who connect', async () => {
   await using proxy = await startTcpProxy({ host: '127.0.0.1', port: 1 });
   const socket = connect({ host: '127.0.0.1', port: proxy.port });

@@ -49,13 +49,18 @@ export async function startTcpProxy(target: { readonly host: string; readonly po
   };
   let listener: Server | undefined = await listenSomewhere(take);
   const { port } = listener.address() as { port: number };
-  const refuse = async (on: boolean): Promise<void> => {
-    if (on) {
-      listener?.close();
-      listener = undefined;
-    } else {
-      listener ??= await listen(port, take);
-    }
+  let last = Promise.resolve();
+  // One after the other: two faults that end at once would both listen.
+  const refuse = (on: boolean): Promise<void> => {
+    last = last.then(async () => {
+      if (on) {
+        listener?.close();
+        listener = undefined;
+      } else {
+        listener ??= await listen(port, take);
+      }
+    });
+    return last;
   };
   return {
     port,

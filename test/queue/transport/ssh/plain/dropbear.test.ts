@@ -22,7 +22,7 @@ for (const agent of ['none', 'node'] as const) {
   for (const traps of ['', STUBBORN]) {
     const how = `agent '${agent}'${traps === '' ? '' : ', TERM ignored'}`;
     test(`dropbear: a command is ended with the children that it runs: ${how}`, async () => {
-      await using queue = new DroneTaskQueue({ killGraceMs: 200 });
+      await using queue = new DroneTaskQueue({ killGraceMs: 2000 });
       const drone = new SshDrone('web1', { ...server.droneOptions(), agent });
       const other = new SshDrone('web2', { ...server.droneOptions(), agent });
       const [mark, otherMark] = [newMark(), newMark()];
