@@ -128,7 +128,7 @@ class CacheFolder {
 
   /** Without locks, the record has to do: two processes that come at the same moment do not see each other. */
   async #isLeft(fd: number, unsupported: string, log: Log): Promise<boolean> {
-    log.warn('the folder of a cache cannot be locked: another process is seen on this machine only', {
+    log.warn('the directory of a cache cannot be locked: only other processes on this machine are detected', {
       folder: this.#path,
       why: unsupported,
     });

@@ -87,7 +87,7 @@ export class CachedRepo {
     if (existsSync(this.gitDir)) {
       const why = (await isForeign(this.gitDir)) ? 'it belongs to another user' : await this.#damage.inRefs(signal);
       this.#isOpen = why === undefined;
-      if (why !== undefined) this.#log.warn('a repository of the cache is made anew', { gitDir: this.gitDir, why });
+      if (why !== undefined) this.#log.warn('recreating a repository of the cache', { gitDir: this.gitDir, why });
     }
     if (this.#isOpen) return false;
     await this.rebuild(signal);
@@ -116,7 +116,7 @@ export class CachedRepo {
     await this.unlock();
     const cure = cureFor(error) ?? ((await this.#damage.explains(error, signal)) ? 'rebuild' : undefined);
     if (cure === undefined) return false;
-    this.#log.warn('a repository of the cache is mended', { gitDir: this.gitDir, cure, error });
+    this.#log.warn('repairing a repository of the cache', { gitDir: this.gitDir, cure, error });
     if (cure === 'rebuild') await this.rebuild(signal);
     // The next checkout makes it again.
     else await rm(join(this.gitDir, 'index'), { force: true });
@@ -215,7 +215,7 @@ export class CachedRepo {
       await this.inTree(CLEAN);
     } catch (error) {
       if (isStuck(this.#folder)) return;
-      this.#log.warn('a work tree is made anew', { workTree: this.#workTree, error });
+      this.#log.warn('recreating a work tree', { workTree: this.#workTree, error });
       await rm(this.#workTree, { recursive: true, force: true });
       await rm(join(this.gitDir, 'index'), { force: true });
     }
@@ -280,7 +280,7 @@ export class CachedRepo {
 
   /** As `release`, for a ref that no caller knows: one that cannot be removed goes when it is old. */
   async discard(ref: string): Promise<void> {
-    await this.#isDone(`an unknown ref is still there: ${ref}`, async () => this.release(ref));
+    await this.#isDone(`an unknown ref still exists: ${ref}`, async () => this.release(ref));
   }
 
   /** Removes what killed commands leave: lock files, and objects and packs that were being written. */
@@ -302,11 +302,11 @@ export class CachedRepo {
     await makeReadable(this.gitDir, fresh).catch(() => undefined); // of another user
     const isKept = async (refs: string): Promise<boolean> => {
       const args = [`--git-dir=${fresh}`, ...FETCH, '--', this.gitDir, `+${refs}:${refs}`];
-      return this.#isDone(`merge results are not kept: ${refs}`, async () => this.#runGit(args, { signal }));
+      return this.#isDone(`merge results could not be kept: ${refs}`, async () => this.#runGit(args, { signal }));
     };
     if (await isKept(`${RESULT_REFS}/*`)) return;
     // One by one, so that a damaged one does not cost the others.
-    await this.#isDone('no merge result is kept', async () => {
+    await this.#isDone('no merge result could be kept', async () => {
       for (const ref of await this.#refsBelow(RESULT_REFS, signal)) await isKept(ref);
     });
   }

@@ -93,7 +93,7 @@ async function damagedFiles(gitDir: string): Promise<DamagedFile[]> {
     if (bytes.includes(0)) damaged.push({ name, why: `${name} has zero bytes` });
     else if (bytes.length === 0 && name === 'config') damaged.push({ name, why: 'config is empty' });
     // Git ends the file with a line, and a lost end may be any number of refs.
-    else if (name === 'packed-refs' && bytes.at(-1) !== 10) damaged.push({ name, why: 'packed-refs is cut off' });
+    else if (name === 'packed-refs' && bytes.at(-1) !== 10) damaged.push({ name, why: 'packed-refs is truncated' });
   }
   return [...damaged, ...(await lonePacks(gitDir))];
 }

@@ -84,7 +84,7 @@ function verdictOn(report: ExecuteReport): JobAnswer<ExecuteReport> {
 function checkSource(project: JobProject, { cache, mayFetchFrom }: ExecutorSettings): void {
   const { url } = project;
   if (url === undefined || url === cache.urlHere(project) || mayFetchFrom(url)) return;
-  const what = `${keyOfRepo(project)} is not to be fetched from ${stripCredentials(url)} (see mayFetchFrom)`;
+  const what = `${keyOfRepo(project)} must not be fetched from ${stripCredentials(url)} (see mayFetchFrom)`;
   throw new ExecutorError('ERR_URL_REFUSED', what);
 }
 

@@ -95,7 +95,7 @@ export const REPO_EXECUTOR = {
     () => () => new LocalDrone(),
   ),
   queueFor: func<NonNullable<RepoExecutorOptions['queueFor']>>('(job)').orElse(
-    'a DroneTaskQueue with time for the job',
+    'a DroneTaskQueue with enough time for the job',
     () => queueWithTime,
   ),
   mayFetchFrom: func<(url: string) => boolean>('(url)').orElse('no other URL', () => () => false),
@@ -103,7 +103,7 @@ export const REPO_EXECUTOR = {
   lfs: flag().or(false),
   workspaces: text('a path').as(path => resolve(path)),
   droneFolder: text(
-    'a path of letters, digits, points, slashes, _ and -',
+    'a path of letters, digits, dots, slashes, _ and -',
     path => DRONE_FOLDER.test(path) && !path.startsWith('-'),
   ).or('drone-workspaces'),
   host: text().orElse("this machine's hostname", hostname),

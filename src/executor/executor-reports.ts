@@ -14,9 +14,9 @@ import type { RepoName } from './repo-name.js';
  * - `update` (timing): one update of a repository.
  * - `update_failures.<code>` (counter): updates that failed, by code as above.
  * - `merges` (counter): merge jobs that succeeded.
- * - `merges_refused` (counter): merge jobs whose change did not merge.
- * - `jobs_running` (gauge): jobs that run now.
- * - `updates_waiting` (gauge): updates of repositories that wait for their turn.
+ * - `merges_refused` (counter): merge jobs whose change could not be merged.
+ * - `jobs_running` (gauge): jobs that are running.
+ * - `updates_waiting` (gauge): repository updates that are waiting for their turn.
  */
 export class ExecutorReports {
   readonly #settings: ExecutorSettings;

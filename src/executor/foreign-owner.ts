@@ -34,7 +34,7 @@ export async function removeOrPutAside(folder: string, log: Log): Promise<void> 
     if (!DENIED.has((error as NodeJS.ErrnoException).code)) throw error;
     const aside = join(dirname(folder), `@aside-${randomUUID()}-${basename(folder)}`);
     await rename(folder, aside);
-    log.warn('a folder of another user could not be removed and was put aside', { folder, aside, error });
+    log.warn('a directory of another user could not be removed and was set aside', { folder, aside, error });
   }
 }
 

@@ -217,19 +217,19 @@ export class Git {
     // Git reports conflicts on stdout.
     const words = `${stderr}\n${text}`;
     if (stuck !== undefined) {
-      this.#log.error('git could not be ended and is left behind', { pid: stuck, command, place });
+      this.#log.error('git could not be killed and was left behind', { pid: stuck, command, place });
       if (place !== undefined) leaveStuck(place, stuck);
     }
     if (ended === 'cancelled') signal?.throwIfAborted();
     if (stuck !== undefined) {
-      const what = `could not be ended (process ${String(stuck)})`;
+      const what = `could not be killed (process ${String(stuck)})`;
       throw new GitError('ERR_GIT_STUCK', command, what, words, { repository });
     }
     if (ended === 'timeout') {
       const what = `took longer than ${String(run.timeoutMs ?? this.#settings.timeoutMs)} ms`;
       throw new GitError('ERR_GIT_TIMEOUT', command, what, words, { repository });
     }
-    if (ended === 'output') throw new GitError('ERR_GIT_OUTPUT', command, 'wrote too much', '', { repository });
+    if (ended === 'output') throw new GitError('ERR_GIT_OUTPUT', command, 'wrote too much output', '', { repository });
     if (exitCode === 0 || (exitCode !== null && exitCode === orStatus)) return { exitCode, stdout, text, stderr };
     const how = exitCode === null ? 'was killed' : `failed with ${String(exitCode)}`;
     throw new GitError('ERR_GIT_FAILED', command, how, words, { exitCode, repository });

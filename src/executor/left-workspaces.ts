@@ -36,7 +36,7 @@ export async function removeLeftWorkspaces(workspaces: string, log: Log, signal:
     if (groups['machine'] !== here) foreign.push(folder);
     else await removeIfLeft(folder, Number(groups['pid']), groups['start'], log);
   }
-  if (foreign.length > 0) log.info('workspaces of another machine or container are left alone', { folders: foreign });
+  if (foreign.length > 0) log.info('workspaces of another machine or container were left alone', { folders: foreign });
 }
 
 async function foldersIn(workspaces: string, log: Log): Promise<Dirent[]> {
@@ -44,7 +44,7 @@ async function foldersIn(workspaces: string, log: Log): Promise<Dirent[]> {
     return await readdir(workspaces, { withFileTypes: true });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    log.warn('workspaces that were left behind are not looked for', { workspaces, error });
+    log.warn('failed to look for abandoned workspaces', { workspaces, error });
     return [];
   }
 }

@@ -11,7 +11,7 @@ const WHY: Readonly<Record<string, string>> = {
   dangling: 'leads to nothing',
   loop: 'leads in a circle',
   notdir: 'leads through a file',
-  tree: 'leads to a directory, where a file is wanted',
+  tree: 'leads to a directory, but a file is expected',
 };
 
 export class LinkEnds {

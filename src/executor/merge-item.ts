@@ -94,7 +94,11 @@ export function checkItems(items: readonly MergeItem[]): CheckedItem[] {
     };
     for (const [field, value] of Object.entries({ author, message })) {
       if (value === undefined || mode === 'squash-merge') continue;
-      throw invalidArgument(`${within}.${field}`, value, "none, as only mode 'squash-merge' makes a commit of its own");
+      throw invalidArgument(
+        `${within}.${field}`,
+        value,
+        "none, because only mode 'squash-merge' creates its own commit",
+      );
     }
     return {
       ...checked,

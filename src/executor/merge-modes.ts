@@ -79,8 +79,8 @@ async function refuseCutHistory(mode: MergeMode, { repo, base, change, signal }:
   const { exitCode } = await repo.inGitDir(isThere, { orStatus: 1, signal });
   if (exitCode === 0) return;
   const message =
-    `the history that ${change} and ${base} have in common is not in the remote of ${keyOfRepo(repo.name)}, which is a ` +
-    'shallow clone; give it the whole history (git fetch --unshallow), or use the repository that it was cloned from';
+    `the common history of ${change} and ${base} is not in the remote of ${keyOfRepo(repo.name)}, which is a ` +
+    'shallow clone; fetch its full history (git fetch --unshallow), or use the repository from which it was cloned';
   throw new ExecutorError('ERR_SHALLOW', message, { repository: repo.name });
 }
 

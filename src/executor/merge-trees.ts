@@ -184,6 +184,6 @@ export async function checkMade(step: Step, { commit, expected }: Made): Promise
   const { tree, parents } = await rawCommit(step, commit);
   const isRight = String(parents) === String(expected.parents) && (expected.tree ?? tree) === tree;
   if (isRight) return;
-  const what = `${commit} is not the merge that was made of ${step.base} and ${step.change}: another process works here`;
+  const what = `${commit} is not the merge of ${step.base} and ${step.change}: another process uses this repository`;
   throw new ExecutorError('ERR_CACHE_IN_USE', what);
 }

@@ -59,7 +59,7 @@ export class Remote {
     const { text } = await this.run(['ls-remote', '--heads', '--tags', '--', this.url], signal);
     if (text !== '') return;
     const { repository } = this.#of;
-    const what = `${keyOfRepo(repository)} has no branch any more, or ${stripCredentials(this.url)} is a web page`;
+    const what = `${keyOfRepo(repository)} no longer has any branch, or ${stripCredentials(this.url)} is a web page`;
     throw new ExecutorError('ERR_NO_REF', `${what}; its copy stays as it was`, { repository, mayPass: true });
   }
 

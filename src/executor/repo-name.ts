@@ -72,7 +72,7 @@ export function checkBranch(branch: unknown, field = 'branch'): string {
 /** A whole name of a ref, or of a commit. */
 export function checkRef(ref: unknown, field = 'ref'): string {
   if (typeof ref === 'string' && (isCommit(ref) || (ref.startsWith('refs/') && isRefPath(ref)))) return ref;
-  throw invalidArgument(field, ref, "a ref's whole name, such as refs/heads/topic, or a commit's");
+  throw invalidArgument(field, ref, 'the full name of a ref, such as refs/heads/topic, or a commit id');
 }
 
 /** Whether it is the whole name of a commit. */

@@ -32,7 +32,7 @@ export function isStuckWithin(folder: string): boolean {
 export function refuseStuck(place: string, command: string, repository?: RepoName): void {
   const pgid = groups.get(place);
   if (pgid !== undefined) {
-    const what = `is not done where a git hangs (process ${String(pgid)})`;
+    const what = `was not started because git hangs there (process ${String(pgid)})`;
     throw new GitError('ERR_GIT_STUCK', command, what, '', { repository });
   }
 }

@@ -45,14 +45,14 @@ async function endThose(isThere: (args: string) => boolean, where: string, log: 
     if (pid !== pgid || controller === undefined || !isThere(args)) continue;
     const isWithParent = ppid === Number(controller);
     if (isWithParent && ppid === process.pid) continue;
-    if (startedOn !== here) throw inUse(where, `git of another container works in it (process ${String(pid)})`);
-    if (isWithParent) throw inUse(where, `process ${String(ppid)} works in it`);
-    log.warn('git of a former process is ended', { pid, args });
+    if (startedOn !== here) throw inUse(where, `git of another container uses it (process ${String(pid)})`);
+    if (isWithParent) throw inUse(where, `process ${String(ppid)} uses it`);
+    log.warn('killing git of a former process', { pid, args });
     const end = await endGroup(pgid, GRACE_MS);
-    if (end !== 'gone') throw inUse(where, `git of a former process does not end (process ${String(pid)})`);
+    if (end !== 'gone') throw inUse(where, `git of a former process cannot be killed (process ${String(pid)})`);
   }
 }
 
 export function inUse(where: string, why: string): ExecutorError {
-  return new ExecutorError('ERR_CACHE_IN_USE', `${where} is not to be used: ${why}`);
+  return new ExecutorError('ERR_CACHE_IN_USE', `${where} cannot be used: ${why}`);
 }

@@ -57,7 +57,7 @@ export class Upkeep {
   async end(gitDir?: string): Promise<void> {
     for (const [place, { by, stop, done }] of [...running]) {
       if (gitDir === undefined ? by !== this : gitDir !== place) continue;
-      stop.abort(new Error('the gc is not needed any more'));
+      stop.abort(new Error('the gc is no longer needed'));
       await done;
     }
   }

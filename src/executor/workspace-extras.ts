@@ -37,7 +37,7 @@ async function fetchSubmodules(clone: Clone, extras: WorkspaceExtras, folder: st
   if (!existsSync(join(folder, '.gitmodules'))) return;
   const { repo } = clone;
   if (depth > MAX_DEPTH) {
-    const what = `${keyOfRepo(repo.name)} has submodules that are nested more than ${String(MAX_DEPTH)} deep`;
+    const what = `${keyOfRepo(repo.name)} has submodules that are nested more than ${String(MAX_DEPTH)} levels deep`;
     throw new ExecutorError('ERR_NO_REPOSITORY', what, { repository: repo.name });
   }
   await inFolder(clone, folder, ['submodule', '--quiet', 'init']);

@@ -43,7 +43,7 @@ export function checkProject(project: JobProject, within: string): JobProject {
     throw invalidArgument(
       `${within}.commit`,
       commit,
-      "a commit's whole name, as there is a ref or a url to fetch it from",
+      'a full commit id, because there is a ref or a url to fetch it from',
     );
   }
   return { ...project, ...checkRepoName(project, `${within}.`) };
@@ -100,7 +100,7 @@ async function makeParents(folder: string, path: string): Promise<void> {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
       if ((await lstat(place)).isDirectory()) continue;
-      const what = `in the place of a folder for ${path}, another project of the job has a file or a link`;
+      const what = `another project of the job has a file or a link in place of a directory for ${path}`;
       throw new ExecutorError('ERR_PLACE_TAKEN', what, { cause: error });
     }
   }

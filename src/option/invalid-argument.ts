@@ -7,7 +7,7 @@ const VALUE_STYLE = { depth: 1, breakLength: Infinity, maxStringLength: 60, maxA
  * A TypeError that names the field, its value and what was expected.
  *
  * - `ERR_INVALID_ARG` (TypeError): an argument or option is unknown, of the wrong type or out of range. Nothing was
- *   started or changed. The message names it, its value and what is expected.
+ *   started or changed. The message gives its name, its value and what was expected.
  */
 export function invalidArgument(field: string, value: unknown, expected: string): TypeError {
   return refusal(`${field} is ${inspect(value, VALUE_STYLE)}, expected ${expected}`);

@@ -25,7 +25,7 @@ export const text = (expected = TEXT, isGood = (_text: string): boolean => true)
 
 /** One string or a list of them. */
 export const texts = (): Option<string | readonly string[], string[] | undefined> =>
-  new Option(`${TEXT}, or a list of such`, (value, field) => {
+  new Option(`${TEXT}, or a list of such strings`, (value, field) => {
     if (value === undefined) return undefined;
     const list: unknown[] = Array.isArray(value) ? value : [value];
     return list.map((item, at) => {

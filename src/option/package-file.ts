@@ -10,7 +10,7 @@ const isBundled = !url.replace(/[?#].*$/, '').endsWith('/option/package-file.js'
  * The URL of the file at `path` beside the module `base`.
  *
  * - `ERR_BUNDLED`: the package is part of a bundle, which lacks the files that it starts. Nothing was started. Exclude
- *   it from the bundle and install it beside that.
+ *   the package from the bundle and install it beside the bundle.
  */
 export function packageFile(path: string, base: string): URL {
   const file = isBundled ? undefined : new URL(path, base);
@@ -18,7 +18,7 @@ export function packageFile(path: string, base: string): URL {
   throw Object.assign(
     new Error(
       'drone-task-queue cannot be part of a bundle: its worker threads and its agent are files of the package; ' +
-        'leave it out (esbuild: --external:drone-task-queue) and install it beside the bundle',
+        'exclude it (esbuild: --external:drone-task-queue) and install it beside the bundle',
     ),
     { code: 'ERR_BUNDLED' },
   );

@@ -62,10 +62,10 @@ export async function copyBetweenDrones(
     // Keeps its name: a directory at the destination takes it in under that name.
     const file = join(folder, basename(from.path));
     if (await gotFile(queue, from, file)) return await queue.call(to.drone, 'putFile', file, to.path, { mode });
-    if (mode !== undefined) throw invalidArgument('mode', mode, 'none, as from.path is a folder');
+    if (mode !== undefined) throw invalidArgument('mode', mode, 'none, because from.path is a directory');
     const isNamed = !isFolderPath(from.path);
     if (!isNamed && to.path.endsWith('/')) {
-      throw invalidArgument('to.path', to.path, 'no slash at the end, as from.path has no name to copy under');
+      throw invalidArgument('to.path', to.path, 'no slash at the end, because from.path has no name for the copy');
     }
     const contents = join(folder, 'tree', isNamed ? basename(from.path) : 'contents');
     const { leftOut } = await queue.call(from.drone, 'getDirectory', from.path, contents);

@@ -122,7 +122,7 @@ export class DroneStates {
 
   #stateOf(drone: ManagedDrone): DroneState {
     const state = this.#states.get(drone);
-    if (!state) throw new Error(`drone ${drone.hostname} is none of ${this.#manager}`);
+    if (!state) throw new Error(`drone ${drone.hostname} does not belong to ${this.#manager}`);
     return state;
   }
 }

@@ -16,19 +16,19 @@ import { absolutePath, type Pidfiles } from './pidfiles.js';
 import type { ManagedDrone } from './managed-drone.js';
 import { withdraw } from './withdraw.js';
 
-/** Stands in a command for its working directory. */
+/** In a command, stands for its working directory. */
 export const WORKING_DIRECTORY: unique symbol = Symbol('WORKING_DIRECTORY');
 
-/** What became of commands in a round. */
+/** The outcome of commands in a round. */
 export interface ExecutionReport {
   /** Started; some may have ended by now. */
   readonly started: readonly { readonly id: PidfileId; readonly pid: number }[];
   /**
-   * Certainly not started, for the reason in `error`, and no longer registered. A command whose drone was away is among
-   * them: kept for a drone that is down, commands would pile up and all start when it is back.
+   * Certainly not started, for the reason in `error`, and no longer registered. This includes commands whose drone was
+   * unavailable: otherwise commands for a drone that is down would pile up and all start when it is back.
    */
   readonly failedToStart: readonly { readonly id: PidfileId; readonly error: Error }[];
-  /** Certainly not started: still queued; the next `executeActions` sends them. */
+  /** Certainly not started and still queued; the next `executeActions` sends them. */
   readonly queued: readonly PidfileId[];
   /** They may have started and are still registered. A refresh updates their `pidfileState`. */
   readonly unsure: readonly PidfileId[];
@@ -202,7 +202,7 @@ function fateOf(execution: Execution, { drone, batch, values, failure }: BatchOu
   if (back.has(command)) {
     if (failure && ERROR_KINDS[failure.kind].blames === 'drone') return { kind: 'failed', error: failure };
     if (execution.files.every(file => back.has(file))) return { kind: 'queued' };
-    const message = `${pidfile.id.path} has not started: a file attached to it may not have been written`;
+    const message = `${pidfile.id.path} was not started: a file attached to it may not have been written`;
     return { kind: 'failed', error: new DroneManagerError('ERR_NOT_ATTACHED', message, { cause: failure }) };
   }
   // -1 if a round of the user's ran or cleared it: it is `unsure` then.

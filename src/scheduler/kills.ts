@@ -62,7 +62,7 @@ export class Kills {
         continue;
       }
       this.#kills.delete(key);
-      const message = `process ${String(pid)} of ${hostname} is not killed: it is gone, or another one`;
+      const message = `process ${String(pid)} of ${hostname} was not killed: it is gone, or its pid belongs to another process`;
       settings.log.info(message, { hostname, pid });
     }
     this.#queued = queued;

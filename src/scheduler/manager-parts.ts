@@ -30,7 +30,7 @@ export interface ManagerParts {
 export function reportNotStarted({ settings, metrics }: ManagerParts, id: PidfileId, error?: Error): void {
   const { hostname, path: pidfile } = id;
   const why = error ? summarize(error) : 'the drone never got it';
-  settings.log.warn(`the command of ${pidfile} on ${hostname} has not started: ${why}`, { ...id, error });
+  settings.log.warn(`command of ${pidfile} on ${hostname} was not started: ${why}`, { ...id, error });
   metrics.increment('not_started');
   publish(events.commandNotStarted, () => ({ manager: settings.name, hostname, pidfile, error }));
 }

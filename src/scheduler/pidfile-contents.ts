@@ -29,7 +29,7 @@ export function parsePidfile(text: string | undefined): PidfileContents {
   const isWhole = text.endsWith('\n');
   const lines = (isWhole ? text.slice(0, -1) : text).split('\n');
   if (lines.length > MAX_LINES)
-    return corrupt(`it has ${String(lines.length)} lines, at most ${String(MAX_LINES)} are known`);
+    return corrupt(`it has ${String(lines.length)} lines, but at most ${String(MAX_LINES)} are allowed`);
   // A number that is cut short is a number too, so a line counts once it has its end. Some writers omit that of the pid.
   const [pidText = '', statusText, failedText] = isWhole || lines.length === 1 ? lines : lines.slice(0, -1);
 

@@ -39,7 +39,7 @@ export class Pidfiles implements Iterable<Pidfile> {
     if (!known) return;
     throw new DroneManagerError(
       'ERR_PIDFILE_REGISTERED',
-      `pidfile ${id.path} of ${id.hostname} is registered already, and ${known.state.kind}`,
+      `pidfile ${id.path} of ${id.hostname} is already registered (${known.state.kind})`,
     );
   }
 
@@ -63,7 +63,7 @@ export class Pidfiles implements Iterable<Pidfile> {
     const room = (drone: ManagedDrone): number => drone.maxProcesses - this.countOn(drone);
     const most = Math.max(...drones.map(room));
     const drone = drones.find(each => room(each) === most);
-    if (!drone) throw new DroneManagerError('ERR_UNKNOWN_HOST', `no drone of the manager is ${id.hostname}`);
+    if (!drone) throw new DroneManagerError('ERR_UNKNOWN_HOST', `the manager has no drone ${id.hostname}`);
     this.add(id, drone, processCount ?? 1, writtenBy).mayHaveStarted();
   }
 

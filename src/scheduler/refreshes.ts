@@ -111,7 +111,7 @@ export class Refreshes {
   #growOlder(): void {
     const { settings, pidfiles } = this.#parts;
     for (const { id } of pidfiles.growOlder(settings.maxPidfileAge)) {
-      settings.log.warn(`pidfile ${id.path} of ${id.hostname} is forgotten: no caller has asked for it`, { ...id });
+      settings.log.warn(`pidfile ${id.path} of ${id.hostname} was forgotten: no caller has requested it`, { ...id });
     }
   }
 }
@@ -121,7 +121,7 @@ function snapshotIn({ drone, value, failure }: RefreshAnswer, askedAtMs: number)
   try {
     return new Snapshot(drone.hostname, askedAtMs, value);
   } catch (cause) {
-    return new DroneManagerError('ERR_BAD_REFRESH', `drone ${drone.hostname} gave no refresh`, { cause });
+    return new DroneManagerError('ERR_BAD_REFRESH', `drone ${drone.hostname} returned no refresh`, { cause });
   }
 }
 

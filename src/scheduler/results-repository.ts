@@ -91,7 +91,7 @@ function missed(call: Call, copy: Copy, { batch, values, failure }: BatchOutcome
 function ended(call: Call, copy: Copy, { batch, values, failure }: BatchOutcome): FailedCopy | undefined {
   const at = batch.indexOf(call);
   if (at < 0) {
-    const message = `whether ${copy.source} was copied is not known: its call was run, or cleared, outside of the manager`;
+    const message = `it is unknown whether ${copy.source} was copied: its call was run or cleared outside the manager`;
     return copy.failed(new DroneManagerError('ERR_COPY_TAKEN', message));
   }
   if (at >= values.length) return failure && copy.failed(failure);

@@ -63,7 +63,7 @@ export class Roster {
       .filter(drone => drone.hostname === hostname)
       .sort((a, b) => Number(states.isFresh(b)) - Number(states.isFresh(a)));
     if (first) return [first, ...others];
-    throw new DroneManagerError('ERR_UNKNOWN_HOST', `no drone of the manager is ${hostname}`);
+    throw new DroneManagerError('ERR_UNKNOWN_HOST', `the manager has no drone ${hostname}`);
   }
 
   droneIn(where: ManagedDrone | ProcessId): ManagedDrone {
@@ -101,7 +101,7 @@ export class Roster {
   async #initializeOne(resultsDir: string, drone: ManagedDrone): Promise<void> {
     const { queue, settings } = this.#parts;
     const { clock, refreshTimeoutMs: limitMs } = settings;
-    const message = `drone ${drone.hostname} has not answered to initialize for ${String(limitMs)} ms`;
+    const message = `drone ${drone.hostname} has not answered initialize for ${String(limitMs)} ms`;
     const reason = new DroneManagerError('ERR_NO_ANSWER', message);
     const deadline = new Deadline([this.closing], { clock, limitMs, reason });
     try {

@@ -109,7 +109,7 @@ export const TICK_LOOP = {
   onError: oneOf('continue', 'stop').or('continue'),
   onTickError: func<NonNullable<TickLoopOptions['onTickError']>>('(error, tick)'),
   signals: checked<Signals | false>(
-    'a list of signals that can be listened to, or false',
+    'a list of signals that can be handled, or false',
     signals => signals === false || (Array.isArray(signals) && signals.every(isSignal)),
   )
     .as((signals): Signals => signals || [])
@@ -129,5 +129,5 @@ export type TickSettings = Settings<typeof TICK_LOOP>;
 export function readTickLoop(options: TickLoopOptions): TickSettings {
   const settings = readOptions(TICK_LOOP, options);
   if (options.everyMs === undefined || options.pauseMs === undefined) return settings;
-  throw invalidArgument('pauseMs', options.pauseMs, 'nothing beside everyMs, which takes its place');
+  throw invalidArgument('pauseMs', options.pauseMs, 'no value together with everyMs, which replaces it');
 }

@@ -16,7 +16,7 @@ interface Sections {
 /** Kysely's words for a list that does not begin with all that was applied. */
 const CORRUPTED = 'corrupted migrations';
 const MEND =
-  'Name all migrations of the store in each call, as in { ...farmMigrations, ...mine }, the applied ones first';
+  'Pass all migrations of the store in each call, as in { ...farmMigrations, ...mine }, the applied ones first';
 
 type Migrations = Readonly<Record<string, Migration>>;
 
@@ -42,7 +42,7 @@ async function migrateToLatest(db: Kysely<unknown>, migrations: Migrations): Pro
   const { error, results = [] } = await migratorOf(db, migrations).migrateToLatest();
   if (error !== undefined) {
     const failed = results.find(({ status }) => status === 'Error')?.migrationName;
-    const what = failed === undefined ? 'the migrations could not be begun' : `the migration '${failed}' failed`;
+    const what = failed === undefined ? 'the migrations could not be started' : `the migration '${failed}' failed`;
     const why = error instanceof Error ? error.message : JSON.stringify(error);
     const mend = failed === undefined && why.startsWith(CORRUPTED) ? `. ${MEND}` : '';
     throw new StoreError('ERR_MIGRATION', `${what}; nothing of this run is kept: ${why}${mend}`, { cause: error });

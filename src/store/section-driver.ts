@@ -33,7 +33,7 @@ export class SectionDriver implements Driver, DatabaseConnection {
   }
 
   async beginTransaction(): Promise<void> {
-    return this.#refuse('begin', 'a section is a transaction already; open an inner section');
+    return this.#refuse('begin', 'a section is already a transaction; open an inner section');
   }
 
   async commitTransaction(): Promise<void> {

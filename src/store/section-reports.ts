@@ -10,8 +10,8 @@ import type { StoreSettings } from './store-options.js';
 /**
  * Metrics of a store, under `drone_task_queue.<store>`:
  *
- * - `section.<name>` (timing): one section, from the begin of its transaction to its end.
- * - `section_failures.<name>` (counter): sections of which nothing was kept.
+ * - `section.<name>` (timing): one section, from the start of its transaction to the end.
+ * - `section_failures.<name>` (counter): sections that failed, so that nothing was kept.
  * - `section_retries.<name>` (counter): retries of `repeatable` sections.
  * - `section_slow.<name>` (counter): sections that were open, or waited for their turn, for longer than
  *   `slowSectionMs`.

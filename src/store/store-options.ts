@@ -42,7 +42,7 @@ export interface StoreOptions {
 export type Place = { readonly file: string } | { readonly url: string } | { readonly memory: true };
 
 export const STORE = {
-  file: text('a path; for a store in memory say memory: true', file => file !== ':memory:'),
+  file: text('a path; for a store in memory, use memory: true', file => file !== ':memory:'),
   // A secret: it may hold a password.
   url: secret("one that starts with 'postgres://'", url => /^postgres(ql)?:\/\//.test(url)),
   memory: flag().or(false),

@@ -199,11 +199,11 @@ export class Store<DB> {
     const title = titleOf(facts);
     const writer = around.find(section => section.writes);
     if (writer !== undefined) {
-      const why = writer === inside ? 'in a transaction of its own would wait for it' : 'would write for a reader';
+      const why = writer === inside ? 'in a separate transaction would wait for it' : 'would write for a reader';
       throw new StoreError('ERR_SECTION_NESTING', `the ${title} inside the ${inside.title}: it ${why}`);
     }
     if (ways.ownTransaction === undefined || ways.ownTransaction === false) {
-      const way = ways.isWhole === true ? 'end that one first' : 'end that one first, or say ownTransaction: true';
+      const way = ways.isWhole === true ? 'end that one first' : 'end that one first, or use ownTransaction: true';
       throw new StoreError('ERR_SECTION_NESTING', `the ${title} inside the ${inside.title}: ${way}`);
     }
     return inside.during(
@@ -219,7 +219,7 @@ export class Store<DB> {
       if (!(section instanceof Section) || section.engine !== this.#engine || !section.isEnding) continue;
       const title = titleOf(facts);
       section.leaveBehind(() => title);
-      throw new ContextSwitchError('ERR_SECTION_ENDED', `the ${title} was opened when the ${section.title} had ended`);
+      throw new ContextSwitchError('ERR_SECTION_ENDED', `the ${title} was opened after the ${section.title} had ended`);
     }
   }
 
@@ -259,7 +259,7 @@ export class Store<DB> {
         if (!section.hasConflict) throw error;
         if (ways.repeatable !== true || attempt >= this.#settings.attempts) {
           const tries = ways.repeatable === true ? `, ${String(attempt)} times` : '; it is not declared repeatable';
-          const text = `other transactions were in the way of the ${section.title}${tries}; nothing was kept`;
+          const text = `the ${section.title} conflicted with other transactions${tries}; nothing was kept`;
           throw new StoreError('ERR_CONFLICT', text, { cause: error });
         }
         this.#reports.retry(facts, attempt, error);
@@ -291,7 +291,7 @@ interface Ways extends ReadWriteOptions {
 }
 
 function checkWork(work: unknown): void {
-  if (typeof work !== 'function') throw invalidArgument('work', work, 'a function that is given the handle');
+  if (typeof work !== 'function') throw invalidArgument('work', work, 'a function that takes the handle');
 }
 
 const WHY = text().required;

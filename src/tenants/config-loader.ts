@@ -222,7 +222,7 @@ export class ConfigLoader<L> {
     signal?.throwIfAborted();
     if (registry.setLayout(name, { ltime, minLtimes, layout, config })) return 'loaded';
     if (registry.tenant(name) === undefined) return 'gone';
-    throw new Error(`the clock gave ${String(ltime)}, and the layout that is there is not older than that`);
+    throw new Error(`the clock returned ${String(ltime)}, but the existing layout is not older`);
   }
 
   /** Reads all branches even if one fails, as the others need not be read the next time. */
@@ -282,6 +282,6 @@ export class ConfigLoader<L> {
     const [used, ...unused] = files.rootsInUse();
     if (unused.length === 0) return;
     const fields = { project, branch, used, unused };
-    this.#settings.log.warn(`${project} ${branch}: ${String(used)} is used, ${unused.join(', ')} not`, fields);
+    this.#settings.log.warn(`${project} ${branch}: ${String(used)} is used, but not ${unused.join(', ')}`, fields);
   }
 }

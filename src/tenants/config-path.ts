@@ -41,7 +41,7 @@ export function checkExtraPaths(field: string, paths: unknown, roots: readonly s
   const checked = paths.map((path, at) => {
     const name = checkConfigPath(`${field}[${String(at)}]`, path);
     if (roots.includes(name)) {
-      throw invalidArgument(`${field}[${String(at)}]`, name, 'a path that is not searched anyway');
+      throw invalidArgument(`${field}[${String(at)}]`, name, 'a path that is not already searched');
     }
     return name;
   });

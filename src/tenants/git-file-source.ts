@@ -112,5 +112,5 @@ function filesIn(answer: CatAnswer): ReadonlyMap<string, string | null> {
   if (texts?.every((entry): entry is [string, string | null] => entry[1] === null || typeof entry[1] === 'string')) {
     return new Map(texts);
   }
-  throw new ReadFilesError('ERR_CAT_ANSWER', 'the answer to merger:cat is not one to such a job', { cause: answer });
+  throw new ReadFilesError('ERR_CAT_ANSWER', 'the answer to merger:cat is not valid', { cause: answer });
 }

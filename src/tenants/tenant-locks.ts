@@ -137,7 +137,7 @@ export class TenantLocks {
         await giveBack();
       } catch (error) {
         // Logged only: the caller gets the outcome of the work.
-        this.#log.error(`the ${lockName(tenant)} lock could not be given back to other processes`, { error });
+        this.#log.error(`the ${lockName(tenant)} lock could not be released to other processes`, { error });
       }
       release();
     }
@@ -147,7 +147,7 @@ export class TenantLocks {
     const bar = held().find(hold => hold.locks === this && (wanted === undefined || hold.tenant !== undefined));
     if (bar === undefined) return;
     throw new LockOrderError(
-      `the ${lockName(wanted)} lock is asked for by who has the ${lockName(bar.tenant)} lock; the order is the system's, then one tenant's`,
+      `the ${lockName(wanted)} lock was requested by the holder of the ${lockName(bar.tenant)} lock; the order is the system's, then one tenant's`,
     );
   }
 }

@@ -54,7 +54,7 @@ export class FakeClock implements Clock {
    */
   async advance(ms: number): Promise<void> {
     if (!(ms >= 0 && ms < Infinity)) throw invalidArgument('ms', ms, 'a finite number of milliseconds, 0 or more');
-    if (this.#advancing) throw new Error('the clock is being advanced already: await the first advance');
+    if (this.#advancing) throw new Error('the clock is already being advanced: await the first advance');
     this.#advancing = true;
     try {
       const untilMs = this.#nowMs + ms;

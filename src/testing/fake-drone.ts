@@ -86,7 +86,7 @@ export class FakeDrone<M extends object = object> extends Drone<FakeMethods<M>> 
     STREAM.read(stream, 'stream');
     const printer = [...this.#state.agents].findLast(agent => agent.printer !== undefined)?.printer;
     if (printer === undefined) {
-      throw Object.assign(new Error(`${this.hostname}: no call runs that could print`), { code: 'ERR_NO_CALL' });
+      throw Object.assign(new Error(`${this.hostname}: no call is running that could print`), { code: 'ERR_NO_CALL' });
     }
     return printer.print(stream, typeof contents === 'string' ? Buffer.from(contents) : contents.slice());
   }

@@ -102,7 +102,7 @@ for (const make of queues) {
         drone.queueCall(method, from, to);
         const { cause } = failureOf(await queue.settle([drone]), drone);
         assert.equal((cause as NodeJS.ErrnoException).code, 'EISDIR');
-        assert.match(String(cause), /is a folder; to copy into it, end the path with a slash$/);
+        assert.match(String(cause), /is a directory; to copy into it, end the path with a slash$/);
       }
       assert.deepEqual((await readdir(folder)).sort(), ['name', 'other']);
     });
@@ -236,7 +236,7 @@ for (const make of queues) {
         [['', '/x'], `${source}: '', expected a non-empty string without a zero byte`],
         [['/x', 5], `${destination}: 5`],
         [['/x\0', '/x'], `${source}: '/x\\x00'`],
-        [['/tmp/..', '/x'], `${source}: '/tmp/..', expected the path of a file, not of a folder`],
+        [['/tmp/..', '/x'], `${source}: '/tmp/..', expected the path of a file, not of a directory`],
         [['/x', '/x', { mode: 0o1777 }], 'mode: 1023, expected an integer from 0 to 0o777'],
         [['/x', '/x', { tolerateFailure: 1 }], 'tolerateFailure: 1, expected a boolean'],
         [['/x', '/x', null], 'options: null, expected an object'],

@@ -61,7 +61,7 @@ for (const make of queues) {
     drone.queueCall('run', 'true');
     const wrong = failureOf(await queue.settle([drone]), drone);
     assert.equal(wrong.kind, 'auth');
-    assert.match(wrong.message, /the passphrase does not fit/);
+    assert.match(wrong.message, /the passphrase is wrong/);
     assert.equal(wrong.notStarted.length, 1);
     const sealed = failureOf(await queue.settle([drone]), drone);
     assert.equal(sealed.kind, 'auth');

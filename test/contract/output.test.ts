@@ -240,13 +240,16 @@ for (const make of queues) {
     const output = call.output();
     assert.throws(() => call.output(), {
       code: 'ERR_OUTPUT_TAKEN',
-      message: "web1: no output of print('text') to be had: it goes to an onOutput, or was asked for before",
+      message: "web1: the output of print('text') is not available: it goes to an onOutput, or was requested before",
     });
     const heard = drone.with({ onOutput: () => undefined }).queueCall('print');
     assert.throws(() => heard.output(), { code: 'ERR_OUTPUT_TAKEN' });
     const late = drone.queueCall('print');
     const round = queue.execute([drone]);
-    const tooLate = { code: 'ERR_OUTPUT_TOO_LATE', message: /^web1: no output of print\(\) to be had: it is not in/ };
+    const tooLate = {
+      code: 'ERR_OUTPUT_TOO_LATE',
+      message: /^web1: the output of print\(\) is not available: it is not in/,
+    };
     assert.throws(() => late.output(), tooLate);
     await round;
     assert.throws(() => late.output(), tooLate);

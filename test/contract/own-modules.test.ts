@@ -44,13 +44,13 @@ const FAULTS = [
       "import { one } from './one.mjs';",
       'export { readFile, one };',
     ],
-    says: /importing\.mjs:3 imports '\.\/one\.mjs', which is not sent along: .* npx esbuild \S+importing\.mjs --bundle/,
+    says: /importing\.mjs:3 imports '\.\/one\.mjs', which is not sent with it: .* npx esbuild \S+importing\.mjs --bundle/,
   },
   {
     what: 'exports from a package',
     file: 'exporting.mjs',
     lines: ["export * from 'leven';"],
-    says: /exporting\.mjs:1 imports 'leven', which is not sent along: /,
+    says: /exporting\.mjs:1 imports 'leven', which is not sent with it: /,
   },
   {
     what: 'is TypeScript that does not parse',

@@ -47,7 +47,7 @@ test('a second process is refused before it touches anything, though the first i
   const theirs = join(workshop.gitDir(NAME.project), 'index.lock');
   writeFileSync(theirs, '');
   const cache = workshop.cache();
-  const message = new RegExp(`process ${String(other.process.pid)} of .* works in it`);
+  const message = new RegExp(`process ${String(other.process.pid)} of .* uses it`);
   await assert.rejects(cache.update(NAME), { code: 'ERR_CACHE_IN_USE', message });
   await assert.rejects(cache.free(NAME), { code: 'ERR_CACHE_IN_USE' });
   await assert.rejects(new Merger(cache).getFiles(NAME, 'main', ['README.md']), { code: 'ERR_CACHE_IN_USE' });
@@ -72,10 +72,10 @@ test('an executor takes no jobs while another process has its cache, says so onc
   await using all = benchIn(workshop, { log });
   const answer = all.jobs.submit('merger:cat', { ...NAME, branch: 'main', files: ['README.md'] });
   const stop = all.jobs.submit('executor:stop:here', { id: 'x' });
-  const message = new RegExp(`process ${String(other.process.pid)} of .* works in it`);
+  const message = new RegExp(`process ${String(other.process.pid)} of .* uses it`);
   await assert.rejects(all.executor.ready(), { code: 'ERR_CACHE_IN_USE', message });
   assert.deepEqual(all.executor.running, []);
-  assert.equal(lines.filter(line => /takes no jobs: the cache in .* is not to be used/.test(line)).length, 1);
+  assert.equal(lines.filter(line => /takes no jobs: the cache in .* cannot be used/.test(line)).length, 1);
   await other.kill();
   assert.deepEqual(valueOf(await answer).files, { 'README.md': 'first\n' });
   await all.executor.ready();

@@ -53,7 +53,7 @@ test('what says nothing of a change may pass, and what does, does not', () => {
     failed("fatal: couldn't find remote ref refs/changes/1", 128, 'fetch'),
     failed("error: unable to create file 'Broken pipe': Connection refused: Is a directory"),
     new GitError('ERR_GIT_NOT_STARTED', 'fetch', '', '', { cause: Object.assign(new Error(), { code: 'ENOENT' }) }),
-    new GitError('ERR_GIT_OUTPUT', 'fetch', 'wrote too much', ''),
+    new GitError('ERR_GIT_OUTPUT', 'fetch', 'wrote too much output', ''),
     new Error('early EOF'),
   ];
   for (const error of lasting) assert.equal(mayPass(error) || isTransient(error), false, error.message);

@@ -163,9 +163,7 @@ test('workspaces that cannot be looked for are in the log, and keep no executor 
   writeFileSync(workspacesOf(workshop), 'no folder');
   const log = { ...silentLog, warn: (line: string) => void lines.push(line) };
   await using all = benchIn(workshop, { log });
-  await until('the line', () =>
-    lines.some(line => line.endsWith(': workspaces that were left behind are not looked for')),
-  );
+  await until('the line', () => lines.some(line => line.endsWith(': failed to look for abandoned workspaces')));
   assert.deepEqual(await all.jobs.submit('executor:stop:here', { id: 'none' }), {
     ok: true,
     value: { stopped: false },

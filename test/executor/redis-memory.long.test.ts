@@ -190,7 +190,7 @@ test('an answer that finds no room in time is a failure that may pass', async ()
   const lost = await answer;
   assert(!lost.ok);
   assert.deepEqual([lost.error.code, lost.error.isTransient], ['ERR_JOB_LOST', true]);
-  assert.match(lost.error.message, /its answer could not be kept: OOM/);
+  assert.match(lost.error.message, /its answer could not be stored: OOM/);
   await admin.limit(0);
 });
 

@@ -79,11 +79,11 @@ for (const [what, ending] of [
       message: /^git fetch could not be ended \(process \d+\)/,
     });
     await hang.begun();
-    assert.deepEqual(lines, ['git could not be ended and is left behind']);
+    assert.deepEqual(lines, ['git could not be killed and was left behind']);
     const another = new Git();
     await assert.rejects(another.run(['version'], { place: '/here' }), {
       code: 'ERR_GIT_STUCK',
-      message: /^git version is not done where a git hangs \(process \d+\)$/,
+      message: /^git version was not started because git hangs there \(process \d+\)$/,
     });
     assert.match((await another.run(['version'], { place: '/there' })).text, /^git version/);
     hang.end();
@@ -112,7 +112,7 @@ test('close resolves though git cannot be ended, and its repository is refused t
   await hang.begun();
   await Promise.all([all.executor.close(), update]);
   assert.equal((await job).ok, false);
-  assert.deepEqual(lines, ['repo_cache: git could not be ended and is left behind']);
+  assert.deepEqual(lines, ['repo_cache: git could not be killed and was left behind']);
   const cache = workshop.cache();
   await assert.rejects(cache.update(WEB), { code: 'ERR_GIT_STUCK' });
   await assert.rejects(cache.free(WEB), { code: 'ERR_GIT_STUCK' });

@@ -59,7 +59,7 @@ test('while a gc runs, updates, merges and jobs are done, and the gc goes on to 
   const { branches } = valueOf(await jobs.submit('merger:merge', { items: [{ ...WEB, ref }] }));
   const done = await jobs.submit('executor:execute', { projects: branches, commands: ['cat git/web/[ab].txt'] });
   assert.equal(valueOf(done).commands[0]?.result.stdout, 'ab');
-  assert.deepEqual([gc.begun(), lines], [1, ['repo_cache: a repository of the cache is mended']]);
+  assert.deepEqual([gc.begun(), lines], [1, ['repo_cache: repairing a repository of the cache']]);
   gc.go();
   const hasPacks = (): boolean => /^packs: [1-9]/m.test(git(workshop.gitDir('web'), 'count-objects', '-v'));
   const isOver = (): boolean => hasPacks() && !existsSync(join(workshop.gitDir('web'), 'gc.pid'));

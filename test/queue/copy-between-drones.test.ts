@@ -83,7 +83,12 @@ for (const make of queues) {
         { tolerateFailure: true },
         /unknown option 'tolerateFailure', expected one of mode, temporaryFolder/,
       ],
-      [{ drone: one, path: '/' }, good, { mode: 0o600 }, /mode is 384, expected none, as from\.path is a folder/],
+      [
+        { drone: one, path: '/' },
+        good,
+        { mode: 0o600 },
+        /mode is 384, expected none, because from\.path is a directory/,
+      ],
     ];
     for (const [from, to, options, message] of cases) {
       const error = await rejectionOf(copyBetweenDrones(queue, from as DronePath, to as DronePath, options as object));

@@ -174,7 +174,7 @@ test('jitter moves each start of a period, and the next ones are not moved with 
 test('a period and a pause together are refused', () => {
   assert.throws(() => new TickLoop(() => undefined, { everyMs: 1000, pauseMs: 0 }), {
     code: 'ERR_INVALID_ARG',
-    message: 'pauseMs is 0, expected nothing beside everyMs, which takes its place',
+    message: 'pauseMs is 0, expected no value together with everyMs, which replaces it',
   });
 });
 

@@ -103,7 +103,7 @@ test('from nothing to a heartbeat, over TLS', { timeout: 120_000 }, async () => 
   await done(['migrate', ...shardConfig]);
   const first = await runProgram(['client', '--once', ...shardConfig]);
   assert.equal(first.status, 0, first.stderr);
-  assert.match(first.stderr, /the heartbeat succeeded: 0 of 0 finished jobs uploaded, 1 records taken over\n/);
+  assert.match(first.stderr, /the heartbeat succeeded: 0 of 0 finished jobs uploaded, 1 records imported\n/);
   await using store = await Store.open<FarmTables>({ file: shardFile });
   const hosts = await store.read(db => db.selectFrom('farm_host').select('hostname').execute());
   assert.deepEqual(hosts, [{ hostname: 'device-1' }]);
@@ -406,7 +406,7 @@ test('a token that could not be written is a failure that says so', { timeout: 6
   assert(program.stderr);
   const said = await text(program.stderr);
   assert.deepEqual(await ended, [1, null], said);
-  assert.match(said, /the token was made but could not be printed/);
+  assert.match(said, /the token was created but could not be printed/);
 });
 
 test('a store whose tables are older than the program is refused', { timeout: 60_000 }, async () => {
@@ -417,6 +417,6 @@ test('a store whose tables are older than the program is refused', { timeout: 60
     await store.readWrite('forget', tx => tx.deleteFrom('kysely_migration').execute());
   }
   const { status, stderr } = await runProgram(['master'], { DRONE_SHARD_STORE_FILE: file });
-  assert.match(stderr, /not all tables of a farm: make them with 'drone-shard migrate' \(2026-/);
+  assert.match(stderr, /lacks tables of a farm: create them with 'drone-shard migrate' \(2026-/);
   assert.equal(status, 2);
 });

@@ -79,11 +79,7 @@ for (const database of databases.shared) {
         { ...outcome, finishedOn: '2026-01-01T00:00:00Z' },
         /^queue entry 30: finished_on is '2026-01-01T00:00:00Z'/,
       ],
-      [
-        30,
-        { ...outcome, finishedOn: undefined },
-        /^queue entry 30: finished_on is undefined, expected a moment such as/,
-      ],
+      [30, { ...outcome, finishedOn: undefined }, /^queue entry 30: finished_on is undefined, expected a time such as/],
       [30, { ...outcome, finishedOn: null }, /^queue entry 30: finished_on is null/],
       [
         30,
@@ -91,7 +87,7 @@ for (const database of databases.shared) {
         /^queue entry 30: status is 'a\\x00b', expected a string of up to 1000 characters without a zero byte/,
       ],
       [30, { ...outcome, status: undefined }, /^queue entry 30: status is undefined/],
-      [31, outcome, /^queue entry 31: started_on is 'at noon', expected a moment such as/],
+      [31, outcome, /^queue entry 31: started_on is 'at noon', expected a time such as/],
     ];
     for (const [id, wrong, message] of cases) {
       await assert.rejects(completeEntry(farm, id, wrong as EntryOutcome), { code: 'ERR_RECORD', message });

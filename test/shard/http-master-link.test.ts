@@ -249,7 +249,7 @@ for (const [name, answer] of HANGS) {
     await using server = await listen(answer);
     const error = await failureOf(server.url, { timeoutMs: 200 });
     assert.equal(error.code, 'ERR_MASTER_TIMEOUT');
-    assert.match(error.message, /no whole reply within 200 ms/);
+    assert.match(error.message, /no complete reply within 200 ms/);
   });
 
   test(`a heartbeat to a master that ${name} ends at once when it is aborted`, async () => {

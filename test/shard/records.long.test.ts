@@ -237,7 +237,10 @@ for (const database of databases.shared) {
     const moved = { ...whole, id: 21, labels: [], keyvals: [], entries: [entry(30, 21)] };
     const cases: [record: unknown, told: string][] = [
       [moved, 'queue entry 30: job_id is 21, expected 20, as it is here'],
-      [{ ...whole, entries: [entry(40, 99)] }, 'queue entry 40: job_id is 99, expected 20, as it came with that'],
+      [
+        { ...whole, entries: [entry(40, 99)] },
+        'queue entry 40: job_id is 99, expected 20, because it came with that record',
+      ],
       [
         { ...whole, shard: { id: 5, hostname: 'x' } },
         "job 20: shard is { id: 5, hostname: 'x' }, expected the shard with the id 4",
@@ -279,7 +282,7 @@ test('each field of a record is checked, and the complaint names the record, its
     [{ ...job(1), command: 'a\0b' }, "job 1: command is 'a\\x00b', expected a string without a zero byte"],
     [
       { ...job(1), created_on: 'today' },
-      "job 1: created_on is 'today', expected a moment such as 2026-01-31T12:00:00.000Z",
+      "job 1: created_on is 'today', expected a time such as 2026-01-31T12:00:00.000Z",
     ],
     [{ ...job(1), priority: 1.5 }, 'job 1: priority is 1.5, expected an integer from -2147483647 to 2147483647'],
     [{ ...job(1), shard_id: 0 }, 'job 1: shard_id is 0, expected an integer from 1 to 2147483647, or null'],

@@ -163,7 +163,9 @@ test('a job that nginx refuses alone is left out and logged, and keeps back neit
   assert.deepEqual(await completed(behind), [20, 22, 24]);
   assert.deepEqual(await hostsOf(behind), [1]);
   assert.ok(
-    behind.told.lines.some(line => / are too large for the master, or for a proxy before it, .*: 2[13]/.test(line)),
+    behind.told.lines.some(line =>
+      / are too large for the master, or for a proxy in front of it, .*: 2[13]/.test(line),
+    ),
     behind.told.lines.join('\n'),
   );
 });

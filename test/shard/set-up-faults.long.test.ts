@@ -122,7 +122,7 @@ test('a link of one’s own that brings an invalid reply fails the heartbeat, an
     const told = new Told();
     const link = { heartbeat: () => Promise.resolve({ reply, requestBytes: 1, responseBytes: 1 }) } as never;
     assert.equal(await client(farm, link, told).doHeartbeat(), false);
-    assert.match(told.lines.join('\n'), /the link brought no reply of a master: the reply|a reply of version 99/);
+    assert.match(told.lines.join('\n'), /the link did not return a master's reply: the reply|a reply of version 99/);
   }
 });
 
@@ -133,7 +133,7 @@ test('completeEntry refuses a Date with the way to make a moment of it', async (
   await assert.rejects(completeEntry(farm, 30, outcome), {
     code: 'ERR_RECORD',
     message:
-      /finished_on is 2026-01-31T13:00:00\.000Z, expected a moment such as .*, as date\.toISOString\(\) makes it of a Date/,
+      /finished_on is 2026-01-31T13:00:00\.000Z, expected a time such as .*, as date\.toISOString\(\) returns it/,
   });
   assert.deepEqual(await rowsOf(farm, 'farm_queue_entry'), [entry(30, 20)]);
 });

@@ -269,7 +269,7 @@ for (const database of databases.shared) {
     const wrong = ['host 1', 'a host without an id', 'job keyval 1', 'job 10', 'job 11', 'job 13'];
     assert.equal(told.lines.length, wrong.length);
     for (const [at, which] of wrong.entries()) {
-      assert.ok(told.lines[at]?.startsWith(`error shard_client: ${which} was not taken over: `), told.lines[at]);
+      assert.ok(told.lines[at]?.startsWith(`error shard_client: ${which} was not imported: `), told.lines[at]);
     }
     assert.equal(told.counters.get('drone_task_queue.shard_client.deserialization_failures'), wrong.length);
   });

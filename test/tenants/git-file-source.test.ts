@@ -178,11 +178,11 @@ test('who waits no more for a branch does not wait for its answer', async () => 
 
 const USELESS: readonly (readonly [answer: unknown, code: string, message: RegExp])[] = [
   [{ ok: false, error: { message: 'no such repository' } }, 'ERR_CAT_FAILED', /no such repository/],
-  [undefined, 'ERR_CAT_ANSWER', /not one to such a job/],
-  [{ ok: true, value: null }, 'ERR_CAT_ANSWER', /not one to such a job/],
-  [{ ok: true, value: { files: null } }, 'ERR_CAT_ANSWER', /not one to such a job/],
-  [{ ok: true, value: { files: { a: 1 } } }, 'ERR_CAT_ANSWER', /not one to such a job/],
-  [{ ok: false, error: null }, 'ERR_CAT_ANSWER', /not one to such a job/],
+  [undefined, 'ERR_CAT_ANSWER', /the answer to merger:cat is not valid/],
+  [{ ok: true, value: null }, 'ERR_CAT_ANSWER', /the answer to merger:cat is not valid/],
+  [{ ok: true, value: { files: null } }, 'ERR_CAT_ANSWER', /the answer to merger:cat is not valid/],
+  [{ ok: true, value: { files: { a: 1 } } }, 'ERR_CAT_ANSWER', /the answer to merger:cat is not valid/],
+  [{ ok: false, error: null }, 'ERR_CAT_ANSWER', /the answer to merger:cat is not valid/],
 ];
 
 test('an answer that says that nothing was read, or makes no sense, is an error and no empty branch', async () => {

@@ -292,7 +292,7 @@ test('a failing release is logged, and hides neither the error of the work nor w
   await assert.rejects(locks.withTenant('a', broken), /the work itself/);
   assert.equal(await locks.withTenant('a', () => 'well'), 'well');
   assert.equal(await locks.tryWithTenant('a', () => 'well'), true);
-  assert.match(log.errors[0] ?? '', /^tenants: the tenant a lock could not be given back/);
+  assert.match(log.errors[0] ?? '', /^tenants: the tenant a lock could not be released/);
   assert.deepEqual([log.errors.length, locks.size], [3, 0]);
 });
 

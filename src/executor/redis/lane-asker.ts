@@ -77,12 +77,12 @@ export class LaneAsker {
       events.on('removed', ({ jobId, prev }) => this.#removed(jobId, prev));
       events.on('failed', ({ jobId, failedReason }) => this.#settle(jobId, lost(this.#wordsOf(failedReason))));
     });
-    this.#forget = link.onLost(() => this.#settleAll(lost('Redis is out of reach')));
+    this.#forget = link.onLost(() => this.#settleAll(lost('Redis is unreachable')));
   }
 
   /** Never rejects. */
   async submit(name: string, data: JobData, wish: Wish, host: string | undefined): Promise<JobAnswer> {
-    if (this.#link.isLost) return refused('Redis is out of reach');
+    if (this.#link.isLost) return refused('Redis is unreachable');
     if (wish.signal.aborted) return withdrawn(wish.signal.reason);
     // Our own id, so that a job that is sent again after a broken connection stays one job.
     const jobId = newJobId(data.id);
@@ -206,7 +206,7 @@ export class LaneAsker {
     waiting.unwanted = { reason };
     // Redis may be away; a job that comes to it later is withdrawn then.
     waiting.patience = this.#link.settings.clock.setTimer(LOOK_MS, () => {
-      this.#settle(jobId, lost('it was to be withdrawn, but Redis does not answer'));
+      this.#settle(jobId, lost('it should have been withdrawn, but Redis does not answer'));
     });
     try {
       await added;

@@ -170,13 +170,13 @@ export class LaneTaker {
     const id = idIn(queued);
     try {
       if (data?.untilMs !== undefined && (await this.#link.timeMs()) > data.untilMs) {
-        await answer(withdrawn('its time is up'));
+        await answer(withdrawn('its time limit has passed'));
         return undefined;
       }
       const args = await this.#link.patiently(async () => this.#states.unpack(data?.args));
       return { id, name, args, answer, signal: stop.signal };
     } catch (error) {
-      this.#link.settings.log.warn('a job cannot be done', { id, name, error });
+      this.#link.settings.log.warn('failed to read a job', { id, name, error });
       await answer(refused(failureOf(error).message));
       return undefined;
     }
@@ -198,7 +198,7 @@ export class LaneTaker {
       await this.#link.patiently(async () => this.#answers.put(key, given, this.#host), isForNowOrFull);
     } catch (error) {
       if (!isFull(error)) throw error;
-      return end(lost(`its answer could not be kept: ${failureOf(error).message}`, { isTransient: true }));
+      return end(lost(`its answer could not be stored: ${failureOf(error).message}`, { isTransient: true }));
     }
     const { closes } = this.#link;
     try {
@@ -232,7 +232,7 @@ export class LaneTaker {
         return worker.extendJobLocks(ids, tokens, lockMs);
       });
       for (const id of lostIds) {
-        if (this.#held.get(id)?.isAnswered === false) log.error('Redis has given a job up that is being done', { id });
+        if (this.#held.get(id)?.isAnswered === false) log.error('Redis has given up a running job', { id });
         this.#held.delete(id);
       }
     } catch (error) {

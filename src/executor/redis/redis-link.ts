@@ -66,7 +66,7 @@ export class RedisLink {
       end();
       client.on('error', () => undefined);
       const { message, code } = error as NodeJS.ErrnoException;
-      const late = `it was not ready within ${String(CONNECT_MS)} ms: it does not answer, or still loads its data`;
+      const late = `it was not ready within ${String(CONNECT_MS)} ms: it does not answer, or is still loading its data`;
       const why = tooLate.signal.aborted ? late : message || String(code);
       throw new ExecutorError('ERR_NO_REDIS', `Redis cannot be used: ${why}`, { cause: error });
     } finally {
@@ -102,7 +102,7 @@ export class RedisLink {
         return value;
       } catch (error) {
         if (!passes(error) || this.#isClosed || clock.nowMs() - startMs >= maxOutageMs) throw error;
-        if (!this.#isRefused) log.warn('Redis refuses commands for now', { error });
+        if (!this.#isRefused) log.warn('Redis temporarily refuses commands', { error });
         this.#isRefused = true;
       }
       await new Promise<void>(resolve => clock.setTimer(waitMs, resolve));

@@ -33,7 +33,7 @@ export class Room {
     if (limit === 0 || !memory.includes('maxmemory_policy:noeviction')) return;
     if (used + this.#bytes <= limit * SHARE_OF_JOBS) return;
     const room = `${String(used)} of ${String(limit)} bytes are used`;
-    throw new Error(`Redis has no room (OOM): ${room}, the last tenth is kept for handing out and answering jobs`);
+    throw new Error(`Redis has no room (OOM): ${room}, the last tenth is reserved for handing out and answering jobs`);
   }
 
   /** Empty where the user may not read it. */

@@ -61,7 +61,7 @@ export class SharedStates {
     const unpack = async (refs: unknown): Promise<unknown> => {
       if (typeof refs !== 'string') return refs;
       const text = await this.#link.client.get(this.#keyOf(refs));
-      if (text === null) throw new Error('Redis does not have its repoState any more');
+      if (text === null) throw new Error('Redis no longer has its repoState');
       return JSON.parse(text);
     };
     return { ...(value as object), repoState: await mapRefs(state, unpack) };

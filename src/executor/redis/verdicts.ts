@@ -3,7 +3,7 @@ import { ExecutorError } from '../executor-error.js';
 import { failed, type JobAnswer, type JobFailure } from '../job-answer.js';
 
 export function lost(why: string, more: Partial<JobFailure> = {}): JobAnswer {
-  return failed(new ExecutorError('ERR_JOB_LOST', `what became of the job is not known: ${why}`), more);
+  return failed(new ExecutorError('ERR_JOB_LOST', `the outcome of the job is unknown: ${why}`), more);
 }
 
 /** Why a job is lost: its executor has died, was stopped, or is cut off. */

@@ -100,7 +100,7 @@ export class AgentCore {
         this.#link.send(FrameType.Pong, batch, index);
         return;
       default:
-        this.warn(`the agent does not know frames of type ${String(type)}; it left one out`);
+        this.warn(`the agent does not know frames of type ${String(type)}; it ignored one`);
     }
   }
 

@@ -63,7 +63,7 @@ export class Agent {
     try {
       this.#core.receive(chunk);
     } catch (error) {
-      this.#core.warn(`the agent ends: what it was sent makes no sense: ${messageOf(error)}`);
+      this.#core.warn(`the agent exits, because it received invalid data: ${messageOf(error)}`);
       this.#end(1);
     }
   }
@@ -73,7 +73,7 @@ export class Agent {
     const host = this.#utilities.get(utility);
     // When the user's process limit leaves no thread, this call fails, as a command would.
     if (host !== undefined) return host.call(batch, method, args, context.signal);
-    const why = utility === '' ? 'the drone has no utility module of its own' : `${utility} was never sent`;
+    const why = utility === '' ? 'the drone has no utility module' : `${utility} was never sent`;
     const message = `there is no built-in method ${describe(method)}, and ${why}`;
     throw Object.assign(new Error(message), { code: 'ERR_NO_METHOD' });
   }

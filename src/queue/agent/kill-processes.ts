@@ -13,7 +13,9 @@ export async function killProcesses(context: CallContext, list: unknown): Promis
       // The leader may be gone while its group is not; the group then still has the leader's number.
       const pgid = (pid > 1 ? await processGroupOf(pid) : undefined) ?? pid;
       if (pgid <= 1 || pgid === ownGroup) {
-        context.warn(`killProcesses: process ${String(pid)} is left alone: it is the system's or the agent's own`);
+        context.warn(
+          `killProcesses: process ${String(pid)} was not killed: it belongs to the system or is the agent's own`,
+        );
         return { pid, killed: false };
       }
       let end = ends.get(pgid);
@@ -29,7 +31,7 @@ export async function killProcesses(context: CallContext, list: unknown): Promis
 async function endOf(pgid: number, context: CallContext): Promise<boolean> {
   const end = await endGroup(pgid, context.killGraceMs);
   if (end === 'gone') return true;
-  const why = end === 'refused' ? 'the agent may not signal it' : 'it is still there after KILL';
-  context.warn(`killProcesses: process group ${String(pgid)} is not killed: ${why}`);
+  const why = end === 'refused' ? 'the agent may not signal it' : 'it still exists after KILL';
+  context.warn(`killProcesses: process group ${String(pgid)} was not killed: ${why}`);
   return false;
 }

@@ -40,7 +40,7 @@ export class PrintedLines {
     if (state.lines <= LINES_PER_BATCH) {
       this.#onLine(batch, line.length > LINE_CHARS ? `${line.slice(0, LINE_CHARS)}…` : line);
     } else if (state.lines === LINES_PER_BATCH + 1) {
-      this.#onLine(batch, 'and more, left out');
+      this.#onLine(batch, 'and more, omitted');
     }
   }
 

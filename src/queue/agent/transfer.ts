@@ -43,7 +43,9 @@ function resultOf(
   for (const { warning } of [own, remote]) if (warning !== undefined) context.warn(warning);
   if (leftOut.length > 0) {
     const more = leftOut.length > MAX_SHOWN ? ` and ${String(leftOut.length - MAX_SHOWN)} more` : '';
-    context.warn(`left out, as neither file nor folder nor link: ${leftOut.slice(0, MAX_SHOWN).join(', ')}${more}`);
+    context.warn(
+      `omitted because they are not files, directories or links: ${leftOut.slice(0, MAX_SHOWN).join(', ')}${more}`,
+    );
   }
   const result = { ...NOTHING, ...counts, leftOut };
   if (error === undefined) return result;

@@ -124,7 +124,7 @@ export class UtilityHost {
   }
 
   #lost(cause: unknown): Outcome {
-    return failed('lost', new Error(`the thread of ${this.#label} ended for another call's sake`, { cause }));
+    return failed('lost', new Error(`the thread of ${this.#label} was ended because of another call`, { cause }));
   }
 
   async #cancel(thread: Thread, id: number, method: string): Promise<void> {

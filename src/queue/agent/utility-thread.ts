@@ -138,7 +138,7 @@ function methodOf(
 ): (...args: unknown[]) => unknown {
   const taken = Object.keys(module).find(isBuiltIn);
   if (taken !== undefined) {
-    const message = `${label} exports ${taken}, which is the name of a built-in method: give yours another name`;
+    const message = `${label} exports ${taken}, which is the name of a built-in method: rename the export`;
     throw Object.assign(new Error(message), { code: 'ERR_UTILITY_NAME' });
   }
   const run = module[method];

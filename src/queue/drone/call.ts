@@ -215,8 +215,10 @@ export class QueuedCall<R = unknown> implements Call<R> {
 
   output(): AsyncIterable<OutputChunk> {
     const refuse = (code: string, why: string): Error =>
-      Object.assign(new Error(`${this.#drone.hostname}: no output of ${this.toString()} to be had: ${why}`), { code });
-    if (this.streams) throw refuse('ERR_OUTPUT_TAKEN', 'it goes to an onOutput, or was asked for before');
+      Object.assign(new Error(`${this.#drone.hostname}: the output of ${this.toString()} is not available: ${why}`), {
+        code,
+      });
+    if (this.streams) throw refuse('ERR_OUTPUT_TAKEN', 'it goes to an onOutput, or was requested before');
     if (!this.#drone.getCalls().includes(this)) throw refuse('ERR_OUTPUT_TOO_LATE', "it is not in the drone's queue");
     this.#reader = new CallOutput();
     return this.#reader;

@@ -164,13 +164,13 @@ export function listDrones<D extends AnyDrone>(drones: Iterable<D>): D[] {
 /**
  * Refuses a further call on a drone that has `calls` calls.
  *
- * - `ERR_TOO_MANY_CALLS` (RangeError): `maxQueuedCalls` calls wait or run on the drone. The call was not queued. Run a
- *   round, use `leftovers: 'drop'` where each tick queues the same calls, or clear the queue.
+ * - `ERR_TOO_MANY_CALLS` (RangeError): `maxQueuedCalls` calls are already waiting or running on the drone. The call was
+ *   not queued. Run a round, use `leftovers: 'drop'` if each tick queues the same calls, or clear the queue.
  */
 export function checkCallCount({ hostname, maxQueuedCalls }: AnyDrone, calls: number): void {
   if (calls < maxQueuedCalls) return;
   const many = `${hostname}: ${String(calls)} calls wait or run, and its maxQueuedCalls is ${String(maxQueuedCalls)}`;
-  const mend = "run a round, use leftovers: 'drop' where each tick queues the same calls, or clearCallQueue()";
+  const mend = "run a round, use leftovers: 'drop' if each tick queues the same calls, or clearCallQueue()";
   throw Object.assign(new RangeError(`${many}: ${mend}`), { code: 'ERR_TOO_MANY_CALLS' });
 }
 

@@ -65,7 +65,7 @@ function encodeAnswer(answer: Answer): Uint8Array {
     return encode(answer);
   } catch {
     // Without the value, which may be a secret.
-    const error = new TypeError('what the function gave or threw cannot be copied');
+    const error = new TypeError('the value that the function returned or threw cannot be copied');
     return encode({ number: answer.number, thrown: { error } } satisfies Answer);
   }
 }

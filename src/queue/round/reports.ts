@@ -21,9 +21,9 @@ import type { Worker } from './worker.js';
  * - `in_flight` (gauge): drones that have not finished.
  * - `kick_outs` (counter): drones that were kicked out.
  * - `readmissions` (counter): drones that answered again.
- * - `kicked_out` (gauge): drones that are kicked out.
+ * - `kicked_out` (gauge): drones that are currently kicked out.
  * - `carried_over` (gauge): calls that the last round returned to their drones' queues.
- * - `threads.lost` (counter): worker threads that died, or were ended because they hung.
+ * - `threads.lost` (counter): worker threads that died, or were terminated because they hung.
  */
 export class Reports {
   /** The queue's own; never throws. */
@@ -85,14 +85,14 @@ export class Reports {
     const at = call === undefined || phase !== 'call' ? `phase ${phase}` : call.toString();
     const others = `95 % of the others took up to ${othersMs.toFixed(0)} ms`;
     const facts = { worker, hostname, phase, tookMs, othersMs };
-    this.log.warn(`worker ${worker} is slow: ${tookMs.toFixed(0)} ms by now, in ${at}; ${others}`, facts);
+    this.log.warn(`worker ${worker} is slow: ${tookMs.toFixed(0)} ms so far, in ${at}; ${others}`, facts);
     this.#metrics.increment('slow');
     publish(events.workerSlow, () => ({ queue: this.#queue, ...facts, call }));
   }
 
   retrying({ drone: { hostname }, tries: attempts }: Batch, error: DroneError, delayMs: number): void {
     const facts = { hostname, attempts, delayMs, error };
-    this.log.warn(`Drone ${hostname} is tried again in ${delayMs.toFixed(0)} ms: ${summarize(error)}`, facts);
+    this.log.warn(`Drone ${hostname} will be retried in ${delayMs.toFixed(0)} ms: ${summarize(error)}`, facts);
     this.#metrics.increment('retries');
     publish(events.droneRetry, () => ({ queue: this.#queue, ...facts }));
   }
@@ -123,7 +123,7 @@ export class Reports {
     const { hostname } = drone;
     const calls = drone.getCalls().length;
     const what = `drone ${hostname} has carried calls over for ${String(rounds)} rounds in a row, and ${String(calls)} are queued`;
-    this.log.warn(`${what}: leftovers: 'drop' forgets calls that did not run`, { hostname, rounds, calls });
+    this.log.warn(`${what}: leftovers: 'drop' discards calls that did not run`, { hostname, rounds, calls });
   }
 
   probeFailed(hostname: string, error: DroneError): void {

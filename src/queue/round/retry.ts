@@ -19,7 +19,7 @@ export function retryDelayMs(
     if (!when(error, attempts)) return undefined;
   } catch (thrown) {
     const { hostname } = error;
-    log.error(`retry.when threw, and ${hostname} is not tried again: ${String(thrown)}`, { hostname, error: thrown });
+    log.error(`retry.when threw, and ${hostname} is not retried: ${String(thrown)}`, { hostname, error: thrown });
     return undefined;
   }
   const fullMs = Math.max(backoffMs, Math.min(backoffMs * 2 ** (attempts - 1), LONGEST_BACKOFF_MS));

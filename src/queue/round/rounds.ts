@@ -115,7 +115,7 @@ export class Rounds {
     if (this.#latest === round) return this.getResults();
     if ((round as Round).workers.length === 0) return new Map();
     const what = `the results of this round of '${this.name}' were fetched by getResults(), execute or settle`;
-    throw new DroneTaskQueueException('ERR_RESULTS_TAKEN', `${what}; ask results() of the started round only`);
+    throw new DroneTaskQueueException('ERR_RESULTS_TAKEN', `${what}; use only results() of the started round`);
   }
 
   async getResults(): Promise<DroneResults> {
@@ -218,7 +218,7 @@ export class Rounds {
     }
     if (this.droneThreads.size > 0) {
       const what = 'Cannot clobber thread map, it should have been cleared through waitOnDrones';
-      const mend = `a round of '${this.name}' is in flight: await getResults() first, or use a queue of its own`;
+      const mend = `a round of '${this.name}' is in flight: await getResults() first, or use a second queue`;
       throw new DroneTaskQueueException('ERR_ROUND_IN_FLIGHT', `${what}; ${mend}`);
     }
     const seen = new Set<AnyDrone>();

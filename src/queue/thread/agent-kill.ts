@@ -48,7 +48,7 @@ export async function killAgent(agent: HungAgent, warn: (message: string) => voi
   const script = endScript([{ kind: 'agent', pid, marker }], killGraceMs);
   const killed = kills.add(firstWord(channel, script, killGraceMs)).then(
     word => {
-      if (word !== 'gone') warn(`${hung}, and is not known to be gone with all that it ran`);
+      if (word !== 'gone') warn(`${hung}, and it is not known whether it and its commands are gone`);
       return word === 'gone';
     },
     (error: unknown) => {
@@ -63,7 +63,7 @@ export async function killAgent(agent: HungAgent, warn: (message: string) => voi
 async function firstWord(channel: Channel, script: string, killGraceMs: number): Promise<string> {
   const limit = new Deadline([], {
     limitMs: Math.min(killGraceMs, LONGEST_GRACE_MS) + SCRIPT_MARGIN_MS,
-    reason: new Error('the drone did not say in time what became of it'),
+    reason: new Error('the drone did not report in time what happened to it'),
   });
   let said = '';
   try {
@@ -79,6 +79,6 @@ async function firstWord(channel: Channel, script: string, killGraceMs: number):
   }
   const [, word] = /^\d+ (\w+)$/m.exec(said) ?? [];
   if (word === undefined)
-    throw new Error(`the drone did not say what became of it: ${said.trim().slice(0, MOST_SAID_CHARS)}`);
+    throw new Error(`the drone did not report what happened to it: ${said.trim().slice(0, MOST_SAID_CHARS)}`);
   return word;
 }

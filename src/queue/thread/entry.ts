@@ -3,7 +3,7 @@ import { isMainThread, type MessagePort } from 'node:worker_threads';
 import type { Dispatcher } from './dispatcher.js';
 import type { ThreadSettings } from '../wire/messages.js';
 
-if (isMainThread) throw new Error('thread.js is for worker threads; the main thread runs a Dispatcher of its own');
+if (isMainThread) throw new Error('thread.js is for worker threads; the main thread runs its own Dispatcher');
 
 let attached: Promise<Dispatcher> | undefined;
 

@@ -69,8 +69,7 @@ export class LinkWarnings {
   #closeInterval(): void {
     const leftOut = String(this.#leftOut);
     const most = `${String(MAX_WARNINGS)} warnings and ${String(MAX_BYTES)} bytes in ${String(INTERVAL_MS)} ms`;
-    if (this.#leftOut > 0)
-      this.#report(`and ${leftOut} more warnings, left out: the most that is passed on is ${most}`);
+    if (this.#leftOut > 0) this.#report(`and ${leftOut} more warnings, omitted: at most ${most} are passed on`);
     this.#timer = undefined;
     this.#passed = 0;
     this.#passedBytes = 0;

@@ -182,7 +182,10 @@ export class Link {
     }
     return new Promise(resolve => {
       const force = setTimeout(() => {
-        void this.#cut('cancelled', new Error(`the agent has not ended within ${String(graceMs)} ms of being let go`));
+        void this.#cut(
+          'cancelled',
+          new Error(`the agent has not ended within ${String(graceMs)} ms of being released`),
+        );
       }, graceMs);
       this.#closed = () => {
         clearTimeout(force);

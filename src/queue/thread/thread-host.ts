@@ -133,7 +133,7 @@ export class ThreadHost implements Place {
     if (await settlesWithin(END_MS, this.ended)) return undefined;
     return {
       threadId: this.#threadId,
-      message: `the thread has not ended within ${String(END_MS)} ms of being told to`,
+      message: `the thread has not ended within ${String(END_MS)} ms of being asked to`,
     };
   }
 

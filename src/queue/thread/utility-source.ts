@@ -72,7 +72,7 @@ async function parsed(name: string, text: string): Promise<Ready> {
   const foreign = imports.find(specifier => !isBuiltin(specifier) && !/^(data|file|node):/.test(specifier));
   if (foreign === undefined) return { source: text, files: [], stamp: '' };
   const recipe = `npx esbuild ${name} ${BUNDLE_FLAGS} --outfile=utility.mjs`;
-  const why = `imports '${foreign}', which is not sent along: make one file of both, such as by ${recipe}`;
+  const why = `imports '${foreign}', which is not sent with it: bundle both into one file, for example with ${recipe}`;
   throw faulty(placeOf(name, lineOfImport(text, foreign)), why);
 }
 
@@ -85,7 +85,7 @@ async function bundled(path: string): Promise<Ready> {
   const recipe = `npx esbuild ${path} ${BUNDLE_FLAGS} --outfile=utility.mjs`;
   const message =
     `the utility module ${path}, in TypeScript, needs the package esbuild: npm install esbuild; ` +
-    `or give the URL of a bundle, such as by ${recipe}`;
+    `or pass the URL of a bundle, made for example with ${recipe}`;
   throw new TransportError('bootstrap', message, { code: 'ERR_PACKAGE_MISSING' });
 }
 

@@ -28,7 +28,7 @@ export async function leaveFailureNote(
     await files.writeNew(note, text);
     return undefined;
   } catch (failed) {
-    return `${request.method} failed (${reason}), and no note of it could be left: ${String(failed)}`;
+    return `${request.method} failed (${reason}), and no note about it could be written: ${String(failed)}`;
   }
 }
 
@@ -38,6 +38,6 @@ export async function removeFailureNote(files: FileSystem, request: TransferRequ
     await files.remove(await noteOf(files, request));
     return undefined;
   } catch (failed) {
-    return `${request.method} left an old note behind: ${String(failed)}`;
+    return `${request.method} could not remove an old note: ${String(failed)}`;
   }
 }

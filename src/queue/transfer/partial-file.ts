@@ -60,8 +60,8 @@ export async function placeLink(files: FileSystem, target: Uint8Array, destinati
 async function checkReplaceable(files: FileSystem, path: Buffer): Promise<void> {
   const found = await lstatIfThere(files, 'write', path);
   if (found === undefined || found.kind === 'file' || found.kind === 'link') return;
-  if (found.kind === 'folder') throw new FileError('EISDIR', `${shownPath(path)} is a folder`);
-  throw new FileError('ERR_NOT_A_FILE', `${shownPath(path)} is neither file nor folder, and is left alone`);
+  if (found.kind === 'folder') throw new FileError('EISDIR', `${shownPath(path)} is a directory`);
+  throw new FileError('ERR_NOT_A_FILE', `${shownPath(path)} is neither a file nor a directory, and was left unchanged`);
 }
 
 /** Undefined when nothing is there. */

@@ -83,7 +83,7 @@ export function decodePart(payload: Uint8Array): Part {
       const head = headIn(rest);
       const { totalBytes } = head;
       if (totalBytes === undefined) return { kind: 'folder', ...attributesOf(head) };
-      return { kind: 'folder', ...attributesOf(head), totalBytes: check(totalBytes, isSize, 'size of a folder') };
+      return { kind: 'folder', ...attributesOf(head), totalBytes: check(totalBytes, isSize, 'size of a directory') };
     }
     case KIND.link: {
       const head = headIn(rest);

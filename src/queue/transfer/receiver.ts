@@ -114,9 +114,9 @@ export class Receiver {
     const isRoot = this.#request.isFolder && this.#folders.length === 0 && part.name.byteLength === 0;
     const path = isRoot ? Buffer.from(await copyPath(this.#files, this.#request)) : this.#pathOf(part);
     if (isRoot) this.#counter.totalBytes = part.totalBytes;
-    if (isRoot) await doing('make the folder', path, this.#files.makeDirectory(folderOf(path)));
+    if (isRoot) await doing('create the directory', path, this.#files.makeDirectory(folderOf(path)));
     const isNew = await makeFolder(this.#files, path, isRoot);
-    if (isNew) await doing('make the folder', path, this.#files.chmod(path, part.mode | OWNER_ALL));
+    if (isNew) await doing('create the directory', path, this.#files.chmod(path, part.mode | OWNER_ALL));
     this.#folders.push({ head: part, path, isNew });
     this.#counter.folders++;
   }
@@ -148,10 +148,10 @@ export class Receiver {
     if (part.name.byteLength > 0) throw outOfTurn(part, 'no folder');
     const own = await copyPath(this.#files, this.#request);
     if (await isFolder(this.#files, own)) {
-      throw new FileError('EISDIR', `${shownPath(own)} is a folder; to copy into it, end the path with a slash`);
+      throw new FileError('EISDIR', `${shownPath(own)} is a directory; to copy into it, end the path with a slash`);
     }
     const path = Buffer.from(own);
-    await doing('make the folder of', path, this.#files.makeDirectory(folderOf(path)));
+    await doing('create the directory of', path, this.#files.makeDirectory(folderOf(path)));
     return path;
   }
 }
@@ -166,9 +166,9 @@ async function makeFolder(files: FileSystem, path: Buffer, mayBeLink: boolean): 
     await files.mkdir(path, OWNER_ALL);
     return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw cannot('make the folder', path, error);
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw cannot('create the directory', path, error);
   }
-  const found = await doing('make the folder', path, mayBeLink ? files.stat(path) : files.lstat(path));
+  const found = await doing('create the directory', path, mayBeLink ? files.stat(path) : files.lstat(path));
   if (found.kind === 'folder') return false;
   throw new FileError('ENOTDIR', `${shownPath(path)} is in the way: it is not a directory`);
 }

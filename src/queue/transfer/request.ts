@@ -42,13 +42,13 @@ export function readRequest(method: TransferMethod, args: readonly unknown[]): T
   if (source === undefined || destination === undefined) throw new Error('a method has two paths');
   const { mode, tolerateFailure } = optionsArg(method, args[2], known);
   if (!isFolder && isFolderPath(source)) {
-    throw invalidArgument(`${method}: ${names[0]}`, source, 'the path of a file, not of a folder');
+    throw invalidArgument(`${method}: ${names[0]}`, source, 'the path of a file, not of a directory');
   }
   if (destination.endsWith('/') && isFolderPath(source)) {
     throw invalidArgument(
       `${method}: ${names[1]}`,
       destination,
-      'no slash at the end, as the source has no name to copy under',
+      'no slash at the end, because the source has no name for the copy',
     );
   }
   return { method, isPut, isFolder, source, destination, mode, tolerateFailure };

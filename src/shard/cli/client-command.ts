@@ -62,7 +62,7 @@ async function heartbeatOnce(client: ShardClient, log: Log): Promise<boolean> {
   if (!succeeded || end === undefined) return succeeded;
   const { uploadedJobs, settledJobs, takenRecords, badRecords, tookMs } = end;
   const uploads = `${String(settledJobs)} of ${String(uploadedJobs)} finished jobs uploaded`;
-  const records = `${String(takenRecords)} records taken over${badRecords === 0 ? '' : `, ${String(badRecords)} not`}`;
+  const records = `${String(takenRecords)} records imported${badRecords === 0 ? '' : `, ${String(badRecords)} not`}`;
   log.info(`the heartbeat succeeded: ${uploads}, ${records}`, {
     uploadedJobs,
     settledJobs,

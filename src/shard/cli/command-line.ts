@@ -6,26 +6,26 @@ import { UsageError } from './settings.js';
 
 export const USAGE = `drone-shard <command> [--config <file>] [--log json|text]
 
-  client [--once]       heartbeats to the master until SIGINT or SIGTERM; with --once does one, says what it did, and exits
-                        with 0 if it succeeded
-  master                takes shards' heartbeats until SIGINT or SIGTERM; prints where it listens
-  migrate               makes the farm's tables in the store, or brings them up to date
+  client [--once]       sends heartbeats to the master until SIGINT or SIGTERM; with --once sends one, reports the outcome,
+                        and exits with 0 if it succeeded
+  master                answers shards' heartbeats until SIGINT or SIGTERM; prints where it listens
+  migrate               creates the farm's tables in the store, or brings them up to date
 
-On the master's store, whether the master runs or not:
+On the master's store, whether or not the master is running:
 
   add-shard <hostname> [--label <name>]...
-                        a shard that gets hosts and jobs with these labels; missing labels are created
+                        adds a shard that gets hosts and jobs with these labels; missing labels are created
   token <hostname> [--rotate]
-                        prints a new token of a shard; with --rotate its old ones are revoked
+                        prints a new token for a shard; with --rotate its old ones are revoked
   add-host <hostname> [--label <name>]... [--attribute <name>=<value>]...
-                        a host; missing labels are created
+                        adds a host; missing labels are created
   add-job <name> --command <text> [--host <hostname>]... [--meta-host <label>]... [--label <name>]...
           [--owner <login>] [--priority <number>] [--parent <job>] [--keyval <name>=<value>]...
-                        a job, whose number it prints, with an entry for each --host and one for each --meta-host (any
-                        host with that label); its hosts need each --label; the owner is you unless --owner says otherwise
-  abort-job <job>       ends a job: its shard learns it from the next heartbeat
+                        adds a job and prints its number; the job has an entry for each --host and for each --meta-host
+                        (any host with that label); its hosts need each --label; without --owner the owner is you
+  abort-job <job>       aborts a job: its shard learns of it with the next heartbeat
 
-On the store of a master or of a shard; --json prints one object a line:
+On the store of a master or of a shard; --json prints one object per line:
 
   list-shards [--json]
   list-hosts [--shard <hostname> | --unassigned] [--label <name>] [--json]
@@ -33,7 +33,7 @@ On the store of a master or of a shard; --json prints one object a line:
                         with --open only jobs that are not complete
   list-entries <job> [--json]
 
-Settings are in the configuration, which is JSON, or in the environment. No secret is taken from the command line.
+Settings are in the configuration, which is JSON, or in the environment. Secrets cannot be given on the command line.
 `;
 
 const OPTIONS = {

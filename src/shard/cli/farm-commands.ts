@@ -16,7 +16,7 @@ import { type Settings, UsageError } from './settings.js';
 export async function migrateFarm(settings: Settings, log: Log): Promise<void> {
   await using store = await openStore(settings, log);
   const { applied } = await store.migrate(farmMigrations);
-  log.info(applied.length === 0 ? 'the tables are up to date' : `the tables were made: ${applied.join(', ')}`);
+  log.info(applied.length === 0 ? 'the tables are up to date' : `the tables were created: ${applied.join(', ')}`);
 }
 
 /** Runs a command that changes a master's store. */
@@ -37,7 +37,7 @@ export async function changeFarm(line: CommandLine, settings: Settings, log: Log
     log.info(`the host ${argument} was added`);
   } else if (command === 'token') {
     const token = options.rotate === true ? await master.rotateToken(argument) : await master.createToken(argument);
-    await print(`${token}\n`, 'the token was made but could not be printed: make another one');
+    await print(`${token}\n`, 'the token was created but could not be printed: create another one');
   } else if (job !== undefined) {
     const id = await master.createJob(job);
     await print(`${String(id)}\n`, `the job ${String(id)} was added, but its number could not be printed`);

@@ -25,7 +25,7 @@ export async function main(args: readonly string[], env: NodeJS.ProcessEnv): Pro
     const settings = await readSettings(line.config, env);
     packages = packagesOf(line, settings);
     log = lineLog(formatOf(line.log ?? settings.log ?? 'text'));
-    for (const name of strangersIn(env)) log.warn(`${name} is none of the settings`);
+    for (const name of strangersIn(env)) log.warn(`unknown setting ${name}`);
     if (line.config !== undefined && settings.storeUrl !== undefined && !env[variableOf('storeUrl')]) {
       await warnIfOpen(line.config, 'a configuration with storeUrl', log);
     }
@@ -106,7 +106,7 @@ function stopOnSignals(log: Log): AbortSignal {
     process.on(name, () => {
       // Safe at any time: every section is one transaction.
       if (stop.signal.aborted) process.exit(128 + constants.signals[name]);
-      log.info(`${name}: stopping; a second one ends at once`);
+      log.info(`${name}: stopping; a second signal ends at once`);
       stop.abort(new Error(`stopped by ${name}`));
     });
   }

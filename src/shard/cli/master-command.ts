@@ -44,7 +44,7 @@ export async function runMaster(settings: Settings, log: Log, stop: AbortSignal)
     await new Promise<void>(resolve => onAbort(stop, () => resolve()));
   } finally {
     const cutOff = await connections.close(CLOSE_GRACE_MS);
-    if (cutOff > 0) log.warn(`requests were cut off that had no end: ${String(cutOff)}`);
+    if (cutOff > 0) log.warn(`unfinished requests were cut off: ${String(cutOff)}`);
   }
   log.info('the master has stopped');
 }
@@ -59,8 +59,8 @@ async function readTls(settings: Settings, log: Log): Promise<TlsOptions | undef
   }
   if (cert === undefined && key === undefined && ca === undefined) return undefined;
   if (ca !== undefined)
-    throw new UsageError('caFile, of those who sign certificates of shards, needs certFile and keyFile');
-  throw new UsageError('certFile and keyFile are needed both, or none');
+    throw new UsageError('caFile, the authority of the shard certificates, needs certFile and keyFile');
+  throw new UsageError('certFile and keyFile must be given together');
 }
 
 /** Not async: a Fastify server is a thenable, and awaiting it starts it. */
@@ -70,6 +70,6 @@ function newServer(fastify: typeof Fastify, tls: TlsOptions | undefined): Fastif
   try {
     return fastify({ ...options, https: tls });
   } catch (error) {
-    throw new UsageError(`certFile, keyFile and caFile do not make TLS: ${(error as Error).message}`);
+    throw new UsageError(`certFile, keyFile and caFile cannot be used for TLS: ${(error as Error).message}`);
   }
 }

@@ -23,7 +23,7 @@ export async function openFarm(settings: Settings, log: Log): Promise<Store<Farm
   try {
     const missing = await store.read(missingMigrations, { name: 'migrations' });
     if (missing.length === 0) return store;
-    const what = "the store lacks tables of a farm: make them with 'drone-shard migrate'";
+    const what = "the store lacks tables of a farm: create them with 'drone-shard migrate'";
     throw new UsageError(`${what} (${missing.join(', ')})`);
   } catch (error) {
     await store.close();

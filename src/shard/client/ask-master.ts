@@ -11,7 +11,7 @@ import { isPassing } from './store-trouble.js';
 /** A link's wrong rejection or value, which must not pass for an error of the database. */
 export class LinkDefect extends Error {
   constructor(cause: unknown) {
-    super('the link rejected with no HeartbeatError', { cause });
+    super('the link rejected with something other than a HeartbeatError', { cause });
   }
 }
 
@@ -32,11 +32,11 @@ export async function askMaster(
   try {
     checkReply(reply);
   } catch (error) {
-    const text = `the link brought no reply of a master: ${(error as Error).message}`;
+    const text = `the link did not return a master's reply: ${(error as Error).message}`;
     throw new HeartbeatError('ERR_REPLY_SCHEMA', text, { cause: error });
   }
   if (reply.version > HEARTBEAT_VERSION) {
-    const text = `a reply of version ${String(reply.version)}, of which this shard, of version ${String(HEARTBEAT_VERSION)}, knows nothing`;
+    const text = `a reply of version ${String(reply.version)}, but this shard's version is ${String(HEARTBEAT_VERSION)}`;
     throw new HeartbeatError('ERR_REPLY_SCHEMA', text);
   }
   return exchange;

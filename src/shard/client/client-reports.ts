@@ -11,10 +11,10 @@ import type { HeartbeatExchange } from '../wire/master-link.js';
 import type { TakenOver } from './take-over.js';
 
 /**
- * Failures that the next heartbeat may recover from.
+ * Failures from which the next heartbeat may recover.
  *
- * - `ERR_STORE`: the shard's database failed. Only in the metric `heartbeat_failures` and in
- *   log lines, whose field `error` has the database's error.
+ * - `ERR_STORE`: the shard's database failed. This code appears only in the metric `heartbeat_failures` and in log
+ *   lines, whose field `error` holds the database's error.
  */
 export type HeartbeatFailureCode = HeartbeatErrorCode | StoreErrorCode | 'ERR_STORE';
 
@@ -33,15 +33,15 @@ export class ReportState {
 /**
  * Metrics of a shard client, under `drone_task_queue.<client>`:
  *
- * - `heartbeat` (timing): one heartbeat, from making the packet until the reply is taken over.
- * - `process` (timing): the part of it that takes the reply over.
+ * - `heartbeat` (timing): one heartbeat, from creating the packet until the reply is imported.
+ * - `process` (timing): the part of a heartbeat that imports the reply.
  * - `heartbeat_failures.<code>` (counter): failed heartbeats, by error code.
  * - `request_size` (gauge): the last packet, bytes of JSON.
  * - `response_size` (gauge): the last reply, bytes of JSON.
  * - `hosts_received` (gauge): hosts in the last reply.
  * - `jobs_received` (gauge): jobs in the last reply.
  * - `job_keyvals_received` (gauge): job keyvals in the last reply.
- * - `deserialization_failures` (counter): records of replies that could not be taken over.
+ * - `deserialization_failures` (counter): records in replies that could not be imported.
  * - `starts` (counter): starts of the loop.
  * - `uncaught_exceptions` (counter): errors that ended the loop.
  */
@@ -89,7 +89,7 @@ export class ClientReports {
     }
     if (!this.#state.tooLargeThere.areNew(refusedJobIds.map(String))) return;
     const named = firstOf(refusedJobIds, MAX_NAMED);
-    const text = `finished jobs that are too large for the master, or for a proxy before it, are not uploaded: ${named}`;
+    const text = `finished jobs that are too large for the master, or for a proxy in front of it, are not uploaded: ${named}`;
     this.#log.warn(text, { jobs: refusedJobIds.length });
   }
 
@@ -116,7 +116,7 @@ export class ClientReports {
   succeeded(failures: number): void {
     if (this.#state.failing === undefined) return;
     this.#state.failing = undefined;
-    this.#log.info(`heartbeats go well again, after ${String(failures)} that failed`, { failures });
+    this.#log.info(`heartbeats succeed again, after ${String(failures)} failures`, { failures });
   }
 
   ended(end: HeartbeatEnd): void {
@@ -124,7 +124,7 @@ export class ClientReports {
     publish(events.heartbeatEnd, () => end);
     if (end.failed) return;
     const what = `${String(end.settledJobs)} of ${String(end.uploadedJobs)} jobs uploaded`;
-    this.#log.debug(`heartbeat: ${what}, ${String(end.takenRecords)} records taken over`, { ...end });
+    this.#log.debug(`heartbeat: ${what}, ${String(end.takenRecords)} records imported`, { ...end });
   }
 
   fatal(error: unknown): void {

@@ -123,7 +123,7 @@ export class ShardClient<DB extends FarmTables = FarmTables> {
    */
   async doHeartbeat({ signal }: { signal?: AbortSignal | undefined } = {}): Promise<boolean> {
     refuseInSection(`heartbeat of '${this.name}'`);
-    if (this.#isUnderWay) throw new ShardClientError(`a heartbeat of ${this.name} is under way`);
+    if (this.#isUnderWay) throw new ShardClientError(`a heartbeat of ${this.name} is in progress`);
     this.#isUnderWay = true;
     try {
       return await this.#withReports(reports => this.#heartbeat(reports, signal ?? new AbortController().signal));

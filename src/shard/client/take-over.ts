@@ -97,11 +97,11 @@ export class ReplyTaker {
     const names = bad.map(({ kind, record }) => nameOfRecord(kind, recordIdOf(record)));
     if (!this.#lastBad.areNew(names)) return;
     for (const [at, { kind, record, error }] of bad.slice(0, MAX_NAMED).entries()) {
-      const text = `${String(names[at])} was not taken over: ${error.message}`;
+      const text = `${String(names[at])} was not imported: ${error.message}`;
       this.#log.error(text, { kind, id: recordIdOf(record), error });
     }
     const more = bad.length - MAX_NAMED;
-    if (more > 0) this.#log.error(`${String(more)} more records were not taken over`, { bad: bad.length });
+    if (more > 0) this.#log.error(`${String(more)} more records were not imported`, { bad: bad.length });
   }
 }
 

@@ -23,7 +23,7 @@ export async function removeLabel(tx: FarmWriter, name: string): Promise<void> {
   };
   for (const [user, query] of Object.entries(uses)) {
     if ((await query.execute()).length === 0) continue;
-    throw new MasterError('ERR_IN_USE', `the label '${name}' is that of a ${user}`);
+    throw new MasterError('ERR_IN_USE', `the label '${name}' is used by a ${user}`);
   }
   await tx.deleteFrom('farm_label').where('id', '=', id).execute();
 }
@@ -42,7 +42,7 @@ export async function addShardLabels(tx: FarmWriter, hostname: string, names: re
       .executeTakeFirst();
     if (owner?.id === shard.id) continue;
     if (owner !== undefined) {
-      const text = `the label '${name}' is the shard's '${owner.hostname}': a label belongs to one shard at most`;
+      const text = `the label '${name}' belongs to the shard '${owner.hostname}': a label belongs to at most one shard`;
       throw new MasterError('ERR_LABEL_TAKEN', text);
     }
     await insertRows(tx, 'farm_shard_label', [{ shard_id: shard.id, label_id }]);

@@ -17,11 +17,11 @@ export interface Answered {
 /**
  * Metrics of a master, under `drone_task_queue.<master>`:
  *
- * - `heartbeats` (counter): heartbeats that were let in.
+ * - `heartbeats` (counter): heartbeats that were admitted.
  * - `heartbeat` (timing): one heartbeat, from the packet to its reply.
- * - `heartbeat_failures.<code>` (counter): failed heartbeats, by code of MasterError or StoreError, else `other`.
+ * - `heartbeat_failures.<code>` (counter): failed heartbeats, by code of MasterError or StoreError, otherwise `other`.
  * - `uploads_acknowledged` (counter): uploaded jobs that the master acknowledged.
- * - `uploads_ignored` (counter): uploaded jobs of another shard, or still to be assigned.
+ * - `uploads_ignored` (counter): uploaded jobs that belong to another shard or are not assigned yet.
  * - `records_refused` (counter): refused records of all kinds.
  * - `hosts_sent` (counter): hosts in replies.
  * - `jobs_sent` (counter): jobs in replies.

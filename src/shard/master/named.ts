@@ -62,7 +62,7 @@ export async function refuseTaken(db: FarmReader, kind: Named, name: string): Pr
 
 export function alreadyThere(kind: Named, name: string): MasterError {
   const article = kind === 'acl group' ? 'an' : 'a';
-  return new MasterError('ERR_EXISTS', `there is ${article} ${kind} '${name}' already`);
+  return new MasterError('ERR_EXISTS', `${article} ${kind} '${name}' already exists`);
 }
 
 /** `row`, or throws a MasterError (`ERR_NOT_FOUND`). */

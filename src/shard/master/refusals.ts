@@ -35,7 +35,7 @@ export class Refusals {
 
   list(): Refused[] {
     const more = [...this.#more].map(([record, count]) => {
-      const reason = `and ${String(count)} more, refused or not looked at: ${String(MAX_LISTED)} of the packet are told`;
+      const reason = `and ${String(count)} more, refused or not examined: only ${String(MAX_LISTED)} per packet are listed`;
       return { record, id: null, reason };
     });
     return [...this.#listed, ...more];

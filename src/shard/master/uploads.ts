@@ -166,7 +166,11 @@ class Takeover {
         const [first, second] = [known, uploaded].map(entry => `${field} ${shown(entry[field])}`);
         // Only the shard that has the job may see how the entry ended.
         const how = isUnassigned ? '' : ` with ${String(first)}`;
-        this.refusals.add('entry', known.id, `it has ended already${how}, and stays so; told was ${String(second)}`);
+        this.refusals.add(
+          'entry',
+          known.id,
+          `it has already ended${how}, and stays so; the upload reported ${String(second)}`,
+        );
       }
       return true;
     }

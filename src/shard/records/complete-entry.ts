@@ -4,7 +4,7 @@ import type { FarmTables, Moment } from './farm-tables.js';
 import { RecordError } from './record-error.js';
 import { readRow } from './record-fields.js';
 
-const MOMENT = 'a moment such as 2026-01-31T12:00:00.000Z, as date.toISOString() makes it of a Date';
+const MOMENT = 'a time such as 2026-01-31T12:00:00.000Z, as date.toISOString() returns it';
 
 /** The outcome of a queue entry. */
 export interface EntryOutcome {

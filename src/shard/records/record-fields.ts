@@ -53,7 +53,7 @@ const name: Field<string> = {
 };
 const moment: Field<Moment> = {
   schema: Type.String({ pattern: '^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z$' }),
-  expected: 'a moment such as 2026-01-31T12:00:00.000Z',
+  expected: 'a time such as 2026-01-31T12:00:00.000Z',
 };
 
 /** Null where a record leaves the field out. */

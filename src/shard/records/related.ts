@@ -45,6 +45,6 @@ export function childRows<Kind extends 'queue entry' | 'job keyval' | 'host attr
   return rowsIn(parent, record, field, kind)?.map(row => {
     const { column, id } = owner;
     if (row[column] === id) return row;
-    throw new RecordError(kind, row.id, String(column), row[column], `${String(id)}, as it came with that`);
+    throw new RecordError(kind, row.id, String(column), row[column], `${String(id)}, because it came with that record`);
   });
 }

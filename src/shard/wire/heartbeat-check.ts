@@ -21,7 +21,7 @@ interface Problem {
   readonly message: string;
 }
 
-const UNCLEAR = 'is not as it should be';
+const UNCLEAR = 'is invalid';
 
 function check(what: string, schema: TObject, value: unknown): void {
   const validator = validators.get(schema) ?? Compile(schema);

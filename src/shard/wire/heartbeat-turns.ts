@@ -44,7 +44,7 @@ export class Turn {
   async work<T>(fn: () => Promise<T>): Promise<T> {
     if (!this.#isOpen || this.#response.closed) {
       this.#close();
-      throw new Refusal(400, 'ERR_REQUEST', 'its connection was gone before there was a whole packet');
+      throw new Refusal(400, 'ERR_REQUEST', 'its connection closed before the packet was complete');
     }
     this.#works += 1;
     try {

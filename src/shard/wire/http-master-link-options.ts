@@ -67,7 +67,7 @@ export interface HttpMasterLinkSettings extends Omit<Settings<typeof HTTP_MASTER
 export function readLinkOptions(options: HttpMasterLinkOptions): HttpMasterLinkSettings {
   const { tls = {}, ...others } = readOptions(HTTP_MASTER_LINK, options);
   if (others.url.protocol === 'http:' && Object.keys(tls).length > 0) {
-    throw invalidArgument('tls', '(not shown)', 'nothing, as the url is http: and not https:');
+    throw invalidArgument('tls', '(not shown)', 'nothing, because the url is http:, not https:');
   }
   return { ...others, tls };
 }

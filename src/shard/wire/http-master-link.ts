@@ -59,7 +59,7 @@ export class HttpMasterLink implements MasterLink {
 
   async #inTime(packet: HeartbeatPacket, signal: AbortSignal): Promise<HeartbeatExchange> {
     const { timeoutMs } = this.#settings;
-    const text = `${this.#master} gave no whole reply within ${String(timeoutMs)} ms`;
+    const text = `${this.#master} sent no complete reply within ${String(timeoutMs)} ms`;
     const reason = new HeartbeatError('ERR_MASTER_TIMEOUT', text);
     const limit = new Deadline([signal, this.#closing.signal], { limitMs: timeoutMs, reason });
     try {
@@ -108,11 +108,11 @@ export class HttpMasterLink implements MasterLink {
   }
 
   async #inflated({ headers, body }: Answer): Promise<Buffer> {
-    const type = headers['content-type'] ?? 'nothing that is said';
-    if (!/^application\/json\s*(;|$)/i.test(type)) throw this.#malformed(`is ${type}, no application/json`);
+    const type = headers['content-type'] ?? 'of unknown type';
+    if (!/^application\/json\s*(;|$)/i.test(type)) throw this.#malformed(`is ${type}, not application/json`);
     const encoding = encodingOf(headers);
     if (encoding === 'identity') return body;
-    if (encoding !== 'gzip') throw this.#malformed(`is encoded as ${encoding}, which was not asked for`);
+    if (encoding !== 'gzip') throw this.#malformed(`is encoded as ${encoding}, which was not requested`);
     try {
       return await inflated(body, this.#settings.maxReplyBytes);
     } catch (error) {
@@ -132,7 +132,7 @@ export class HttpMasterLink implements MasterLink {
       checkReply(reply);
     } catch (error) {
       const { message } = error as Error;
-      throw new HeartbeatError('ERR_REPLY_SCHEMA', `${this.#master} gave no reply: ${this.#foreign(message)}`, {
+      throw new HeartbeatError('ERR_REPLY_SCHEMA', `${this.#master} sent no valid reply: ${this.#foreign(message)}`, {
         status: answer.status,
         cause: error,
       });

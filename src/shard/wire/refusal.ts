@@ -6,18 +6,20 @@ import type { MasterErrorCode } from './master-error.js';
  *
  * - `ERR_TOKEN_MISSING` (401): the request has no header `Authorization: Bearer <token>`. Give the shard its token.
  * - `ERR_TOKEN_UNKNOWN` (401): the token belongs to no shard, or its shard was removed. Give the shard a valid token.
- * - `ERR_OTHER_SHARD` (403): the packet names another shard than the token. Check `shardHostname` and the token.
- * - `ERR_TOO_MANY_HEARTBEATS` (429): the shard exceeds `heartbeatsPerMinute`. It waits for Retry-After by itself.
- * - `ERR_TOO_MANY_TOKENS` (429): too many unknown tokens came from this address. Correct the token; Retry-After has the
- *   wait.
- * - `ERR_HEARTBEAT_UNDER_WAY` (429): the master still works on a heartbeat of this shard. The shard waits by itself.
+ * - `ERR_OTHER_SHARD` (403): the packet and the token belong to different shards. Check `shardHostname` and the token.
+ * - `ERR_TOO_MANY_HEARTBEATS` (429): the shard exceeds `heartbeatsPerMinute`. It automatically waits for Retry-After.
+ * - `ERR_TOO_MANY_TOKENS` (429): too many unknown tokens came from this address. Correct the token; Retry-After gives
+ *   the wait.
+ * - `ERR_HEARTBEAT_UNDER_WAY` (429): the master is still processing a heartbeat of this shard. The shard waits
+ *   automatically.
  * - `ERR_PACKET_MALFORMED` (400): the packet is not valid JSON or gzip, or was cut off. Check for a proxy that changes
  *   bodies.
- * - `ERR_PACKET_SCHEMA` (400): the packet has another shape than expected, or a newer version. Update the master.
+ * - `ERR_PACKET_SCHEMA` (400): the packet does not have the expected structure, or has a newer version. Update the
+ *   master.
  * - `ERR_PACKET_TOO_LARGE` (413): the packet exceeds `maxPacketBytes`. The shard uploads less at once.
- * - `ERR_PACKET_TYPE` (415): the packet is neither JSON nor gzip of it. Check for a proxy that changes headers.
+ * - `ERR_PACKET_TYPE` (415): the packet is neither JSON nor gzipped JSON. Check for a proxy that changes headers.
  * - `ERR_REQUEST` (4xx): another refusal of the HTTP server, or a connection that ended before its packet was complete.
- *   The message has the reason.
+ *   The message gives the reason.
  * - `ERR_MASTER_FAILED` (500): the master failed. Its log has the reason, under the answer's `requestId`.
  */
 export type RefusalCode =
@@ -64,7 +66,7 @@ export function refusalOf(error: unknown): Refusal {
     return noToken('ERR_TOKEN_UNKNOWN', 'the shard of the token has been removed');
   }
   if (typeof statusCode !== 'number' || statusCode < 400 || statusCode >= 500) {
-    return new Refusal(500, 'ERR_MASTER_FAILED', 'the master failed; its log says why, under this request id');
+    return new Refusal(500, 'ERR_MASTER_FAILED', 'the master failed; its log has the reason, under this request id');
   }
   return new Refusal(statusCode, codeOf(statusCode), String(message));
 }

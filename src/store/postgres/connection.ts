@@ -42,7 +42,7 @@ export class Connection {
     const stopWatch = watchServer(
       () => this.#settings.look(processIdOf(this.#client)),
       lookEveryMs,
-      () => this.cut('no answer to a statement, on which the server does not work any more, if it is there at all'),
+      () => this.cut('no answer to a statement, on which the server is no longer working, if it exists at all'),
     );
     const statement: Statement = { text, values: [...values], queryMode: 'extended' };
     try {
@@ -61,7 +61,7 @@ export class Connection {
     } catch (error) {
       if (error instanceof ConnectionLostError || isOfServer(error)) throw error;
       this.cut(`no answer to COMMIT: ${said(error)}`);
-      throw new ConnectionLostError('the connection to PostgreSQL was given up', error);
+      throw new ConnectionLostError('the connection to PostgreSQL was abandoned', error);
     }
   }
 
@@ -89,7 +89,7 @@ export class Connection {
 
   /** Ends it, with its open transaction. `why` goes to the log. */
   drop(why: unknown): void {
-    this.#settings.log.debug(`a connection to PostgreSQL is dropped: ${said(why)}`);
+    this.#settings.log.debug(`a connection to PostgreSQL was dropped: ${said(why)}`);
     this.#client.release(true);
   }
 

@@ -46,8 +46,8 @@ export interface Executed {
 /**
  * Code of a statement that was not run.
  *
- * - `ERR_SQLITE_TRANSACTION_UNDONE` (`cause` of StoreError): an earlier error made SQLite undo the transaction. Nothing
- *   is kept.
+ * - `ERR_SQLITE_TRANSACTION_UNDONE` (`cause` of StoreError): an earlier error made SQLite roll back the transaction.
+ *   Nothing is kept.
  */
 export const UNDONE = 'ERR_SQLITE_TRANSACTION_UNDONE';
 

@@ -92,7 +92,7 @@ function withNumbers(row: Record<string, unknown>): Record<string, unknown> {
 }
 
 /**
- * - `ERR_SEVERAL_STATEMENTS` (Error): the text of a statement holds several. Nothing of it was run. Execute one at a
+ * - `ERR_SEVERAL_STATEMENTS` (Error): the text contains several statements. None of them was run. Execute one at a
  *   time.
  */
 function prepared({ database, statements }: Connection, sql: string): Statement {

@@ -33,6 +33,8 @@ export async function takeLtime(tx: ReadWriteDb<TenantTables>): Promise<number> 
     .set(({ eb }) => ({ ltime: eb('ltime', '+', 1) }))
     .where('id', '=', 1)
     .returning('ltime')
-    .executeTakeFirstOrThrow(() => new Error('the row of tenant_clock is gone, and with it which ltimes were given'));
+    .executeTakeFirstOrThrow(
+      () => new Error('the row of tenant_clock is gone, and with it the record of issued ltimes'),
+    );
   return checkLtime('ltime', Number(ltime));
 }

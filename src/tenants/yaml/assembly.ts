@@ -45,7 +45,7 @@ function gather<T extends { readonly name: string; readonly source: LayoutPlace 
       const other = first?.source.project === project ? byBranch.get(branch) : first;
       if (other === undefined) byName.set(name, byBranch.set(branch, definition));
       else
-        file.faults.add(source.line, () => `${kind} ${quoted(name)} is defined already, in ${placeText(other.source)}`);
+        file.faults.add(source.line, () => `${kind} ${quoted(name)} is already defined in ${placeText(other.source)}`);
     }
   }
   return new Map(Array.from(byName, ([name, byBranch]) => [name, [...byBranch.values()]]));

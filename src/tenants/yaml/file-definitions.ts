@@ -85,7 +85,7 @@ function readJob({ key: name, line, value }: YamlEntry, source: LayoutPlace, rea
 function readCommands(value: YamlValue, what: string, read: ValueReader): string[] {
   const items = read.list(value, what);
   const isList = value.kind === 'list' || value.kind === 'nothing';
-  if (isList && items.length === 0) read.fault(value.line, () => `${what} are none, expected at least one`);
+  if (isList && items.length === 0) read.fault(value.line, () => `${what} is an empty list, expected at least one`);
   return items.flatMap(item => {
     const command = read.text(item, `one of ${what}`);
     if (command?.trim() === '') read.fault(item.line, () => `one of ${what} is empty`);

@@ -106,7 +106,7 @@ function reasonAgainst(directive: string): string | undefined {
   if (name !== '%YAML') return 'this is a directive other than %YAML, expected none';
   if (version === '1.2' && more.length === 0) return undefined;
   if (version === '1.1') return '%YAML is 1.1, in which some words mean something else, expected 1.2';
-  return '%YAML is of another version, expected 1.2';
+  return '%YAML has another version, expected 1.2';
 }
 
 /** Undefined on a stack overflow. */
@@ -120,7 +120,7 @@ function withinStack<T>(work: () => T): T | undefined {
 }
 
 function tooEntangled(line: number, faults: FileFaults): undefined {
-  faults.add(line, () => 'too many lists, maps and values are inside of each other here');
+  faults.add(line, () => 'lists, maps and values are nested too deeply here');
 }
 
 /** The package may make an error per character; capturing their unused stacks took 9 s of 10. */

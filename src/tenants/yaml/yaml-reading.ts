@@ -70,7 +70,7 @@ export class YamlReading {
       const read = this.#read(pair.value, keyLine);
       const first = entries.get(key);
       if (first === undefined) entries.set(key, { key, line: keyLine, value: read.value });
-      else this.#faults.add(keyLine, () => `${quoted(key)} is there twice, first in line ${String(first.line)}`);
+      else this.#faults.add(keyLine, () => `${quoted(key)} occurs twice, first in line ${String(first.line)}`);
       sizes.push(read);
     }
     return { value: { kind: 'map', line, entries: [...entries.values()] }, size: sizeOf(sizes) };
@@ -80,13 +80,15 @@ export class YamlReading {
     const found = this.#anchors.get(anchor);
     if (found === undefined) {
       const isInside = this.#anchors.has(anchor);
-      const complaint = isInside ? 'stands inside of what it stands for' : 'stands for nothing that comes before it';
+      const complaint = isInside
+        ? 'stands inside the value that it stands for'
+        : 'stands for nothing that comes before it';
       return this.#nothing(line, () => `an alias ${complaint}`);
     }
     const isFirst = this.#aliased <= MAX_ALIASED;
     this.#aliased += found.size;
     if (this.#aliased <= MAX_ALIASED) return found;
-    const excess = `is one too many: aliases stand for ${String(MAX_ALIASED)} values at most`;
+    const excess = `is one too many: aliases may stand for at most ${String(MAX_ALIASED)} values`;
     return this.#nothing(line, isFirst ? () => `an alias ${excess}` : undefined);
   }
 

@@ -66,7 +66,7 @@ for (const database of databases.all) {
     await using store = await Store.open<Items>(await database.place());
     await store.migrate(migrations);
     const { message } = await storeErrorOf(store.migrate(farmMigrations), 'ERR_MIGRATION');
-    assert.match(message, /previously executed migration 1_job is missing\. Name all migrations of the store/);
+    assert.match(message, /previously executed migration 1_job is missing\. Pass all migrations of the store/);
     const { message: late } = await storeErrorOf(
       store.migrate({ ...migrations, '0_late': migrations['1_job'] }),
       'ERR_MIGRATION',

@@ -63,7 +63,7 @@ for (const database of databases.all) {
         await add(tx, 2);
         await doomed.kill();
         const { message } = await storeErrorOf(add(tx, 3), 'ERR_STORE_LOST');
-        assert.match(message, /the database was lost in the readWrite section 'doomed' .*nothing was kept/);
+        assert.match(message, /the database was lost during the readWrite section 'doomed' .*nothing was kept/);
         await storeErrorOf(add(tx, 4), 'ERR_SECTION_BROKEN');
       },
       { repeatable: true },

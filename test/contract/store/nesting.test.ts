@@ -215,7 +215,7 @@ for (const database of databases.all) {
       async (db: Reading) => {
         const { message } = await storeErrorOf(store.readWrite('start job', never), 'ERR_SECTION_NESTING');
         assert.match(message, /readWrite section 'start job' \(opened at .*inside the read section 'look around'/);
-        assert.match(message, /say ownTransaction: true/);
+        assert.match(message, /use ownTransaction: true/);
         await storeErrorOf(store.migrate({}), 'ERR_SECTION_NESTING');
         await storeErrorOf(store.close(), 'ERR_SECTION_NESTING');
         assert.deepEqual(await idsIn(db), []);

@@ -28,7 +28,7 @@ const BAD: readonly (readonly [options: unknown, message: RegExp])[] = [
   [{ file: '' }, /^file is '', expected a non-empty string/],
   [{ file: 5 }, /^file is 5/],
   [{ file: 'a\0b' }, /^file is .*without a zero byte/],
-  [{ file: ':memory:' }, /^file is ':memory:', expected a path; for a store in memory say memory: true$/],
+  [{ file: ':memory:' }, /^file is ':memory:', expected a path; for a store in memory, use memory: true$/],
   [{ memory: 'yes' }, /^memory is 'yes', expected a boolean$/],
   [{ url: 'mysql://me:hush@host/farm' }, /^url is '\(not shown\)', expected one that starts with 'postgres:\/\/'$/],
   [{ url: new URL('postgres://me:hush@host/farm') }, /^typeof url is 'object', expected 'string'$/],
@@ -80,7 +80,7 @@ test('sections are refused by name for arguments out of range, and nothing runs'
   const never = (): never => assert.fail('it ran');
   type Any = never;
   const bad: readonly (readonly [RegExp, () => Promise<unknown>])[] = [
-    [/^work is undefined, expected a function that is given the handle$/, () => store.read(undefined as Any)],
+    [/^work is undefined, expected a function that takes the handle$/, () => store.read(undefined as Any)],
     [/^name is '', expected a non-empty string without a zero byte$/, () => store.read(never, { name: '' })],
     [/^name is 5/, () => store.read(never, { name: 5 as Any })],
     [/^typeof options is 'string'/, () => store.read(never, 'look' as Any)],

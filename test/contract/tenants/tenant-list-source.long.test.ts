@@ -182,7 +182,7 @@ for (const { name, place } of databases.all) {
     });
     await assert.rejects(system.publish([{ name: 'a', projects: [{ project: 'p', extraPaths: ['drones.d/'] }] }]), {
       code: 'ERR_INVALID_ARG',
-      message: /a path that is not searched anyway/,
+      message: /a path that is not already searched/,
     });
     assert.deepEqual([await system.ltime(), await system.read()], [first, published]);
     assert((await system.publish([])) > first);

@@ -95,7 +95,7 @@ test('the agent itself, the first process and invalid pids are left alone, with 
     pids.map(pid => ({ pid, killed: false })),
   );
   assert.equal(agent.warnings().length, pids.length);
-  assert.match(String(agent.warnings()[0]), /process \d+ is left alone/);
+  assert.match(String(agent.warnings()[0]), /process \d+ was not killed/);
 });
 
 test('an empty list is fine', async () => {

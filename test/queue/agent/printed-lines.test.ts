@@ -30,7 +30,7 @@ test('a hundred lines of a batch are told, then that there are more', () => {
   printed.push(2, 'other\n');
   assert.equal(lines.length, 102);
   assert.deepEqual(lines.slice(100), [
-    [1, 'and more, left out'],
+    [1, 'and more, omitted'],
     [2, 'other'],
   ]);
 });

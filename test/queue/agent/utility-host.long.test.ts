@@ -251,7 +251,7 @@ test('a method that floods stdout costs a hundred warnings and one more', async 
   send(agent, 1, 'flood');
   await agent.value(1, 0);
   assert.equal(agent.warnings(1).length, 101);
-  assert.match(String(agent.warnings(1).at(-1)), /and more, left out/);
+  assert.match(String(agent.warnings(1).at(-1)), /and more, omitted/);
 });
 
 /** Sets how many files a process may have open, as a drone or a user may be limited to; a new thread needs some. */

@@ -59,7 +59,7 @@ test('a kill that fails becomes a warning with its reason', async () => {
 test('a script that says nothing of the agent becomes a warning with what it says', async () => {
   const [known, warnings] = await told(saying('sh: not found\n'));
   assert.equal(known, false);
-  assert.match(warnings.join(), /could not be killed: the drone did not say what became of it: sh: not found$/);
+  assert.match(warnings.join(), /could not be killed: the drone did not report what happened to it: sh: not found$/);
 });
 
 test('a kill that takes long is not waited for, is given up in time, and then becomes a warning', async t => {
@@ -80,7 +80,7 @@ test('a kill that takes long is not waited for, is given up in time, and then be
   );
   await start;
   t.mock.timers.tick(60_000);
-  assert.match(await warning, /could not be killed: the drone did not say in time what became of it$/);
+  assert.match(await warning, /could not be killed: the drone did not report in time what happened to it$/);
   assert.equal(await known, false);
 });
 

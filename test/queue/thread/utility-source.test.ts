@@ -24,7 +24,7 @@ test('without the package esbuild a module in TypeScript has the command and the
   assert.equal(
     stdout,
     'bootstrap ERR_PACKAGE_MISSING the utility module own.ts, in TypeScript, needs the package esbuild: npm install esbuild; ' +
-      'or give the URL of a bundle, such as by npx esbuild own.ts --bundle --platform=node --format=esm --outfile=utility.mjs\n' +
+      'or pass the URL of a bundle, made for example with npx esbuild own.ts --bundle --platform=node --format=esm --outfile=utility.mjs\n' +
       '1\n',
   );
 });

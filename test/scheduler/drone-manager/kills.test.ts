@@ -41,7 +41,9 @@ test('a kill that did not reach its drone does not hit another process that has 
   await manager.executeActions();
   assert.deepEqual(host.drone.kills, []);
   assert.ok(
-    infos.some(line => line.endsWith(`process ${String(pid)} of one is not killed: it is gone, or another one`)),
+    infos.some(line =>
+      line.endsWith(`process ${String(pid)} of one was not killed: it is gone, or its pid belongs to another process`),
+    ),
   );
 });
 

@@ -26,7 +26,7 @@ test('commands add, list and abort hosts and jobs', { timeout: 120_000 }, async 
   await done(['migrate'], env);
   await done(['add-host', 'dev-1', '--label', 'rack-1', '--attribute', 'board=x=y'], env);
   const taken = await runProgram(['add-host', 'dev-1', '--label', 'rack-2'], env);
-  assert.match(taken.stderr, /there is a host 'dev-1' already/);
+  assert.match(taken.stderr, /a host 'dev-1' already exists/);
   assert.equal(taken.status, 1);
   const job = ['add-job', 'smoke', '--command', 'run smoke', '--owner', 'ann', '--priority=-3'];
   const options = ['--host', 'dev-1', '--meta-host', 'rack-1', '--label', 'rack-1', '--keyval', 'build=7'];

@@ -169,7 +169,7 @@ for (const database of databases.shared) {
     assert.deepEqual([late.acknowledgedJobIds, late.refused], [[id], []]);
     const other = await heartbeat(farm, 'shard-a', await uploadOf(farm, id, { ...COMPLETED, status: 'Failed' }));
     assert.deepEqual(other.acknowledgedJobIds, [id], 'there is nothing more to tell');
-    assert.match(other.refused[0]?.reason ?? '', /ended already with status 'Completed'.*told was status 'Failed'/);
+    assert.match(other.refused[0]?.reason ?? '', /already ended with status 'Completed'.*reported status 'Failed'/);
     assert.deepEqual(await statuses(farm, id), ['Completed']);
   });
 
@@ -259,7 +259,10 @@ test('a shard is not told how jobs have ended that are no shard’s', async () =
   const ended = { ...COMPLETED, status: 'Completed privately', execution_subdir: 'private' };
   await farm.store.readWrite('end', tx => tx.updateTable('farm_queue_entry').set(ended).execute());
   const reply = await heartbeat(farm, 'shard-a', upload);
-  assert.match(reply.refused[0]?.reason ?? '', /^it has ended already, and stays so; told was status 'Completed'$/);
+  assert.match(
+    reply.refused[0]?.reason ?? '',
+    /^it has already ended, and stays so; the upload reported status 'Completed'$/,
+  );
   assert.doesNotMatch(JSON.stringify(reply), /private/);
 });
 
@@ -327,7 +330,7 @@ test('of a packet that is wrong throughout a thousand records are complained abo
   const told = reply.refused.map(({ record, reason }) => `${record}: ${reason}`);
   assert.equal(told.length, 1_002);
   assert.match(told[999] ?? '', /^job: a job without an id: the record is 0, expected an object/);
-  assert.match(told[1_000] ?? '', /^job: and 8000 more, refused or not looked at/);
+  assert.match(told[1_000] ?? '', /^job: and 8000 more, refused or not examined/);
   assert.match(told[1_001] ?? '', /^entry: and 9000 more/);
   const unknown = Array.from({ length: 1_500 }, (_, at) => ({ ...(upload.entries[0] as object), id: 5_000 + at }));
   const late = await heartbeat(farm, 'shard-a', { ...upload, entries: [...unknown, ...upload.entries] });

@@ -124,10 +124,10 @@ test('failures are counted by their codes, and told once for each change', async
   assert.deepEqual(told.lines, [
     `error ${failed} ERR_MASTER_TIMEOUT`,
     `error ${failed} ERR_MASTER_HTTP`,
-    'info shard_client: heartbeats go well again, after 3 that failed',
+    'info shard_client: heartbeats succeed again, after 3 failures',
     `error ${failed} ERR_MASTER_HTTP`,
   ]);
-  const well = 'shard_client: heartbeat: 0 of 0 jobs uploaded, 0 records taken over';
+  const well = 'shard_client: heartbeat: 0 of 0 jobs uploaded, 0 records imported';
   assert.deepEqual(told.details, [failed + ' ERR_MASTER_TIMEOUT', well, well]);
   assert.deepEqual(Object.fromEntries(told.counters), {
     'drone_task_queue.shard_client.starts': 1,
@@ -237,7 +237,7 @@ test('a reply of a version that this shard does not know is a failure, and nothi
   const told = new Told();
   const shard = client(farm, link, { log: told.log });
   assert.equal(await shard.doHeartbeat(), false);
-  assert.match(told.lines.join(), /a reply of version 2, of which this shard, of version 1, knows nothing/);
+  assert.match(told.lines.join(), /a reply of version 2, but this shard's version is 1/);
   assert.equal(shard.failuresInARow, 1);
   link.answer = () => ({ hosts: [] });
   await shard.doHeartbeat();

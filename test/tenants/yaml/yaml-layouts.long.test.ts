@@ -37,14 +37,14 @@ const FAULTY: readonly Row[] = [
     `${GOOD}job: {}`,
     [6, "'job' is not a key of the file (did you mean 'jobs'?), expected one of pipelines, jobs, projects"],
   ],
-  ['a section that is there twice', `${GOOD}jobs: {}`, [6, "'jobs' is there twice, first in line 2"]],
+  ['a section that is there twice', `${GOOD}jobs: {}`, [6, "'jobs' occurs twice, first in line 2"]],
   ['jobs that are a list', 'jobs:\n  - build', [2, 'jobs is a list, expected a map']],
   ['pipelines that are a text', 'pipelines: check', [1, 'pipelines is a text, expected a map']],
   ['projects that are a number', 'projects:\n\n  5', [3, 'projects is 5, expected a map']],
   [
     'a job that is there twice',
     'jobs:\n  a: { commands: [a] }\n  b: { commands: [a] }\n  a: { commands: [b] }',
-    [4, "'a' is there twice, first in line 2"],
+    [4, "'a' occurs twice, first in line 2"],
   ],
   [
     'a name with white space',
@@ -89,8 +89,8 @@ const FAULTY: readonly Row[] = [
   [
     'commands that are none',
     'jobs:\n  a:\n    commands: []\n  b:\n    commands:',
-    [3, "commands of job 'a' are none, expected at least one"],
-    [5, "commands of job 'b' are none, expected at least one"],
+    [3, "commands of job 'a' is an empty list, expected at least one"],
+    [5, "commands of job 'b' is an empty list, expected at least one"],
   ],
   [
     'empty commands',
@@ -182,12 +182,16 @@ const FAULTY: readonly Row[] = [
     'jobs: {}\n...\n%TAG ! a\n',
     [3, 'this is a directive other than %YAML, expected none'],
   ],
-  ['YAML 1.3', '%YAML 1.3\n---\njobs: {}', [1, '%YAML is of another version, expected 1.2']],
-  ['YAML 1.2 and more', '%YAML 1.2 1.1\n---\njobs: {}', [1, '%YAML is of another version, expected 1.2']],
+  ['YAML 1.3', '%YAML 1.3\n---\njobs: {}', [1, '%YAML has another version, expected 1.2']],
+  ['YAML 1.2 and more', '%YAML 1.2 1.1\n---\njobs: {}', [1, '%YAML has another version, expected 1.2']],
   ['YAML 1.1', '%YAML 1.1\n---\njobs: {}', [1, '%YAML is 1.1, in which some words mean something else, expected 1.2']],
   ['a second document', 'jobs: {}\n---\njobs: {}', [2, 'a second document begins, expected one in a file']],
   ['an alias for nothing', 'jobs: {}\nprojects: *a', [2, 'an alias stands for nothing that comes before it']],
-  ['an alias for itself', 'jobs:\n  a: &a\n    commands: [*a]', [3, 'an alias stands inside of what it stands for']],
+  [
+    'an alias for itself',
+    'jobs:\n  a: &a\n    commands: [*a]',
+    [3, 'an alias stands inside the value that it stands for'],
+  ],
   [
     'merge keys',
     'jobs:\n  a: &a { commands: [a] }\n  b:\n    <<: *a\n    commands: [b]',
@@ -241,10 +245,10 @@ test('a name belongs to one project, which may define it once on each of its bra
   assert.deepEqual(
     faults.map(({ project, branch, path, line, reason }) => [project, branch, path, line, reason]),
     [
-      ['library', 'next', 'drones.d/2.yaml', 2, "job 'build' is defined already, in drones.d/1.yaml:2 (library, next)"],
-      ['site', 'main', 'drones.yaml', 2, "pipeline 'check' is defined already, in drones.yaml:2 (config, main)"],
-      ['site', 'main', 'drones.yaml', 4, "job 'build' is defined already, in drones.yaml:2 (library, main)"],
-      ['site', 'stable', 'drones.yaml', 2, "job 'build' is defined already, in drones.yaml:2 (library, main)"],
+      ['library', 'next', 'drones.d/2.yaml', 2, "job 'build' is already defined in drones.d/1.yaml:2 (library, next)"],
+      ['site', 'main', 'drones.yaml', 2, "pipeline 'check' is already defined in drones.yaml:2 (config, main)"],
+      ['site', 'main', 'drones.yaml', 4, "job 'build' is already defined in drones.yaml:2 (library, main)"],
+      ['site', 'stable', 'drones.yaml', 2, "job 'build' is already defined in drones.yaml:2 (library, main)"],
     ],
   );
 });
@@ -343,7 +347,7 @@ test('values that follow values without end are a fault of their file, and other
   assert.deepEqual(
     faults.map(({ project, line, reason }) => [project, line, reason]),
     [
-      ['library', 2, 'too many lists, maps and values are inside of each other here'],
+      ['library', 2, 'lists, maps and values are nested too deeply here'],
       ['site', 1, 'jobs is 5, expected a map'],
     ],
   );
@@ -367,7 +371,7 @@ test('a few aliases do not stand for billions of values', async () => {
   const [fault, ...others] = await faultsOf({ 'site main': `jobs:\n${lists.join('\n')}` });
   assert.deepEqual(
     [fault?.line, fault?.reason],
-    [5, 'an alias is one too many: aliases stand for 10000 values at most'],
+    [5, 'an alias is one too many: aliases may stand for at most 10000 values'],
   );
   assert.deepEqual(others, []);
 });

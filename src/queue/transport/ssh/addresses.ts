@@ -38,7 +38,7 @@ export async function addressesOf({ host, port }: SshPoint, settings: Connection
     signal.throwIfAborted();
     awaits(undefined);
     const isUnknown = (error as NodeJS.ErrnoException).code === 'ENOTFOUND';
-    const mend = isUnknown ? `; a name of ssh_config is found by SshDrone.fromSshConfig('${host}')` : '';
+    const mend = isUnknown ? `; for a name in ssh_config, use SshDrone.fromSshConfig('${host}')` : '';
     const why = `the name did not resolve: ${meaningOf(error as Error)}${mend}`;
     throw new TransportError('unreachable', `cannot connect to ${host} port ${String(port)}: ${why}`, { cause: error });
   }

@@ -130,10 +130,10 @@ export class Authentication {
   failure(cause: Error, serverText?: string): TransportError {
     const names = [...this.#tried].map(([name, trouble]) => (trouble === undefined ? name : `${name} (${trouble})`));
     const tried = names.length > 0 ? `tried: ${names.join(', ')}` : 'there was no credential to try';
-    const takes = this.#serverTakes ? `; the server takes: ${this.#serverTakes.filter(isMethodName).join(', ')}` : '';
+    const takes = this.#serverTakes ? `; the server accepts: ${this.#serverTakes.filter(isMethodName).join(', ')}` : '';
     const said = this.#saidWith(serverText);
     const unused = [...this.#certificates].join(', ');
-    const certificates = unused === '' ? '' : `; not offered, as certificates are not supported: ${unused}`;
+    const certificates = unused === '' ? '' : `; not offered because certificates are not supported: ${unused}`;
     const mend = this.#isExhausted || serverText !== undefined ? `; ${loginMend(this.#point, serverText)}` : '';
     return new TransportError(
       'auth',
@@ -202,7 +202,7 @@ export class Authentication {
         const identity = await loadIdentity(path);
         const { publicKey } = identity;
         if (!identity.key && passphrase === undefined && asks?.passphrase !== true) {
-          throw new Error('has a passphrase, none was given');
+          throw new Error('has a passphrase, but none was given');
         }
         const key = identity.key ?? (publicKey ? undefined : await this.#unlock(path, identity));
         if (key) {

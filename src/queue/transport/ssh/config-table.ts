@@ -29,13 +29,13 @@ const obeyed = (why: string): Setting => ({ use: 'obeyed', why });
 const ignored = (why: string): Setting => ({ use: 'ignored', why });
 const refused = (why: string, more: Omit<Setting, 'use' | 'why'> = {}): Setting => ({ use: 'refused', why, ...more });
 
-const BY_SSH = obeyed('resolved by ssh itself; its result is the host name');
+const BY_SSH = obeyed('ssh itself resolves it; the result is the host name');
 const NO_FORWARDING = ignored('no port, socket, display or tunnel is forwarded');
 const NO_GSSAPI = ignored(
   'GSSAPI logins are not supported; many systems set it for every host, and it only adds a way to log in',
 );
 const NO_TERMINAL = ignored('a call has no terminal, and nothing is typed');
-const NO_CERTIFICATES = ignored('a part of certificates, which are not supported');
+const NO_CERTIFICATES = ignored('concerns certificates, which are not supported');
 const NO_SHARING = ignored('connections of other programs are not shared; the queue keeps its own');
 const LOGGING = ignored('concerns what ssh prints');
 
@@ -44,7 +44,7 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
   AddKeysToAgent: ignored('no key is added to an ssh-agent'),
   AddressFamily: { ...obeyed('`addressFamily`'), isDirectOnly: true },
   AppleMultipath: ignored('plain TCP reaches the same host'),
-  BatchMode: ignored('nothing prompts but the functions of the drone'),
+  BatchMode: ignored('only the drone’s functions prompt'),
   BindAddress: refused('the system chooses the address to connect from', { isDirectOnly: true }),
   BindInterface: refused('the system chooses the interface to connect from', { isDirectOnly: true }),
   CanonicalDomains: BY_SSH,
@@ -54,8 +54,8 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
   CanonicalizePermittedCNAMEs: BY_SSH,
   CASignatureAlgorithms: NO_CERTIFICATES,
   CertificateFile: refused('certificates are not supported', { unless: OURSELVES }),
-  ChallengeResponseAuthentication: ignored('a server’s questions are answered by the options of the drone only'),
-  ChannelTimeout: ignored('the queue has its own timeouts of calls and connections'),
+  ChallengeResponseAuthentication: ignored('only the drone’s options answer a server’s questions'),
+  ChannelTimeout: ignored('the queue has its own timeouts for calls and connections'),
   CheckHostIP: refused('host keys are looked up by name', { harmless: NO, unless: TRUST }),
   Ciphers: obeyed('`ciphers`'),
   ClearAllForwardings: NO_FORWARDING,
@@ -67,7 +67,7 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
   ControlPersist: NO_SHARING,
   DynamicForward: NO_FORWARDING,
   EnableEscapeCommandline: NO_TERMINAL,
-  EnableSSHKeysign: ignored('a part of HostbasedAuthentication'),
+  EnableSSHKeysign: ignored('part of HostbasedAuthentication'),
   EscapeChar: NO_TERMINAL,
   ExitOnForwardFailure: NO_FORWARDING,
   FingerprintHash: LOGGING,
@@ -86,24 +86,24 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
   GSSAPIRenewalForcesRekey: NO_GSSAPI,
   GSSAPIServerIdentity: NO_GSSAPI,
   GSSAPITrustDns: NO_GSSAPI,
-  HashKnownHosts: ignored('`accept-new` records names in clear; hashed ones are understood'),
+  HashKnownHosts: ignored('`accept-new` records names in clear text; hashed names are understood'),
   Host: obeyed('the name given to `fromSshConfig`'),
-  HostbasedAcceptedAlgorithms: ignored('a part of HostbasedAuthentication'),
+  HostbasedAcceptedAlgorithms: ignored('part of HostbasedAuthentication'),
   HostbasedAuthentication: refused('the drone cannot log in with the key of this machine', {
     harmless: NO,
     unless: OURSELVES,
   }),
-  HostbasedKeyTypes: ignored('a part of HostbasedAuthentication'),
+  HostbasedKeyTypes: ignored('part of HostbasedAuthentication'),
   HostKeyAlgorithms: obeyed('`hostKeyAlgorithms`'),
   HostKeyAlias: obeyed('`hostKeyAlias`'),
   Hostname: obeyed('`host`'),
   IdentitiesOnly: obeyed('`identitiesOnly`'),
   IdentityAgent: obeyed('`agentSocket`'),
-  IdentityFile: obeyed('`identity`; of the files that ssh tries by default, those that exist'),
+  IdentityFile: obeyed('`identity`; by default, those of ssh’s default files that exist'),
   IgnoreUnknown: BY_SSH,
-  IPQoS: ignored('the system chooses the class of packets'),
-  KbdInteractiveAuthentication: ignored('a server’s questions are answered by the options of the drone only'),
-  KbdInteractiveDevices: ignored('a server’s questions are answered by the options of the drone only'),
+  IPQoS: ignored('the system chooses the packet class'),
+  KbdInteractiveAuthentication: ignored('only the drone’s options answer a server’s questions'),
+  KbdInteractiveDevices: ignored('only the drone’s options answer a server’s questions'),
   KexAlgorithms: obeyed('`kex`'),
   KnownHostsCommand: refused('host keys come from files', { unless: TRUST }),
   LocalCommand: ignored('no command is run on this machine'),
@@ -119,24 +119,22 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
   PermitRemoteOpen: NO_FORWARDING,
   PKCS11Provider: refused('keys come from files and ssh-agents', { unless: OURSELVES }),
   Port: obeyed('`port`'),
-  PreferredAuthentications: obeyed('without `publickey`, no key is offered; the order is ours'),
-  ProxyCommand: refused('connections are made over TCP or through hops; use ProxyJump', { unless: ['via'] }),
+  PreferredAuthentications: obeyed('without `publickey`, no key is offered; the order is fixed'),
+  ProxyCommand: refused('connections are made over TCP or through hops, as with ProxyJump', { unless: ['via'] }),
   ProxyJump: obeyed('`via`, each hop with its own ssh_config'),
-  ProxyUseFdpass: ignored('a part of ProxyCommand'),
+  ProxyUseFdpass: ignored('part of ProxyCommand'),
   PubkeyAcceptedAlgorithms: obeyed('`publicKeyAlgorithms`'),
   PubkeyAcceptedKeyTypes: obeyed('`publicKeyAlgorithms`'),
   PubkeyAuthentication: obeyed('with `no`, no key is offered'),
-  RefuseConnection: refused('ssh does not connect to this host, either'),
-  RekeyLimit: ignored('session keys are renewed when the server asks for it'),
+  RefuseConnection: refused('ssh does not connect to this host either'),
+  RekeyLimit: ignored('session keys are renewed when the server requests it'),
   RemoteCommand: ignored('calls bring their own commands, as with scp'),
   RemoteForward: NO_FORWARDING,
   RequestTTY: NO_TERMINAL,
   RequiredRSASize: obeyed('`minRsaBits`'),
   RevokedHostKeys: obeyed('`revokedHostKeys`'),
   RSAMinSize: obeyed('`minRsaBits`'),
-  SecurityKeyProvider: ignored(
-    'security keys are not supported; the error of a login that has only such a key says so',
-  ),
+  SecurityKeyProvider: ignored('security keys are not supported; if a login has no other key, the error says so'),
   SendEnv: ignored('the option `env` sets the environment of commands'),
   ServerAliveCountMax: obeyed('`keepaliveCount`, unless it is ssh’s default'),
   ServerAliveInterval: obeyed('`keepaliveIntervalMs`, unless it is ssh’s default'),
@@ -148,15 +146,15 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
   StrictHostKeyChecking: obeyed('`hostKeys`: `yes` and `ask` are `strict`; `no` is refused: every host key is checked'),
   SyslogFacility: LOGGING,
   Tag: BY_SSH,
-  TCPKeepAlive: ignored('the keepalive of SSH detects what that of TCP does'),
+  TCPKeepAlive: ignored('SSH keepalives detect what TCP keepalives would'),
   Tunnel: NO_FORWARDING,
   TunnelDevice: NO_FORWARDING,
-  UpdateHostKeys: ignored('no further key is recorded from a server'),
-  UseKeychain: ignored('passphrases come from the option `passphrase` only'),
+  UpdateHostKeys: ignored('no additional keys are recorded from a server'),
+  UseKeychain: ignored('passphrases come only from the option `passphrase`'),
   User: obeyed('`user`'),
   UserKnownHostsFile: obeyed('`knownHosts`'),
-  VerifyHostKeyDNS: refused('DNS makes no host key trusted', { harmless: [...NO, 'ask'], unless: TRUST }),
-  VersionAddendum: ignored('a remark in the version line'),
+  VerifyHostKeyDNS: refused('DNS records do not make a host key trusted', { harmless: [...NO, 'ask'], unless: TRUST }),
+  VersionAddendum: ignored('only a remark in the version line'),
   VisualHostKey: LOGGING,
   WarnWeakCrypto: LOGGING,
   XAuthLocation: NO_FORWARDING,
@@ -182,10 +180,10 @@ export interface Circumstances {
 /** Why a setting is refused, for a message; undefined when it is not. */
 export function refusalOf({ option, value }: Printed, where: Circumstances): string | undefined {
   const setting = BY_PRINTED.get(option);
-  if (setting === undefined) return `the setting ${option} is not known here, and might change whom you reach or trust`;
+  if (setting === undefined) return `unknown setting ${option}, which might change which host you reach or trust`;
   const { name, use, why, harmless = ['none'], unless = [], isDirectOnly = false } = setting;
   if (use !== 'refused' || harmless.includes(value.toLowerCase())) return undefined;
   if ((isDirectOnly && where.isBehindHop) || unless.some(option => where.given[option] !== undefined)) return undefined;
   const ways = unless.map(option => `\`${option}\``).join(' or ');
-  return `${name} is not supported: ${why}${ways === '' ? '' : `; give ${ways} in its place`}`;
+  return `${name} is not supported: ${why}${ways === '' ? '' : `; use ${ways} instead`}`;
 }

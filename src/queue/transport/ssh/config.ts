@@ -43,7 +43,7 @@ async function hopsOf(config: SshConfigText, file: string | undefined, depth: nu
   if (jump === undefined) return [];
   const targets = jump.split(',').map(text => parseTarget(config, text));
   if (depth + targets.length > MAX_HOPS) {
-    throw unsupported(config, `ProxyJump leads over more than ${String(MAX_HOPS)} hops`);
+    throw unsupported(config, `ProxyJump has more than ${String(MAX_HOPS)} hops`);
   }
   const configs = await Promise.all(targets.map(({ name, user, port }) => sshG(name, { file, user, port })));
   const [first] = configs;
@@ -60,7 +60,7 @@ async function hopsOf(config: SshConfigText, file: string | undefined, depth: nu
 function parseTarget(config: SshConfigText, text: string): { name: string; user?: string; port?: string } {
   const parts = /^(?:ssh:\/\/)?(?:(.+)@)?(?:\[([^\]]+)\]|([^:@]+))(?::(\d+))?\/?$/.exec(text.trim());
   const name = parts?.[2] ?? parts?.[3];
-  if (!parts || name === undefined) throw unsupported(config, `ProxyJump names a hop that cannot be read: ${text}`);
+  if (!parts || name === undefined) throw unsupported(config, `ProxyJump contains an invalid hop: ${text}`);
   const [, user, , , port] = parts;
   return { name, ...(user !== undefined && { user }), ...(port !== undefined && { port }) };
 }
@@ -185,7 +185,7 @@ function algorithmsOf(
   const wanted = config.value(option.toLowerCase());
   if (wanted === undefined || wanted === defaults.value(option.toLowerCase())) return undefined;
   const known = wanted.split(',').filter(name => ALGORITHMS[list].includes(name));
-  if (known.length === 0) throw unsupported(config, `${option} has no algorithm that is supported: ${wanted}`);
+  if (known.length === 0) throw unsupported(config, `${option} names no supported algorithm: ${wanted}`);
   return known;
 }
 
@@ -193,10 +193,7 @@ function hostKeysOf(config: SshConfigText): 'strict' | 'accept-new' {
   const checking = config.value('stricthostkeychecking');
   if (checking === 'accept-new') return 'accept-new';
   if (checking === 'false' || checking === 'no' || checking === 'off') {
-    throw unsupported(
-      config,
-      "StrictHostKeyChecking no: every host key is checked here; give `hostKeys: 'accept-new'`",
-    );
+    throw unsupported(config, "StrictHostKeyChecking no: every host key is checked; use `hostKeys: 'accept-new'`");
   }
   return 'strict';
 }
@@ -236,7 +233,7 @@ function expand(config: SshConfigText, text: string): string {
     })
     .replaceAll(/%(.?)/g, (_all, token: string) => {
       const value = tokens[token];
-      if (value === undefined) throw unsupported(config, `${text} has a token that is not supported: %${token}`);
+      if (value === undefined) throw unsupported(config, `${text} has an unsupported token: %${token}`);
       return value;
     });
   return expandHome(expanded);

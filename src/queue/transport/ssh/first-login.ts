@@ -13,9 +13,9 @@ export function hostKeyMend(point: SshPoint): string {
   // Shown as a command only where no shell takes it for more.
   const isScannable = hostKeyAlias === undefined && /^[\w.:%-]+$/.test(host) && /^[\w./~+-]+$/.test(file);
   const ways = [
-    ...(isScannable ? [`add it by ssh-keyscan -p ${String(port)} ${host} >> ${file}`] : []),
-    "give hostKeys: 'accept-new'",
-    'name the file that has it in knownHosts',
+    ...(isScannable ? [`add it with ssh-keyscan -p ${String(port)} ${host} >> ${file}`] : []),
+    "use hostKeys: 'accept-new'",
+    'name the file that contains it in knownHosts',
     `use SshDrone.fromSshConfig('${hostname}') to trust what ssh trusts`,
   ];
   return `if the fingerprint is right, ${ways.join(', or ')}`;
@@ -26,5 +26,5 @@ export function loginMend({ hostname, user, identity }: SshPoint, serverText = '
   if (/too many/i.test(serverText)) return 'offer fewer keys: identity with identitiesOnly: true';
   const first = DEFAULT_IDENTITIES.find(path => !identity.includes(expandHome(path)) && existsSync(expandHome(path)));
   const key = first === undefined ? 'identity, a private key' : `identity: '${first}', which ssh would try`;
-  return `give ${key}, or another user than ${user}, or use SshDrone.fromSshConfig('${hostname}') to log in as ssh does`;
+  return `give ${key}, or a user other than ${user}, or use SshDrone.fromSshConfig('${hostname}') to log in as ssh does`;
 }

@@ -74,7 +74,7 @@ export class HostKeyCheck {
   /** Asked again when the connection changes its session keys: the key must then be the same one. */
   accepts(key: Buffer): boolean {
     if (this.#accepted)
-      return this.#accepted.equals(key) || this.#refuse('changed', key, 'it showed another one before');
+      return this.#accepted.equals(key) || this.#refuse('changed', key, 'it presented a different one before');
     const { hostKeys, minRsaBits } = this.#point;
     const revoked = this.#revokedIn(key);
     if (revoked) return this.#refuse('revoked', key, `listed in ${placeOf(revoked)}`);
@@ -125,7 +125,7 @@ export class HostKeyCheck {
   }
 
   refuseMissingType(): TransportError {
-    this.#refuse('changed', undefined, `recorded for it are only keys of type ${this.#recordedTypes.join(', ')}`);
+    this.#refuse('changed', undefined, `only keys of type ${this.#recordedTypes.join(', ')} are recorded for it`);
     return this.#failure as unknown as TransportError;
   }
 
@@ -147,7 +147,7 @@ export class HostKeyCheck {
       case 'cert-authority':
         return this.#refuse('unknown', key, `${place} names a certificate authority, which is not supported`);
       case 'changed':
-        return this.#refuse('changed', key, `recorded in ${place} is another one`);
+        return this.#refuse('changed', key, `a different one is recorded in ${place}`);
       case 'unknown':
         return this.#refuse(
           'unknown',

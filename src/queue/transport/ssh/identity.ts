@@ -78,7 +78,7 @@ async function parse(text: Buffer, path: string): Promise<Identity> {
   const parseText: Parse = passphrase => {
     let key = parseOne(text, passphrase);
     if (key instanceof Error && !isLocked(key) && isPem(text)) key = parseOne(readPem(text, passphrase));
-    if (key instanceof Error) throw passphrase === undefined ? key : new Error('the passphrase does not fit');
+    if (key instanceof Error) throw passphrase === undefined ? key : new Error('the passphrase is wrong');
     if (!key.isPrivateKey()) throw new Error(isCertificate(text) ? CERTIFICATE : 'holds a public key only');
     try {
       return withQuickSign(key);

@@ -12,7 +12,7 @@ export function isEncryptedPem(text: Buffer): boolean {
   return /-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: 4,ENCRYPTED/m.test(text.toString('latin1'));
 }
 
-/** The same key in a format that ssh2 reads. Throws when the passphrase does not fit, or SSH has no such keys. */
+/** The same key in a format that ssh2 reads. Throws when the passphrase is wrong, or SSH has no such keys. */
 export function readPem(text: Buffer, passphrase: string | undefined): string | Buffer {
   if (passphrase === undefined && isEncryptedPem(text)) throw new Error('encrypted, and no passphrase was given');
   const key = openPem(text, passphrase);
@@ -27,7 +27,7 @@ export function readPem(text: Buffer, passphrase: string | undefined): string | 
   }
   const { asymmetricKeyType: type = '', asymmetricKeyDetails: details } = key;
   throw new Error(
-    `holds a key of type ${[type, details?.namedCurve].filter(Boolean).join(' ')}, which SSH does not have`,
+    `holds a key of type ${[type, details?.namedCurve].filter(Boolean).join(' ')}, which SSH does not support`,
   );
 }
 
@@ -37,8 +37,8 @@ function openPem(text: Buffer, passphrase: string | undefined): KeyObject {
   } catch (error) {
     if (!isEncryptedPem(text)) throw error;
     const isUnsupported = /unsupported/i.test(String((error as { code?: unknown }).code));
-    if (isUnsupported) throw new Error('holds a key in an outdated encryption', { cause: error });
-    throw new Error('the passphrase does not fit', { cause: error });
+    if (isUnsupported) throw new Error('holds a key with outdated encryption', { cause: error });
+    throw new Error('the passphrase is wrong', { cause: error });
   }
 }
 
@@ -82,13 +82,13 @@ export function foreignFormat(text: Buffer, path: string): string | undefined {
   if (putty) {
     const [, version = '', type = ''] = putty;
     const command = `puttygen ${quoted} -O private-openssh -o ${quoted.replace(/'?$/, end => `.openssh${end}`)}`;
-    return `is a PuTTY key of version ${version} and type ${type}; convert it by ${command}`;
+    return `is a PuTTY key of version ${version} and type ${type}; convert it with ${command}`;
   }
   if (/^---- BEGIN SSH2 (?:ENCRYPTED )?PRIVATE KEY ----/.test(start)) {
-    return `is a key of SSH.com's format; convert it by ssh-keygen -i -f ${quoted}`;
+    return `is a key of SSH.com's format; convert it with ssh-keygen -i -f ${quoted}`;
   }
   if (text.length > 0 && text[0] === 0x30) {
-    return `may be a key in DER; convert it by openssl pkey -inform DER -in ${quoted}`;
+    return `may be a key in DER; convert it with openssl pkey -inform DER -in ${quoted}`;
   }
   return undefined;
 }

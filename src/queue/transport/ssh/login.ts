@@ -116,7 +116,7 @@ class Login {
       .on('error', error => this.#onError(error))
       .on('close', () => this.#onClose())
       .on('change password', () =>
-        this.#fail(authentication.failure(new Error('the server wants the password to be changed first'))),
+        this.#fail(authentication.failure(new Error('the server requires a password change first'))),
       );
     settings.phase('handshake');
     const words = new ServerWords(tunnel.stream);

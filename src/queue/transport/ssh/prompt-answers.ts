@@ -74,11 +74,9 @@ export function answerOnce(password: string): (challenge: KeyboardChallenge) => 
   return ({ prompts }) => {
     const [only, ...others] = prompts;
     if (only?.echo !== false || others.length > 0) {
-      return Promise.reject(
-        new Error('the server asks for more than a password, and keyboardInteractive is not given'),
-      );
+      return Promise.reject(new Error('the server asks for more than a password, and keyboardInteractive is not set'));
     }
-    if (isUsed) return Promise.reject(new Error('the password was not taken'));
+    if (isUsed) return Promise.reject(new Error('the password was not accepted'));
     isUsed = true;
     return Promise.resolve([password]);
   };
@@ -88,6 +86,6 @@ export function answerOnce(password: string): (challenge: KeyboardChallenge) => 
 export function checkAnswers(value: unknown, prompts: number): string[] {
   const isList = Array.isArray(value) && value.every(item => typeof item === 'string');
   if (isList && value.length === prompts) return value;
-  const given = isList ? `${String(value.length)} answers` : 'no list of strings';
-  throw new TypeError(`keyboardInteractive gave ${given} to ${String(prompts)} prompts`);
+  const given = isList ? `${String(value.length)} answers` : 'something other than a list of strings';
+  throw new TypeError(`keyboardInteractive returned ${given} for ${String(prompts)} prompts`);
 }

@@ -51,7 +51,7 @@ export async function openSshAgent(path: string, sockets: Set<Socket>): Promise<
       new Promise((resolve, reject) => {
         const options = hash === undefined ? {} : { hash: hash as 'sha256' | 'sha512' };
         agent.sign(key, data, options, (error, signature) => {
-          if (error || !signature) reject(error ?? new Error('the ssh-agent gave no signature'));
+          if (error || !signature) reject(error ?? new Error('the ssh-agent returned no signature'));
           else resolve(signature);
         });
       }),

@@ -12,9 +12,9 @@ const MAX_OUTPUT_BYTES = 1024 * 1024;
  * Why ssh_config cannot be used. Nothing was contacted.
  *
  * - `ERR_SSH_NOT_FOUND`: this machine has no program `ssh`. Install the OpenSSH client, or use `new SshDrone(…)`.
- * - `ERR_SSH_CONFIG`: `ssh -G` failed or took longer than 30 s. The message has its last line; correct the
+ * - `ERR_SSH_CONFIG`: `ssh -G` failed or took longer than 30 s. The message contains its last line; correct the
  *   configuration.
- * - `ERR_SSH_CONFIG_UNSUPPORTED`: a setting cannot be obeyed. The message names it; give the option that replaces it in
+ * - `ERR_SSH_CONFIG_UNSUPPORTED`: a setting cannot be obeyed. The message names it; pass the option that replaces it in
  *   code.
  */
 type SshConfigCode = 'ERR_SSH_NOT_FOUND' | 'ERR_SSH_CONFIG' | 'ERR_SSH_CONFIG_UNSUPPORTED';
@@ -93,7 +93,7 @@ export async function sshG(name: string, { file, user, port }: SshGOptions): Pro
       throw sshConfigError('ERR_SSH_NOT_FOUND', message, error);
     }
     const said = stderr?.trim().split('\n').at(-1) ?? '';
-    throw sshConfigError('ERR_SSH_CONFIG', `ssh -G does not take ${name}: ${said || String(error)}`, error);
+    throw sshConfigError('ERR_SSH_CONFIG', `ssh -G does not accept ${name}: ${said || String(error)}`, error);
   }
 }
 

@@ -41,7 +41,7 @@ export async function openTcp(
 ): Promise<Socket> {
   const usable = addresses.filter(address => addressFamily === undefined || isIP(address) === addressFamily);
   if (usable.length === 0) {
-    const what = `${host} has no IPv${String(addressFamily)} address, as addressFamily wants`;
+    const what = `${host} has no IPv${String(addressFamily)} address, which addressFamily requires`;
     throw new TransportError('unreachable', what);
   }
   try {

@@ -146,7 +146,7 @@ class ValueDeserializer extends Deserializer {
 
   #readView(kind: number): ArrayBufferView {
     const View = VIEWS[kind - FIRST_VIEW];
-    if (View === undefined) throw new RangeError(`nothing of ours has number ${String(kind)}`);
+    if (View === undefined) throw new RangeError(`unknown record number ${String(kind)}`);
     const offset = this.readUint32();
     const byteLength = this.readUint32();
     const buffer: unknown = this.readValue();
@@ -208,9 +208,12 @@ export function decode(bytes: Uint8Array): unknown {
   try {
     return new ValueDeserializer(bytes).read();
   } catch (error) {
-    throw new UnreadableValueError(`these ${String(bytes.byteLength)} bytes are no value: ${messageOf(error)}`, {
-      cause: error,
-    });
+    throw new UnreadableValueError(
+      `these ${String(bytes.byteLength)} bytes are not a valid value: ${messageOf(error)}`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 

@@ -242,9 +242,14 @@ export function filesSuite(kinds: readonly AgentKind[]): void {
         ['writeFile', 'file/in/new', 'ENOTDIR', /^ENOTDIR: not a directory, mkdir '\/.*\/file\/in'$/],
         ['writeFile', `${folder}/loop`, 'ELOOP', /^ELOOP: too many symbolic links encountered, stat '.*\/loop'$/],
         ['writeFile', long, 'ENAMETOOLONG', /^ENAMETOOLONG: name too long, stat '\/.*\/x+'$/],
-        ['writeFile', '/dev/null', 'ERR_NOT_A_FILE', /^"\/dev\/null" is neither file nor folder, and is left alone$/],
-        ['writeFile', folder, 'EISDIR', /^".*" is a folder$/],
-        ['writeFile', `${folder}/`, 'EISDIR', /^".*\/" is a folder$/],
+        [
+          'writeFile',
+          '/dev/null',
+          'ERR_NOT_A_FILE',
+          /^"\/dev\/null" is neither a file nor a directory, and was left unchanged$/,
+        ],
+        ['writeFile', folder, 'EISDIR', /^".*" is a directory$/],
+        ['writeFile', `${folder}/`, 'EISDIR', /^".*\/" is a directory$/],
         [
           'writeFile',
           '/proc/none',

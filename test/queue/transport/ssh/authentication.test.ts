@@ -102,7 +102,7 @@ test('a wrong password is sent once, and not again as the answer to a question',
   assert.equal(error.kind, 'auth');
   assert.match(
     error.message,
-    /tried: password; the server takes: password, keyboard-interactive; it said: Unauthorized use is watched\.; give identity/,
+    /tried: password; the server accepts: password, keyboard-interactive; it said: Unauthorized use is watched\.; give identity/,
   );
   assert.deepEqual(server.tried, ['password']);
 });
@@ -114,7 +114,7 @@ test('a refused login names the key that ssh would try, and the ways to log in a
   });
   process.env['HOME'] = await mkdtemp(join(folder, 'home-'));
   await using server = await startLoginServer(context => context.reject(['publickey']));
-  const asSsh = "or another user than \\S+, or use SshDrone\\.fromSshConfig\\('\\S+'\\) to log in as ssh does$";
+  const asSsh = "or a user other than \\S+, or use SshDrone\\.fromSshConfig\\('\\S+'\\) to log in as ssh does$";
   const without = await refusal({ ...server.options, password: 'hunter2' });
   assert.match(without.message, new RegExp(`; give identity, a private key, ${asSsh}`));
 
@@ -128,8 +128,12 @@ test('a refused login names the key that ssh would try, and the ways to log in a
 
 for (const [what, keyboardInteractive, says] of [
   ['throws', () => Promise.reject(new Error('no one to ask')), /keyboard-interactive \(no one to ask\)/],
-  ['gives too few answers', () => [], /keyboardInteractive gave 0 answers to 1 prompts/],
-  ['gives no list', () => 'hunter2' as unknown as string[], /keyboardInteractive gave no list of strings to 1 prompts/],
+  ['gives too few answers', () => [], /keyboardInteractive returned 0 answers to 1 prompts/],
+  [
+    'gives no list',
+    () => 'hunter2' as unknown as string[],
+    /keyboardInteractive returned something other than a list of strings to 1 prompts/,
+  ],
 ] as const) {
   test(`a function for questions that ${what} fails the login with auth`, async () => {
     await using server = await startLoginServer(asking(ONE_SECRET, () => true));
@@ -190,7 +194,7 @@ test('sshd that takes only a password refuses a key, and its failure tells what 
   await using sshd = await startSshd({ PubkeyAuthentication: 'no', PasswordAuthentication: 'yes' });
   const error = await refusal({ ...sshd.droneOptions(), password: 'hunter2' });
   assert.equal(error.kind, 'auth');
-  assert.match(error.message, /tried: key \S+, password; the server takes: password; give identity/);
+  assert.match(error.message, /tried: key \S+, password; the server accepts: password; give identity/);
 });
 
 test('sshd that takes only ed25519 keys lets one in after another type was refused', async () => {
@@ -231,7 +235,7 @@ for (const [format, args] of [
     assert.deepEqual(asked, [identity]);
     const error = await refusal({ ...options, passphrase: 'hunter2' });
     assert.equal(error.kind, 'auth');
-    assert.match(error.message, /tried: key \S+ \(.*the passphrase does not fit\)/);
+    assert.match(error.message, /tried: key \S+ \(.*the passphrase is wrong\)/);
     assert(!error.message.includes('hunter2'));
   });
 }

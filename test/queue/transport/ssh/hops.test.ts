@@ -58,7 +58,7 @@ test('each drone behind a hop whose key has changed reports it, with file and li
     assert.equal(error.code, 'ERR_HOST_KEY_CHANGED');
     const start = `via ${nameOf(1)}: host key of ${sshd.addresses[1] ?? ''}:${String(sshd.port)} changed: `;
     assert(error.message.startsWith(start), error.message);
-    assert.match(error.message, /SHA256:\S+ \(recorded in \S+changed-1 line [23] is another one\)$/);
+    assert.match(error.message, /SHA256:\S+ \(a different one is recorded in \S+changed-1 line [23]\)$/);
   }
 });
 

@@ -53,7 +53,7 @@ test('the password is the last resort and is not told when it fails', async () =
   await close(await openSession({ ...options, password: 'open sesame' }));
   const error = await refusal({ ...options, password: 'hunter2' });
   assert.equal(error.kind, 'auth');
-  assert.match(error.message, /tried: password; the server takes: publickey, password/);
+  assert.match(error.message, /tried: password; the server accepts: publickey, password/);
   assert(!error.message.includes('hunter2'));
 });
 

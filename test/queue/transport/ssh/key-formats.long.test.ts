@@ -70,16 +70,16 @@ for (const [what, make] of [
     await close(await openSession({ ...sshd.droneOptions(), identity: path, passphrase }));
     if (passphrase === undefined) return;
     const wrong = await refusal({ ...sshd.droneOptions(), identity: path, passphrase: 'not this' });
-    assert.match(wrong.message, /key \S+ \(the passphrase does not fit\)/);
+    assert.match(wrong.message, /key \S+ \(the passphrase is wrong\)/);
     const none = await refusal({ ...sshd.droneOptions(), identity: path });
-    assert.match(none.message, /key \S+ \(has a passphrase, none was given\)/);
+    assert.match(none.message, /key \S+ \(has a passphrase, but none was given\)/);
   });
 }
 
 for (const [what, args, says] of [
-  ['Ed448', ['genpkey', '-algorithm', 'ED448'], /holds a key of type ed448, which SSH does not have/],
+  ['Ed448', ['genpkey', '-algorithm', 'ED448'], /holds a key of type ed448, which SSH does not support/],
   ['secp256k1', ['ecparam', '-name', 'secp256k1', '-genkey'], /holds a key of type ec secp256k1, which SSH does not/],
-  ['DER', ['genpkey', '-algorithm', 'ED25519', '-outform', 'DER'], /may be a key in DER; convert it by openssl pkey/],
+  ['DER', ['genpkey', '-algorithm', 'ED25519', '-outform', 'DER'], /may be a key in DER; convert it with openssl pkey/],
 ] as const) {
   test(`a key that is not for SSH is named: ${what}`, async () => {
     await assert.rejects(loadIdentity(openssl(...args)), says);
@@ -104,7 +104,7 @@ test('a PuTTY key is named with a line of puttygen, which makes one that logs in
     execFileSync('puttygen', args, { stdio: 'ignore' });
     const error = await refusal({ ...sshd.droneOptions(), identity: path });
     const [, version, command = ''] =
-      /\(is a PuTTY key of version (\d) and type \S+; convert it by (puttygen [^)]+)\)/.exec(error.message) ?? [];
+      /\(is a PuTTY key of version (\d) and type \S+; convert it with (puttygen [^)]+)\)/.exec(error.message) ?? [];
     assert.equal(version, '3', error.message);
     execFileSync('sh', ['-c', command], { stdio: 'ignore' });
     const identity = `${path}.openssh`;

@@ -156,5 +156,5 @@ test('an RSA host key below minRsaBits is refused, an address of the other famil
   assert.match(short.message, /host key of \S+ is too short: ssh-rsa SHA256:\S+ \(minRsaBits is 2049\)/);
   const family = await refusal({ ...options, addressFamily: 6 });
   assert.equal(family.kind, 'unreachable');
-  assert.match(family.message, /127\.0\.1\.1 has no IPv6 address, as addressFamily wants/);
+  assert.match(family.message, /127\.0\.1\.1 has no IPv6 address, which addressFamily requires/);
 });

@@ -104,7 +104,7 @@ test('a certificate that is not offered is named when the login fails, of a file
   assert.equal(error.kind, 'auth');
   assert.match(
     error.message,
-    /; not offered, as certificates are not supported: \S+-cert\.pub; the server takes: publickey/,
+    /; not offered because certificates are not supported: \S+-cert\.pub; the server accepts: publickey/,
   );
   const socket = join(folder, 'agent.sock');
   const agent: ChildProcess = spawn('ssh-agent', ['-D', '-a', socket], { stdio: ['ignore', 'pipe', 'inherit'] });

@@ -140,7 +140,7 @@ test('a key that is not let in fails with auth and the methods tried', async () 
   const strange = keyFile('strange');
   const error = await refusal({ ...sshd.droneOptions(), identity: strange, password: 'hunter2' });
   assert.equal(error.kind, 'auth');
-  assert(error.message.includes(`tried: key ${strange}; the server takes: publickey`), error.message);
+  assert(error.message.includes(`tried: key ${strange}; the server accepts: publickey`), error.message);
   assert(!error.message.includes('hunter2'));
   assert.deepEqual(error.phases, ['connect', 'handshake', 'auth']);
 });
@@ -160,7 +160,7 @@ test('more keys than the server hears out fail with auth and its words', async (
 
 for (const [name, make, says] of [
   ['missing', () => join(folder, 'none'), /tried: key \S+none \(cannot be read: ENOENT\)/],
-  ['encrypted', () => keyFile('locked', '-N', 'secret'), /locked \(has a passphrase, none was given\)/],
+  ['encrypted', () => keyFile('locked', '-N', 'secret'), /locked \(has a passphrase, but none was given\)/],
   ['public', () => `${keyFile('open')}.pub`, /open\.pub \(holds a public key only\)/],
   [
     'no key at all',
@@ -192,8 +192,8 @@ test('a host that is not in known_hosts fails with host-key before any credentia
   const port = String(sshd.port);
   assert.equal(
     mend,
-    `add it by ssh-keyscan -p ${port} 127.0.1.1 >> ${join(folder, 'absent')}, or give hostKeys: 'accept-new', ` +
-      "or name the file that has it in knownHosts, or use SshDrone.fromSshConfig('drone.test') to trust what ssh trusts",
+    `add it with ssh-keyscan -p ${port} 127.0.1.1 >> ${join(folder, 'absent')}, or use hostKeys: 'accept-new', ` +
+      "or name the file that contains it in knownHosts, or use SshDrone.fromSshConfig('drone.test') to trust what ssh trusts",
   );
   assert.deepEqual(error.phases, ['connect', 'handshake']);
 });
@@ -202,7 +202,7 @@ for (const { name, lines, says } of [
   {
     name: 'a changed key',
     lines: (names: string, other: string) => ['# first line', `${names} ${other}`],
-    says: /changed: ssh-ed25519 SHA256:\S+ \(recorded in .* line 2 is another one\)/,
+    says: /changed: ssh-ed25519 SHA256:\S+ \(a different one is recorded in .* line 2\)/,
   },
   {
     name: 'a revoked key',
@@ -239,7 +239,7 @@ test('a server without a key of the recorded types fails with host-key', async (
   const knownHosts = textFile('rsa-only', `${knownLines()[0]?.split(' ')[0] ?? ''} ${rsa}\n`);
   const error = await refusal({ ...sshd.droneOptions(), knownHosts });
   assert.equal(error.kind, 'host-key');
-  assert.match(error.message, /changed \(recorded for it are only keys of type ssh-rsa\)/);
+  assert.match(error.message, /changed \(only keys of type ssh-rsa are recorded for it\)/);
 });
 
 test('known_hosts entries under the name of the drone count, too', async () => {

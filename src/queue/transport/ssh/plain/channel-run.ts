@@ -51,7 +51,7 @@ export async function runOnChannel(drone: PlainDrone, context: CallContext, run:
     if (exit === undefined) {
       // If the whole connection is lost, its end reports that.
       await drone.server.ping();
-      throw new CommandLost('the server closed the channel without telling how the command ended');
+      throw new CommandLost('the server closed the channel without reporting how the command ended');
     }
     return exit;
   } finally {

@@ -120,7 +120,9 @@ class Answers {
   /** Answered ones are settled already. */
   finish(): void {
     for (const { target, reject } of this.#wanted) {
-      reject(new Error(`the drone did not say what became of process ${String(target.pid)}: ${this.#trouble.trim()}`));
+      reject(
+        new Error(`the drone did not report what happened to process ${String(target.pid)}: ${this.#trouble.trim()}`),
+      );
     }
   }
 }

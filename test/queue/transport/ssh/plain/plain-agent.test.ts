@@ -244,12 +244,12 @@ test('a process that the drone may not end is a warning, and left alone', async 
   assert.deepEqual(await queue.call(drone, 'killProcesses', [{ hostname: drone.hostname, pid: 1 }]), [
     { pid: 1, killed: false },
   ]);
-  assert.match(warnings.splice(0).join(), /process 1 is left alone/);
+  assert.match(warnings.splice(0).join(), /process 1 was not killed/);
   if (sshd.user === userInfo().username) return;
   drone.queueKillProcess({ hostname: drone.hostname, pid });
   await queue.execute([drone]);
   assert(isRunning(pid));
-  assert.match(warnings.join(), /is not killed: the drone may not signal it/);
+  assert.match(warnings.join(), /was not killed: the drone may not signal it/);
 });
 
 for (const MaxSessions of ['10', '2', '1']) {

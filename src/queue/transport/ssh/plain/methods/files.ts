@@ -74,7 +74,7 @@ export async function writeFile(call: MethodCall, path: unknown, contents: unkno
       stat: systemStep({ syscall: 'stat', path: file }),
       folder: () => new FileError('EISDIR', `${shownPath(file)} is a folder`),
       special: () =>
-        new FileError('ERR_NOT_A_FILE', `${shownPath(file)} is neither file nor folder, and is left alone`),
+        new FileError('ERR_NOT_A_FILE', `${shownPath(file)} is neither a file nor a directory, and was left unchanged`),
       open: systemStep({ syscall: 'open', path: temporary }, cannotWrite),
       write: systemStep({ syscall: 'write' }, cannotWrite),
       chmod: systemStep({ syscall: 'fchmod' }, cannotWrite),

@@ -14,10 +14,10 @@ export function killProcesses(
       if (pid > LARGEST_PID) return { pid, killed: true };
       const word = pid > 1 ? await drone.ender.end({ kind: 'any', pid }) : 'system';
       if (word === 'system') {
-        context.warn(`killProcesses: process ${String(pid)} is left alone: it is the system's`);
+        context.warn(`killProcesses: process ${String(pid)} was not killed: it belongs to the system`);
       } else if (word !== 'gone') {
-        const why = word === 'refused' ? 'the drone may not signal it' : 'it is still there after KILL';
-        context.warn(`killProcesses: process ${String(pid)} is not killed: ${why}`);
+        const why = word === 'refused' ? 'the drone may not signal it' : 'it still exists after KILL';
+        context.warn(`killProcesses: process ${String(pid)} was not killed: ${why}`);
       }
       return { pid, killed: word === 'gone' };
     }),
