@@ -27,7 +27,7 @@ export interface RepoExecutorOptions {
   /**
    * Returns a new queue for each job; the executor closes it when the job ends. Its `roundDeadlineMs` (default 900,000)
    * also limits each command, so set it above the job's `timeoutMs`. Default: a DroneTaskQueue whose `roundDeadlineMs`
-   * is at least the job's `timeoutMs` and a minute.
+   * is at least the job's `timeoutMs` plus a minute.
    */
   queueFor?: ((job: ExecuteJob) => TaskQueue) | undefined;
   /**

@@ -58,7 +58,7 @@ test('what cannot start exits with 2 and one line that says why', async () => {
 
 test('a store without tables is refused, with what makes them', async () => {
   const { status, stderr } = await runProgram(['master'], { DRONE_SHARD_STORE_FILE: newPath() });
-  assert.match(stderr, /make them with 'drone-shard migrate'/);
+  assert.match(stderr, /create them with 'drone-shard migrate'/);
   assert.equal(status, 2);
 });
 
