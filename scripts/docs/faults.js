@@ -23,8 +23,8 @@ In a clone of the repository, \`npm run faults\` runs the tests and writes the t
 - **Took**: from the start of the wait to its end in this run, including the start and end of processes in between. If
   there is no failure, it is the whole round.
 
-If several limits could end a call, the first one to pass determines the failure. With the defaults, that is the call's
-own limit, or the keepalive (\`lost\`) on a connection that stops forwarding.
+If several limits could end a call, the first one to expire determines the failure. With the defaults, that is the
+call's own limit, or the keepalive (\`lost\`) on a connection that stops forwarding.
 `;
 
 /** The page with the table of a run; \`run\` begins with the line of date and machine. @param {string} run */

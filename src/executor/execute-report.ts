@@ -31,7 +31,7 @@ export interface CommandReport {
 
 /** A command that has no result. */
 export interface CommandFailure {
-  /** Undefined while the workspace was being copied. */
+  /** Undefined if the failure happened while the workspace was being copied. */
   readonly command?: string;
   readonly kind: DroneErrorKind;
   readonly message: string;

@@ -27,7 +27,7 @@ export interface RepoExecutorOptions {
   /**
    * Returns a new queue for each job; the executor closes it when the job ends. Its `roundDeadlineMs` (default 900,000)
    * also limits each command, so set it above the job's `timeoutMs`. Default: a DroneTaskQueue whose `roundDeadlineMs`
-   * is at least the job's `timeoutMs` and a minute.
+   * is at least the job's `timeoutMs` plus a minute.
    */
   queueFor?: ((job: ExecuteJob) => TaskQueue) | undefined;
   /**
@@ -48,8 +48,8 @@ export interface RepoExecutorOptions {
   lfs?: boolean | undefined;
   /**
    * Directory of the workspaces of running jobs; created if missing. Workspaces that killed executors of this machine
-   * left behind are removed at the start. Other executors and files may share it. Default: `@workspaces` in the cache's
-   * directory.
+   * left behind are removed at the start. Other executors may share it, and it may contain other files. Default:
+   * `@workspaces` in the cache's directory.
    */
   workspaces?: string | undefined;
   /** The same directory on other drones, absolute or relative to the home directory. Default `drone-workspaces`. */
@@ -64,8 +64,7 @@ export interface RepoExecutorOptions {
   /** How many `executor:execute` jobs run at once. Default 4. */
   maxJobs?: number | undefined;
   /**
-   * How many updates start at once, not counting those that get a lock for which they waited. Default: one for each
-   * processor.
+   * How many updates start at once, not counting those that had to wait for a lock. Default: one for each processor.
    */
   updateWorkers?: number | undefined;
   /** How many merger jobs run at once. Default: one for each processor. */

@@ -28,7 +28,7 @@ export interface GitOptions {
    * `ERR_GIT_STUCK`.
    */
   killGraceMs?: number | undefined;
-  /** How often to run a command that talks to a server if its failure looks transient. Default 3. */
+  /** How many times to run a command that talks to a server if its failures look transient. Default 3. */
   attempts?: number | undefined;
   /** Before the second attempt, ms; doubles for each further attempt. Default 1,000. */
   retryDelayMs?: number | undefined;

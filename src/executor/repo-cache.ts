@@ -29,7 +29,9 @@ export interface RepoCacheOptions {
   urlOf: (connection: string, project: string) => string | undefined;
   /** The URL from which others fetch the copies. Default: a file URL of the folder. */
   servedAt?: ((connection: string, project: string) => string) | undefined;
-  /** How long to keep a merge result that is not released, ms; `Infinity` for forever. Default 604,800,000 (7 days). */
+  /**
+   * How long to keep a merge result that is not released, ms; `Infinity` for no limit. Default 604,800,000 (7 days).
+   */
   keepMergesMs?: number | undefined;
   /** Whether there is one lock for all repositories instead of one for each. Default false. */
   singleLock?: boolean | undefined;

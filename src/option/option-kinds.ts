@@ -103,7 +103,7 @@ export const having = <T extends object>(...methods: (keyof T & string)[]): Opti
   );
 
 export const randomOption = (): Option<() => number, () => number> =>
-  func<() => number>('that gives numbers from 0 to less than 1').orElse('Math.random', () => Math.random);
+  func<() => number>('that returns numbers from 0 to less than 1').orElse('Math.random', () => Math.random);
 
 export const abortSignal = (): Option<AbortSignal> => checked('an AbortSignal', value => value instanceof AbortSignal);
 

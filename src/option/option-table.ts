@@ -89,7 +89,7 @@ export function readOptions<Rows extends Readonly<Record<string, Option<never, u
 export function group<Rows extends Readonly<Record<string, Option<never, unknown>>>>(
   table: Rows,
 ): Option<object, Settings<Rows> | undefined> {
-  return new Option(`an object of ${Object.keys(table).join(', ')}`, (value, field) =>
+  return new Option(`an object with ${Object.keys(table).join(', ')}`, (value, field) =>
     value === undefined ? undefined : readOptions(table, value, field),
   );
 }

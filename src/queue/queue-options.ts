@@ -88,8 +88,8 @@ export interface RetryOptions {
   /** Attempts per round, including the first; 1 for no retry. Default 3. */
   attempts?: number | undefined;
   /**
-   * Wait before the second attempt, ms; doubles with each further one, up to 30,000 or this value, if longer. Default
-   * 1,000.
+   * Wait before the second attempt, ms; doubles with each further one, up to 30,000, or to this value if it is longer.
+   * Default 1,000.
    */
   backoffMs?: number | undefined;
   /** Random share of each wait, 0 to 1: with 0.5 a wait takes between half and all of its time. Default 0.5. */

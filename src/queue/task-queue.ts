@@ -113,7 +113,7 @@ export interface TaskQueue {
    * agents, connections and threads. Unfetched results stay available. A second call returns the same promise.
    *
    * Rejects only for invalid options. The report lists what was abandoned: agents that do not end within 5 s (or
-   * `killGraceMs`, if longer) and threads that do not stop within 5 s.
+   * `killGraceMs`, if that is longer) and threads that do not stop within 5 s.
    */
   close(options?: CloseOptions): Promise<CloseReport>;
   /** `close()`, without the report. */

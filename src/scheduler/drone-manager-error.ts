@@ -1,7 +1,7 @@
 import type { AnyDrone } from '../queue/drone/drone.js';
 
 /**
- * Why a drone manager refused a call, or why a drone failed other than by a DroneError.
+ * Why a drone manager refused a call, or why a drone failed with something other than a DroneError.
  *
  * - `ERR_NO_DRONES`: no drone could be initialized. `failures` holds the reason for each; `initialize` may be called
  *   again.
@@ -16,7 +16,7 @@ import type { AnyDrone } from '../queue/drone/drone.js';
  * - `ERR_UNKNOWN_PIDFILE`: the pidfile is not registered. Register it first.
  * - `ERR_PIDFILE_REGISTERED`: a pidfile with this path is already registered. Unregister the earlier one first.
  * - `ERR_ATTACHED_TWICE`: a file with this name is already attached to the working directory. The first one stays.
- * - `ERR_CALLS_LEFT`: the refresh left the drone out because other calls were queued on it. `executeActions` runs them.
+ * - `ERR_CALLS_LEFT`: the refresh skipped the drone because other calls were queued on it. `executeActions` runs them.
  * - `ERR_BAD_REFRESH`: the drone's answer to `refresh` was malformed. The drone is stale until a refresh succeeds.
  * - `ERR_NOT_ATTACHED`: an attached file may not have been written, so the command was not started. Execute it again.
  * - `ERR_COPY_TAKEN`: other code ran a copy's call or cleared it from the drone's queue. Whether the file was copied is
@@ -41,7 +41,7 @@ export type DroneManagerErrorCode =
   | 'ERR_COPY_TAKEN'
   | 'ERR_NO_ANSWER';
 
-/** A drone manager refused a call, or a drone failed other than by a DroneError. */
+/** A drone manager refused a call, or a drone failed with something other than a DroneError. */
 export class DroneManagerError extends Error {
   override readonly name = 'DroneManagerError';
   readonly code: DroneManagerErrorCode;

@@ -213,8 +213,8 @@ export class DroneManager {
   }
 
   /**
-   * The contents that the last refresh read before it looked at the processes, or after that (`secondRead`). Undefined
-   * if the pidfile is not registered, or no refresh has requested it yet. Resets its age.
+   * The contents as the last refresh read them, before it looked at the processes or afterwards (`secondRead`).
+   * Undefined if the pidfile is not registered, or no refresh has requested it yet. Resets its age.
    */
   pidfileContents(id: PidfileId, options: { secondRead?: boolean | undefined } = {}): PidfileContents | undefined {
     const { secondRead } = readOptions(PIDFILE_CONTENTS, options);

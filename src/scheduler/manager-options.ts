@@ -16,7 +16,7 @@ export interface DroneManagerOptions {
   maxPidfileAge?: number | undefined;
   /**
    * If it is unknown whether the drone got a command: how long the command may still start after the first refresh that
-   * found no trace of it, ms. Should be at least as long as an agent outlives its connection (the queue's
+   * found no trace of it, ms. Should be at least the time for which an agent outlives its connection (the queue's
    * `linkSilenceMs` plus `killGraceMs`). Default 125,000.
    */
   startGraceMs?: number | undefined;

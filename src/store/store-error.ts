@@ -6,8 +6,8 @@
  * - `ERR_STATEMENT_REFUSED`: a statement would have ended the section's transaction, or reached beyond it. It was not
  *   run.
  * - `ERR_SECTION_BROKEN`: a statement of the section failed (`cause`), so the section fails as well. Nothing is kept.
- * - `ERR_UNAWAITED_WORK`: the callback ended before a statement or inner section that it had started, or returned a
- *   query without executing it. Nothing is kept. Await everything, and call `execute`.
+ * - `ERR_UNAWAITED_WORK`: the callback ended before a statement or inner section that it had started was done, or
+ *   returned a query without executing it. Nothing is kept. Await everything, and call `execute`.
  * - `ERR_SECTION_NESTING`: these sections must not be nested. Nothing was started. End the outer one first, or use
  *   `ownTransaction`.
  * - `ERR_CONFLICT`: the section conflicted with other transactions (`cause`), and so did each retry if it is

@@ -109,7 +109,7 @@ for (const make of queues) {
       const failure = failureOf(await round, drone);
       assert.deepEqual([failure.kind, failure.killed], ['cancelled', false]);
       const { message } = await warned.first();
-      assert.match(message, /process \d+\) does not answer, and could not be killed: the drone did not say in time/);
+      assert.match(message, /process \d+\) does not answer, and could not be killed: the drone did not report in time/);
       assert.equal((await queue.call(drone, 'run', 'echo again')).stdout, 'again\n');
     } finally {
       for (const pid of pids) killGroup(pid);

@@ -25,7 +25,7 @@ for (const make of queues) {
       const echo = drone.queueCall('echo', 'well');
       assert.equal(echo.valueIn(await queue.execute([drone])), 'well');
     }
-    await warnings.first(({ message }) => message.startsWith('and 500 more warnings, left out: '));
+    await warnings.first(({ message }) => message.startsWith('and 500 more warnings, omitted: '));
     assert.equal(warnings.seen.length, 1001);
   });
 

@@ -158,7 +158,7 @@ test('an item that cannot be is refused by its place in the list', async () => {
     [{ branch: 'HEAD' }, /^items\[1\]\.branch is 'HEAD'/],
     [{ project: '..' }, /^items\[1\]\.project is '\.\.'/],
     [{ mode: 'squash' }, /^items\[1\]\.mode is 'squash'/],
-    [{ message: 'x' }, /^items\[1\]\.message is 'x', expected none, as only mode 'squash-merge'/],
+    [{ message: 'x' }, /^items\[1\]\.message is 'x', expected none, because only mode 'squash-merge'/],
     [{ mode: 'squash-merge', message: ' ' }, /^items\[1\]\.message is ' '/],
     [{ mode: 'squash-merge', author: { name: 'a\nb', email: 'x' } }, /^items\[1\]\.author\.name is/],
     [{ mode: 'squash-merge', author: { name: ' . ', email: 'x' } }, /^items\[1\]\.author\.name is/],

@@ -76,7 +76,7 @@ for (const [what, ending] of [
     hang.begin();
     await assert.rejects(git.run(['fetch', 'x'], { place: '/here' }), {
       code: 'ERR_GIT_STUCK',
-      message: /^git fetch could not be ended \(process \d+\)/,
+      message: /^git fetch could not be killed \(process \d+\)/,
     });
     await hang.begun();
     assert.deepEqual(lines, ['git could not be killed and was left behind']);

@@ -30,7 +30,7 @@ const LIES: readonly (Told & { readonly fault: string; readonly vice: string })[
     vice: 'truncated',
     kind: 'protocol',
     code: 'ERR_UNREADABLE_VALUE',
-    says: /these 20 bytes are no value/,
+    says: /these 20 bytes are not a valid value/,
   },
   {
     fault: 'a frame that is cut short, followed by the end of the agent',

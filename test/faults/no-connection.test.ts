@@ -11,7 +11,7 @@ leakCheck();
 const CONNECT_MS = 1000;
 const ROW = {
   row: 1,
-  sees: '`unreachable`, phase `connect`, with the code of the system; all calls `notStarted` and back',
+  sees: '`unreachable`, phase `connect`, with the system’s error code; all calls `notStarted` and back',
   within: 'connect timeout',
   withinMs: CONNECT_MS,
 };

@@ -29,8 +29,8 @@ fault(
   {
     row: 18,
     fault: 'a value with own keys `__proto__` and `constructor`',
-    injected: 'a utility method returns it, over SSH and on localhost; and a false agent sends it, over SSH',
-    sees: 'the value, plain data with these keys as its own; `Object.prototype` is untouched',
+    injected: 'a utility method returns it, over SSH and on localhost; and a rogue agent sends it, over SSH',
+    sees: 'the value, plain data with these keys as own properties; `Object.prototype` is untouched',
     within: 'no delay',
     withinMs: 3000,
   },

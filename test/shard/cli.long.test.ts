@@ -69,7 +69,7 @@ test('a token file that is empty is named', async () => {
 
 test('a store without tables is refused, with what makes them', async () => {
   const { status, stderr } = await runProgram(['master'], { DRONE_SHARD_STORE_FILE: newPath() });
-  assert.match(stderr, /make them with 'drone-shard migrate'/);
+  assert.match(stderr, /create them with 'drone-shard migrate'/);
   assert.equal(status, 2);
 });
 

@@ -156,13 +156,13 @@ const BAD_ANSWERS: readonly (readonly [
     'answers with a page',
     socket => socket.write(withLength('<html>Welcome</html>', 'content-type: text/html\r\n')),
     'ERR_REPLY_MALFORMED',
-    /is text\/html, no application\/json/,
+    /is text\/html, not application\/json/,
   ],
   [
     'does not say what it sends',
     socket => socket.write(withLength(REPLY, '')),
     'ERR_REPLY_MALFORMED',
-    /no application/,
+    /is of unknown type, not application/,
   ],
   [
     'sends half of a JSON',

@@ -449,7 +449,7 @@ test('a heartbeat whose connection has gone before its work begins is none of th
   socket.resetAndDestroy();
   await closed.wait();
   gate.open();
-  await until(() => serving.lines.some(({ message }) => message.includes('its connection was gone')));
+  await until(() => serving.lines.some(({ message }) => message.includes('its connection closed before')));
   assert.deepEqual(serving.master.heard, []);
 });
 

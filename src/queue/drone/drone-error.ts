@@ -37,9 +37,9 @@ import type { Phase } from '../wire/messages.js';
  * - `ERR_NO_SIZE`: a file reports no size, as files in `/proc` do. Read it with `run`.
  * - `ERR_FILE`: a transfer failed without a system code. The message gives the reason.
  * - `ERR_NOT_CLONEABLE`: a value contains something that cannot be sent, such as a function. The message gives its
- *   path; use plain data. `queueCall` throws it for arguments, as a NotCloneableError.
- * - `ERR_TOO_LARGE`: arguments or a result exceed the size of one frame (64 MiB). Send bulk data as files. `queueCall`
- *   throws it for arguments, as a RangeError.
+ *   path; use plain data. For arguments, `queueCall` throws a NotCloneableError with this code.
+ * - `ERR_TOO_LARGE`: arguments or a result exceed the size of one frame (64 MiB). Send bulk data as files. For
+ *   arguments, `queueCall` throws a RangeError with this code.
  * - `ERR_INVALID_ARG`: an argument of a built-in method is invalid. The message names it.
  * - `ERR_CALL_TIMEOUT`: the call got no answer within its `timeoutMs`, or the queue's `callTimeoutMs`. It ran in part.
  * - `ERR_CALL_CANCELLED`: the agent ended the call, and no reason from the caller is known. It may have run in part.

@@ -123,8 +123,8 @@ export class ShardMaster<DB extends FarmTables> {
   }
 
   /**
-   * The shard gets nothing more for this label. It keeps its jobs. The master takes back its hosts that have no other
-   * label of the shard with the next heartbeats: each host once it has no open entry, or once another shard gets it.
+   * The shard gets nothing more for this label, but keeps its jobs. With the next heartbeats, the master takes back
+   * each host without another label of the shard once the host has no open entry or another shard gets it.
    */
   async removeLabelFromShard(hostname: string, label: string): Promise<void> {
     const name = textOf('label', label);

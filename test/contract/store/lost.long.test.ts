@@ -102,7 +102,7 @@ for (const database of databases.all) {
       await doomed.kill();
     });
     const { message } = await storeErrorOf(section, 'ERR_COMMIT_UNKNOWN');
-    assert.match(message, /in the commit of the readWrite section 'doomed' .*whether that was done is not known/);
+    assert.match(message, /during the commit of the readWrite section 'doomed' .*unknown whether the commit happened/);
     await store.readWrite('next', tx => add(tx, 2));
     assert.ok((await idsOf(store)).includes(2));
   });

@@ -70,7 +70,7 @@ test('of warnings without end only so many are passed on in an interval, and one
   assert.equal(scene.told().length, MOST);
   await scene.clock.advance(INTERVAL_MS);
   const [note, ...more] = scene.told();
-  assert.match(note?.message ?? '', new RegExp(`^and ${String(2 * MOST)} more warnings, left out: `));
+  assert.match(note?.message ?? '', new RegExp(`^and ${String(2 * MOST)} more warnings, omitted: `));
   assert.deepEqual(more, []);
   scene.warn('next');
   assert.equal(scene.told().length, 1);

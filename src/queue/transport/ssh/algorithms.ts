@@ -49,7 +49,7 @@ function words(text: string): string[] {
 
 function some(field: AlgorithmList): Option<readonly string[], readonly string[] | undefined> {
   const known = ALGORITHMS[field];
-  const expected = `a list of some of ${known.join(', ')}`;
+  const expected = `a list of names from ${known.join(', ')}`;
   return new Option(expected, names => {
     if (names === undefined) return undefined;
     const list: readonly unknown[] = Array.isArray(names) ? names : [names];

@@ -22,7 +22,7 @@ export interface AnswerOptions {
   passphrase?: string | ((path: string) => string | Promise<string>) | undefined;
   /**
    * Answers a server's questions, one string for each prompt. Called for every login, and again if the server asks
-   * again. Tried last. A throw fails the login (kind `auth`). Default: none, but see `password`.
+   * again. Tried last. If it throws, the login fails (kind `auth`). Default: none, but see `password`.
    */
   keyboardInteractive?: ((challenge: KeyboardChallenge) => readonly string[] | Promise<readonly string[]>) | undefined;
 }

@@ -143,9 +143,7 @@ export interface SshOptions<Hop> extends AnswerOptions, AlgorithmOptions {
    * kind `call` before any of it runs. Default `node`.
    */
   agent?: AgentUse | undefined;
-  /**
-   * Shell command that starts Node on the drone: a path, or a wrapper with arguments. It is trusted. Default `node`.
-   */
+  /** Trusted shell command that starts Node on the drone: a path, or a wrapper with arguments. Default `node`. */
   agentCommand?: string | undefined;
   /**
    * From the connection's start until the drone's agent is ready, over all hops, ms; `Infinity` for no limit. Time

@@ -150,7 +150,7 @@ test('more questions than a password can answer fail with auth and say what is m
   await using server = await startLoginServer(asking(prompts, () => true));
   const error = await refusal({ ...server.options, password: 'hunter2' });
   assert.equal(error.kind, 'auth');
-  assert.match(error.message, /asks for more than a password, and keyboardInteractive is not given/);
+  assert.match(error.message, /asks for more than a password, and keyboardInteractive is not set/);
 });
 
 for (const methods of [

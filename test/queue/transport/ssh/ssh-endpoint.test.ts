@@ -211,8 +211,8 @@ const refusals: readonly [options: Record<string, unknown>, says: RegExp][] = [
   [{ keepaliveCount: 1.5 }, /^keepaliveCount is 1.5, expected an integer of 1 or more/],
   [{ keyboardInteractive: 'yes' }, /^typeof keyboardInteractive is 'string', expected 'function'/],
   [{ passphrase: 7 }, /^typeof passphrase is 'number', expected 'string'/],
-  [{ ciphers: [] }, /^ciphers is \[\], expected a list of some of aes128-gcm/],
-  [{ kex: ['curve25519-sha256', 'rot13'] }, /^kex is 'rot13', expected a list of some of curve25519/],
+  [{ ciphers: [] }, /^ciphers is \[\], expected a list of names from aes128-gcm/],
+  [{ kex: ['curve25519-sha256', 'rot13'] }, /^kex is 'rot13', expected a list of names from curve25519/],
   [{ agentCommand: 'node\n' }, /^agentCommand is 'node\\n', expected one line/],
   [{ hostkeys: 'accept-new' }, /^unknown option 'hostkeys' \(did you mean 'hostKeys'\?\), expected one of host, port/],
 ];
