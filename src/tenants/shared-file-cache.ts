@@ -7,7 +7,10 @@ export interface BranchName {
   readonly branch: string;
 }
 
-/** Holds the newest search of each branch. Losing it costs time only: a ConfigLoader logs its errors and reads the files. */
+/**
+ * Holds the newest search of each branch. Losing it costs time only. A ConfigLoader logs its errors, and works from its own
+ * memory meanwhile.
+ */
 export interface SharedFileCache {
   /** The held search if it is not older than `minLtime` and covers all of `extraPaths`. */
   read(branch: BranchName, extraPaths: readonly string[], minLtime: number): Promise<BranchLoad | undefined>;
