@@ -44,7 +44,7 @@ export class RedisJobSource implements JobSource {
 
   /**
    * Rejects with TypeError (`ERR_INVALID_ARG`) that names the option at fault, and with ExecutorError:
-   * `ERR_PACKAGE_MISSING`; `ERR_NO_REDIS` after 10 s without Redis. Later outages are waited out.
+   * `ERR_PACKAGE_MISSING`; `ERR_REDIS_CLUSTER`; `ERR_NO_REDIS` after 10 s without Redis. Later outages are waited out.
    */
   static async open(options: RedisJobSourceOptions): Promise<RedisJobSource> {
     return outsideSections('open of a RedisJobSource', async () => {

@@ -5,7 +5,7 @@ import { type Log, logOption } from '../../report/log.js';
 
 /** Where jobs are kept, and how long a silent peer is waited for. */
 export interface RedisJobSourceOptions {
-  /** `redis://` or `rediss://` (TLS), with user, password and database number as needed. Redis 6.2 or newer. */
+  /** `redis://` or `rediss://` (TLS), with user, password and database number as needed. One Redis 6.2 or newer. */
   url: string;
   /** Prefix of all keys: sources with one prefix share jobs. Letters, digits, `_`, `-`, `{` and `}`. Default `drone-task-queue`. */
   prefix?: string | undefined;
