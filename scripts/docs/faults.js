@@ -1,17 +1,19 @@
 // docs/faults.md: its text, and the table of the last run of the fault suite (scripts/faults.js), which only a run replaces.
 import { readFileSync } from 'node:fs';
+import { elsewhere } from './faults-elsewhere.js';
 import { ROOT } from './source.js';
 
 export const PAGE = 'docs/faults.md';
 
 const HEAD = `# Faults
 
-Each line of this table is a test that causes a real fault: on a real OpenSSH server if SSH is involved, and also with
-this machine as the drone if that applies. Healthy drones work alongside the faulty one, in the same round of the same
-queue. If the round continues, all of their results are complete and correct. Each test checks everything that its line
-states, down to the calls in each list of the failure, and fails if it takes more than five times the promised time.
+Each line of the first table is a test that causes a real fault: on a real OpenSSH server if SSH is involved, and also
+with this machine as the drone if that applies. Healthy drones work alongside the faulty one, in the same round of the
+same queue. If the round continues, all of their results are complete and correct. Each test checks everything that its
+line states, down to the calls in each list of the failure, and fails if it takes more than five times the promised time.
 
 In a clone of the repository, \`npm run faults\` runs the tests and writes the table; \`npm run docs\` writes the text.
+Faults of Redis, git, proxies and stores, and more of SSH, are [below](#tested-beside-their-part).
 
 - **What the caller sees**: kind, phase and fields of the drone's DroneError; [failures.md](failures.md) explains them.
   "Back" means back at the front of the drone's queue, to run in the next round. What to do with other calls is up to
@@ -29,12 +31,12 @@ call's own limit, or the keepalive (\`lost\`) on a connection that stops forward
 
 /** The page with the table of a run; \`run\` begins with the line of date and machine. @param {string} run */
 export function pageOf(run) {
-  return `${HEAD}\n${run}`;
+  return `${HEAD}\n${run}\n${elsewhere()}`;
 }
 
 /** The page with the table that it has. */
 export function page() {
-  const [run] = /^\d{4}-\d\d-\d\d, .*/ms.exec(readFileSync(new URL(PAGE, ROOT), 'utf8')) ?? [];
+  const [run] = /^\d{4}-\d\d-\d\d, .*\n\n(?:\|.*\n)+/m.exec(readFileSync(new URL(PAGE, ROOT), 'utf8')) ?? [];
   if (run === undefined) throw new Error(`${PAGE} has no table of a run: npm run faults`);
   return pageOf(run);
 }

@@ -23,6 +23,8 @@ import type { RepoName } from './repo-name.js';
  * - `ERR_JOB_WITHDRAWN`: the job was withdrawn before an executor took it. It certainly did not run.
  * - `ERR_NO_EXECUTOR`: no executor of the host takes jobs. The job certainly did not run; submit it again.
  * - `ERR_NO_REDIS`: Redis is unreachable, or refuses the login (`cause`). Check the URL.
+ * - `ERR_REDIS_CLUSTER`: Redis is in cluster mode, which is not supported, and this server does not have all keys of the
+ *   source (`cause`). Use a server without cluster mode; the message names the alternative.
  * - `ERR_PACKAGE_MISSING`: a package that this job source needs is not installed. The message gives the command to
  *   install it.
  */
@@ -44,6 +46,7 @@ export type ExecutorErrorCode =
   | 'ERR_JOB_WITHDRAWN'
   | 'ERR_NO_EXECUTOR'
   | 'ERR_NO_REDIS'
+  | 'ERR_REDIS_CLUSTER'
   | 'ERR_PACKAGE_MISSING';
 
 /** An executor or a job source failed to do what it was asked to do. */

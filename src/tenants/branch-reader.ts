@@ -73,12 +73,11 @@ export class BranchReader {
   }
 
   /**
-   * As `read`, but takes a newer search of the shared cache rather than what memory has, if files are to be new at all:
-   * another scheduler may have made the tenant's last layout from that.
+   * As `read`, but takes a newer search of the shared cache rather than what memory has: another scheduler may have made the
+   * tenant's last layout from that, and a later layout must not have older files.
    */
   async readNewest(wanted: WantedBranch, signal: AbortSignal): Promise<ReadBranch> {
     const read = await this.read(wanted, signal);
-    if (wanted.minLtime === undefined || wanted.minLtime < 0) return read;
     const newer = await this.#loadShared(wanted, read.files, read.ltime + 1);
     return newer === undefined ? read : { files: read.files, ltime: newer };
   }
@@ -159,12 +158,16 @@ export class BranchReader {
     const ltime = await clock.next();
     const found = await source.files(branch, [...registry.roots, ...extraPaths], signal);
     const load = { ltime, extraPaths, files: found };
-    files.load(load);
+    // Throws for what is no search, which is then not shared either.
+    new BranchCache(registry.roots).load(load);
     // Nothing of a branch that has gone meanwhile is shared: it would be old when the branch comes back.
-    if (registry.branchCache(branch.project, branch.branch) === undefined) return ltime;
-    await cache.write(branch, load).catch((error: unknown) => {
-      log.warn(`files of ${branch.project} ${branch.branch} could not be shared`, { ...branch, error });
-    });
+    if (registry.branchCache(branch.project, branch.branch) !== undefined) {
+      await cache.write(branch, load).catch((error: unknown) => {
+        log.warn(`files of ${branch.project} ${branch.branch} could not be shared`, { ...branch, error });
+      });
+    }
+    // In memory last: a layout that is made from there must find the files shared when another scheduler makes the next one.
+    files.load(load);
     return ltime;
   }
 }

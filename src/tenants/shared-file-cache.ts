@@ -8,8 +8,8 @@ export interface BranchName {
 }
 
 /**
- * Holds the newest search of each branch. Losing it only costs time: a ConfigLoader logs its errors and reads the
- * files.
+ * Holds the newest search of each branch. Losing it only costs time: a ConfigLoader logs its errors and meanwhile uses
+ * its own memory.
  */
 export interface SharedFileCache {
   /** Returns the stored search if it is not older than `minLtime` and covers all of `extraPaths`. */

@@ -157,26 +157,112 @@ test('jobs wait for a cluster that is down', async () => {
   await trip;
 });
 
+/** Two servers of a cluster, of which the first has all keys. */
+class Cluster implements AsyncDisposable {
+  readonly first: RedisServer;
+  readonly second: RedisServer;
+  readonly #admins: readonly Redis[];
+  #ids: readonly string[] = [];
+
+  private constructor(first: RedisServer, second: RedisServer) {
+    this.first = first;
+    this.second = second;
+    this.#admins = [first, second].map(({ url }) => new Redis(url));
+  }
+
+  static async start(): Promise<Cluster> {
+    const settings = { 'cluster-enabled': 'yes' };
+    const cluster = new Cluster(await startRedis({ settings }), await startRedis({ settings }));
+    await cluster.#meet();
+    return cluster;
+  }
+
+  async at(server: 'first' | 'second', ...words: readonly [string, ...string[]]): Promise<unknown> {
+    const [name, ...args] = words;
+    return this.#admins[server === 'first' ? 0 : 1]?.call(name, ...args);
+  }
+
+  /** Of the keys of `IN_ONE_SLOT`. */
+  async setSlot(state: 'MIGRATING' | 'STABLE' | 'NODE'): Promise<void> {
+    const slot = String(await this.at('first', 'CLUSTER', 'KEYSLOT', IN_ONE_SLOT.prefix));
+    const [, id = ''] = this.#ids;
+    const words = ['SETSLOT', slot, state, ...(state === 'STABLE' ? [] : [id])];
+    if (state === 'NODE') await this.at('second', 'CLUSTER', ...words);
+    await this.at('first', 'CLUSTER', ...words);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const redis of this.#admins) redis.disconnect();
+    await this.first.stop();
+    await this.second.stop();
+  }
+
+  async #meet(): Promise<void> {
+    await this.at('first', 'CLUSTER', 'ADDSLOTSRANGE', '0', '16383');
+    await this.at('first', 'CLUSTER', 'MEET', '127.0.0.1', String(portOf(this.second)));
+    this.#ids = [String(await this.at('first', 'CLUSTER', 'MYID')), String(await this.at('second', 'CLUSTER', 'MYID'))];
+    const [ofFirst = '', ofSecond = ''] = this.#ids;
+    await eventually(async () => {
+      const known = [
+        String(await this.at('first', 'CLUSTER', 'NODES')).includes(ofSecond),
+        String(await this.at('second', 'CLUSTER', 'NODES')).includes(ofFirst),
+        String(await this.at('first', 'CLUSTER', 'INFO')).includes('cluster_state:ok'),
+        String(await this.at('second', 'CLUSTER', 'INFO')).includes('cluster_state:ok'),
+      ];
+      return known.every(Boolean);
+    });
+  }
+}
+
 test('jobs wait for a slot that moves to another server of a cluster', async () => {
-  await using redis = await startRedis({ settings: { 'cluster-enabled': 'yes' } });
-  await using next = await startRedis({ settings: { 'cluster-enabled': 'yes' } });
-  await using at = await admin(redis);
-  await using atNext = await admin(next);
-  await at.redis.call('CLUSTER', 'ADDSLOTSRANGE', '0', '16383');
-  await at.redis.call('CLUSTER', 'MEET', '127.0.0.1', String(portOf(next)));
-  const id = String(await atNext.redis.call('CLUSTER', 'MYID'));
-  await eventually(async () => String(await at.redis.call('CLUSTER', 'NODES')).includes(id));
-  await eventually(async () => String(await at.redis.call('CLUSTER', 'INFO')).includes('cluster_state:ok'));
-  await using jobs = await open(redis, IN_ONE_SLOT);
+  await using cluster = await Cluster.start();
+  await using jobs = await open(cluster.first, IN_ONE_SLOT);
   await roundTrip(jobs);
-  const slot = String(await at.redis.call('CLUSTER', 'KEYSLOT', IN_ONE_SLOT.prefix));
-  await at.redis.set('{jobs}one', 'here');
-  await at.redis.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', id);
-  await assert.rejects(at.redis.mget('{jobs}one', '{jobs}other'), /TRYAGAIN/);
-  const trip = roundTrip(jobs);
+  // Of keys that this server does not have yet, it says who gets them.
+  await using others = await open(cluster.first, { prefix: '{jobs}-other' });
+  await cluster.at('first', 'SET', '{jobs}one', 'here');
+  await cluster.setSlot('MIGRATING');
+  await assert.rejects(cluster.at('first', 'MGET', '{jobs}one', '{jobs}other'), /TRYAGAIN/);
+  await assert.rejects(cluster.at('first', 'GET', '{jobs}other'), /ASK/);
+  const trips = [jobs, others].map(roundTrip);
   await new Promise(resolve => setTimeout(resolve, 100));
-  await at.redis.call('CLUSTER', 'SETSLOT', slot, 'STABLE');
-  await trip;
+  await cluster.setSlot('STABLE');
+  await Promise.all(trips);
+});
+
+test('a source does not open at a cluster that has its keys on several servers or on another one, and says what to use', async () => {
+  await using cluster = await Cluster.start();
+  await assert.rejects(open(cluster.first), {
+    name: 'ExecutorError',
+    code: 'ERR_REDIS_CLUSTER',
+    message: /cluster mode.*; use a server without cluster mode, or a prefix in braces such as \{jobs\}: CROSSSLOT/,
+  });
+  const elsewhere = `127.0.0.1:${String(portOf(cluster.first))}`;
+  await assert.rejects(open(cluster.second, IN_ONE_SLOT), (error: Error & { code?: string }) => {
+    assert.equal(error.code, 'ERR_REDIS_CLUSTER');
+    const advice = `on ${elsewhere}; use a server without cluster mode, or that server's address: MOVED `;
+    assert(error.message.includes(advice), error.message);
+    return true;
+  });
+  await using jobs = await open(cluster.first, IN_ONE_SLOT);
+  await roundTrip(jobs);
+});
+
+test('a slot that another server keeps fails jobs as not run, with that server, and takers with the code', async () => {
+  await using cluster = await Cluster.start();
+  await using jobs = await open(cluster.first, { ...IN_ONE_SLOT, maxOutageMs: 200 });
+  await roundTrip(jobs);
+  for (const key of (await cluster.at('first', 'KEYS', '*')) as string[]) await cluster.at('first', 'DEL', key);
+  await cluster.setSlot('NODE');
+  const refused = await untyped(jobs).submit('merger:cat', 1);
+  assert(!refused.ok);
+  assert.deepEqual([refused.error.code, refused.error.isTransient], ['ERR_JOB_REFUSED', true]);
+  const server = `127.0.0.1:${String(portOf(cluster.second))}`;
+  assert(
+    refused.error.message.includes(`cluster mode and has keys of this source on ${server}`),
+    refused.error.message,
+  );
+  await assert.rejects(jobs.take('merger', 'a', never), { code: 'ERR_REDIS_CLUSTER' });
 });
 
 test('a job that Redis refuses for too long fails as certainly not run', async () => {

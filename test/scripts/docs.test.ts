@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import test from 'node:test';
 import { codeRows, NOT_SHOWN } from '../../scripts/docs/errors.js';
 import { kindRows } from '../../scripts/docs/failures.js';
+import { missingTests } from '../../scripts/docs/faults-elsewhere.js';
 import { generatedPages } from '../../scripts/docs/main.js';
 import { eventRows, metricRows, missingMetrics } from '../../scripts/docs/observability.js';
 import { ROOT, sentences } from '../../scripts/docs/source.js';
@@ -63,6 +64,10 @@ test('each kind of failure has a row that says what happened, which calls ran an
     rows.filter(row => row.length !== 4 || row.includes('')),
     [],
   );
+});
+
+test('each fault that is tested beside its part names a test that is there', () => {
+  assert.deepEqual(missingTests(), []);
 });
 
 test('each metric that the source sends has a row of its type', () => {

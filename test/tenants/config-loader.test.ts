@@ -207,13 +207,13 @@ test('a layout tells how old the files of each branch are at least, also when th
   assert((registry.tenant('b')?.layout?.minLtimes.get('shared')?.get('main') ?? NaN) > shared);
 });
 
-test('what memory knows is not asked of the shared cache', async () => {
+test('of what memory knows, the shared cache is asked once for each layout, whether it has something newer', async () => {
   const held = new MemoryFileCache();
   const asked: string[] = [];
   const cache: SharedFileCache = {
-    read: async (branch, ...args) => {
-      asked.push(branch.project);
-      return held.read(branch, ...args);
+    read: async (branch, extraPaths, minLtime) => {
+      asked.push(`${branch.project}${minLtime < 0 ? '' : ' newer'}`);
+      return held.read(branch, extraPaths, minLtime);
     },
     write: async (...args) => held.write(...args),
     projects: async () => held.projects(),
@@ -221,9 +221,31 @@ test('what memory knows is not asked of the shared cache', async () => {
   };
   const { loader, layoutOf } = setup({ cache });
   await loader.reconfigureTenant('a', []);
-  assert.deepEqual(asked.splice(0), ['shared', 'pa']);
+  assert.deepEqual(asked.splice(0), ['shared', 'pa', 'shared newer', 'pa newer']);
   await loader.reconfigureTenant('b', []);
-  assert.deepEqual([asked, layoutOf('b')], [['pb'], 'shared1 pb1']);
+  assert.deepEqual([asked, layoutOf('b')], [['pb', 'shared newer', 'pb newer'], 'shared1 pb1']);
+});
+
+test('a layout has no older files than an earlier one of another scheduler, also without a catchUp', async () => {
+  const cache = new MemoryFileCache();
+  const clock = new MemoryLogicalClock();
+  const [first, second] = [setup({ cache, clock }), setup({ cache, clock })];
+  for (const { loader, repositories } of [first, second]) {
+    await loader.reconfigureAll();
+    repositories.askedSince();
+    repositories.branches.set('shared main', { 'drones.yaml': 'shared2' });
+    repositories.branches.set('pa main', { 'drones.yaml': 'pa2' });
+  }
+  await second.loader.reconfigureTenant('a', [{ project: 'shared' }]);
+  await first.loader.reconfigureTenant('a', [{ project: 'pa' }]);
+  assert.deepEqual([first.layoutOf('a'), first.repositories.askedSince()], ['shared2 pa2', ['pa main']]);
+  const [layout, earlier] = [first, second].map(({ registry }) => registry.tenant('a')?.layout);
+  assert((layout?.ltime ?? NaN) > (earlier?.ltime ?? NaN));
+  assert.equal(layout?.minLtimes.get('shared')?.get('main'), earlier?.minLtimes.get('shared')?.get('main'));
+  await second.loader.reconfigureChanged();
+  first.published.publish({ ...tenant('b', 'pb'), projects: [{ project: 'shared' }] });
+  await first.loader.reconfigureChanged();
+  assert.equal(first.layoutOf('b'), 'shared2');
 });
 
 test('a change of a project without a branch is one of all its branches, and one with a branch of no other', async () => {
@@ -309,6 +331,43 @@ test('a shared cache that fails costs a line in the log and nothing else', async
   assert(lines.includes('tenants: files of pa main could not be shared'));
   assert(lines.includes('tenants: shared files of pa main could not be read'));
   await assert.rejects(loader.cleanup(), /cache gone/);
+});
+
+test('files are in no layout before they are shared, or another scheduler could make a later one without them', async () => {
+  const held = new MemoryFileCache();
+  const gate = new Gate();
+  let isSlow = false;
+  const cache: SharedFileCache = {
+    read: async (...args) => held.read(...args),
+    write: async (...args) => {
+      if (isSlow) await gate.wait();
+      return held.write(...args);
+    },
+    projects: async () => held.projects(),
+    drop: async project => held.drop(project),
+  };
+  const { loader, repositories, layoutOf } = setup({ cache });
+  await loader.reconfigureAll();
+  repositories.branches.set('shared main', { 'drones.yaml': 'shared2' });
+  isSlow = true;
+  const slow = loader.reconfigureTenant('a', [{ project: 'shared' }]);
+  await gate.arrived();
+  await loader.reconfigureTenant('b', []);
+  assert.equal(layoutOf('b'), 'shared1 pb1');
+  gate.open();
+  await slow;
+  await loader.reconfigureTenant('b', []);
+  assert.deepEqual([layoutOf('a'), layoutOf('b')], ['shared2 pa1', 'shared2 pb1']);
+});
+
+test('what a source of files gives that cannot be files fails the tenant, and is not shared', async () => {
+  const cache = new MemoryFileCache();
+  const { loader, repositories } = setup({ cache });
+  repositories.branches.set('pa main', { 'drones.yaml': 5 as never });
+  const { outcomes, problems } = await loader.reconfigureAll();
+  assert.deepEqual([...outcomes.values()], ['failed', 'loaded']);
+  assert.match(problems[0]?.reason ?? '', /typeof text of drones\.yaml is 'number'/);
+  assert.deepEqual((await cache.projects()).sort(), ['pb', 'shared']);
 });
 
 test('several roots in use are warned of, and the first one counts', async () => {

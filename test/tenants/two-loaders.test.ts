@@ -142,6 +142,36 @@ function checkMade(op: Op, { tenant, files }: Made, before: Versions): void {
   if (!isB) assert(!files.some(({ path }) => path.startsWith(foreign)), `${tenant} sees what is not its own`);
 }
 
+/** Of the files at the roots; extra paths may be from another search. */
+function versionsIn({ files }: Made): Map<string, number> {
+  const atRoots = files.filter(({ path }) => path.startsWith('drones.d/'));
+  return new Map(atRoots.map(({ project, text }) => [project, Number(text)]));
+}
+
+/** Of each tenant, the newest files of layouts that were made. */
+class Newest {
+  readonly #versions = new Map<string, Map<string, number>>();
+
+  /** What a layout that is asked for now must have. */
+  checkLater(): (made: Made) => void {
+    const floor = new Map([...this.#versions].map(([tenant, versions]) => [tenant, new Map(versions)]));
+    return made => {
+      for (const [project, version] of versionsIn(made)) {
+        const earlier = floor.get(made.tenant)?.get(project) ?? 0;
+        assert(version >= earlier, `a later layout of ${made.tenant} has an older ${project} than an earlier one`);
+      }
+    };
+  }
+
+  add(made: Made): void {
+    const newest = this.#versions.get(made.tenant) ?? new Map<string, number>();
+    this.#versions.set(made.tenant, newest);
+    for (const [project, version] of versionsIn(made)) {
+      newest.set(project, Math.max(version, newest.get(project) ?? 0));
+    }
+  }
+}
+
 /** What is known as of an ltime is at least what was there by then. */
 function checkKnown({ versionsAt }: World, project: Project, cache: BranchCache | undefined): void {
   for (const path of ['drones.d/1', 'drones.d/2', 'ci-a/x', 'ci-b/x']) {
@@ -170,6 +200,10 @@ async function check(seed: number, ops: readonly TimedOp[], isOneRegistry: boole
       }),
   );
 
+  const newest = new Newest();
+  // What leaves the list of tenants is not shared any more, and a loader that has missed it knows the older files.
+  const isOneList = ops.every(({ op }) => op.do !== 'publish');
+
   const run = async (op: Op): Promise<void> => {
     if (op.do === 'commit') {
       world.versions[op.project] += 1;
@@ -185,6 +219,7 @@ async function check(seed: number, ops: readonly TimedOp[], isOneRegistry: boole
       return;
     }
     const before = { ...world.versions };
+    const checkLater = newest.checkLater();
     const made: Made[] = [];
     const { problems } = await inOp.run(made, async () => {
       if (op.do === 'all') return loader.reconfigureAll();
@@ -198,7 +233,11 @@ async function check(seed: number, ops: readonly TimedOp[], isOneRegistry: boole
       problems.map(({ reason }) => reason),
       [],
     );
-    for (const one of made) checkMade(op, one, before);
+    for (const one of made) {
+      checkMade(op, one, before);
+      if (isOneList) checkLater(one);
+      newest.add(one);
+    }
   };
 
   const ends = ops.map(() => 'waits for ever');

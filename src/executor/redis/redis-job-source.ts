@@ -45,7 +45,8 @@ export class RedisJobSource implements JobSource {
 
   /**
    * Rejects with a TypeError (`ERR_INVALID_ARG`) that names the option at fault, or with an ExecutorError:
-   * `ERR_PACKAGE_MISSING`, or `ERR_NO_REDIS` after 10 s without Redis. The source waits for later outages to end.
+   * `ERR_PACKAGE_MISSING`, `ERR_REDIS_CLUSTER`, or `ERR_NO_REDIS` after 10 s without Redis. The source waits for later
+   * outages to end.
    */
   static async open(options: RedisJobSourceOptions): Promise<RedisJobSource> {
     return outsideSections('open of a RedisJobSource', async () => {

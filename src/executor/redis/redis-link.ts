@@ -2,11 +2,12 @@
 import { once } from 'node:events';
 import type * as BullMq from 'bullmq';
 import type { Redis } from 'ioredis';
+import { raceAbort } from '../../wait/abort.js';
 import type { Timer } from '../../wait/clock.js';
 import { loadPackage } from '../../option/optional-package.js';
 import { ExecutorError } from '../executor-error.js';
 import type { RedisSettings } from './redis-options.js';
-import { isForNow } from './refusal.js';
+import { clusterAdvice, isForNow, isOfCluster } from './refusal.js';
 import { Room } from './room.js';
 
 const NEEDED_FOR = 'a source of jobs in Redis';
@@ -41,7 +42,7 @@ export class RedisLink {
     client.on('error', () => undefined);
   }
 
-  /** Rejects with an ExecutorError: `ERR_PACKAGE_MISSING`, `ERR_NO_REDIS`. */
+  /** Rejects with an ExecutorError: `ERR_PACKAGE_MISSING`, `ERR_NO_REDIS`, `ERR_REDIS_CLUSTER`. */
   static async open(settings: RedisSettings): Promise<RedisLink> {
     const bullmq = await loadPackage('bullmq', NEEDED_FOR, () => import('bullmq'), ExecutorError);
     const ioredis = await loadPackage('ioredis', NEEDED_FOR, () => import('ioredis'), ExecutorError);
@@ -62,9 +63,11 @@ export class RedisLink {
     const timer = settings.clock.setTimer(CONNECT_MS, () => tooLate.abort());
     try {
       await once(client, 'ready', { signal: tooLate.signal });
+      await raceAbort(tooLate.signal, checkKeys(client, settings.prefix));
     } catch (error) {
       end();
       client.on('error', () => undefined);
+      if (error instanceof ExecutorError) throw error;
       const { message, code } = error as NodeJS.ErrnoException;
       const late = `it was not ready within ${String(CONNECT_MS)} ms: it does not answer, or is still loading its data`;
       const why = tooLate.signal.aborted ? late : message || String(code);
@@ -101,7 +104,7 @@ export class RedisLink {
         this.#isRefused = false;
         return value;
       } catch (error) {
-        if (!passes(error) || this.#isClosed || clock.nowMs() - startMs >= maxOutageMs) throw error;
+        if (!passes(error) || this.#isClosed || clock.nowMs() - startMs >= maxOutageMs) throw explained(error);
         if (!this.#isRefused) log.warn('Redis temporarily refuses commands', { error });
         this.#isRefused = true;
       }
@@ -145,6 +148,20 @@ export class RedisLink {
     this.#isLost = false;
     this.settings.log.info('the connection to Redis is back');
   }
+}
+
+/** Rejects with ExecutorError, `ERR_REDIS_CLUSTER`. What else Redis refuses, the first jobs meet, and wait for. */
+async function checkKeys(client: Redis, prefix: string): Promise<void> {
+  try {
+    // Of two lanes: without a hash tag in the prefix a cluster has them in two slots.
+    await client.exists(`${prefix}:execute:meta`, `${prefix}:merger:meta`);
+  } catch (error) {
+    if (isOfCluster(error)) throw explained(error);
+  }
+}
+
+function explained(error: unknown): unknown {
+  return isOfCluster(error) ? new ExecutorError('ERR_REDIS_CLUSTER', clusterAdvice(error), { cause: error }) : error;
 }
 
 /** Not at each of many errors, as the next server may be no better. */

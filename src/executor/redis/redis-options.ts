@@ -5,7 +5,7 @@ import { type Log, logOption } from '../../report/log.js';
 
 /** Where jobs are kept, and how long to wait for a silent peer. */
 export interface RedisJobSourceOptions {
-  /** `redis://` or `rediss://` (TLS), with user, password and database number as needed. Redis 6.2 or newer. */
+  /** `redis://` or `rediss://` (TLS), with user, password and database number as needed. One Redis 6.2 or newer. */
   url: string;
   /**
    * Prefix of all keys: sources with the same prefix share jobs. Letters, digits, `_`, `-`, `{` and `}`. Default

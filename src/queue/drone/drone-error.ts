@@ -21,6 +21,8 @@ import type { Phase } from '../wire/messages.js';
  *   before you change them.
  * - `ERR_HOST_KEY_NOT_RECORDED`: `accept-new` failed to write the new key to the known_hosts file. Make that file
  *   writable.
+ * - `ERR_HOST_KEY_TOO_SHORT`: the host's RSA key has fewer bits than `minRsaBits`. Give the host a longer key, or one of
+ *   another type.
  * - `ERR_NO_AGENT`: the method needs an agent and the drone has none. No call of the batch ran. Use built-in methods
  *   only, or install Node on the drone and set its `agent` to `node` or `auto`.
  * - `ERR_NO_METHOD`: the method is neither built in nor exported by the drone's utility module. Check its name, and the
@@ -63,6 +65,7 @@ export type DroneErrorCauseCode =
   | 'ERR_HOST_KEY_REVOKED'
   | 'ERR_HOST_KEY_NOT_PINNED'
   | 'ERR_HOST_KEY_NOT_RECORDED'
+  | 'ERR_HOST_KEY_TOO_SHORT'
   | 'ERR_NO_AGENT'
   | 'ERR_NO_METHOD'
   | 'ERR_UTILITY_NAME'

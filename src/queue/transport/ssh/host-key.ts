@@ -188,7 +188,7 @@ const CODES = {
   revoked: 'ERR_HOST_KEY_REVOKED',
   unpinned: 'ERR_HOST_KEY_NOT_PINNED',
   unrecorded: 'ERR_HOST_KEY_NOT_RECORDED',
-  short: undefined,
+  short: 'ERR_HOST_KEY_TOO_SHORT',
 } as const;
 type Refusal = keyof typeof CODES;
 

@@ -154,6 +154,7 @@ test('an RSA host key below minRsaBits is refused, an address of the other famil
   const short = await refusal({ ...options, minRsaBits: 2049 });
   assert.equal(short.kind, 'host-key');
   assert.match(short.message, /host key of \S+ is too short: ssh-rsa SHA256:\S+ \(minRsaBits is 2049\)/);
+  assert.equal(short.code, 'ERR_HOST_KEY_TOO_SHORT');
   const family = await refusal({ ...options, addressFamily: 6 });
   assert.equal(family.kind, 'unreachable');
   assert.match(family.message, /127\.0\.1\.1 has no IPv6 address, which addressFamily requires/);
