@@ -47,7 +47,7 @@ export async function startDropbear(launcher: readonly string[] = []): Promise<D
   const keys = new AuthorizedKeys(user, (await readFile(`${identity}.pub`, 'utf8')).trim());
   await keys.add();
   const at = `${ADDRESS}:${String(port)}`;
-  const [program = '', ...args] = [...launcher, DROPBEAR, '-F', '-E', '-s', '-r', hostKey, '-p', at];
+  const [program, ...args] = [...launcher, DROPBEAR, '-F', '-E', '-s', '-r', hostKey, '-p', at];
   const server = spawn(program, [...args, '-P', join(folder, 'pid')], { stdio: ['ignore', 'ignore', 'pipe'] });
   const stop = async (): Promise<void> => {
     const exited = server.exitCode === null ? once(server, 'exit') : undefined;

@@ -15,7 +15,7 @@ export function appendArguments(path: unknown, contents: unknown): { file: strin
 
 export function writeArguments(path: unknown, contents: unknown): { given: string; bytes: string | Uint8Array } {
   const given = pathArg('writeFile: path', path);
-  if (given.endsWith('/')) throw new FileError('EISDIR', `${shownPath(given)} is a folder`);
+  if (given.endsWith('/')) throw new FileError('EISDIR', `${shownPath(given)} is a directory`);
   return { given, bytes: contentsArg('writeFile: contents', contents) };
 }
 

@@ -72,7 +72,7 @@ export async function writeFile(call: MethodCall, path: unknown, contents: unkno
     {
       ...makeSteps(directory),
       stat: systemStep({ syscall: 'stat', path: file }),
-      folder: () => new FileError('EISDIR', `${shownPath(file)} is a folder`),
+      folder: () => new FileError('EISDIR', `${shownPath(file)} is a directory`),
       special: () =>
         new FileError('ERR_NOT_A_FILE', `${shownPath(file)} is neither a file nor a directory, and was left unchanged`),
       open: systemStep({ syscall: 'open', path: temporary }, cannotWrite),

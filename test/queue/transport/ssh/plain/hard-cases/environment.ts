@@ -25,7 +25,7 @@ const VALUES: Readonly<Record<string, string>> = {
 
 /** Whatever a program of ours on the drone may call its own, this is the command's. */
 const NAMES = [
-  ...'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ',
+  ...Array.from('abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ'),
   ...['DTQ', 'drone', 'lane', 'nonce', 'status', 'pid', '_x'],
 ];
 

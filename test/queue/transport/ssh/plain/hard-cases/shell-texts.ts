@@ -70,7 +70,7 @@ const WORDS = [
   'sleep',
   'cat',
 ];
-const LETTERS = [...'abcdefghijklmnopqrstuvwxyz'];
+const LETTERS = Array.from('abcdefghijklmnopqrstuvwxyz');
 /** Functions cannot have the names of some. */
 const SPECIAL = new Set(['exit', 'eval', 'trap', 'exec', 'set', 'unset', '[']);
 
