@@ -14,10 +14,6 @@ export class Semaphore {
     return this.#inside;
   }
 
-  get isWaitedFor(): boolean {
-    return this.#waiting.size > 0;
-  }
-
   get isEmpty(): boolean {
     return this.#inside === 0 && this.#waiting.size === 0;
   }

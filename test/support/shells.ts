@@ -24,11 +24,6 @@ export function shell(): Promise<Shell> {
   });
 }
 
-/** As `/bin/sh` of Red Hat's systems. */
-export async function bash(): Promise<Shell> {
-  return { ...(await shell()), path: '/bin/bash' };
-}
-
 /** All that is found in its PATH is of busybox. */
 export async function busybox(): Promise<Shell> {
   const tools = await mkdtemp(join(tmpdir(), 'drone-busybox-'));

@@ -1,17 +1,19 @@
-/** A shell command over a connection, from its start to its end; a cancel of its call ends it with its children. */
+/** A shell text on an exec channel, from its start to its end; a cancel of its call ends it with its children. */
+import type { ClientChannel } from 'ssh2';
 import { raceAbort } from '../../../../wait/abort.js';
 import { settlesWithin } from '../../../../wait/clock.js';
 import { Cancelled, type CallContext } from '../../../agent/call-context.js';
 import { messageOf } from '../../../agent/outcome.js';
-import type { Exit, Running } from './command.js';
+import { Command, type CommandOutput, type Exit } from './command.js';
 import type { Ender } from './ender.js';
-import type { Lanes, Order } from './lanes.js';
+import type { ExecSlots } from './exec-slots.js';
 import type { PipeKeeper } from './pipe-keeper.js';
 import type { Server } from './server.js';
+import { type ExecText, startOf } from './shell-text.js';
 
 export interface PlainDrone {
   readonly server: Server;
-  readonly lanes: Lanes;
+  readonly slots: ExecSlots;
   readonly ender: Ender;
   readonly keeper: PipeKeeper;
   readonly env: Readonly<Record<string, string>>;
@@ -19,9 +21,14 @@ export interface PlainDrone {
   onRequest(): void;
 }
 
-export interface ChannelRun extends Order {
+export interface ChannelRun {
   /** For warnings: the method's name. */
   readonly name: string;
+  readonly text: ExecText;
+  readonly cwd?: string | undefined;
+  readonly output: CommandOutput;
+  /** Writes what the command reads, now or later, and ends its stdin. */
+  feed(command: Command): void;
   /** What a cancelled call reports of its output. */
   printed?(): { readonly stdout: string; readonly stderr: string };
 }
@@ -34,8 +41,10 @@ const NOISE_CHARS = 300;
 /** Rejects with a Cancelled once the call's signal has aborted and the command's end is known, or known to be unknown. */
 export async function runOnChannel(drone: PlainDrone, context: CallContext, run: ChannelRun): Promise<Exit> {
   const { signal } = context;
-  const running = await drone.lanes.start(run, signal, drone.onRequest);
+  const listen = (channel: ClientChannel): Command => new Command(drone.server, channel, run.text, run.output);
+  const running = await drone.slots.start(run.text, listen, signal, drone.onRequest);
   if (running === undefined) throw new Cancelled(true);
+  run.feed(running);
   let pipes: readonly string[] = [];
   try {
     await raceAbort(signal, running.over).catch(() => undefined); // aborted: handled next
@@ -45,9 +54,9 @@ export async function runOnChannel(drone: PlainDrone, context: CallContext, run:
       throw new Cancelled(isGone, run.printed?.());
     }
     const exit = await running.exited;
-    const start = await running.started;
-    checkStart(running, start !== undefined, run.command.cwd, exit);
-    pipes = start?.pipes ?? [];
+    const word = await running.started;
+    checkStart(word, running.noise, run.cwd, exit);
+    pipes = startOf(word ?? '')?.pipes ?? [];
     if (exit === undefined) {
       // If the whole connection is lost, its end reports that.
       await drone.server.ping();
@@ -59,8 +68,8 @@ export async function runOnChannel(drone: PlainDrone, context: CallContext, run:
   }
 }
 
-/** Gives the channel back or closes it; but what still writes to it, and was not ended, gets another reader first. */
-async function letGo(running: Running, pipes: readonly string[], keeper: PipeKeeper): Promise<void> {
+/** Closes the channel; but what still writes to it, and was not ended, gets another reader first. */
+async function letGo(running: Command, pipes: readonly string[], keeper: PipeKeeper): Promise<void> {
   running.discard();
   if (running.isOpen) await keeper.keep(pipes);
   running.close();
@@ -71,12 +80,11 @@ async function endCommand(
   { ender }: PlainDrone,
   context: CallContext,
   name: string,
-  running: Running,
+  running: Command,
 ): Promise<boolean> {
-  running.ending();
   // The login shell still runs its scripts. Its channel is closed, which also ends the announcement.
   if (!(await settlesWithin(context.killGraceMs, running.started))) return false;
-  const start = await running.started;
+  const start = startOf((await running.started) ?? '');
   // Nothing was started, and nothing will be.
   if (start === undefined) return true;
   try {
@@ -87,19 +95,14 @@ async function endCommand(
   }
 }
 
-function checkStart(
-  { refusal, noise }: Running,
-  hasStarted: boolean,
-  cwd: string | undefined,
-  exit: Exit | undefined,
-): void {
-  if (refusal !== undefined) {
-    const where = `in working directory ${cwd ?? ''}`;
-    throw Object.assign(new Error(`cannot start /bin/sh ${where}: ${refusal}`), { code: refusal });
-  }
-  if (!hasStarted && exit !== undefined) {
+function checkStart(word: string | undefined, noise: string, cwd: string | undefined, exit: Exit | undefined): void {
+  if (word === undefined && exit !== undefined) {
     const how = exit.signal === null ? `status ${String(exit.exitCode)}` : `signal ${exit.signal}`;
     const said = noise.trim().replaceAll(/\s+/g, ' ').slice(-NOISE_CHARS);
     throw new Error(`the login shell ended with ${how} before the command: ${JSON.stringify(said)}`);
+  }
+  if (word !== undefined && startOf(word) === undefined) {
+    const where = `in working directory ${cwd ?? ''}`;
+    throw Object.assign(new Error(`cannot start /bin/sh ${where}: ${word}`), { code: word });
   }
 }

@@ -7,13 +7,11 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ClientChannel } from 'ssh2';
-import { ChannelFlow } from './channel-flow.js';
 import { LoginNoise } from './login-noise.js';
 import type { Server } from './server.js';
-import { type ExecText, type Start, startOf } from './shell-text.js';
+import type { ExecText } from './shell-text.js';
 
-/** How long a process in the background may hold the output open until it is taken from it. */
-export const DRAIN_MS = 200;
+const DRAIN_MS = 200;
 /** No server holds back more than this of the output before the exit; what exceeds it comes from another process. */
 const MOST_BEHIND_BYTES = 4 * 1024 * 1024;
 /** A server that has more to send sends at least this between two answers: it reads a full pipe in such pieces. */
@@ -30,35 +28,15 @@ export interface Exit {
 /** Gets the output. Where it returns a promise, the command has to wait for that once the window is full. */
 export type CommandOutput = (stream: 'stdout' | 'stderr', chunk: Uint8Array) => Promise<void> | undefined;
 
-/** A command from its start to its end, on an exec channel or in a lane. */
-export interface Running {
-  /** Undefined when it is over without a start. */
-  readonly started: Promise<Start | undefined>;
-  /** Why it was not started, a system error's name; once it is over. */
-  readonly refusal: string | undefined;
+export class Command {
+  /** The word behind the marker; undefined when the command is over without one. */
+  readonly started: Promise<string | undefined>;
   /** Undefined when the channel closed without an exit status. */
   readonly exited: Promise<Exit | undefined>;
   /** Never rejects. */
   readonly over: Promise<void>;
-  /** What the drone printed instead of starting the command. */
-  readonly noise: string;
-  /** Whether a process in the background still holds the channel after the exit. */
-  readonly isOpen: boolean;
-  /** Before its process group is ended. */
-  ending(): void;
-  /** Reads on, for nothing. */
-  discard(): void;
-  /** Discards further output, and gives the channel back or closes it. */
-  close(): void;
-}
-
-export class Command implements Running {
-  readonly started: Promise<Start | undefined>;
-  readonly exited: Promise<Exit | undefined>;
-  readonly over: Promise<void>;
   readonly #server: Server;
   readonly #channel: ClientChannel;
-  readonly #flow: ChannelFlow;
   #output: CommandOutput;
   readonly #out: LoginNoise;
   readonly #err: LoginNoise;
@@ -67,23 +45,21 @@ export class Command implements Running {
   #exit: Exit | undefined;
   #isClosed = false;
   #bytes = 0;
-  #refusal: string | undefined;
+  #paused: Promise<void> | undefined;
+  #pauses = 0;
 
   /** Must be made before the channel's first event. */
   constructor(server: Server, channel: ClientChannel, text: ExecText, output: CommandOutput) {
     this.#server = server;
     this.#channel = channel;
-    this.#flow = new ChannelFlow(channel);
     this.#output = output;
-    let started: (start: Start | undefined) => void = () => undefined;
+    let started: (word: string | undefined) => void = () => undefined;
     this.started = new Promise(resolve => {
       started = resolve;
     });
     this.#out = new LoginNoise(text.marker, word => {
       this.#startedAtMs = performance.now();
-      const start = startOf(word);
-      if (start === undefined) this.#refusal = word;
-      started(start);
+      started(word);
     });
     this.#err = new LoginNoise(text.marker, () => undefined);
     channel.on('data', (chunk: Buffer) => this.#take('stdout', this.#out, chunk));
@@ -109,10 +85,7 @@ export class Command implements Running {
     if (text.input !== undefined) channel.write(text.input);
   }
 
-  get refusal(): string | undefined {
-    return this.#refusal;
-  }
-
+  /** What the drone printed instead of starting the command. */
   get noise(): string {
     return `${this.#err.noise} ${this.#out.noise}`;
   }
@@ -126,29 +99,44 @@ export class Command implements Running {
     this.#channel.end(bytes);
   }
 
+  #pauseUntil(ready: Promise<void>): void {
+    if (this.#paused !== undefined) return;
+    this.#channel.pause();
+    this.#channel.stderr.pause();
+    this.#pauses++;
+    this.#paused = ready.then(() => {
+      this.#paused = undefined;
+      this.#flow();
+    });
+  }
+
+  /** Whether the server still has the channel open: after the exit, another process holds the output. */
   get isOpen(): boolean {
     return !this.#isClosed;
   }
 
-  ending(): void {
-    // The channel is its own.
-  }
-
+  /** Reads on, for nothing. */
   discard(): void {
     this.#output = () => undefined;
-    this.#flow.resume();
+    this.#flow();
   }
 
+  /** Closes the channel and discards further output. */
   close(): void {
     this.discard();
     this.#channel.destroy();
+  }
+
+  #flow(): void {
+    this.#channel.resume();
+    this.#channel.stderr.resume();
   }
 
   #take(stream: 'stdout' | 'stderr', noise: LoginNoise, chunk: Buffer): void {
     this.#bytes += chunk.byteLength;
     const own = noise.own(chunk);
     const ready = own.byteLength > 0 ? this.#output(stream, own) : undefined;
-    if (ready !== undefined) this.#flow.pauseUntil(ready);
+    if (ready !== undefined) this.#pauseUntil(ready);
   }
 
   /** The exit may come in one packet with the marker, and be read first. */
@@ -174,10 +162,10 @@ export class Command implements Running {
     const bytesAtExit = this.#arrivedBytes;
     let pauses: number;
     do {
-      await this.#flow.paused;
-      pauses = this.#flow.pauses;
+      await this.#paused;
+      pauses = this.#pauses;
       await delay(DRAIN_MS, undefined, { signal }).catch(() => undefined); // aborted: no longer needed
-    } while (pauses !== this.#flow.pauses && this.#bytes - bytesAtExit < MOST_BEHIND_BYTES && !signal.aborted);
+    } while (pauses !== this.#pauses && this.#bytes - bytesAtExit < MOST_BEHIND_BYTES && !signal.aborted);
     return bytesAtExit;
   }
 
@@ -190,7 +178,7 @@ export class Command implements Running {
       const before = this.#arrivedBytes;
       // Nothing more comes over a lost connection.
       await this.#server.ping().catch(() => undefined);
-      await this.#flow.paused;
+      await this.#paused;
       quiet = this.#arrivedBytes - before < PIECE_BYTES ? quiet + 1 : 0;
       if (this.#bytes - bytesAtExit >= MOST_BEHIND_BYTES) return;
     }

@@ -20,19 +20,11 @@ type Listen<T> = (channel: ClientChannel) => T;
 export class ExecSlots {
   readonly #server: Server;
   readonly #gone: AbortSignal;
-  readonly #crowded: () => void;
   readonly #line = new Semaphore(MOST_AT_ONCE);
 
-  /** `crowded` is called when one has to wait. */
-  constructor(server: Server, gone: AbortSignal, crowded: () => void = () => undefined) {
+  constructor(server: Server, gone: AbortSignal) {
     this.#server = server;
     this.#gone = gone;
-    this.#crowded = crowded;
-  }
-
-  /** Whether a command waits for a channel. */
-  get isCrowded(): boolean {
-    return this.#line.isWaitedFor;
   }
 
   /**
@@ -40,18 +32,14 @@ export class ExecSlots {
    * run then. For `onRequest` see Server.
    */
   async start<T>(
-    { command }: Pick<ExecText, 'command'>,
+    { command }: ExecText,
     listen: Listen<T>,
     signal: AbortSignal,
     onRequest?: () => void,
   ): Promise<T | undefined> {
     let leave: (() => void) | undefined;
     for (let tries = 1; ;) {
-      if (leave === undefined) {
-        const entering = this.#line.enter(signal);
-        if (this.isCrowded) this.#crowded();
-        leave = await entering.catch(() => undefined);
-      }
+      leave ??= await this.#line.enter(signal).catch(() => undefined);
       if (leave === undefined) return undefined;
       try {
         return await this.#exec(command, listen, leave, onRequest);

@@ -60,8 +60,6 @@ export class PipeKeeper {
 
 /** A process that redirects its output for one command has it at another descriptor meanwhile: a look may miss it. */
 const LOOKS = 20;
-/** After so many looks without a trace of the pipes, nothing writes to them any more. */
-const LOOKS_IN_VAIN = 3;
 
 /**
  * Text for /bin/sh. Any descriptor of the pipe will do, whichever process has it: opened by its name in /proc, it gives a
@@ -69,16 +67,16 @@ const LOOKS_IN_VAIN = 3;
  */
 export function keepScript(pipes: PipeIds): string {
   return [
-    `trap "" HUP INT QUIT TERM PIPE; cd /; kept=" "; looks=${String(LOOKS)}; vain=${String(LOOKS_IN_VAIN)};`,
-    'while [ $((looks-=1)) -ge 0 ] && [ $vain -gt 0 ]; do vain=$((vain-1)); if kept=$kept$(',
+    `trap "" HUP INT QUIT TERM PIPE; cd /; kept=" "; looks=${String(LOOKS)};`,
+    'while [ $((looks-=1)) -ge 0 ]; do kept=$kept$(',
     `ls -ln /proc/[0-9]*/fd/ 2>/dev/null | grep -e "^/proc/" ${pipes.map(pipe => `-e "-> pipe:.${pipe}.$"`).join(' ')} |`,
-    '{ seen=; while read -r line; do case $line in /proc/*) folder=${line%:}; continue;; esac;',
-    'pipe=${line##*-> }; case "$kept" in *" $pipe "*) continue;; esac; seen=1;',
+    '{ while read -r line; do case $line in /proc/*) folder=${line%:}; continue;; esac;',
+    'pipe=${line##*-> }; case "$kept" in *" $pipe "*) continue;; esac;',
     // What has been opened may be another file by now.
     'line=${line% -> *}; if { while read -r name inode; do [ "$name" != ino: ] || break; done </proc/self/fdinfo/3;',
     '[ "$pipe" = "pipe:[$inode]" ] && { cat <&3 3<&- >/dev/null 2>&1 & }; } 3<"$folder${line##* }";',
     'then kept="$kept$pipe "; printf "%s " "$pipe"; fi;',
-    `done; [ "$seen" ]; } 2>/dev/null ); then vain=${String(LOOKS_IN_VAIN)}; fi;`,
+    'done; } 2>/dev/null );',
     `for pipe in ${pipes.join(' ')}; do case "$kept" in *" pipe:[$pipe] "*) ;; *) continue 2;; esac; done; break;`,
     'done',
   ].join(' ');

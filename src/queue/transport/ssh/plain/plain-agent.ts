@@ -15,7 +15,6 @@ import { type AgentStart, type Channel, type ChannelEvents, NO_NODE, TransportEr
 import { CommandLost, type PlainDrone } from './channel-run.js';
 import { type ConnectAgain, Ender } from './ender.js';
 import { ExecSlots } from './exec-slots.js';
-import { Lanes } from './lanes.js';
 import { isPlainMethod, plainMethods } from './methods/methods.js';
 import { PipeKeeper } from './pipe-keeper.js';
 import type { Server } from './server.js';
@@ -39,7 +38,6 @@ export class PlainAgent implements Channel {
   readonly #slots: ExecSlots;
   readonly #ender: Ender;
   readonly #keeper: PipeKeeper;
-  readonly #lanes: Lanes;
   readonly #core = new AgentCore({
     link: {
       send: (type, batch, index, payload) => {
@@ -65,11 +63,10 @@ export class PlainAgent implements Channel {
     this.#options = options;
     this.#server = server;
     const gone = this.#gone.signal;
-    this.#slots = new ExecSlots(server, gone, () => this.#lanes.makeRoom());
+    this.#slots = new ExecSlots(server, gone);
     const way = { server, slots: this.#slots, connectAgain, gone };
     this.#ender = new Ender({ ...way, graceMs: () => this.#core.config.killGraceMs });
     this.#keeper = new PipeKeeper(way);
-    this.#lanes = new Lanes({ server, slots: this.#slots, keeper: this.#keeper, settings: () => this.#core.config });
     server.onEnd(cause => {
       this.#gone.abort();
       events.end(this.#isOurEnd ? undefined : cause);
@@ -101,7 +98,6 @@ export class PlainAgent implements Channel {
     this.#isOurEnd = true;
     void this.#core
       .stop()
-      .then(() => this.#lanes.close())
       .then(() => this.#keeper.over())
       .then(() => this.#server.end());
   }
@@ -117,7 +113,6 @@ export class PlainAgent implements Channel {
         this.#refuseUnknown(batch, index, payload);
         return false;
       case FrameType.Ping:
-        this.#lanes.ping();
         this.#server.ping().then(
           () => this.#send(FrameType.Pong, batch, index),
           () => undefined, // the end of the connection is reported separately
@@ -161,7 +156,7 @@ export class PlainAgent implements Channel {
   #drone(batch: number): PlainDrone {
     return {
       server: this.#server,
-      lanes: this.#lanes,
+      slots: this.#slots,
       ender: this.#ender,
       keeper: this.#keeper,
       env: this.#core.config.env,

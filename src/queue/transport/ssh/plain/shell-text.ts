@@ -57,15 +57,8 @@ function inodeOf(fd: number): string {
   return `while read -r drone_1 drone_2; do case $drone_1 in ${add} esac; done </proc/$$/fdinfo/${String(fd)}; `;
 }
 
-export interface Start {
-  /** Leads the group to end, or is the process to end with its descendants. */
-  readonly pid: number;
-  /** Of stdout and stderr, the inodes of their pipes, where the system tells them. */
-  readonly pipes: readonly string[];
-}
-
 /** What the word behind the marker says of a command that has started; undefined for the name of an error. */
-export function startOf(word: string): Start | undefined {
+export function startOf(word: string): { readonly pid: number; readonly pipes: readonly string[] } | undefined {
   const [pid = '', ...pipes] = word.split(' ');
   return /^\d+$/.test(pid) ? { pid: Number(pid), pipes: pipes.filter(inode => /^\d+$/.test(inode)) } : undefined;
 }
@@ -129,17 +122,11 @@ function quoted(text: string, use: (word: string) => string): string {
   return `drone_text="$(printf "${octal(text)}x")"; ${use('"${drone_text%x}"')}`;
 }
 
-/** For printf's format, in double quotes. */
-export function octal(text: string): string {
+function octal(text: string): string {
   return Buffer.from(text)
     .toString('latin1')
     .replaceAll(/[^\x20-\x7e]|["$`'!\\]|^-/g, char => `\\${char.charCodeAt(0).toString(8).padStart(3, '0')}`)
     .replaceAll('%', '%%');
-}
-
-/** A word of sh. */
-export function wordOf(text: string): string {
-  return `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
 function checkLength(what: string, text: string): void {

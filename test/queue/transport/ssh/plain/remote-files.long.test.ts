@@ -15,7 +15,6 @@ import { Ender } from '../../../../../src/queue/transport/ssh/plain/ender.js';
 import { ExecSlots } from '../../../../../src/queue/transport/ssh/plain/exec-slots.js';
 import { foundIn } from '../../../../../src/queue/transport/ssh/plain/methods/attributes.js';
 import { RemoteFiles } from '../../../../../src/queue/transport/ssh/plain/methods/remote-files.js';
-import { Lanes } from '../../../../../src/queue/transport/ssh/plain/lanes.js';
 import { PipeKeeper } from '../../../../../src/queue/transport/ssh/plain/pipe-keeper.js';
 import type { TransferReport } from '../../../../../src/queue/wire/messages.js';
 import type { FileTransferResult } from '../../../../../src/queue/wire/methods.js';
@@ -42,13 +41,7 @@ class Pair implements AsyncDisposable {
     const slots = new ExecSlots(server, signal);
     const way = { server, slots, connectAgain: () => assert.fail('one connection is enough'), gone: signal };
     const ender = new Ender({ ...way, graceMs: () => 500 });
-    const keeper = new PipeKeeper(way);
-    const settings = (): { killGraceMs: number; linkSilenceMs: number } => ({
-      killGraceMs: 500,
-      linkSilenceMs: 60_000,
-    });
-    const lanes = new Lanes({ server, slots, keeper, settings });
-    const drone = { server, lanes, ender, keeper, env: {}, onRequest: () => undefined };
+    const drone = { server, slots, ender, keeper: new PipeKeeper(way), env: {}, onRequest: () => undefined };
     this.#server = server;
     this.#files = new RemoteFiles({ method: 'transfer', drone, context: this.#context() });
   }

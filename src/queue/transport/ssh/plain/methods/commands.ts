@@ -6,10 +6,10 @@ import { Cancelled, type CallContext } from '../../../../agent/call-context.js';
 import { DEFAULT_PATH, executeCommandArguments, noProgram, pidfileInUse } from '../../../../agent/command-arguments.js';
 import { leaderScript } from '../../../../agent/leader-script.js';
 import type { Command } from '../command.js';
-import { isSettable, wordOf } from '../shell-text.js';
+import { isSettable } from '../shell-text.js';
 import { absolute, MAKE, makeSteps } from './directories.js';
 import { PLACE } from './files.js';
-import { FAILED, type MethodCall, runScript, systemStep, unexplained, withSignal } from './script.js';
+import { FAILED, type MethodCall, quoted, runScript, systemStep, unexplained, withSignal } from './script.js';
 import { codeIn } from './system-error.js';
 
 /** What a leader without a go takes to end by itself, before its starter is ended. */
@@ -211,7 +211,7 @@ class Release {
 function exportsOf(variables: Readonly<Record<string, string>>): string {
   return Object.entries(variables)
     .map(([name, value]) =>
-      isSettable(name) ? `export ${name}=${wordOf(value)}` : `set -- "$drone_env" ${wordOf(`${name}=${value}`)} "$@"`,
+      isSettable(name) ? `export ${name}=${quoted(value)}` : `set -- "$drone_env" ${quoted(`${name}=${value}`)} "$@"`,
     )
     .join('\n');
 }

@@ -4,6 +4,7 @@ import { KeptOutput } from '../../../../agent/kept-output.js';
 import { runArguments } from '../../../../agent/run-arguments.js';
 import type { RunResult } from '../../../../wire/methods.js';
 import { runOnChannel } from '../channel-run.js';
+import { execText } from '../shell-text.js';
 import type { MethodCall } from './script.js';
 
 export async function run({ drone, context }: MethodCall, command: unknown, options?: unknown): Promise<RunResult> {
@@ -11,9 +12,10 @@ export async function run({ drone, context }: MethodCall, command: unknown, opti
   const output = new KeptOutput(maxOutputBytes, context.output);
   const exit = await runOnChannel(drone, context, {
     name: 'run',
-    command: { script, cwd, env: { ...drone.env, ...env } },
-    input: stdin,
+    text: execText({ script, cwd, env: { ...drone.env, ...env }, hasStdin: stdin !== undefined }),
+    cwd,
     output: output.take,
+    feed: running => running.endInput(stdin),
     printed: () => output.texts(),
   });
   return checkExit(script, { ...exit, ...output.result() }, check);

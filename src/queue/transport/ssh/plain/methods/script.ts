@@ -9,7 +9,7 @@
 import { Cancelled, type CallContext } from '../../../../agent/call-context.js';
 import { type PlainDrone, runOnChannel } from '../channel-run.js';
 import type { Command, Exit } from '../command.js';
-import { wordOf } from '../shell-text.js';
+import { execText } from '../shell-text.js';
 import { codeIn, systemError, type Syscall } from './system-error.js';
 
 /** What a method is given besides its arguments. */
@@ -26,7 +26,7 @@ export interface Script {
   readonly args?: readonly (string | Uint8Array)[];
   /** What the script reads behind its arguments. Default: nothing. */
   readonly contents?: string | Uint8Array | undefined;
-  /** May write on behind `contents`, once more is known, and ends stdin. */
+  /** In place of `contents`: may write on, once more is known, and ends stdin. */
   feed?(command: Command): void;
   /** Sees stdout as it comes. */
   onOutput?(chunk: Uint8Array): void;
@@ -74,12 +74,11 @@ export async function runScript(call: MethodCall, script: Script): Promise<Scrip
   const line = argumentLine(script.args ?? []);
   const exit = await runOnChannel(drone, context, {
     name: method,
-    command: {
+    text: execText({
       script: [readLine(line), ...HEAD, script.text].join('\n'),
       env: PATH === undefined ? {} : { PATH },
-    },
-    input: Buffer.concat([Buffer.from(`${line}\n`), Buffer.from(script.contents ?? '')]),
-    feed: script.feed,
+      hasStdin: true,
+    }),
     output: (stream, chunk) => {
       if (stream === 'stderr') {
         stderr = (stderr + Buffer.from(chunk).toString()).slice(-KEPT_STDERR_BYTES);
@@ -93,6 +92,11 @@ export async function runScript(call: MethodCall, script: Script): Promise<Scrip
       if (size <= MOST_BYTES) stdout.push(chunk);
       script.onOutput?.(chunk);
       return undefined;
+    },
+    feed: command => {
+      void command.write(`${line}\n`);
+      if (script.feed !== undefined) script.feed(command);
+      else command.endInput(script.contents);
     },
   }).catch((error: unknown) => {
     if (error instanceof Cancelled) call.onCancelled?.(error.killed);
@@ -152,10 +156,15 @@ function tooLarge(method: string, bytes: number): Error {
 /** Words of sh, in quotes, spelt so that they take one line of plain characters. */
 export function argumentLine(args: readonly (string | Uint8Array)[]): string {
   return args
-    .map(word => wordOf(Buffer.from(word).toString('latin1')))
+    .map(word => quoted(Buffer.from(word).toString('latin1')))
     .join(' ')
     .replaceAll(/[^\x20-\x7e]|\\/g, char => `\\${char.charCodeAt(0).toString(8).padStart(3, '0')}`)
     .replaceAll('%', '%%');
+}
+
+/** A word of sh. */
+export function quoted(word: string): string {
+  return `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
 /** The shell reads a line byte by byte. What head may read beyond a long one is none of the contents: those have short ones. */
