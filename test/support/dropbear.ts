@@ -17,19 +17,12 @@ const PACKAGE = 'dropbear-bin';
 const ADDRESS = '127.0.1.1';
 
 export interface Dropbear extends AsyncDisposable {
-  /** Of the listening process. */
-  readonly pids: readonly number[];
-  /** Path of a file that holds the host key. */
-  readonly knownHosts: string;
   /** Without hops, so that drones of the source and of the built package take them. */
   droneOptions(): SshOptions<never>;
 }
 
-/**
- * Starts dropbear, which it installs where it may. `launcher` is a program with arguments that becomes the one named by
- * its last arguments.
- */
-export async function startDropbear(launcher: readonly string[] = []): Promise<Dropbear> {
+/** Starts dropbear, which it installs where it may. */
+export async function startDropbear(): Promise<Dropbear> {
   await installSshd();
   await installPackage(PACKAGE, { program: DROPBEAR });
   const folder = await mkdtemp(join(tmpdir(), 'drone-dropbear-'));
@@ -47,8 +40,8 @@ export async function startDropbear(launcher: readonly string[] = []): Promise<D
   const keys = new AuthorizedKeys(user, (await readFile(`${identity}.pub`, 'utf8')).trim());
   await keys.add();
   const at = `${ADDRESS}:${String(port)}`;
-  const [program, ...args] = [...launcher, DROPBEAR, '-F', '-E', '-s', '-r', hostKey, '-p', at];
-  const server = spawn(program, [...args, '-P', join(folder, 'pid')], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const args = ['-F', '-E', '-s', '-r', hostKey, '-p', at, '-P', join(folder, 'pid')];
+  const server = spawn(DROPBEAR, args, { stdio: ['ignore', 'ignore', 'pipe'] });
   const stop = async (): Promise<void> => {
     const exited = server.exitCode === null ? once(server, 'exit') : undefined;
     server.kill();
@@ -61,8 +54,6 @@ export async function startDropbear(launcher: readonly string[] = []): Promise<D
     await listening(server);
     const agentCommand = await findNode(user);
     return {
-      pids: [server.pid ?? 0],
-      knownHosts,
       droneOptions: () => ({ host: ADDRESS, port, user, identity, agentSocket: false, knownHosts, agentCommand }),
       [Symbol.asyncDispose]: stop,
     };

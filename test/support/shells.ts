@@ -12,7 +12,7 @@ export interface Shell extends AsyncDisposable {
   readonly searchPath: string;
 }
 
-export const BUSYBOX = '/bin/busybox';
+const BUSYBOX = '/bin/busybox';
 const run = promisify(execFile);
 
 /** This system's shell, and tools of GNU. */
@@ -26,17 +26,12 @@ export function shell(): Promise<Shell> {
 
 /** All that is found in its PATH is of busybox. */
 export async function busybox(): Promise<Shell> {
+  await installPackage('busybox-static', { program: BUSYBOX });
   const tools = await mkdtemp(join(tmpdir(), 'drone-busybox-'));
-  await installBusybox(tools);
+  await run(BUSYBOX, ['--install', '-s', tools]);
   return {
     path: join(tools, 'sh'),
     searchPath: tools,
     [Symbol.asyncDispose]: () => rm(tools, { recursive: true }),
   };
-}
-
-/** Puts its tools into the folder, as links. */
-export async function installBusybox(folder: string): Promise<void> {
-  await installPackage('busybox-static', { program: BUSYBOX });
-  await run(BUSYBOX, ['--install', '-s', folder]);
 }

@@ -248,8 +248,8 @@ export async function findNode(user: string): Promise<string> {
 }
 
 /** The keys of a server, under whatever name it is reached. */
-export function pinnedKeys({ knownHosts }: Pick<Sshd, 'knownHosts'>): { fingerprints: string[] } {
-  const lines = readFileSync(knownHosts, 'utf8').trim().split('\n');
+export function pinnedKeys(server: Sshd): { fingerprints: string[] } {
+  const lines = readFileSync(server.knownHosts, 'utf8').trim().split('\n');
   const keys = lines.map(line => Buffer.from(line.split(' ')[2] ?? '', 'base64'));
   return { fingerprints: keys.map(key => `SHA256:${createHash('sha256').update(key).digest('base64')}`) };
 }

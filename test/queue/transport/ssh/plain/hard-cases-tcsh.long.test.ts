@@ -1,3 +1,0 @@
-import { hardCases } from './hard-cases.js';
-
-hardCases('tcsh', { login: 'tcsh' });

@@ -1,3 +1,0 @@
-import { hardCases, QUICK_CASES } from './hard-cases.js';
-
-hardCases('dash', {}, QUICK_CASES);
