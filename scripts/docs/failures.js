@@ -50,10 +50,7 @@ const CONSEQUENCES = `## What follows from each kind
 `;
 
 /** Of Error, so the class does not declare it. */
-const MESSAGE = [
-  '`message`',
-  'Kind, phase and cause, without the hostname; write `failure.hostname` in front of it.',
-];
+const MESSAGE = ['`message`', 'Kind, phase and cause, without the hostname; write `failure.hostname` in front of it.'];
 
 const RETRIED = { default: 'by default, once', 'with option': 'with `retry`', never: 'never' };
 const SIGNS = { silent: 'counts', answers: 'resets', none: '–' };
