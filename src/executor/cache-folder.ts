@@ -111,8 +111,8 @@ class CacheFolder {
     const fd = await this.#tryLock(log);
     if (fd !== undefined) return fd;
     const { host, pid } = await this.#record();
-    const who = pid === undefined ? 'another process' : `process ${pid} of ${oneLine(String(host))}, or git of it,`;
-    throw inUse(`the cache in ${this.#path}`, `${who} works in it`);
+    const who = pid === undefined ? 'another process' : `process ${pid} of ${oneLine(String(host))}, or its git,`;
+    throw inUse(`the cache in ${this.#path}`, `${who} uses it`);
   }
 
   /** Undefined while another process has it. */

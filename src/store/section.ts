@@ -239,12 +239,14 @@ export class Section implements GuardedSection {
     }
     // A snapshot, or a part of an open transaction, keeps nothing.
     if (!this.writes || !this.#facts.isWhole) return this.#lost(error);
-    const text = `the database was lost in the commit of the ${this.title}: whether that was done is not known`;
+    const text = `the database was lost during the commit of the ${this.title}: it is unknown whether the commit happened`;
     return new StoreError('ERR_COMMIT_UNKNOWN', text, { cause: error });
   }
 
   #lost(cause: unknown): StoreError {
-    return new StoreError('ERR_STORE_LOST', `the database was lost in the ${this.title}; nothing was kept`, { cause });
+    return new StoreError('ERR_STORE_LOST', `the database was lost during the ${this.title}; nothing was kept`, {
+      cause,
+    });
   }
 }
 

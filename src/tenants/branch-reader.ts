@@ -158,7 +158,7 @@ export class BranchReader {
     const ltime = await clock.next();
     const found = await source.files(branch, [...registry.roots, ...extraPaths], signal);
     const load = { ltime, extraPaths, files: found };
-    // Throws for what is no search, which is then not shared either.
+    // Throws if these are not files: an invalid search is not shared either.
     new BranchCache(registry.roots).load(load);
     // Nothing of a branch that has gone meanwhile is shared: it would be old when the branch comes back.
     if (registry.branchCache(branch.project, branch.branch) !== undefined) {

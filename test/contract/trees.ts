@@ -98,6 +98,8 @@ export async function lookAt(folder: string): Promise<Record<string, string>> {
     for (const name of (await readdir(path, { encoding: 'buffer' })).sort((a, b) => a.compare(b))) {
       const entry = Buffer.concat([path, Buffer.from('/'), name]);
       const { mode, mtimeMs } = await lstat(entry);
+      // Times are set in seconds, as a float: a copy's may be less by a fraction of a microsecond.
+      const wholeMs = Math.floor(mtimeMs + 0.001);
       const kind = mode >> 12;
       const key = `${shown}/${name.toString('latin1')}`;
       if (kind === 0o12) {
@@ -105,7 +107,7 @@ export async function lookAt(folder: string): Promise<Record<string, string>> {
       } else {
         const isFolder = kind === 0o4;
         const what = isFolder ? 'folder' : await hashOf(entry);
-        found[key] = `${(mode & 0o7777).toString(8)} ${String(Math.floor(mtimeMs))} ${what}`;
+        found[key] = `${(mode & 0o7777).toString(8)} ${String(wholeMs)} ${what}`;
         if (isFolder) await visit(entry, key);
       }
     }

@@ -124,7 +124,7 @@ for (const make of queues) {
   });
 
   test(`${make.name}: an own method in an endless loop is ended by its time, and the next round works`, async () => {
-    await using queue = make({ killGraceMs: 100 });
+    await using queue = make({ killGraceMs: 1000 });
     const drone = new LocalDrone<OwnMethods>({ utility: OWN });
     const hung = drone.with({ timeoutMs: 300 }).queueCall('hang');
     const behind = drone.queueCall('flash', 1, 1);

@@ -97,7 +97,7 @@ test('git that outlives its process keeps the folder, also where it is not known
   try {
     await other.kill();
     assert.equal(isRunning(pid), true);
-    await assert.rejects(workshop.cache().update(NAME), { code: 'ERR_CACHE_IN_USE', message: /or git of it, works/ });
+    await assert.rejects(workshop.cache().update(NAME), { code: 'ERR_CACHE_IN_USE', message: /or its git, uses it$/ });
   } finally {
     process.kill(-pid, 'SIGKILL');
   }

@@ -45,7 +45,7 @@ for (const database of databases.shared) {
     await addShards(master, { 'shard-a': 'rack-a', 'shard-b': 'rack-b' });
     await refusal(master.createShard({ hostname: 'shard-a' }), 'ERR_EXISTS', /a shard 'shard-a' already/);
     await refusal(master.createLabel('rack-a'), 'ERR_EXISTS', /a label 'rack-a' already/);
-    await refusal(master.addLabelToShard('shard-b', 'rack-a'), 'ERR_LABEL_TAKEN', /'rack-a' is the shard's 'shard-a'/);
+    await refusal(master.addLabelToShard('shard-b', 'rack-a'), 'ERR_LABEL_TAKEN', /'rack-a' belongs to the shard 'shard-a'/);
     await refusal(master.addLabelToShard('shard-b', 'rack-z'), 'ERR_NOT_FOUND', /no label 'rack-z'/);
     await refusal(master.addLabelToShard('shard-z', 'rack-a'), 'ERR_UNKNOWN_SHARD', /no shard 'shard-z'/);
     await refusal(master.createShard({ hostname: 'c', labels: ['rack-a'] }), 'ERR_LABEL_TAKEN', /'shard-a'/);
@@ -60,7 +60,7 @@ for (const database of databases.shared) {
         ['shard-b', ['rack-a', 'rack-b']],
       ],
     );
-    await refusal(master.removeLabel('rack-a'), 'ERR_IN_USE', /'rack-a' is that of a shard/);
+    await refusal(master.removeLabel('rack-a'), 'ERR_IN_USE', /'rack-a' is used by a shard/);
     await master.removeLabelFromShard('shard-b', 'rack-a');
     await master.removeLabel('rack-a');
     await master.removeShard('shard-a');

@@ -375,7 +375,7 @@ test('several roots in use are warned of, and the first one counts', async () =>
   repositories.branches.set('pa main', { '.drones.yaml': 'second', 'drones.d/a': 'first' });
   await loader.reconfigureTenant('a', []);
   assert.equal(layoutOf('a'), 'shared1 first');
-  assert.deepEqual(lines, ['tenants: pa main: drones.d/ is used, .drones.yaml not']);
+  assert.deepEqual(lines, ['tenants: pa main: drones.d/ is used, but not .drones.yaml']);
 });
 
 test('a tenant that is unknown, or goes while it is loaded, is gone and stays so', async () => {

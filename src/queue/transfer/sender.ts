@@ -41,7 +41,8 @@ export class Sender {
       const use = request.method.replace('File', 'Directory');
       throw new FileError('EISDIR', `${shownPath(path)} is a directory: use ${use}`);
     }
-    if (found.kind !== 'file') throw new FileError('ERR_NOT_A_FILE', `${shownPath(path)} is neither file nor folder`);
+    if (found.kind !== 'file')
+      throw new FileError('ERR_NOT_A_FILE', `${shownPath(path)} is neither a file nor a directory`);
     this.#counter.totalBytes = found.size;
     await this.#file(path, NO_NAME, true);
   }
@@ -78,7 +79,7 @@ export class Sender {
     const file = await doing('read', path, this.#files.openFile(path, mayBeLink));
     try {
       const { kind, size, mode, mtimeMs } = file.found;
-      if (kind !== 'file') throw new FileError('ERR_NOT_A_FILE', `${shownPath(path)} is not a file any more`);
+      if (kind !== 'file') throw new FileError('ERR_NOT_A_FILE', `${shownPath(path)} is no longer a file`);
       if (size === 0) await this.#checkEmpty(path, file);
       await this.#flow.write(encodeHead('file', { name, size, mode: mode & PERMISSIONS, mtimeMs }));
       for (let left = size; left > 0;) {
@@ -100,7 +101,7 @@ export class Sender {
   /** Files of /proc report size 0 and are not empty: refused, not copied as nothing. */
   async #checkEmpty(path: Buffer, file: SourceFile): Promise<void> {
     if ((await doing('read', path, file.read(this.#chunk.subarray(1, 2)))) === 0) return;
-    throw new FileError('ERR_NO_SIZE', `${shownPath(path)} does not tell its size; files of /proc can be read by run`);
+    throw new FileError('ERR_NO_SIZE', `${shownPath(path)} does not report its size; use run to read files in /proc`);
   }
 }
 

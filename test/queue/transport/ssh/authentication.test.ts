@@ -128,11 +128,11 @@ test('a refused login names the key that ssh would try, and the ways to log in a
 
 for (const [what, keyboardInteractive, says] of [
   ['throws', () => Promise.reject(new Error('no one to ask')), /keyboard-interactive \(no one to ask\)/],
-  ['gives too few answers', () => [], /keyboardInteractive returned 0 answers to 1 prompts/],
+  ['gives too few answers', () => [], /keyboardInteractive returned 0 answers for 1 prompts/],
   [
     'gives no list',
     () => 'hunter2' as unknown as string[],
-    /keyboardInteractive returned something other than a list of strings to 1 prompts/,
+    /keyboardInteractive returned something other than a list of strings for 1 prompts/,
   ],
 ] as const) {
   test(`a function for questions that ${what} fails the login with auth`, async () => {
