@@ -123,7 +123,7 @@ const RECIPES: readonly Recipe[] = [
     queue: ({ drone, ledger, folder }, id) =>
       drone.queueCall('executeCommand', ['/bin/sh', '-c', marked(ledger, id, 'sleep 8')], {
         workingDirectory: folder,
-        pidfileName: 'detached.pid',
+        pidfileName: `${id}.pid`,
       }),
   },
 ];
