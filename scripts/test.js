@@ -2,6 +2,7 @@
 //
 //   npm test                   what decides whether the package works: all files but *.long.test.ts
 //   npm run test:full          all files, and the contract suite under other versions of Node
+//   npm run test:full -- --rest     the same without the files that npm test has run just before
 //   npm test -- ssh/ codec     the files, long ones included, with such a part in their path
 //   npm run test:full -- --record   writes how long each file took to test/durations.json
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -14,7 +15,8 @@ import { nodeBinary } from './node-versions.js';
 import { isGood, runTestFiles } from './run-test-files.js';
 
 const OUT = 'dist-test/';
-const CONTRACT = `${OUT}contract/`;
+const CONTRACT = 'contract/';
+const LONG = '.long.test.js';
 const DURATIONS = 'test/durations.json';
 /** Under the Node that runs this, the suite runs anyway. */
 const OTHER_NODES = [22, 24, 26];
@@ -23,18 +25,23 @@ const FILES_PER_CPU = 3;
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 const { values, positionals } = parseArgs({
-  options: { full: { type: 'boolean', default: false }, record: { type: 'boolean', default: false } },
+  options: {
+    full: { type: 'boolean', default: false },
+    rest: { type: 'boolean', default: false },
+    record: { type: 'boolean', default: false },
+  },
   allowPositionals: true,
 });
-const { full, record } = values;
+const { full, rest, record } = values;
 
-/** @param {readonly string[]} parts */
-function wantedFiles(parts) {
-  return readdirSync(OUT, { recursive: true, encoding: 'utf8' })
-    .filter(path => path.endsWith('.test.js'))
-    .filter(path =>
-      parts.length > 0 ? parts.some(part => path.includes(part)) : full || !path.endsWith('.long.test.js'),
-    );
+function wantedFiles() {
+  if (positionals.length > 0) return compiledFiles().filter(path => positionals.some(part => path.includes(part)));
+  return compiledFiles().filter(path => (path.endsWith(LONG) ? full : !rest));
+}
+
+/** All of them, as paths in OUT. */
+function compiledFiles() {
+  return readdirSync(OUT, { recursive: true, encoding: 'utf8' }).filter(path => path.endsWith('.test.js'));
 }
 
 /** Those that take longest come first, as do those whose time is not known, so that none is left over at the end. */
@@ -55,7 +62,7 @@ function writeDurations(runs) {
 }
 
 await compileTests();
-const files = longestFirst(wantedFiles(positionals));
+const files = longestFirst(wantedFiles());
 if (files.length === 0) throw new Error(`no test file has ${positionals.join(' or ')} in its path`);
 
 const runFolder = mkdtempSync(join(tmpdir(), 'drone-test-run-'));
@@ -68,7 +75,7 @@ if (!runs.every(isGood)) process.exitCode = 1;
 else if (record) writeDurations(runs);
 
 if (full && positionals.length === 0) {
-  const contract = files.filter(path => path.startsWith(CONTRACT));
+  const contract = longestFirst(compiledFiles().filter(path => path.startsWith(CONTRACT)));
   for (const major of OTHER_NODES) {
     console.log(`\nThe contract suite under Node ${String(major)}:`);
     const others = await runTestFiles(nodeBinary(major), contract, atOnce);
