@@ -121,7 +121,7 @@ export interface FailedReport {
 export interface TransferCounts {
   readonly bytes: number;
   readonly files: number;
-  readonly folders: number;
+  readonly directories: number;
   readonly links: number;
 }
 
