@@ -25,6 +25,8 @@ import type { Phase } from '../wire/messages.js';
  *   another type.
  * - `ERR_NO_AGENT`: the method needs an agent and the drone has none. No call of the batch ran. Use built-in methods
  *   only, or install Node on the drone and set its `agent` to `node` or `auto`.
+ * - `ERR_NO_SETSID`: `executeCommand` on a drone without an agent needs the program `setsid`, which gives the command a
+ *   process group. Nothing was started. Install util-linux or busybox on the drone, or Node for an agent.
  * - `ERR_NO_METHOD`: the method is neither built in nor exported by the drone's utility module. Check its name, and the
  *   drone's `utility`.
  * - `ERR_UTILITY_NAME`: the utility module exports the name of a built-in method. Rename the export.
@@ -67,6 +69,7 @@ export type DroneErrorCauseCode =
   | 'ERR_HOST_KEY_NOT_RECORDED'
   | 'ERR_HOST_KEY_TOO_SHORT'
   | 'ERR_NO_AGENT'
+  | 'ERR_NO_SETSID'
   | 'ERR_NO_METHOD'
   | 'ERR_UTILITY_NAME'
   | 'ERR_UTILITY_MODULE'

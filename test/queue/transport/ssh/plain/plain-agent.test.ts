@@ -193,6 +193,23 @@ test('the built-in methods give the same without an agent as with one', async t 
   assert.deepEqual(warnings, []);
 });
 
+test('executeCommand on a drone without setsid starts nothing and says what is missing', async t => {
+  const folder = await temporaryFolder(t);
+  await chmod(folder, 0o777);
+  const login = join(folder, 'login');
+  const hidden = "sed -u 's/command -v setsid/command -v none/g'";
+  await writeFile(login, `#!/bin/sh\n${hidden} | /bin/sh -c "$SSH_ORIGINAL_COMMAND"\n`, { mode: 0o755 });
+  await using server = await startSshd({ ForceCommand: login }, 1);
+  const { queue } = queueWith();
+  await using _ = queue;
+  const drone = plain(server);
+  drone.queueCall('executeCommand', ['true'], { workingDirectory: folder, pidfileName: 'pid' });
+  const failure = await failureOf(queue, drone);
+  assert.deepEqual([failure.kind, failure.causeCode], ['call', 'ERR_NO_SETSID']);
+  assert.match(failure.message, /cannot start .*true: the drone has no setsid/);
+  assert.deepEqual(await readdir(folder), ['login']);
+});
+
 test('a method whose time is up is ended with what it runs, and leaves nothing behind', async t => {
   const { queue } = queueWith({ killGraceMs: 500 });
   await using _ = queue;
