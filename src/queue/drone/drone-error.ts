@@ -141,9 +141,15 @@ export class DroneError extends Error {
   readonly mayHaveRun: readonly Call[];
   /** Calls that certainly did not run. They return to the front of the drone's queue, unless `leftovers` is `drop`. */
   readonly notStarted: readonly Call[];
-  /** Whether the processes of a terminated call are known to be gone. Absent if no call was terminated. */
+  /**
+   * Whether the processes of a terminated call are known to be gone; false also if their end was not confirmed in time.
+   * Absent if no call was terminated.
+   */
   declare readonly killed?: boolean;
-  /** Output of a `run` up to the moment when a deadline or signal ended it, truncated as in its result. */
+  /**
+   * Output of a `run` up to the moment when a deadline or signal ended it, or, with `agent: 'none'`, when its connection
+   * was lost; truncated as in its result.
+   */
   declare readonly output?: { readonly stdout: string; readonly stderr: string };
   /** Result of a `run` with `check` that did not exit with status 0. */
   declare readonly result?: RunResult;

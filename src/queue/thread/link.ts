@@ -71,6 +71,7 @@ export class Link {
         void this.#cut('lost', new Error('the connection was cut: its agent no longer answers', { cause: error }));
       },
       mayHaveStarted: batch => this.#channel?.mayHaveStarted?.(batch) !== false,
+      printed: batch => this.#channel?.printed?.(batch),
       empty: () => {
         if (this.#isReady) this.#becomeIdle();
       },
@@ -182,10 +183,8 @@ export class Link {
     }
     return new Promise(resolve => {
       const force = setTimeout(() => {
-        void this.#cut(
-          'cancelled',
-          new Error(`the agent has not ended within ${String(graceMs)} ms of being released`),
-        );
+        const what = this.#channel?.awaited ?? 'the agent has not ended';
+        void this.#cut('cancelled', new Error(`${what} within ${String(graceMs)} ms of being released`));
       }, graceMs);
       this.#closed = () => {
         clearTimeout(force);

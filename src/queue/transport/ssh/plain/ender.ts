@@ -4,6 +4,7 @@
  */
 import type { ClientChannel } from 'ssh2';
 import { onAbort } from '../../../../wait/abort.js';
+import { PendingWork } from '../../../../wait/pending-work.js';
 import { Command, type CommandOutput } from './command.js';
 import { END_WORDS, endScript, type EndWord, type Target } from '../../../../process/end-script.js';
 import type { ExecSlots } from './exec-slots.js';
@@ -36,6 +37,9 @@ interface Wanted {
 
 export class Ender {
   readonly #options: EnderOptions;
+  readonly #ends = new PendingWork();
+  /** Those whose end is not known yet. */
+  readonly #pids = new Set<number>();
   #wanted: Wanted[] = [];
 
   constructor(options: EnderOptions) {
@@ -44,9 +48,22 @@ export class Ender {
 
   /** Rejects when the drone could not be reached, or did not answer. */
   end(target: Target): Promise<EndWord> {
-    return new Promise((resolve, reject) => {
+    const { pid } = target;
+    this.#pids.add(pid);
+    const ended = new Promise<EndWord>((resolve, reject) => {
       if (this.#wanted.push({ target, resolve, reject }) === 1) setImmediate(this.#send);
     });
+    return this.#ends.add(ended.finally(() => this.#pids.delete(pid)));
+  }
+
+  /** Processes that are being ended. */
+  get pids(): readonly number[] {
+    return [...this.#pids];
+  }
+
+  /** Resolves when all of them have ended, or cannot be. */
+  over(): Promise<void> {
+    return this.#ends.over();
   }
 
   readonly #send = (): void => {
@@ -60,7 +77,8 @@ export class Ender {
   async #endAll(wanted: readonly Wanted[]): Promise<void> {
     const targets = wanted.map(({ target }) => target);
     const answers = new Answers(wanted);
-    await runNow(this.#options, execText({ script: endScript(targets, this.#options.graceMs()) }), answers.take);
+    const script = endScript(targets, this.#options.graceMs());
+    await runNow(this.#options, execText({ script, isUnheard: true }), answers.take);
     answers.finish();
   }
 }

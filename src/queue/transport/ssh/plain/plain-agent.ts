@@ -10,7 +10,7 @@ import type { CallContext } from '../../../agent/call-context.js';
 import { framesBehindBundle } from '../../../agent/loader.js';
 import { failed, type Outcome, returned } from '../../../agent/outcome.js';
 import { encodeFrame } from '../../../wire/frames.js';
-import { type CallHead, decodeCall, FrameType } from '../../../wire/messages.js';
+import { type CallHead, decodeCall, FrameType, type Output } from '../../../wire/messages.js';
 import { type AgentStart, type Channel, type ChannelEvents, NO_NODE, TransportError } from '../../transport.js';
 import { CommandLost, type PlainDrone } from './channel-run.js';
 import { type ConnectAgain, Ender } from './ender.js';
@@ -84,6 +84,15 @@ export class PlainAgent implements Channel {
     return this.#begun.has(batch);
   }
 
+  printed(batch: number): Output | undefined {
+    return this.#core.printed(batch);
+  }
+
+  get awaited(): string | undefined {
+    const { pids } = this.#ender;
+    return pids.length === 0 ? undefined : `the drone has not confirmed the end of process ${pids.join(', ')}`;
+  }
+
   hold(): void {
     this.#server.hold();
   }
@@ -92,12 +101,16 @@ export class PlainAgent implements Channel {
     this.#server.release();
   }
 
-  /** Ends what runs, lets go of what lives on, then ends the connection. */
+  /**
+   * Ends what runs, lets go of what lives on, then ends the connection. A call may be answered before its end is known: that
+   * is awaited here.
+   */
   close(): void {
     if (this.#isOurEnd) return;
     this.#isOurEnd = true;
     void this.#core
       .stop()
+      .then(() => this.#ender.over())
       .then(() => this.#keeper.over())
       .then(() => this.#server.end());
   }
@@ -147,7 +160,7 @@ export class PlainAgent implements Channel {
       const isLost = error instanceof TransportError && error.kind === 'unreachable';
       // The connection's end, which may be yet to come, tells that the call has not started.
       if (isLost && !this.#begun.has(batch)) await new Promise<void>(resolve => this.#server.onEnd(() => resolve()));
-      if (isLost || error instanceof CommandLost) return failed('lost', error);
+      if (isLost || error instanceof CommandLost) return failed('lost', error, { output: this.printed(batch) });
       throw error;
     }
   }

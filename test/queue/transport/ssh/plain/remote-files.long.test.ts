@@ -74,6 +74,7 @@ class Pair implements AsyncDisposable {
       signal: this.#stop.signal,
       killGraceMs: 500,
       output: undefined,
+      prints: () => undefined,
       warn: message => this.warnings.push(message),
       openTransfer: (request, files) => {
         const own = new TransferPeer(
