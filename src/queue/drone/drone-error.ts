@@ -59,7 +59,8 @@ import type { Phase } from '../wire/messages.js';
  *   have run.
  * - `ERR_UNREADABLE_VALUE`: a value that the agent sent cannot be decoded. Calls that were sent may have run.
  * - `ERR_AGENT_ABANDONED`: the connection was cut because the agent did not end. The agent may still run until it has
- *   heard nothing for `linkSilenceMs`. Also the code of the error in the event `linkClose`.
+ *   heard nothing for `linkSilenceMs`. Also the code of the error in the event `linkClose`, even without an agent, if
+ *   the drone did not confirm the end of a command.
  */
 export type DroneErrorCauseCode =
   | 'ERR_HOST_KEY_UNKNOWN'

@@ -266,9 +266,11 @@ export class Link {
     const { marker } = this.#session;
     const { killGraceMs } = this.#owner.settings;
     const isLast = this.#closed !== undefined && this.#batches.size === 0;
-    return killAgent({ channel: this.#channel, pid: this.#agentPid, marker, killGraceMs, isLast }, message =>
-      this.#report({ state: 'warning', message }),
-    );
+    return killAgent({ channel: this.#channel, pid: this.#agentPid, marker, killGraceMs, isLast }, message => {
+      // Before the link's end, that end reports it.
+      const error = this.#state === 'ended' ? Object.assign(new Error(message), { code: AGENT_ABANDONED }) : undefined;
+      this.#report({ state: 'warning', message, error });
+    });
   }
 
   /** Kills or abandons an agent that does not obey, and ends the link. */

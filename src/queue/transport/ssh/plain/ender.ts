@@ -4,7 +4,6 @@
  */
 import type { ClientChannel } from 'ssh2';
 import { onAbort } from '../../../../wait/abort.js';
-import { PendingWork } from '../../../../wait/pending-work.js';
 import { Command, type CommandOutput } from './command.js';
 import { END_WORDS, endScript, type EndWord, type Target } from '../../../../process/end-script.js';
 import type { ExecSlots } from './exec-slots.js';
@@ -37,9 +36,8 @@ interface Wanted {
 
 export class Ender {
   readonly #options: EnderOptions;
-  readonly #ends = new PendingWork();
   /** Those whose end is not known yet. */
-  readonly #pids = new Set<number>();
+  readonly #pending = new Map<Target, Promise<EndWord>>();
   #wanted: Wanted[] = [];
 
   constructor(options: EnderOptions) {
@@ -48,22 +46,26 @@ export class Ender {
 
   /** Rejects when the drone could not be reached, or did not answer. */
   end(target: Target): Promise<EndWord> {
-    const { pid } = target;
-    this.#pids.add(pid);
     const ended = new Promise<EndWord>((resolve, reject) => {
       if (this.#wanted.push({ target, resolve, reject }) === 1) setImmediate(this.#send);
-    });
-    return this.#ends.add(ended.finally(() => this.#pids.delete(pid)));
+    }).finally(() => this.#pending.delete(target));
+    this.#pending.set(target, ended);
+    return ended;
   }
 
   /** Processes that are being ended. */
   get pids(): readonly number[] {
-    return [...this.#pids];
+    return [...this.#pending.keys()].map(({ pid }) => pid);
   }
 
-  /** Resolves when all of them have ended, or cannot be. */
-  over(): Promise<void> {
-    return this.#ends.over();
+  /** Resolves when all of them have been dealt with, to those that are not known to be gone. */
+  async over(): Promise<readonly number[]> {
+    const { pids } = this;
+    const ends = await Promise.allSettled(this.#pending.values());
+    return pids.filter((_pid, at) => {
+      const end = ends[at];
+      return end?.status !== 'fulfilled' || end.value !== 'gone';
+    });
   }
 
   readonly #send = (): void => {

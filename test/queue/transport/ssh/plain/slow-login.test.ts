@@ -15,12 +15,16 @@ import { until } from '../../../../support/until.js';
 let folder: string;
 let sshd: Sshd;
 
-/** A login that waits for a file before each command and for another one after it, and goes on without its channel. */
+/**
+ * A login that waits for a file before each command and for another one after it, and goes on without its channel. A third
+ * file makes it end without the command.
+ */
 const LOGIN = `#!/bin/sh
 trap "" PIPE
 set -- $SSH_CONNECTION
 : > FOLDER/came.$3
 until [ -e FOLDER/enter.$3 ] || ! [ -e FOLDER/login ]; do sleep 0.05; done
+[ ! -e FOLDER/refuse.$3 ] || exit 1
 /bin/sh -c "$SSH_ORIGINAL_COMMAND"
 : > FOLDER/over.$3
 until [ -e FOLDER/leave.$3 ] || ! [ -e FOLDER/login ]; do sleep 0.05; done
@@ -32,7 +36,7 @@ before(async () => {
   const login = join(folder, 'login');
   await writeFile(login, LOGIN.replaceAll('FOLDER', folder));
   await chmod(login, 0o755);
-  sshd = await startSshd({ ForceCommand: login }, 4);
+  sshd = await startSshd({ ForceCommand: login }, 5);
 });
 after(async () => {
   await sshd.stop();
@@ -50,7 +54,7 @@ class Host {
     this.drone = new SshDrone(`web${String(at)}`, { ...sshd.droneOptions(this.#address), agent: 'none' });
   }
 
-  open(...doors: ('enter' | 'leave')[]): void {
+  open(...doors: ('enter' | 'leave' | 'refuse')[]): void {
     for (const door of doors) writeFileSync(this.#path(door), '');
   }
 
@@ -134,6 +138,19 @@ test('a login that never gets to the kill in time: close gives it up and says so
   assert.equal(isRunning(pid), true);
   host.open('enter', 'leave');
   await allGone([pid]);
+});
+
+test('a login that refuses the kill that close waits for: close says so', async () => {
+  const host = new Host(4);
+  host.open('leave');
+  await using running = await Running.on(host);
+  const { pid, queue } = running;
+  host.shut();
+  assert.equal((await running.cancelled()).killed, false);
+  const closing = queue.close();
+  host.open('refuse', 'enter');
+  const message = `the drone has not confirmed the end of process ${String(pid)}`;
+  assert.deepEqual((await closing).abandoned, [{ what: 'agent', threadId: 0, hostname: 'web4', message }]);
 });
 
 test('a login that goes on after its command: a command that was ended is known to be, with its output', async () => {
