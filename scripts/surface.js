@@ -5,66 +5,17 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { format, resolveConfig } from 'prettier';
 import ts from 'typescript';
+import { fixedName, metricRows } from './docs/observability.js';
 
 const ROOT = new URL('..', import.meta.url);
 export const RECORDED = new URL('test/recorded/surface.json', ROOT);
-
-const METRICS = [
-  'active_processes',
-  'carried_over',
-  'deserialization_failures',
-  'failures',
-  'heartbeat',
-  'heartbeat_failures',
-  'heartbeats',
-  'hosts_received',
-  'hosts_sent',
-  'in_flight',
-  'job',
-  'job_keyvals_received',
-  'job_keyvals_sent',
-  'jobs_received',
-  'jobs_running',
-  'jobs_sent',
-  'kick_outs',
-  'kicked_out',
-  'max_processes',
-  'merges',
-  'merges_refused',
-  'not_started',
-  'process',
-  'readmissions',
-  'records_refused',
-  'refresh',
-  'refusals',
-  'request_size',
-  'response_size',
-  'retries',
-  'round',
-  'section',
-  'section_failures',
-  'section_retries',
-  'section_slow',
-  'slow',
-  'stale_drones',
-  'starts',
-  'threads.lost',
-  'tick',
-  'tick_failures',
-  'uncaught_exceptions',
-  'update',
-  'updates_waiting',
-  'uploads_acknowledged',
-  'uploads_ignored',
-  'worker',
-];
 
 /**
  * @typedef {object} Surface
  * @property {Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>} exports by entry point and name
  * @property {readonly string[]} codes
  * @property {readonly string[]} events
- * @property {readonly string[]} metrics Names without the prefix; the source puts them together, so that only their loss shows.
+ * @property {readonly string[]} metrics Names without prefix and variable part.
  */
 
 /** @returns {Promise<Surface>} */
@@ -81,7 +32,7 @@ export async function readSurface() {
     exports: readExports(doors),
     codes: matches(texts, /'(ERR_[A-Z_]+)'/g),
     events: await readEvents(doors.map(([name]) => name)),
-    metrics: METRICS.filter(name => texts.some(text => new RegExp(`['\`.]${name}['\`.]|\\b${name}:`).test(text))),
+    metrics: [...new Set(metricRows().map(fixedName))].sort(),
   };
 }
 

@@ -117,6 +117,13 @@ export const ELSEWHERE = {
       title: 'a command whose time is up is ended with its foreground child',
     },
     {
+      fault: 'a login is slow to start the kill of a command, without an agent',
+      injected: "a script as sshd's `ForceCommand`, which waits for a file",
+      sees: '`cancelled`, `killed: false`, with the output; `close` waits for the kill, and lists it if it gives it up',
+      file: 'queue/transport/ssh/plain/slow-login.test.ts',
+      title: 'a login that is slow to start the kill',
+    },
+    {
       fault: 'the connection ends at the moment a command is sent, without an agent',
       injected: 'a TCP proxy in front of an SSH server',
       sees: 'its results, over a new connection; the command runs once',

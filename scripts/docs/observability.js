@@ -109,16 +109,27 @@ export function metricRows() {
 /** Types of metrics, by the methods that send them. */
 const METHODS = { timing: ['timing'], counter: ['increment', 'add'], gauge: ['gauge'] };
 
-/** Metrics that the source sends by a literal name and that have no row of their type. */
+/** A metric's name without its variable part. @param {{ name: string }} row */
+export function fixedName({ name }) {
+  return name.replace(/\.<\w+>$/, '');
+}
+
+/** Metrics that the source sends and that have no row of their type; a name must be a literal, or it is missing, too. */
 export function missingMetrics() {
-  const rows = metricRows().map(({ name, type }) => `${type} ${name.replace(/\.<\w+>$/, '')}`);
+  const rows = metricRows().map(row => `${row.type} ${fixedName(row)}`);
   const sent = nodesThat(ts.isCallExpression).flatMap(({ expression, arguments: [name] }) => {
-    if (!ts.isPropertyAccessExpression(expression) || name === undefined || !ts.isStringLiteral(name)) return [];
+    if (!ts.isPropertyAccessExpression(expression) || name === undefined) return [];
     if (!/\bmetrics$/.test(expression.expression.getText())) return [];
     const [type] = Object.entries(METHODS).find(([, methods]) => methods.includes(expression.name.text)) ?? [];
-    return type === undefined ? [] : [`${type} ${name.text}`];
+    return type === undefined ? [] : choicesOf(name).map(choice => `${type} ${choice}`);
   });
   return sent.filter(metric => !rows.includes(metric));
+}
+
+/** @param {import('typescript').Expression} name @returns {string[]} */
+function choicesOf(name) {
+  if (ts.isConditionalExpression(name)) return [name.whenTrue, name.whenFalse].flatMap(choicesOf);
+  return [ts.isStringLiteral(name) ? name.text : name.getText()];
 }
 
 /** @typedef {{ entry: string, event: string, channel: string, message: string, fields: string, text: string }} EventRow */

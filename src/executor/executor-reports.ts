@@ -10,9 +10,9 @@ import type { RepoName } from './repo-name.js';
  * Metrics of an executor, under `drone_task_queue.<host>`:
  *
  * - `job.<name>` (timing): one job: `execute`, `merge`, `cat` or another.
- * - `job_failures.<code>` (counter): jobs that threw, by code in lower case without `ERR_`, such as `git_timeout`.
+ * - `job_failures.<code>` (counter): jobs that threw, by error code; by the error's name if it has no code.
  * - `update` (timing): one update of a repository.
- * - `update_failures.<code>` (counter): updates that failed, by code as above.
+ * - `update_failures.<code>` (counter): updates that failed, by code or name as above.
  * - `merges` (counter): merge jobs that succeeded.
  * - `merges_refused` (counter): merge jobs whose change could not be merged.
  * - `jobs_running` (gauge): jobs that are running.
@@ -34,7 +34,9 @@ export class ExecutorReports {
     const { id, name } = job;
     this.#setRunning(1);
     const [, word = ''] = name.split(':');
-    const answer = await this.#timed('job', word, work, end => {
+    const answer = await this.#timed(work, end => {
+      if (end.failed) this.#metrics.increment('job_failures', codeOf(end.error));
+      this.#metrics.timing('job', end.tookMs, word);
       this.#setRunning(-1);
       publish(events.jobEnd, () => ({ ...end, id, job: name }));
     });
@@ -44,7 +46,9 @@ export class ExecutorReports {
 
   /** Brings a repository up to date. */
   async update({ connection, project }: RepoName, work: () => Promise<void>): Promise<void> {
-    await this.#timed('update', undefined, work, end => {
+    await this.#timed(work, end => {
+      if (end.failed) this.#metrics.increment('update_failures', codeOf(end.error));
+      this.#metrics.timing('update', end.tookMs);
       publish(events.updateEnd, () => ({ ...end, connection, project }));
     });
   }
@@ -57,12 +61,7 @@ export class ExecutorReports {
     await this.#metrics.close();
   }
 
-  async #timed<T>(
-    what: string,
-    name: string | undefined,
-    work: () => Promise<T>,
-    report: (end: End) => void,
-  ): Promise<T> {
+  async #timed<T>(work: () => Promise<T>, report: (end: End) => void): Promise<T> {
     const { clock, host } = this.#settings;
     const startMs = clock.nowMs();
     let failure: { readonly error: unknown } | undefined;
@@ -70,12 +69,9 @@ export class ExecutorReports {
       return await work();
     } catch (error) {
       failure = { error };
-      this.#metrics.increment(`${what}_failures`, kindOf(error));
       throw error;
     } finally {
-      const tookMs = clock.nowMs() - startMs;
-      this.#metrics.timing(what, tookMs, name);
-      report({ host, tookMs, failed: failure !== undefined, ...failure });
+      report({ host, tookMs: clock.nowMs() - startMs, failed: failure !== undefined, ...failure });
     }
   }
 
@@ -88,8 +84,7 @@ export class ExecutorReports {
 /** What the events have in common. */
 type End = Pick<JobEnd, 'host' | 'tookMs' | 'failed' | 'error'>;
 
-/** `git_timeout` for ERR_GIT_TIMEOUT. */
-function kindOf(error: unknown): string {
+function codeOf(error: unknown): string {
   const { code, name } = failureOf(error);
-  return (code ?? name).replace(/^ERR_/, '').toLowerCase();
+  return code ?? name;
 }

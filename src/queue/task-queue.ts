@@ -141,7 +141,8 @@ export interface Abandoned {
    * `thread`: a worker thread that hangs in a system call. Until that call returns, the thread holds its connections
    * and keeps the process from ending.
    *
-   * `agent`: an agent whose connection had to be cut. If it still runs, it exits after `linkSilenceMs` of silence.
+   * `agent`: an agent whose connection had to be cut. If it still runs, it exits after `linkSilenceMs` of silence. With
+   * `agent: 'none'`, a command that was to end, and whose end the drone has not confirmed: it may live on.
    */
   readonly what: 'thread' | 'agent';
   /** The thread, or the thread that served the agent; 0 is the main thread. */

@@ -35,8 +35,9 @@ export class Metrics {
     this.#send('increment', what, name, 1);
   }
 
+  /** Sends nothing for 0. */
   add(what: string, count: number): void {
-    this.#send('increment', what, undefined, count);
+    if (count > 0) this.#send('increment', what, undefined, count);
   }
 
   gauge(what: string, level: number): void {

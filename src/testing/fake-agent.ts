@@ -22,7 +22,8 @@ export interface FakeCall {
  * Faults that a FakeDrone simulates:
  *
  * - `refuse`, `refuse-login`, `refuse-host-key`, `refuse-agent`: no connection; kind `unreachable` (`causeCode`
- *   `ECONNREFUSED`), `auth`, `host-key` (`ERR_HOST_KEY_UNKNOWN`), `bootstrap`
+ *   `ECONNREFUSED`), `auth`, `host-key` (`ERR_HOST_KEY_UNKNOWN`), `bootstrap`. A refused login and a missing Node have
+ *   no `causeCode` on a real drone either
  * - `hang`: a call never returns, but can be cancelled
  * - `freeze`: the agent answers nothing, not even a cancel
  * - `die`: the connection is lost during the call

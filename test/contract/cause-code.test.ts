@@ -1,8 +1,8 @@
 /** The code of a failure's cause, without a cast. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { FakeDrone, runResult } from 'drone-task-queue/testing';
-import { type AnyDrone, type Drone, LocalDrone } from 'drone-task-queue';
+import { FakeDrone, type FakeFault, runResult, startSshServer } from 'drone-task-queue/testing';
+import { type AnyDrone, type Drone, LocalDrone, SshDrone, type SshDroneOptions } from 'drone-task-queue';
 import { leakCheck } from '../support/leak-check.js';
 import { queues, type Queue } from './queues.js';
 import { failureOf } from './rejections.js';
@@ -51,6 +51,29 @@ for (const make of queues) {
       frozen.clearCallQueue();
       assert.deepEqual([failure.kind, failure.causeCode], [kind, 'ERR_CALL_TIMEOUT']);
     }
+  });
+
+  test(`${make.name}: a fake that refuses has the causeCode of a drone that does`, async () => {
+    await using server = await startSshServer();
+    await using queue = make();
+    const { identity: _identity, ...options } = server.droneOptions();
+    const real: readonly (readonly [FakeFault, SshDroneOptions])[] = [
+      ['refuse', { ...options, port: 1 }],
+      ['refuse-login', { ...options, password: 'wrong' }],
+      ['refuse-host-key', { ...options, hostKeys: 'strict', knownHosts: [] }],
+      ['refuse-agent', { ...server.droneOptions(), agent: 'node', agentCommand: '/nonexistent/node' }],
+    ];
+    const failures: Record<'fake' | 'real', unknown[]> = { fake: [], real: [] };
+    for (const [fault, there] of real) {
+      const fake = new FakeDrone('fake', {});
+      fake.misbehave(fault);
+      for (const drone of [fake, new SshDrone('real', there)]) {
+        drone.queueKillProcess({ hostname: drone.hostname, pid: 4711 });
+        const { kind, causeCode } = failureOf(await queue.settle([drone]), drone);
+        failures[drone === fake ? 'fake' : 'real'].push([fault, kind, causeCode]);
+      }
+    }
+    assert.deepEqual(failures.fake, failures.real);
   });
 
   test(`${make.name}: a fake with an async run replaces a drone, and its other methods are missing by code`, async () => {

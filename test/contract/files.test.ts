@@ -49,7 +49,7 @@ for (const make of queues) {
       [one, two].map(call => call.valueIn(results).stdout),
       ['one', 'two'],
     );
-    assert.deepEqual(got.valueIn(results), { bytes: 11, files: 1, folders: 0, links: 0, leftOut: [] });
+    assert.deepEqual(got.valueIn(results), { bytes: 11, files: 1, directories: 0, links: 0, leftOut: [] });
     assert.equal(await readFile(back!, 'utf8'), 'onechanged\n');
   });
 
@@ -75,7 +75,7 @@ for (const make of queues) {
         assert.equal(await hashOf(to), await hashOf(scratch.of(String(size))));
         const { mode, mtime } = await stat(to);
         assert.deepEqual([mode & 0o7777, mtime], [0o754, LONG_AGO]);
-        assert.deepEqual(calls[at]!.valueIn(results), { bytes: size, files: 1, folders: 0, links: 0, leftOut: [] });
+        assert.deepEqual(calls[at]!.valueIn(results), { bytes: size, files: 1, directories: 0, links: 0, leftOut: [] });
       }
       assert.equal((await stat(scratch.of('private'))).mode & 0o7777, 0o600);
     });

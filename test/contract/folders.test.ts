@@ -27,7 +27,7 @@ for (const make of queues) {
       const { bytes, ...counts } = call.valueIn(await queue.execute([drone]));
       assert.deepEqual(await lookAt(scratch.of('new', 'to')), await lookAt(from));
       assert.equal((await stat(scratch.of('new', 'to'))).mode & 0o7777, 0o750);
-      assert.deepEqual(counts, { files: 7, folders: 5, links: 3, leftOut: [] });
+      assert.deepEqual(counts, { files: 7, directories: 5, links: 3, leftOut: [] });
       assert.equal(bytes, 8 + 10 + 300_000 + 4 + 4 + 8);
     });
 

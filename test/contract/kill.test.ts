@@ -116,6 +116,27 @@ for (const make of queues) {
     }
   });
 
+  test(`${make.name}: close waits until the kill of an agent is given up, and then says so`, async () => {
+    const queue = make({ killGraceMs: 50 });
+    const drone = new SshDrone('web1', deaf.droneOptions());
+    const told = new Told();
+    drone.with({ onOutput: told.onOutput }).queueCall('run', 'echo $PPID $$; exec sleep 1000');
+    const round = queue.settle([drone]);
+    const pids = await told.numbers;
+    process.kill(pids[0] ?? 0, 'SIGSTOP');
+    try {
+      const { abandoned } = await queue.close({ graceMs: 0 });
+      const { killed } = failureOf(await round, drone);
+      assert.deepEqual([killed, abandoned.map(({ what, hostname }) => [what, hostname])], [false, [['agent', 'web1']]]);
+      assert.match(
+        abandoned[0]?.message ?? '',
+        /does not answer, and could not be killed: the drone did not report in/,
+      );
+    } finally {
+      for (const pid of pids) killGroup(pid);
+    }
+  });
+
   test(`${make.name}: without an agent a cancel that cannot be carried out is answered all the same`, async () => {
     await using queue = make({ killGraceMs: 50 });
     const drone = new SshDrone('web1', { ...deaf.droneOptions(), agent: 'none' });

@@ -182,6 +182,27 @@ for (const make of queues) {
   });
 }
 
+for (const make of queues) {
+  test(`${make.name}: what a round returns to a queue that is full meanwhile is kept, and no further call is taken`, async () => {
+    await using queue = make();
+    const gate = new Gate();
+    const drone = new FakeDrone('web1', { ...ECHO, wait: () => gate.wait() });
+    drone.maxQueuedCalls = 2;
+    const stop = new AbortController();
+    drone.queueCall('wait');
+    const behind = drone.queueCall('echo', 'behind');
+    const round = queue.settle([drone], { signal: stop.signal });
+    await gate.arrived();
+    const added = [drone.queueCall('echo', 1), drone.queueCall('echo', 2)];
+    stop.abort();
+    await round;
+    assert.deepEqual(drone.getCalls(), [behind, ...added]);
+    assert.throws(() => drone.queueCall('echo', 3), { code: 'ERR_TOO_MANY_CALLS', message: /3 calls wait/ });
+    const results = await queue.execute([drone]);
+    assert.deepEqual(results.get(drone), ['behind', 1, 2]);
+  });
+}
+
 test('only calls of the drone that are not queued can be requeued, and all or none are', () => {
   const [drone, other] = [new LocalDrone(), new LocalDrone()];
   const [queued, cleared] = [drone.queueCall('run', 'true'), drone.queueCall('run', 'true')];

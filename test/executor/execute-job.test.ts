@@ -10,7 +10,7 @@ import { bench, codeOf, failedReportOf, until, valueOf } from './executors.js';
 leakCheck();
 
 const GOOD = { exitCode: 0, signal: null, stdout: '', stderr: '', durationMs: 0, truncated: false, totalBytes: {} };
-const COPIED = { bytes: 0, files: 0, folders: 0, links: 0, leftOut: [] };
+const COPIED = { bytes: 0, files: 0, directories: 0, links: 0, leftOut: [] };
 
 /** Notes its commands, without the folder's own name. */
 function droneThat(seen: string[], run: (command: string) => unknown, copy: () => unknown = () => COPIED): Drone {

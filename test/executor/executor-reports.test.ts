@@ -48,11 +48,11 @@ test('jobs, merges, updates and failures by kind are metrics under the name of t
     `${of}.merges_refused +1`,
     `${of}.update`,
     `${of}.job.execute`,
-    `${of}.job_failures.no_such_job +1`,
+    `${of}.job_failures.ERR_NO_SUCH_JOB +1`,
     `${of}.job.dance`,
-    `${of}.update_failures.no_repository +1`,
+    `${of}.update_failures.ERR_NO_REPOSITORY +1`,
     `${of}.update`,
-    `${of}.job_failures.no_repository +1`,
+    `${of}.job_failures.ERR_NO_REPOSITORY +1`,
     `${of}.job.cat`,
   ]);
   assert.deepEqual(gauges.get(`${of}.jobs_running`), [1, 0, 1, 0, 1, 0, 1, 0, 1, 0]);

@@ -158,7 +158,7 @@ test('for another machine the workspace is copied there and removed in the end',
   const drone = new FakeDrone('web1', {
     putDirectory: (from: string, to: string) => {
       calls.push(`put ${String(existsSync(join(from, 'git/web/README.md')))} ${to.replace(/[^/]*$/, '')}`);
-      return { bytes: 0, files: 1, folders: 0, links: 0, leftOut: [] };
+      return { bytes: 0, files: 1, directories: 0, links: 0, leftOut: [] };
     },
     run: (command: string) => {
       calls.push(command.replace(/[^/ ]*$/, ''));

@@ -28,7 +28,7 @@ for (const make of queues) {
       { drone: other, path: `${to}/` },
       { temporaryFolder },
     );
-    assert.deepEqual(result, { bytes: 3_000_000, files: 1, folders: 0, links: 0, leftOut: [] });
+    assert.deepEqual(result, { bytes: 3_000_000, files: 1, directories: 0, links: 0, leftOut: [] });
     assert.equal(await hashOf(join(to, 'from')), await hashOf(from));
     assert.equal((await stat(join(to, 'from'))).mode & 0o7777, 0o740);
     assert.deepEqual(await readdir(temporaryFolder), []);

@@ -300,6 +300,24 @@ test('a master ends although a silent client is connected', { timeout: 60_000 },
   assert.doesNotMatch(stderr, /cut off/);
 });
 
+test('a master behind a proxy that it trusts logs the addresses of the clients', { timeout: 60_000 }, async () => {
+  const env = { DRONE_SHARD_STORE_FILE: newPath(), DRONE_SHARD_PORT: '0' };
+  await done(['migrate'], env);
+  const wrong = await runProgram(['master'], { ...env, DRONE_SHARD_TRUST_PROXY: 'nginx.example' });
+  assert.deepEqual(
+    [wrong.status, wrong.stderr.includes('trustProxy is not a list of IP addresses')],
+    [2, true],
+    wrong.stderr,
+  );
+  await using serving = new Program(['master'], { ...env, DRONE_SHARD_TRUST_PROXY: '10.0.0.0/8, 127.0.0.1' });
+  const [, url = ''] = await serving.says('stdout', /^listening on (http:\S+)\n/);
+  const headers = { 'x-forwarded-for': '203.0.113.7, 10.1.2.3' };
+  assert.equal((await ask(`${url}/v1/heartbeat`, { method: 'POST', headers })).status, 401);
+  await serving.says('stderr', /a request from 203\.0\.113\.7/);
+  serving.kill('SIGTERM');
+  assert.equal((await serving.ended()).status, 0);
+});
+
 test('one heartbeat that is under way is finished when it is to stop', { timeout: 60_000 }, async () => {
   await using shard = await shardOf(new FakeMaster());
   const gate = new Gate();

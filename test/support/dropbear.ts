@@ -21,8 +21,8 @@ export interface Dropbear extends AsyncDisposable {
   droneOptions(): SshOptions<never>;
 }
 
-/** Starts dropbear, which it installs where it may. */
-export async function startDropbear(): Promise<Dropbear> {
+/** Starts dropbear, which it installs where it may, with further arguments. */
+export async function startDropbear(more: readonly string[] = []): Promise<Dropbear> {
   await installSshd();
   await installPackage(PACKAGE, { program: DROPBEAR });
   const folder = await mkdtemp(join(tmpdir(), 'drone-dropbear-'));
@@ -40,7 +40,7 @@ export async function startDropbear(): Promise<Dropbear> {
   const keys = new AuthorizedKeys(user, (await readFile(`${identity}.pub`, 'utf8')).trim());
   await keys.add();
   const at = `${ADDRESS}:${String(port)}`;
-  const args = ['-F', '-E', '-s', '-r', hostKey, '-p', at, '-P', join(folder, 'pid')];
+  const args = ['-F', '-E', '-s', '-r', hostKey, '-p', at, '-P', join(folder, 'pid'), ...more];
   const server = spawn(DROPBEAR, args, { stdio: ['ignore', 'ignore', 'pipe'] });
   const stop = async (): Promise<void> => {
     const exited = server.exitCode === null ? once(server, 'exit') : undefined;

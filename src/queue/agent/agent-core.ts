@@ -4,7 +4,14 @@
  */
 import { decode, encode } from '../wire/codec/codec.js';
 import { FrameReader } from '../wire/frames.js';
-import { type AgentConfig, type CallHead, FrameType, PROTOCOL_VERSION, type ReadyReport } from '../wire/messages.js';
+import {
+  type AgentConfig,
+  type CallHead,
+  FrameType,
+  type Output,
+  PROTOCOL_VERSION,
+  type ReadyReport,
+} from '../wire/messages.js';
 import type { AgentLink, AgentStream } from './agent-link.js';
 import { Batches } from './batches.js';
 import { Cancelled, type CallContext } from './call-context.js';
@@ -68,6 +75,11 @@ export class AgentCore {
 
   warn(message: string, batch = NO_BATCH, index = 0): void {
     this.#link.send(FrameType.Warning, batch, index, encode(message));
+  }
+
+  /** What the command of the batch's running call has printed; undefined where none runs. */
+  printed(batch: number): Output | undefined {
+    return this.#batches.printed(batch);
   }
 
   /** Starts nothing more and ends what runs. Resolves when that has ended or its time is over. */
@@ -142,7 +154,10 @@ class ServedCall implements CallContext {
   readonly openTransfer: CallContext['openTransfer'];
   readonly #running: RunningCall;
 
-  constructor(running: RunningCall, { killGraceMs, output, warn, openTransfer }: Omit<CallContext, 'signal'>) {
+  constructor(
+    running: RunningCall,
+    { killGraceMs, output, warn, openTransfer }: Omit<CallContext, 'signal' | 'prints'>,
+  ) {
     this.#running = running;
     this.killGraceMs = killGraceMs;
     this.output = output;
@@ -152,5 +167,9 @@ class ServedCall implements CallContext {
 
   get signal(): AbortSignal {
     return this.#running.signal;
+  }
+
+  prints(read: () => Output): void {
+    this.#running.readPrinted = read;
   }
 }

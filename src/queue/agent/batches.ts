@@ -5,7 +5,7 @@
  * and including the first that fails: that ends its batch, and the rest of it is dropped silently. A cancelled call is
  * always answered as cancelled, even if it finished meanwhile: the canceller counts on the batch being over.
  */
-import { decodeCall, EVERY_CALL, FrameType, type CallHead } from '../wire/messages.js';
+import { decodeCall, EVERY_CALL, FrameType, type CallHead, type Output } from '../wire/messages.js';
 import { Cancelled } from './call-context.js';
 import { failed, type Outcome } from './outcome.js';
 import { RunningCall } from './running-call.js';
@@ -31,7 +31,7 @@ interface Batch {
   /** Cancelled before their turn; may hold EVERY_CALL. */
   readonly cancelled: Set<number>;
   busy: boolean;
-  running: { readonly index: number; cancel(): void } | undefined;
+  running: { readonly index: number; readonly call: RunningCall; cancel(): void } | undefined;
   answered: number;
   over: boolean;
 }
@@ -70,6 +70,11 @@ export class Batches {
     const { running } = batch;
     if (running !== undefined && (running.index === index || index === EVERY_CALL)) running.cancel();
     else batch.cancelled.add(index);
+  }
+
+  /** What the command of the running call has printed. */
+  printed(number: number): Output | undefined {
+    return this.#batches.get(number)?.running?.call.readPrinted?.();
   }
 
   /** Starts nothing more and ends what runs. Resolves when that has ended or its time is over. */
@@ -116,7 +121,7 @@ export class Batches {
   }
 
   async #outcome(number: number, batch: Batch, index: number, call: CallHead): Promise<Outcome> {
-    if (batch.cancelled.has(EVERY_CALL) || batch.cancelled.has(index)) return cancelled(call, new Cancelled(true));
+    if (batch.cancelled.has(EVERY_CALL) || batch.cancelled.has(index)) return cancelled(call, true);
     const running = new RunningCall();
     let waiting: NodeJS.Timeout | undefined;
     const gaveUp = new Promise<Cancelled>(resolve => {
@@ -125,12 +130,13 @@ export class Batches {
         waiting = setTimeout(resolve, this.#options.cancelWaitMs(), new Cancelled(false));
         running.cancel();
       };
-      batch.running = { index, cancel };
+      batch.running = { index, call: running, cancel };
     });
     try {
       const ended = await Promise.race([this.#options.execute(number, index, call, running), gaveUp]);
-      if (ended instanceof Cancelled) return cancelled(call, ended);
-      return running.isCancelled ? cancelled(call, new Cancelled(true)) : ended;
+      const isKilled = ended instanceof Cancelled ? ended.killed : true;
+      if (ended instanceof Cancelled || running.isCancelled) return cancelled(call, isKilled, running.readPrinted?.());
+      return ended;
     } finally {
       clearTimeout(waiting);
       batch.running = undefined;
@@ -138,7 +144,7 @@ export class Batches {
   }
 }
 
-function cancelled(call: CallHead, ended: Cancelled): Outcome {
+function cancelled(call: CallHead, killed: boolean, output?: Output): Outcome {
   const error = Object.assign(new Error(`${call.method} was cancelled`), { code: 'ERR_CALL_CANCELLED' });
-  return failed('cancelled', error, { killed: ended.killed, output: ended.output });
+  return failed('cancelled', error, { killed, output });
 }

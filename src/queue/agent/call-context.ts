@@ -1,6 +1,7 @@
 /** What a method may know and do about the call it serves. */
 import type { FileSystem } from '../transfer/file-system.js';
 import type { TransferRequest } from '../transfer/request.js';
+import type { Output } from '../wire/messages.js';
 import type { TransferStream } from './transfer-stream.js';
 
 export interface CallContext {
@@ -9,6 +10,8 @@ export interface CallContext {
   readonly killGraceMs: number;
   /** Receives a command's output while it runs; absent unless the caller streams it. */
   readonly output: OutputSink | undefined;
+  /** How to read what the call's command has printed, for a failure that comes before the method settles. */
+  prints(read: () => Output): void;
   warn(message: string): void;
   /** `files` are the drone's, where they are not of this machine. */
   openTransfer(request: TransferRequest, files?: FileSystem): TransferStream;
@@ -24,10 +27,8 @@ export interface OutputSink {
 export class Cancelled extends Error {
   /** Whether everything that the call started is known to be gone. */
   readonly killed: boolean;
-  readonly output: { readonly stdout: string; readonly stderr: string } | undefined;
-  constructor(killed: boolean, output?: { readonly stdout: string; readonly stderr: string }) {
+  constructor(killed: boolean) {
     super('the call was cancelled');
     this.killed = killed;
-    this.output = output;
   }
 }

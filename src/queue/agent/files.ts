@@ -80,6 +80,7 @@ async function copy(context: CallContext, from: string, to: string): Promise<voi
     signal: stop,
     killGraceMs,
     output: undefined,
+    prints: (): void => undefined,
     warn: (message: string): void => context.warn(message),
   };
   const { exitCode, signal, stderr } = await runProgram(unstreamed, 'cp', ['-a', from, to], {});

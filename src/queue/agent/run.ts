@@ -29,6 +29,7 @@ export async function runProgram(
 ): Promise<RunResult> {
   const { signal, killGraceMs } = context;
   const kept = new KeptOutput(maxOutputBytes, context.output);
+  context.prints(() => kept.texts());
   const end = await runInGroup(program, args, {
     ...options,
     signal,
@@ -39,6 +40,6 @@ export async function runProgram(
     warn: message => context.warn(`run: ${message}`),
   });
   const { exitCode, signal: endSignal, durationMs, fate } = end;
-  if (fate !== undefined) throw new Cancelled(fate === 'gone', kept.texts());
+  if (fate !== undefined) throw new Cancelled(fate === 'gone');
   return { exitCode, signal: endSignal, durationMs, ...kept.result() };
 }

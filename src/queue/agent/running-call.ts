@@ -1,5 +1,9 @@
+import type { Output } from '../wire/messages.js';
+
 /** A running call. Its AbortSignal is made on first use: most calls never need one. */
 export class RunningCall {
+  /** See CallContext.prints. */
+  readPrinted: (() => Output) | undefined;
   #controller: AbortController | undefined;
   #isCancelled = false;
 

@@ -7,7 +7,7 @@ import { Cancelled, type CallContext } from './call-context.js';
 
 /** Named in the warning; the result lists more. */
 const MAX_SHOWN = 10;
-const NOTHING = { bytes: 0, files: 0, folders: 0, links: 0 };
+const NOTHING = { bytes: 0, files: 0, directories: 0, links: 0 };
 
 export function transferBy(
   method: TransferMethod,

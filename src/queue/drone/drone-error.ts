@@ -25,6 +25,8 @@ import type { Phase } from '../wire/messages.js';
  *   another type.
  * - `ERR_NO_AGENT`: the method needs an agent and the drone has none. No call of the batch ran. Use built-in methods
  *   only, or install Node on the drone and set its `agent` to `node` or `auto`.
+ * - `ERR_NO_SETSID`: `executeCommand` on a drone without an agent needs the program `setsid`, which gives the command a
+ *   process group. Nothing was started. Install util-linux or busybox on the drone, or Node for an agent.
  * - `ERR_NO_METHOD`: the method is neither built in nor exported by the drone's utility module. Check its name, and the
  *   drone's `utility`.
  * - `ERR_UTILITY_NAME`: the utility module exports the name of a built-in method. Rename the export.
@@ -57,7 +59,8 @@ import type { Phase } from '../wire/messages.js';
  *   have run.
  * - `ERR_UNREADABLE_VALUE`: a value that the agent sent cannot be decoded. Calls that were sent may have run.
  * - `ERR_AGENT_ABANDONED`: the connection was cut because the agent did not end. The agent may still run until it has
- *   heard nothing for `linkSilenceMs`. Also the code of the error in the event `linkClose`.
+ *   heard nothing for `linkSilenceMs`. Also the code of the error in the event `linkClose`, even without an agent, if
+ *   the drone did not confirm the end of a command.
  */
 export type DroneErrorCauseCode =
   | 'ERR_HOST_KEY_UNKNOWN'
@@ -67,6 +70,7 @@ export type DroneErrorCauseCode =
   | 'ERR_HOST_KEY_NOT_RECORDED'
   | 'ERR_HOST_KEY_TOO_SHORT'
   | 'ERR_NO_AGENT'
+  | 'ERR_NO_SETSID'
   | 'ERR_NO_METHOD'
   | 'ERR_UTILITY_NAME'
   | 'ERR_UTILITY_MODULE'
@@ -138,9 +142,15 @@ export class DroneError extends Error {
   readonly mayHaveRun: readonly Call[];
   /** Calls that certainly did not run. They return to the front of the drone's queue, unless `leftovers` is `drop`. */
   readonly notStarted: readonly Call[];
-  /** Whether the processes of a terminated call are known to be gone. Absent if no call was terminated. */
+  /**
+   * Whether the processes of a terminated call are known to be gone; false also if their end was not confirmed in time.
+   * Absent if no call was terminated.
+   */
   declare readonly killed?: boolean;
-  /** Output of a `run` up to the moment when a deadline or signal ended it, truncated as in its result. */
+  /**
+   * Output of a `run` up to the moment when a deadline or signal ended it, or, with `agent: 'none'`, when its connection
+   * was lost; truncated as in its result.
+   */
   declare readonly output?: { readonly stdout: string; readonly stderr: string };
   /** Result of a `run` with `check` that did not exit with status 0. */
   declare readonly result?: RunResult;

@@ -217,7 +217,7 @@ export class Batch {
     const halt = !sent && report.kind === 'cancelled' ? this.#halt : undefined;
     // The retry sent nothing, so the failure of the try before it stays.
     if (halt !== undefined && this.#ending !== undefined) return;
-    this.#failUnanswered(halt?.kind ?? report.kind, halt?.reason ?? report.error, sent, report.killed);
+    this.#failUnanswered(halt?.kind ?? report.kind, halt?.reason ?? report.error, sent, report);
   }
 
   /**
@@ -233,14 +233,17 @@ export class Batch {
     this.#fail(kind, reason, { call, ran: [] });
   }
 
-  #failUnanswered(kind: DroneErrorKind, cause: unknown, sent: boolean, killed?: boolean): void {
+  #failUnanswered(kind: DroneErrorKind, cause: unknown, sent: boolean, end?: DownReport): void {
     const { stop, unanswered } = this;
     const [awaited] = unanswered;
     // The first stop names the failure, however the batch then ended.
     const named = stop?.kind ?? kind;
     const reason = this.#afterTry(stop?.reason ?? this.#reasonToCancel(named, awaited) ?? cause);
     const call = stop?.call ?? (sent && ERROR_KINDS[named].endsCall ? awaited : undefined);
-    this.#fail(named, reason, { call, ran: sent ? unanswered : [], end: { killed } });
+    const isToEnd = stop !== undefined || (awaited !== undefined && this.#cancelledCalls.has(awaited));
+    // Nothing was heard of its end, so it may live on.
+    const killed = end?.killed ?? (sent && isToEnd ? false : undefined);
+    this.#fail(named, reason, { call, ran: sent ? unanswered : [], end: { killed, output: end?.output } });
   }
 
   /** Between two tries, the deadline's error gets the failure of the last try as its cause. */

@@ -47,6 +47,8 @@ interface Round {
   readonly failureLimit: number;
   failures: number;
   cancelled: { readonly reason: unknown } | undefined;
+  /** No longer in flight: its failures were reported. */
+  isOver: boolean;
 }
 
 export class Rounds {
@@ -62,9 +64,8 @@ export class Rounds {
   /** Calls beside rounds, and their number by drone. */
   readonly #calls = new Set<Batch>();
   readonly #callsOf = new WeakMap<AnyDrone, number>();
+  /** In flight, or over while its results were not fetched. */
   #round: Round | undefined;
-  /** The round in flight, or the last one while its results were not fetched. */
-  #latest: Round | undefined;
   #results: DroneResults = new Map();
   #closing: Promise<CloseReport> | undefined;
 
@@ -106,13 +107,13 @@ export class Rounds {
 
   /** The round that began last, for `resultsOf`. Others have no use for it. */
   get latest(): object | undefined {
-    return this.#latest;
+    return this.#round;
   }
 
   /** As `getResults`, of this round only. */
   async resultsOf(round: object | undefined): Promise<DroneResults> {
-    if (this.#latest === round) await this.#round?.settled;
-    if (this.#latest === round) return this.getResults();
+    if (this.#round === round) await this.#round?.settled;
+    if (this.#round === round) return this.getResults();
     if ((round as Round).workers.length === 0) return new Map();
     const what = `the results of this round of '${this.name}' were fetched by getResults(), execute or settle`;
     throw new DroneTaskQueueException('ERR_RESULTS_TAKEN', `${what}; use only results() of the started round`);
@@ -185,7 +186,7 @@ export class Rounds {
     const list = listDrones(drones);
     this.#refuse(list);
     // An earlier round without work and without a waiting caller.
-    if (this.#round) this.#end(this.#round);
+    if (this.#round?.isOver === false) this.#end(this.#round);
     this.#leftovers.roundStarts();
     const workers = this.#takeBatches(list, leftovers);
     const round: Round = {
@@ -197,9 +198,9 @@ export class Rounds {
       failureLimit: stopOn(workers.length),
       failures: 0,
       cancelled: undefined,
+      isOver: false,
     };
     this.#round = round;
-    this.#latest = round;
     this.#reports.roundStarted(workers.length);
     this.#watch(round, signal);
     // Even if no caller waits: a timer would keep an idle process alive.
@@ -303,9 +304,8 @@ export class Rounds {
   async #finish(): Promise<{ failures: Map<AnyDrone, DroneError>; cancelled: Round['cancelled'] }> {
     const failures = new Map<AnyDrone, DroneError>();
     const round = this.#round;
-    if (round === undefined) return { failures, cancelled: undefined };
-    await round.settled;
-    if (this.#round !== round) return { failures, cancelled: undefined };
+    await round?.settled;
+    if (round === undefined || round.isOver) return { failures, cancelled: undefined };
     for (const { drone, batch } of round.workers) if (batch.failure) failures.set(drone, batch.failure);
     this.#end(round);
     return { failures, cancelled: round.cancelled };
@@ -313,7 +313,7 @@ export class Rounds {
 
   /** All workers have settled and a caller has waited, or there were none. */
   #end(round: Round): void {
-    this.#round = undefined;
+    round.isOver = true;
     this.droneThreads.clear();
     // From the order of settling to the caller's order of drones.
     const good = round.workers.filter(({ batch }) => !batch.failure);
@@ -327,7 +327,7 @@ export class Rounds {
     this.#reports.roundDelivered();
     const results = this.#results;
     this.#results = new Map();
-    this.#latest = undefined;
+    if (this.#round?.isOver === true) this.#round = undefined;
     return results;
   }
 

@@ -30,8 +30,8 @@ export class Threads {
   readonly #readers = new WeakMap<Place, FrameReader>();
   readonly #relays = new RelaySwitch();
   readonly #answers = new Answers();
-  /** Agents abandoned while the queue was closing. */
-  readonly #abandoned: Abandoned[] = [];
+  /** Agents abandoned while the queue was closing, by endpoint: the last word on each. */
+  readonly #abandoned = new Map<string, Abandoned>();
   #isClosing = false;
   #lastId = 0;
 
@@ -77,7 +77,7 @@ export class Threads {
   /** Ends agents, connections and threads; resolves with those that remain. */
   async close(graceMs: number): Promise<readonly Abandoned[]> {
     const stuck = await this.#runner.close(graceMs);
-    return [...this.#abandoned, ...stuck.map((thread): Abandoned => ({ what: 'thread', ...thread }))];
+    return [...this.#abandoned.values(), ...stuck.map((thread): Abandoned => ({ what: 'thread', ...thread }))];
   }
 
   #know(endpoint: Endpoint): void {
@@ -113,10 +113,10 @@ export class Threads {
   }
 
   #takeLink({ threadId }: Place, report: LinkReport): void {
-    const { state, hostname, error } = report;
+    const { key, hostname, error } = report;
     const { code, message = '' } = (error ?? {}) as { code?: unknown; message?: string };
-    if (this.#isClosing && state === 'closed' && code === AGENT_ABANDONED) {
-      this.#abandoned.push({ what: 'agent', threadId, hostname, message });
+    if (this.#isClosing && code === AGENT_ABANDONED) {
+      this.#abandoned.set(key, { what: 'agent', threadId, hostname, message });
     }
     this.#reports.link(report);
   }

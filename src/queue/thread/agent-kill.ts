@@ -19,6 +19,7 @@ const LONGEST_GRACE_MS = 10_000;
 /** For the connection, the script's start, and KILL. */
 const SCRIPT_MARGIN_MS = 4000;
 const MOST_SAID_CHARS = 1000;
+const ANSWER = /^\d+ (\w+)\n/m;
 
 export interface HungAgent {
   readonly channel: Channel | undefined;
@@ -59,25 +60,29 @@ export async function killAgent(agent: HungAgent, warn: (message: string) => voi
   return (isLast || (await settlesWithin(KNOWN_WITHIN_MS, killed))) && killed;
 }
 
-/** The script's first word on the agent; see end-script.ts. Rejects when there is none. */
+/**
+ * The script's first word on the agent; see end-script.ts. What the login shell does afterwards is not waited for. Rejects
+ * when there is none.
+ */
 async function firstWord(channel: Channel, script: string, killGraceMs: number): Promise<string> {
   const limit = new Deadline([], {
     limitMs: Math.min(killGraceMs, LONGEST_GRACE_MS) + SCRIPT_MARGIN_MS,
     reason: new Error('the drone did not report in time what happened to it'),
   });
   let said = '';
+  let hear = (): void => undefined;
+  const heard = new Promise<void>(resolve => (hear = resolve));
+  const listen = (chunk: Uint8Array): void => {
+    if (said.length < MOST_SAID_CHARS) said += Buffer.from(chunk).toString('latin1');
+    if (ANSWER.test(said)) hear();
+  };
   try {
-    await channel.runBeside?.(
-      script,
-      chunk => {
-        if (said.length < MOST_SAID_CHARS) said += Buffer.from(chunk).toString('latin1');
-      },
-      limit.signal,
-    );
+    await Promise.race([heard, channel.runBeside?.(script, listen, limit.signal)]);
   } finally {
     limit.release();
+    limit.end();
   }
-  const [, word] = /^\d+ (\w+)$/m.exec(said) ?? [];
+  const [, word] = ANSWER.exec(said) ?? [];
   if (word === undefined)
     throw new Error(`the drone did not report what happened to it: ${said.trim().slice(0, MOST_SAID_CHARS)}`);
   return word;

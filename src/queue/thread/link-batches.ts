@@ -12,6 +12,7 @@ import {
   type DownReport,
   EVERY_CALL,
   FrameType,
+  type Output,
   type Phase,
   PHASES,
   type ThreadSettings,
@@ -36,6 +37,8 @@ interface LinkBatchesEvents {
   unheeded(error: Error): void;
   /** Whether the awaited call of a sent batch may have started. */
   mayHaveStarted(batch: number): boolean;
+  /** What its awaited call has printed, where that is known here. */
+  printed(batch: number): Output | undefined;
   /** The last batch is about to be settled. */
   empty(): void;
 }
@@ -130,7 +133,8 @@ export class LinkBatches {
   end(batch: BatchRun, { kind, error, killed }: Down): void {
     const { unheeded, phase } = batch;
     const sent = batch.sent && this.#events.mayHaveStarted(batch.id);
-    const report: DownReport = { kind, error, ...unheeded, phase, killed: sent ? killed : undefined };
+    const facts = sent ? { killed, output: this.#events.printed(batch.id) } : {};
+    const report: DownReport = { kind, error, ...unheeded, phase, ...facts };
     this.#owner.outbox.frame(FrameType.Down, batch.id, sent ? 1 : 0, encode(report));
     this.#settle(batch);
   }

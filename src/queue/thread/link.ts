@@ -71,6 +71,7 @@ export class Link {
         void this.#cut('lost', new Error('the connection was cut: its agent no longer answers', { cause: error }));
       },
       mayHaveStarted: batch => this.#channel?.mayHaveStarted?.(batch) !== false,
+      printed: batch => this.#channel?.printed?.(batch),
       empty: () => {
         if (this.#isReady) this.#becomeIdle();
       },
@@ -182,10 +183,8 @@ export class Link {
     }
     return new Promise(resolve => {
       const force = setTimeout(() => {
-        void this.#cut(
-          'cancelled',
-          new Error(`the agent has not ended within ${String(graceMs)} ms of being released`),
-        );
+        const what = this.#channel?.awaited ?? 'the agent has not ended';
+        void this.#cut('cancelled', new Error(`${what} within ${String(graceMs)} ms of being released`));
       }, graceMs);
       this.#closed = () => {
         clearTimeout(force);
@@ -267,9 +266,11 @@ export class Link {
     const { marker } = this.#session;
     const { killGraceMs } = this.#owner.settings;
     const isLast = this.#closed !== undefined && this.#batches.size === 0;
-    return killAgent({ channel: this.#channel, pid: this.#agentPid, marker, killGraceMs, isLast }, message =>
-      this.#report({ state: 'warning', message }),
-    );
+    return killAgent({ channel: this.#channel, pid: this.#agentPid, marker, killGraceMs, isLast }, message => {
+      // Before the link's end, that end reports it.
+      const error = this.#state === 'ended' ? Object.assign(new Error(message), { code: AGENT_ABANDONED }) : undefined;
+      this.#report({ state: 'warning', message, error });
+    });
   }
 
   /** Kills or abandons an agent that does not obey, and ends the link. */

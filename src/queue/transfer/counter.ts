@@ -4,7 +4,7 @@ import type { TransferCounts } from '../wire/messages.js';
 export class TransferCounter implements TransferCounts {
   bytes = 0;
   files = 0;
-  folders = 0;
+  directories = 0;
   links = 0;
   /** Known for a single file, once it was looked at. */
   totalBytes: number | undefined;
@@ -21,7 +21,7 @@ export class TransferCounter implements TransferCounts {
   }
 
   get counts(): TransferCounts {
-    const { bytes, files, folders, links } = this;
-    return { bytes, files, folders, links };
+    const { bytes, files, directories, links } = this;
+    return { bytes, files, directories, links };
   }
 }

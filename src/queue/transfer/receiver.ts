@@ -118,7 +118,7 @@ export class Receiver {
     const isNew = await makeFolder(this.#files, path, isRoot);
     if (isNew) await doing('create the directory', path, this.#files.chmod(path, part.mode | OWNER_ALL));
     this.#folders.push({ head: part, path, isNew });
-    this.#counter.folders++;
+    this.#counter.directories++;
   }
 
   async #leave(part: Part): Promise<void> {

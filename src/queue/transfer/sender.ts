@@ -51,7 +51,7 @@ export class Sender {
     const isRoot = name.byteLength === 0;
     const totalBytes = isRoot ? this.#counter.totalBytes : undefined;
     await this.#flow.write(encodeHead('folder', { name, mode: mode & PERMISSIONS, mtimeMs, totalBytes }));
-    this.#counter.folders++;
+    this.#counter.directories++;
     for (const entry of await doing('read', path, this.#files.list(path))) {
       await this.#entry(below(path, entry.name), entry.name, entry.found);
     }

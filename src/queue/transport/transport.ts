@@ -1,7 +1,7 @@
 /**
  * A transport starts an agent at an endpoint and exchanges bytes with it. The worker thread (link.ts) does the rest.
  */
-import type { Answer, DownKind, EndpointSpec, Phase, Question } from '../wire/messages.js';
+import type { Answer, DownKind, EndpointSpec, Output, Phase, Question } from '../wire/messages.js';
 
 /**
  * How to start an agent: `<node> -e <loader> <marker> [<limit>]`, with `input` as the first bytes on its stdin. `limit`
@@ -40,6 +40,10 @@ export interface Channel {
    * Whether the call that the batch is at, which was written to the channel, may have started. Absent means that it may.
    */
   mayHaveStarted?(batch: number): boolean;
+  /** What the command that the batch is at has printed, where a transport plays the agent itself. */
+  printed?(batch: number): Output | undefined;
+  /** What a close waits for besides the agent's own end, for messages: `the drone has not …`. */
+  readonly awaited?: string | undefined;
   /** Queues bytes for the agent's stdin, in order; they must not change afterwards. Ignored after the end. */
   write(bytes: Uint8Array): void;
   /**

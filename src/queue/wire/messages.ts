@@ -104,6 +104,12 @@ export interface ReadyReport {
   readonly nodeVersion?: string | undefined;
 }
 
+/** What a command has printed, within its limit. */
+export interface Output {
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
 /** Why a call did not return. */
 export interface FailedReport {
   /** `call`: it threw. `cancelled`: ended by a Cancel frame. `lost`: its thread died because of another call. */
@@ -112,8 +118,8 @@ export interface FailedReport {
   readonly error: unknown;
   /** With `cancelled`: whether the call's processes are known to be gone. */
   readonly killed?: boolean | undefined;
-  /** With `cancelled`: a command's output so far. */
-  readonly output?: { readonly stdout: string; readonly stderr: string } | undefined;
+  /** With `cancelled` and `lost`: a command's output so far. */
+  readonly output?: Output | undefined;
   /** With `call`, of a checked `run`: what it would have returned. */
   readonly result?: RunResult | undefined;
 }
@@ -121,7 +127,7 @@ export interface FailedReport {
 export interface TransferCounts {
   readonly bytes: number;
   readonly files: number;
-  readonly folders: number;
+  readonly directories: number;
   readonly links: number;
 }
 
@@ -150,6 +156,8 @@ export interface DownReport {
   readonly error: unknown;
   /** After the kill of a hung agent: whether what it ran is known to be gone. */
   readonly killed?: boolean | undefined;
+  /** Of the awaited call's command, as far as it has arrived. */
+  readonly output?: Output | undefined;
 }
 
 /** Code of the error of a link whose connection was cut, so that its agent may still run. */

@@ -104,7 +104,7 @@ export interface FileTransferResult {
   readonly bytes: number;
   readonly files: number;
   /** Directories that were created or already existed, including the one that the call names. */
-  readonly folders: number;
+  readonly directories: number;
   readonly links: number;
   /** The first 100 paths of the source that are not files, directories or links (sockets, devices, pipes). */
   readonly leftOut: readonly string[];

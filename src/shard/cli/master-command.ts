@@ -28,7 +28,7 @@ export async function runMaster(settings: Settings, log: Log, stop: AbortSignal)
     throw new UsageError(`port is ${String(port)}, not an integer from 0 to 65535`);
   }
   const { default: fastify } = await loadPackage('fastify', 'drone-shard master', () => import('fastify'), StoreError);
-  const app = newServer(fastify, await readTls(settings, log));
+  const app = newServer(fastify, await readTls(settings, log), settings.trustProxy);
   const connections = new Connections(app);
   await using store = await openFarm(settings, log);
   const reports = { name: 'master', stats: statsTarget(settings), log };
@@ -64,12 +64,21 @@ async function readTls(settings: Settings, log: Log): Promise<TlsOptions | undef
 }
 
 /** Not async: a Fastify server is a thenable, and awaiting it starts it. */
-function newServer(fastify: typeof Fastify, tls: TlsOptions | undefined): FastifyInstance {
-  const options = { requestTimeout: REQUEST_TIMEOUT_MS };
-  if (tls === undefined) return fastify(options);
+function newServer(
+  fastify: typeof Fastify,
+  tls: TlsOptions | undefined,
+  trustProxy: string | undefined,
+): FastifyInstance {
+  const options = { requestTimeout: REQUEST_TIMEOUT_MS, ...(trustProxy !== undefined && { trustProxy }) };
+  const plain = orUsageError('trustProxy is not a list of IP addresses and networks', () => fastify(options));
+  if (tls === undefined) return plain;
+  return orUsageError('certFile, keyFile and caFile cannot be used for TLS', () => fastify({ ...options, https: tls }));
+}
+
+function orUsageError(what: string, make: () => FastifyInstance): FastifyInstance {
   try {
-    return fastify({ ...options, https: tls });
+    return make();
   } catch (error) {
-    throw new UsageError(`certFile, keyFile and caFile cannot be used for TLS: ${(error as Error).message}`);
+    throw new UsageError(`${what}: ${(error as Error).message}`);
   }
 }

@@ -22,6 +22,7 @@ const FIELDS = {
   keyFile: 'path',
   host: 'text',
   port: 'number',
+  trustProxy: 'text',
   pauseMs: 'number',
   maxBackoffMs: 'number',
   maxUploadJobs: 'number',

@@ -72,7 +72,7 @@ export class ClientReports {
 
   processed(taken: TakenOver, tookMs: number): void {
     this.#metrics.timing('process', tookMs);
-    if (taken.badRecords > 0) this.#metrics.add('deserialization_failures', taken.badRecords);
+    this.#metrics.add('deserialization_failures', taken.badRecords);
     const ids = taken.uploadAgainJobIds;
     if (ids.length > 0) {
       const text = `the master has sent jobs that are finished here, which are uploaded again: ${firstOf(ids, MAX_NAMED)}`;

@@ -58,17 +58,12 @@ export class MasterReports {
   }
 
   #count({ reply, ignoredUploads, refusedRecords }: Answered): void {
-    const counts = {
-      uploads_acknowledged: reply.acknowledgedJobIds.length,
-      uploads_ignored: ignoredUploads,
-      records_refused: refusedRecords,
-      hosts_sent: reply.hosts.length,
-      jobs_sent: reply.jobs.length,
-      job_keyvals_sent: reply.jobKeyvals.length,
-    };
-    for (const [what, count] of Object.entries(counts)) {
-      if (count > 0) this.#metrics.add(what, count);
-    }
+    this.#metrics.add('uploads_acknowledged', reply.acknowledgedJobIds.length);
+    this.#metrics.add('uploads_ignored', ignoredUploads);
+    this.#metrics.add('records_refused', refusedRecords);
+    this.#metrics.add('hosts_sent', reply.hosts.length);
+    this.#metrics.add('jobs_sent', reply.jobs.length);
+    this.#metrics.add('job_keyvals_sent', reply.jobKeyvals.length);
   }
 }
 

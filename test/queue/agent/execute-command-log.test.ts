@@ -37,6 +37,7 @@ test('nothing runs, and no pidfile is there, when the log cannot be closed', asy
     signal: new AbortController().signal,
     killGraceMs: 0,
     output: undefined,
+    prints: () => undefined,
     warn: (message: string) => assert.fail(message),
     openTransfer: () => assert.fail(),
   };

@@ -319,7 +319,7 @@ test('a command that has exited is not signalled by its number, however long its
   const warn = (message: string): never => assert.fail(message);
   // More than is read in one go, less than a pipe holds.
   const running = run(
-    { signal, killGraceMs: 100, output, warn, openTransfer: () => assert.fail() },
+    { signal, killGraceMs: 100, output, prints: () => undefined, warn, openTransfer: () => assert.fail() },
     'echo $$; head -c 100000 /dev/zero',
   );
   await until(() => pid > 0);

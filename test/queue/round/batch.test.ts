@@ -104,3 +104,44 @@ test('kills that answer just after their time do not stop the batch', () => {
   batch.answer('value');
   assert.deepEqual([batch.values, batch.isAnswered], [['value'], true]);
 });
+
+test('a call that was to end and of which nothing was heard is known not to be gone; another one that was lost says nothing', () => {
+  const lost = { kind: 'lost', phase: 'call', error: new Error('no connection') } as const;
+  const sent = (): Batch => {
+    const drone = new LocalDrone();
+    drone.queueCall('run', 'true');
+    const batch = new Batch(1, drone, takeWorkload(drone), () => undefined);
+    batch.enter('call');
+    return batch;
+  };
+  const killedOf = (batch: Batch, end: (batch: Batch) => void): boolean | undefined => {
+    end(batch);
+    return batch.lastError?.killed;
+  };
+  const timedOut = sent();
+  timedOut.timeOut(0, 10);
+  assert.equal(
+    killedOf(timedOut, batch => batch.failDown(lost, true)),
+    false,
+  );
+  const stopped = sent();
+  stopped.addStop({ kind: 'cancelled', reason: new Error('enough') });
+  assert.equal(
+    killedOf(stopped, batch => batch.abandon('lost', new Error('no reaction'))),
+    false,
+  );
+  assert.equal(
+    killedOf(sent(), batch => batch.failDown({ ...lost, killed: true }, true)),
+    true,
+  );
+  assert.equal(
+    killedOf(sent(), batch => batch.failDown(lost, true)),
+    undefined,
+  );
+  const unsent = sent();
+  unsent.timeOut(0, 10);
+  assert.equal(
+    killedOf(unsent, batch => batch.failDown(lost, false)),
+    undefined,
+  );
+});

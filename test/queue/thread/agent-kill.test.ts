@@ -50,6 +50,16 @@ test('the first word about an agent counts, and one that may not be gone becomes
   }
 });
 
+test('a login that goes on after the kill is not waited for', async () => {
+  let isLetGo = false;
+  const [known, warnings] = await told(async (_script, said, signal) => {
+    for (const text of ['47', '11 go', 'ne\n']) said(Buffer.from(text));
+    await once(signal, 'abort');
+    isLetGo = true;
+  });
+  assert.deepEqual([known, warnings, isLetGo], [true, [], true]);
+});
+
 test('a kill that fails becomes a warning with its reason', async () => {
   const [known, warnings] = await told(() => Promise.reject(new Error('no route')));
   assert.equal(known, false);

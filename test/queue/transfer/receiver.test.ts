@@ -51,7 +51,7 @@ test('parts in order make a tree, and one file lands under the name it is given'
   await using scratch = await Scratch.make();
   const parts = [folder(''), folder('a'), file('b', 4), data('te'), data('xt'), leave, link('c', 'a/b'), leave];
   const { counts } = await receive(parts, scratch.of('to'));
-  assert.deepEqual(counts, { bytes: 4, files: 1, folders: 2, links: 1 });
+  assert.deepEqual(counts, { bytes: 4, files: 1, directories: 2, links: 1 });
   assert.equal(await readFile(scratch.of('to', 'c'), 'utf8'), 'text');
   await receive([file('', 2), data('in')], `${scratch.path}/`, 'getFile');
   assert.equal(await readFile(scratch.of('name'), 'utf8'), 'in');

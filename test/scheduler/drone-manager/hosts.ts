@@ -33,7 +33,7 @@ export class Host {
   /** Before a command starts. */
   startGate: Gate | undefined;
   /** What copies return. */
-  transfer: object = { bytes: 0, files: 1, folders: 0, links: 0, leftOut: [] };
+  transfer: object = { bytes: 0, files: 1, directories: 0, links: 0, leftOut: [] };
   transferGate: Gate | undefined;
   /** Why pidfiles cannot be read, by path. */
   readonly unreadable = new Map<string, string>();

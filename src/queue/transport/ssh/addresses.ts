@@ -37,9 +37,10 @@ export async function addressesOf({ host, port }: SshPoint, settings: Connection
   } catch (error) {
     signal.throwIfAborted();
     awaits(undefined);
-    const isUnknown = (error as NodeJS.ErrnoException).code === 'ENOTFOUND';
-    const mend = isUnknown ? `; for a name in ssh_config, use SshDrone.fromSshConfig('${host}')` : '';
+    const { code } = error as NodeJS.ErrnoException;
+    const mend = code === 'ENOTFOUND' ? `; for a name in ssh_config, use SshDrone.fromSshConfig('${host}')` : '';
     const why = `the name did not resolve: ${meaningOf(error as Error)}${mend}`;
-    throw new TransportError('unreachable', `cannot connect to ${host} port ${String(port)}: ${why}`, { cause: error });
+    const message = `cannot connect to ${host} port ${String(port)}: ${why}`;
+    throw new TransportError('unreachable', message, { cause: error, code });
   }
 }

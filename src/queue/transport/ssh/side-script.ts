@@ -41,7 +41,7 @@ export class SideScript {
         output(chunk);
         return undefined;
       };
-      await raceAbort(gone, runNow(way, execText({ script }), both));
+      await raceAbort(gone, runNow(way, execText({ script, isUnheard: true }), both));
     } finally {
       clearTimeout(silence);
       this.#isAtWork = false;

@@ -49,7 +49,9 @@ export async function openTcp(
   } catch (error) {
     signal.throwIfAborted();
     const why = usable.length > 1 ? (error as AggregateError).message : meaningOf(error as Error);
-    throw new TransportError('unreachable', `cannot connect to ${host} port ${String(port)}: ${why}`, { cause: error });
+    const { code } = error as NodeJS.ErrnoException;
+    const message = `cannot connect to ${host} port ${String(port)}: ${why}`;
+    throw new TransportError('unreachable', message, { cause: error, code });
   }
 }
 

@@ -4,6 +4,7 @@ import { raceAbort } from '../../../../wait/abort.js';
 import { settlesWithin } from '../../../../wait/clock.js';
 import { Cancelled, type CallContext } from '../../../agent/call-context.js';
 import { messageOf } from '../../../agent/outcome.js';
+import type { Output } from '../../../wire/messages.js';
 import { Command, type CommandOutput, type Exit } from './command.js';
 import type { Ender } from './ender.js';
 import type { ExecSlots } from './exec-slots.js';
@@ -29,8 +30,8 @@ export interface ChannelRun {
   readonly output: CommandOutput;
   /** Writes what the command reads, now or later, and ends its stdin. */
   feed(command: Command): void;
-  /** What a cancelled call reports of its output. */
-  printed?(): { readonly stdout: string; readonly stderr: string };
+  /** The output so far, for a call that fails; absent where the caller has no use for it. */
+  printed?(): Output;
 }
 
 /** The server closed a command's channel without an exit status. */
@@ -44,14 +45,16 @@ export async function runOnChannel(drone: PlainDrone, context: CallContext, run:
   const listen = (channel: ClientChannel): Command => new Command(drone.server, channel, run.text, run.output);
   const running = await drone.slots.start(run.text, listen, signal, drone.onRequest);
   if (running === undefined) throw new Cancelled(true);
+  if (run.printed) context.prints(run.printed);
   run.feed(running);
   let pipes: readonly string[] = [];
   try {
     await raceAbort(signal, running.over).catch(() => undefined); // aborted: handled next
     if (signal.aborted) {
       const isGone = await endCommand(drone, context, run.name, running);
-      if (isGone) await running.over;
-      throw new Cancelled(isGone, run.printed?.());
+      // What the login shell does after the command is not waited for.
+      if (isGone) await running.drain();
+      throw new Cancelled(isGone);
     }
     const exit = await running.exited;
     const word = await running.started;

@@ -81,7 +81,7 @@ export class Command {
         resolve();
       }),
     );
-    this.over = this.exited.then(() => this.#drain()).then(() => started(undefined));
+    this.over = this.exited.then(() => this.drain()).then(() => started(undefined));
     if (text.input !== undefined) channel.write(text.input);
   }
 
@@ -144,7 +144,8 @@ export class Command {
     return this.#startedAtMs === undefined ? 0 : Math.round(performance.now() - this.#startedAtMs);
   }
 
-  async #drain(): Promise<void> {
+  /** Resolves when what was printed up to now has arrived, or the channel is closed. Never rejects. */
+  async drain(): Promise<void> {
     const stop = new AbortController();
     const { signal } = stop;
     try {

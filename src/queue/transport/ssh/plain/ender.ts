@@ -36,6 +36,8 @@ interface Wanted {
 
 export class Ender {
   readonly #options: EnderOptions;
+  /** Those whose end is not known yet. */
+  readonly #pending = new Map<Target, Promise<EndWord>>();
   #wanted: Wanted[] = [];
 
   constructor(options: EnderOptions) {
@@ -44,8 +46,25 @@ export class Ender {
 
   /** Rejects when the drone could not be reached, or did not answer. */
   end(target: Target): Promise<EndWord> {
-    return new Promise((resolve, reject) => {
+    const ended = new Promise<EndWord>((resolve, reject) => {
       if (this.#wanted.push({ target, resolve, reject }) === 1) setImmediate(this.#send);
+    }).finally(() => this.#pending.delete(target));
+    this.#pending.set(target, ended);
+    return ended;
+  }
+
+  /** Processes that are being ended. */
+  get pids(): readonly number[] {
+    return [...this.#pending.keys()].map(({ pid }) => pid);
+  }
+
+  /** Resolves when all of them have been dealt with, to those that are not known to be gone. */
+  async over(): Promise<readonly number[]> {
+    const { pids } = this;
+    const ends = await Promise.allSettled(this.#pending.values());
+    return pids.filter((_pid, at) => {
+      const end = ends[at];
+      return end?.status !== 'fulfilled' || end.value !== 'gone';
     });
   }
 
@@ -60,7 +79,8 @@ export class Ender {
   async #endAll(wanted: readonly Wanted[]): Promise<void> {
     const targets = wanted.map(({ target }) => target);
     const answers = new Answers(wanted);
-    await runNow(this.#options, execText({ script: endScript(targets, this.#options.graceMs()) }), answers.take);
+    const script = endScript(targets, this.#options.graceMs());
+    await runNow(this.#options, execText({ script, isUnheard: true }), answers.take);
     answers.finish();
   }
 }

@@ -10,7 +10,7 @@ import type { CallContext } from '../../../agent/call-context.js';
 import { framesBehindBundle } from '../../../agent/loader.js';
 import { failed, type Outcome, returned } from '../../../agent/outcome.js';
 import { encodeFrame } from '../../../wire/frames.js';
-import { type CallHead, decodeCall, FrameType } from '../../../wire/messages.js';
+import { AGENT_ABANDONED, type CallHead, decodeCall, FrameType, type Output } from '../../../wire/messages.js';
 import { type AgentStart, type Channel, type ChannelEvents, NO_NODE, TransportError } from '../../transport.js';
 import { CommandLost, type PlainDrone } from './channel-run.js';
 import { type ConnectAgain, Ender } from './ender.js';
@@ -57,6 +57,8 @@ export class PlainAgent implements Channel {
   /** Batches whose call may have started. */
   readonly #begun = new Set<number>();
   #isOurEnd = false;
+  /** What our end leaves behind. */
+  #abandoned: Error | undefined;
 
   constructor(options: PlainAgentOptions) {
     const { server, start, events, connectAgain } = options;
@@ -69,7 +71,7 @@ export class PlainAgent implements Channel {
     this.#keeper = new PipeKeeper(way);
     server.onEnd(cause => {
       this.#gone.abort();
-      events.end(this.#isOurEnd ? undefined : cause);
+      events.end(this.#isOurEnd ? this.#abandoned : cause);
     });
     this.write(framesBehindBundle(start.input));
     events.data(Buffer.from(`${start.marker} ${NO_NODE}\n`));
@@ -84,6 +86,15 @@ export class PlainAgent implements Channel {
     return this.#begun.has(batch);
   }
 
+  printed(batch: number): Output | undefined {
+    return this.#core.printed(batch);
+  }
+
+  get awaited(): string | undefined {
+    const { pids } = this.#ender;
+    return pids.length === 0 ? undefined : unconfirmed(pids);
+  }
+
   hold(): void {
     this.#server.hold();
   }
@@ -92,13 +103,20 @@ export class PlainAgent implements Channel {
     this.#server.release();
   }
 
-  /** Ends what runs, lets go of what lives on, then ends the connection. */
+  /**
+   * Ends what runs, lets go of what lives on, then ends the connection. A call may be answered before its end is known: that
+   * is awaited here.
+   */
   close(): void {
     if (this.#isOurEnd) return;
     this.#isOurEnd = true;
     void this.#core
       .stop()
-      .then(() => this.#keeper.over())
+      .then(() => this.#ender.over())
+      .then(pids => {
+        if (pids.length > 0) this.#abandoned = Object.assign(new Error(unconfirmed(pids)), { code: AGENT_ABANDONED });
+        return this.#keeper.over();
+      })
       .then(() => this.#server.end());
   }
 
@@ -147,7 +165,7 @@ export class PlainAgent implements Channel {
       const isLost = error instanceof TransportError && error.kind === 'unreachable';
       // The connection's end, which may be yet to come, tells that the call has not started.
       if (isLost && !this.#begun.has(batch)) await new Promise<void>(resolve => this.#server.onEnd(() => resolve()));
-      if (isLost || error instanceof CommandLost) return failed('lost', error);
+      if (isLost || error instanceof CommandLost) return failed('lost', error, { output: this.printed(batch) });
       throw error;
     }
   }
@@ -167,4 +185,8 @@ export class PlainAgent implements Channel {
   #send(type: number, batch: number, index: number, payload?: Uint8Array): void {
     if (!this.#gone.signal.aborted) this.#options.events.data(encodeFrame(type, batch, index, payload));
   }
+}
+
+function unconfirmed(pids: readonly number[]): string {
+  return `the drone has not confirmed the end of process ${pids.join(', ')}`;
 }

@@ -16,6 +16,8 @@ export interface ShellCommand {
   readonly env?: Readonly<Record<string, string>> | undefined;
   /** Otherwise stdin is /dev/null. */
   readonly hasStdin?: boolean | undefined;
+  /** It runs even if its channel was closed before a slow login came to it; another command does not start then. */
+  readonly isUnheard?: boolean | undefined;
 }
 
 export interface ExecText {
@@ -64,13 +66,15 @@ export function startOf(word: string): { readonly pid: number; readonly pipes: r
 }
 
 /** Throws Error (`E2BIG`) for what exceeds the drone's limits. */
-export function execText({ script, cwd, env = {}, hasStdin = false }: ShellCommand): ExecText {
+export function execText({ script, cwd, env = {}, hasStdin = false, isUnheard = false }: ShellCommand): ExecText {
   checkLength('the command', script);
   const id = randomBytes(12).toString('hex');
   // A login shell that traces its commands must not print the marker itself.
-  const announce = `drone_text=drone; echo "$drone_text-${id} $$$drone_text_pipes"; echo "$drone_text-${id}" >&2; `;
+  const unheard = isUnheard ? '' : ' || exit 1';
+  const announce = `drone_text=drone; echo "$drone_text-${id} $$$drone_text_pipes"${unheard}; echo "$drone_text-${id}" >&2; `;
   const names = Object.keys(env);
   const steps = [
+    isUnheard ? 'trap "" PIPE; ' : '',
     FIND_SETSID,
     FIND_PIPES,
     cwd === undefined ? '' : enter(cwd, id),

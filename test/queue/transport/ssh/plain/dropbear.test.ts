@@ -1,11 +1,13 @@
 /** Commands on a server that gives them no process group of their own. */
 import assert from 'node:assert/strict';
-import { chmod } from 'node:fs/promises';
+import { chmod, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import test, { after, before } from 'node:test';
 import { DroneTaskQueue, SshDrone } from 'drone-task-queue';
+import { Told } from '../../../../contract/told.js';
 import { endAll, newMark, noneLeft, processesWith, until } from '../../../../faults/processes.js';
 import { type Dropbear, startDropbear } from '../../../../support/dropbear.js';
-import { temporaryFolder } from '../../../../support/processes-left.js';
+import { isRunning, temporaryFolder } from '../../../../support/processes-left.js';
 import { leakCheck } from '../../../../support/leak-check.js';
 
 let server: Dropbear;
@@ -98,4 +100,32 @@ test('dropbear: a detached command leads a group of its own, lives on without it
   } finally {
     endAll(mark);
   }
+});
+
+test('dropbear: close waits for the kill that a slow login is yet to start', async t => {
+  const folder = await temporaryFolder(t);
+  await chmod(folder, 0o777);
+  const [login, gate] = [join(folder, 'login'), join(folder, 'open')];
+  await writeFile(
+    login,
+    `#!/bin/sh\nuntil [ -e ${gate} ]; do sleep 0.05; done\nexec /bin/sh -c "$SSH_ORIGINAL_COMMAND"\n`,
+  );
+  await chmod(login, 0o755);
+  await writeFile(gate, '');
+  await using slow = await startDropbear(['-c', login]);
+  const queue = new DroneTaskQueue({ killGraceMs: 10 });
+  const drone = new SshDrone('web1', { ...slow.droneOptions(), agent: 'none' });
+  const stop = new AbortController();
+  const told = new Told();
+  drone.with({ signal: stop.signal, onOutput: told.onOutput }).queueCall('run', 'echo $$; exec sleep 1000');
+  const round = queue.settle([drone]);
+  const [pid = 0] = await told.numbers;
+  await rm(gate);
+  stop.abort();
+  const failure = (await round).failures.get(drone);
+  assert.deepEqual([failure?.kind, failure?.killed], ['cancelled', false]);
+  const closing = queue.close();
+  await writeFile(gate, '');
+  assert.deepEqual(await closing, { abandoned: [] });
+  assert.equal(isRunning(pid), false);
 });

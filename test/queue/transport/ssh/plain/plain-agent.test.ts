@@ -55,8 +55,8 @@ async function failureOf(queue: DroneTaskQueue, drone: SshDrone): Promise<DroneE
   return failure;
 }
 
-/** A command that ignores TERM, has a child that does, and tells both pids. */
-const STUBBORN = 'trap "" TERM; sleep 1000 & echo $$ $!; echo note >&2; sleep 1000';
+/** A command with a child, which tells both pids. */
+const WITH_CHILD = 'sleep 1000 & echo $$ $!; echo note >&2; sleep 1000';
 
 /** Aborts once the command has said something; so it certainly runs. */
 function abortedAtOutput(): CallOptions {
@@ -193,6 +193,23 @@ test('the built-in methods give the same without an agent as with one', async t 
   assert.deepEqual(warnings, []);
 });
 
+test('executeCommand on a drone without setsid starts nothing and says what is missing', async t => {
+  const folder = await temporaryFolder(t);
+  await chmod(folder, 0o777);
+  const login = join(folder, 'login');
+  const hidden = "sed -u 's/command -v setsid/command -v none/g'";
+  await writeFile(login, `#!/bin/sh\n${hidden} | /bin/sh -c "$SSH_ORIGINAL_COMMAND"\n`, { mode: 0o755 });
+  await using server = await startSshd({ ForceCommand: login }, 1);
+  const { queue } = queueWith();
+  await using _ = queue;
+  const drone = plain(server);
+  drone.queueCall('executeCommand', ['true'], { workingDirectory: folder, pidfileName: 'pid' });
+  const failure = await failureOf(queue, drone);
+  assert.deepEqual([failure.kind, failure.causeCode], ['call', 'ERR_NO_SETSID']);
+  assert.match(failure.message, /cannot start .*true: the drone has no setsid/);
+  assert.deepEqual(await readdir(folder), ['login']);
+});
+
 test('a method whose time is up is ended with what it runs, and leaves nothing behind', async t => {
   const { queue } = queueWith({ killGraceMs: 500 });
   await using _ = queue;
@@ -255,11 +272,12 @@ test('a process that the drone may not end is a warning, and left alone', async 
 for (const MaxSessions of ['10', '2', '1']) {
   test(`a cancelled command is ended with its children where the server allows ${MaxSessions} sessions`, async () => {
     await using server = await startSshd({ MaxSessions });
-    const { queue, warnings } = queueWith({ killGraceMs: 500 });
+    // Not used up, as the command obeys; the kill may take as long on a busy machine.
+    const { queue, warnings } = queueWith({ killGraceMs: 60_000 });
     await using _ = queue;
     const drone = plain(server);
     drone.queueCall('run', 'echo before');
-    drone.with(abortedAtOutput()).queueCall('run', STUBBORN, { maxOutputBytes: 1000 });
+    drone.with(abortedAtOutput()).queueCall('run', WITH_CHILD, { maxOutputBytes: 1000 });
     const later = drone.queueCall('run', 'echo later');
     const failure = await failureOf(queue, drone);
     assert.equal(failure.kind, 'cancelled');
@@ -272,6 +290,20 @@ for (const MaxSessions of ['10', '2', '1']) {
     assert.equal(later.valueIn(await queue.execute([drone])).stdout, 'later\n');
   });
 }
+
+test('a command whose connection is lost: the failure keeps the output', async () => {
+  await using server = await startSshServer();
+  const { queue } = queueWith();
+  await using _ = queue;
+  const drone = new SshDrone('web1', { ...server.droneOptions(), agent: 'none' });
+  const onOutput = (): void => server.dropConnections();
+  drone.with({ onOutput }).queueCall('run', 'echo $$; exec sleep 1000', { maxOutputBytes: 1000 });
+  const { kind, killed, output } = await failureOf(queue, drone);
+  assert.deepEqual([kind, killed], ['lost', undefined]);
+  const pid = Number(output?.stdout);
+  assert.ok(pid > 1);
+  if (isRunning(pid)) process.kill(pid, 'SIGKILL');
+});
 
 test('a command whose time is up is ended', async () => {
   // It may be up before the login has started the command, which is waited for as long.

@@ -74,6 +74,7 @@ class Pair implements AsyncDisposable {
       signal: this.#stop.signal,
       killGraceMs: 500,
       output: undefined,
+      prints: () => undefined,
       warn: message => this.warnings.push(message),
       openTransfer: (request, files) => {
         const own = new TransferPeer(
@@ -110,7 +111,7 @@ for (const makeShell of [shell, busybox]) {
         assert.deepEqual(await pair.run(method, from, to), {
           bytes: size,
           files: 1,
-          folders: 0,
+          directories: 0,
           links: 0,
           leftOut: [],
         });
@@ -146,8 +147,8 @@ for (const makeShell of [shell, busybox]) {
     const expected = await lookAt(from);
     for (const method of ['putDirectory', 'getDirectory'] as const) {
       for (let time = 0; time < 2; time++) {
-        const { files, folders, links } = await pair.run(method, from, scratch.of(method));
-        assert.deepEqual([files, folders, links], [7, 5, 3]);
+        const { files, directories, links } = await pair.run(method, from, scratch.of(method));
+        assert.deepEqual([files, directories, links], [7, 5, 3]);
         // A folder that is there keeps its mode, and has the time of what was put into it.
         if (time === 0) assert.deepEqual(await lookAt(scratch.of(method)), expected);
         else assert.deepEqual(Object.keys(await lookAt(scratch.of(method))), Object.keys(expected));

@@ -145,7 +145,7 @@ function checkSize(program: string, folder: string, texts: readonly string[]): v
 
 function noSetsid(program: string): Error {
   const why = 'the drone has no setsid, which would give it a process group';
-  return Object.assign(new Error(`executeCommand: cannot start ${program}: ${why}`), { code: 'ENOENT' });
+  return Object.assign(new Error(`executeCommand: cannot start ${program}: ${why}`), { code: 'ERR_NO_SETSID' });
 }
 
 /** Sends the go once the pidfile is written, unless the call was cancelled by then. */

@@ -115,6 +115,7 @@ export function withSignal(context: CallContext, signal: AbortSignal): CallConte
     signal,
     killGraceMs: context.killGraceMs,
     output: undefined,
+    prints: read => context.prints(read),
     warn: message => context.warn(message),
     openTransfer: (request, files) => context.openTransfer(request, files),
   };
