@@ -49,7 +49,7 @@ export class SectionReports {
     }
   }
 
-  /** Returns what is to be called when the section has its turn to write. */
+  /** Returns the function to call when the section has its turn to write. */
   waiting(facts: SectionFacts): () => void {
     return this.#watch(facts, 'has waited for its turn');
   }
@@ -68,7 +68,7 @@ export class SectionReports {
     return this.#metrics.close();
   }
 
-  /** Reports once what takes too long; returns what ends the watch. */
+  /** Reports once what takes too long; returns a function that ends the watch. */
   #watch(facts: SectionFacts, what: 'has been open' | 'has waited for its turn'): () => void {
     const startMs = systemClock.nowMs();
     const timer = systemClock.setTimer(this.#slowSectionMs, () => {

@@ -171,7 +171,7 @@ export class FrameReader {
     this.#onFrame = onFrame;
   }
 
-  /** Throws ProtocolError when a frame announces more than MAX_PAYLOAD_BYTES; the stream is then unusable. */
+  /** Throws a ProtocolError when a frame announces more than MAX_PAYLOAD_BYTES; the stream is then unusable. */
   push(chunk: Uint8Array): void {
     if (this.#heldBytes === 0) {
       this.#hold(this.#readWhole(chunk));

@@ -60,7 +60,7 @@ import * as tokens from './tokens.js';
 export class ShardMaster<DB extends FarmTables> {
   readonly #store: Store<FarmTables>;
   readonly #settings: MasterSettings;
-  /** By hostname. */
+  /** Warnings by hostname. */
   readonly #warnings = new Map<string, ShardWarnings>();
   readonly #reports: MasterReports;
 

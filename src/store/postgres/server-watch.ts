@@ -8,7 +8,10 @@ const OUR_OWN = new Set(['EMFILE', 'ENFILE']);
 /** The answer may be on its way during the first. */
 const LOOKS_IN_VAIN = 2;
 
-/** Calls `look`, which never rejects, every so often, and `onGone` after two failed looks. Returns what ends that. */
+/**
+ * Calls `look`, which never rejects, every so often, and `onGone` after two failed looks. Returns a function that ends
+ * that.
+ */
 export function watchServer(look: () => Promise<boolean>, everyMs: number, onGone: () => void): () => void {
   let isOver = false;
   let inVain = 0;
