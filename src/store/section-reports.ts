@@ -60,7 +60,7 @@ export class SectionReports {
 
   retry(facts: SectionFacts, attempts: number, error: unknown): void {
     this.#metrics.increment('section_retries', facts.name);
-    this.#log.debug(`${titleOf(facts)} is tried again`, { ...this.#message(facts), attempts, error });
+    this.#log.debug(`${titleOf(facts)} will be retried`, { ...this.#message(facts), attempts, error });
     publish(events.sectionRetry, () => ({ ...this.#message(facts), attempts, error }));
   }
 

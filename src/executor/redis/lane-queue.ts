@@ -28,7 +28,7 @@ export async function isStalled(client: Redis, queue: Pick<Queue, 'toKey'>, jobI
   return (await client.hexists(queue.toKey(jobId), 'defa')) === 1;
 }
 
-/** Removes waiting jobs with the submitter's id; their submitters get events of that. Returns whether there were any. */
+/** Removes waiting jobs with the submitter's id; events notify their submitters. Returns whether there were any. */
 export async function removeWaiting(link: RedisLink, name: string, id: string): Promise<boolean> {
   const lane = laneQueue(link, name);
   try {

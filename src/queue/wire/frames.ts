@@ -221,7 +221,7 @@ export class FrameReader {
   }
 }
 
-/** Cuts bytes in pieces, by default of a frame's size. */
+/** Cuts bytes into pieces, by default of a frame's size. */
 export function* piecesOf(bytes: Uint8Array, pieceBytes = MAX_PAYLOAD_BYTES): Generator<Uint8Array> {
   for (let at = 0; at < bytes.byteLength; at += pieceBytes) yield bytes.subarray(at, at + pieceBytes);
 }

@@ -1,6 +1,6 @@
 /**
- * The connections of a server, so that closing it ends: Node would wait forever for connections that have sent nothing, or
- * half a request.
+ * Tracks a server's connections, so that closing the server ends: Node would wait forever for connections that have sent
+ * nothing, or half a request.
  */
 import diagnostics from 'node:diagnostics_channel';
 import type { Socket } from 'node:net';

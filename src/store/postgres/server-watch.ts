@@ -5,7 +5,7 @@ import { isOfServer } from './failure.js';
 /** Too many open files in this process say nothing about the server. */
 const OUR_OWN = new Set(['EMFILE', 'ENFILE']);
 
-/** The answer may be on its way during the first. */
+/** How many failed looks it takes: during the first one, the answer may be on its way. */
 const LOOKS_IN_VAIN = 2;
 
 /**
