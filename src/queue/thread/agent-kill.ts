@@ -39,8 +39,8 @@ export function killsOver(): Promise<void> {
 
 /**
  * Resolves to whether the agent and its commands are known to be gone, or to undefined if its transport cannot kill. It
- * resolves within KNOWN_WITHIN_MS, and the kill may continue; for the last agent, it resolves after the kill. `warn` gets
- * the kill's failure.
+ * resolves within KNOWN_WITHIN_MS, while the kill may go on, or with `isLast` after the kill. `warn` gets the kill's
+ * failure.
  */
 export async function killAgent(agent: HungAgent, warn: (message: string) => void): Promise<boolean | undefined> {
   const { channel, pid, marker, killGraceMs, isLast } = agent;
