@@ -2,8 +2,8 @@
 // commands that live on by themselves, and writes down what has ended. The scheduler may be killed at any moment: started
 // again, it finds what runs by the pidfiles that the store names, and every job runs once.
 //
-//   farm-tick [folder]        the demonstration: runs the scheduler, kills it in the middle, checks
-//   farm-tick --run <folder>  the scheduler itself
+//   farm-tick [directory]        the demonstration: runs the scheduler, kills it in the middle, checks
+//   farm-tick --run <directory>  the scheduler itself
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -27,7 +27,7 @@ interface Job {
   /** What its command is to exit with. */
   exits: number;
   state: 'queued' | 'started' | 'finished' | 'failed';
-  /** Counts the starts, each of which has a folder of its own. */
+  /** Counts the starts, each of which has a directory of its own. */
   attempt: number;
   /** Where its command is, since it was started. */
   hostname: string | null;
@@ -154,8 +154,8 @@ async function runScheduler(folder: string): Promise<void> {
   }
 
   /**
-   * What was sent to an agent may still be on its way, however long ago that was. A folder in the pidfile's place settles
-   * it: a command whose pidfile cannot be written does not start, and where there is a pidfile, there will be no folder.
+   * What was sent to an agent may still be on its way, however long ago that was. A directory in the pidfile's place settles
+   * it: a command whose pidfile cannot be written does not start, and where there is a pidfile, there will be no directory.
    */
   async function forbid(job: Job): Promise<boolean> {
     const { hostname, path } = pidfileOf(job);

@@ -2,7 +2,7 @@
 // master and tells it what became of them. Master and shards may be killed at any moment: every job runs once, and the
 // master hears of it.
 //
-//   two-shards [folder]   starts a master and two shards, kills one of each in the middle, and checks
+//   two-shards [directory]   starts a master and two shards, kills one of each in the middle, and checks
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -146,8 +146,8 @@ async function runShard(folder: string, shardHostname: string, url: string, toke
   }
 
   /**
-   * What was sent to an agent may still be on its way, however long ago that was. A folder in the pidfile's place settles
-   * it: a command whose pidfile cannot be written does not start, and where there is a pidfile, there will be no folder.
+   * What was sent to an agent may still be on its way, however long ago that was. A directory in the pidfile's place settles
+   * it: a command whose pidfile cannot be written does not start, and where there is a pidfile, there will be no directory.
    */
   async function forbid(entry: Entry): Promise<void> {
     const makeFolder = { env: { PIDFILE: pidfileOf(entry).path } };

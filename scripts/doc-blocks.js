@@ -78,7 +78,7 @@ export function programsOf(page, fences, prose) {
   return programs;
 }
 
-/** Calls `check` with a folder beside the sources that holds a file for each block and a tsconfig.json, then removes it. */
+/** Calls `check` with a directory beside the sources that holds a file for each block and a tsconfig.json, then removes it. */
 export function withBlocks(/** @type {(folder: string) => void} */ check) {
   const folder = mkdtempSync(join(ROOT, 'doc-blocks-'));
   try {

@@ -4,16 +4,16 @@ import { posix } from 'node:path';
 import ts from 'typescript';
 
 export interface SourceFile {
-  /** Relative to the folder that was read, with slashes. */
+  /** Relative to the directory that was read, with slashes. */
   readonly path: string;
   readonly text: string;
 }
 
 export interface Layer {
   readonly name: string;
-  /** Paths, or folders with a slash at the end; `*` stands for any part of a file name. */
+  /** Paths, or directories with a slash at the end; `*` stands for any part of a file name. */
   readonly files: readonly string[];
-  /** What of the layers below it this one must not import: names of layers, and paths or folders as in `files`. */
+  /** What of the layers below it this one must not import: names of layers, and paths or directories as in `files`. */
   readonly not: readonly string[];
   /** Ends the sentence "…, because". */
   readonly because: string;
@@ -32,7 +32,7 @@ export interface WordRule {
 
 interface Import {
   readonly specifier: string;
-  /** Path of the imported file in the same folder tree; undefined for a package. */
+  /** Path of the imported file in the same directory tree; undefined for a package. */
   readonly target: string | undefined;
 }
 

@@ -1,5 +1,5 @@
 /**
- * A client that keeps its connections and does a round when told to: a driver program of this folder. It gets the path
+ * A client that keeps its connections and does a round when told to: a driver program of this directory. It gets the path
  * of a task file, says `{}` in a line once all drones are connected, then answers each line
  * `{ "workload": …, "rounds": n }` with what these rounds took; at the end of its stdin it ends.
  */

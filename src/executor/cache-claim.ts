@@ -1,4 +1,4 @@
-/** An executor takes jobs only while its cache is this process's: it could do none of them. */
+/** An executor takes jobs only while this process holds its cache; without the cache it could run none of them. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Log } from '../report/log.js';
 import type { RepoCache } from './repo-cache.js';
@@ -10,7 +10,7 @@ export class CacheClaim {
   readonly #cache: RepoCache;
   readonly #log: Log;
   #attempt: Promise<void> | undefined;
-  /** Why no jobs are taken, as far as it is logged. */
+  /** The reason why no jobs are taken, as logged last. */
   #logged: string | undefined;
 
   constructor(cache: RepoCache, log: Log) {
@@ -35,7 +35,7 @@ export class CacheClaim {
     }
   }
 
-  /** Resolves once the cache is this process's, or `signal` aborts. Never rejects. */
+  /** Resolves once this process holds the cache, or `signal` aborts. Never rejects. */
   async wait(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {

@@ -1,9 +1,9 @@
 /**
- * The folder of a cache belongs to one process at a time: the first that works in it, until it ends or gives the folder up.
- * A second one is refused before it touches a repository.
+ * A cache's directory belongs to one process at a time: the first that uses it, until that process ends or releases it. A
+ * second one is refused before it touches a repository.
  *
- * Git inherits the lock (file-lock). So git that outlives a killed process keeps the folder, and the next process has it only
- * when that git is ended, also where it is not to be seen, such as in another container.
+ * Git inherits the lock (file-lock). So git that outlives a killed process keeps the directory locked until it ends, even
+ * where it is not visible, such as in another container.
  */
 import { ftruncate, fstat, readFile, stat, write } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
@@ -28,7 +28,7 @@ const RECORD = /^(?<machine>\w+) (?<pid>\d+) (?<start>\w*) (?<host>.+)\n$/;
 
 const folders = new Map<string, CacheFolder>();
 
-/** All caches of this process on a folder share one. Several paths of one folder refuse each other. */
+/** Shared by all caches of this process in one directory. Different paths to one directory refuse each other. */
 export function cacheFolder(path: string): CacheFolder {
   const known = folders.get(path);
   if (known !== undefined) return known;
@@ -38,26 +38,26 @@ export function cacheFolder(path: string): CacheFolder {
 }
 
 class CacheFolder {
-  /** Of its repositories. */
+  /** The locks of its repositories. */
   readonly locks = new KeyedLock();
   readonly #path: string;
   readonly #users = new Set<object>();
   readonly #pending = new PendingWork();
   #fd: number | undefined;
-  /** Looks and changes come one after the other. */
+  /** Checks and changes run one after another. */
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(path: string) {
     this.#path = path;
   }
 
-  /** Of the lock, for git to inherit. */
+  /** Descriptor of the lock, which git inherits. */
   get fd(): number | undefined {
     return this.#fd;
   }
 
   /**
-   * Does `work` for a cache of this process while the folder is this process's, and keeps the folder afterwards.
+   * Runs `work` for a cache of this process while the process holds the directory, and keeps the directory afterwards.
    * Rejects with an ExecutorError (`ERR_CACHE_IN_USE`).
    */
   async use<T>(user: object, log: Log, work: () => Promise<T>): Promise<T> {
@@ -70,8 +70,8 @@ class CacheFolder {
   }
 
   /**
-   * Gives the folder up when the last cache has left it, and nothing is being done there. Git that hangs there keeps its lock:
-   * this process could not have the folder again before the end of it.
+   * Releases the directory once the last cache has left it and no work is in progress there. Git that hangs there keeps the
+   * lock: this process could not lock the directory again before that git ends.
    */
   async leave(user: object): Promise<void> {
     this.#users.delete(user);
@@ -90,7 +90,7 @@ class CacheFolder {
   async #hold(log: Log): Promise<void> {
     if (this.#fd !== undefined) {
       if (await this.#isSame(this.#fd)) return;
-      // The folder was removed, and another process may have the one that is there now.
+      // The directory was removed, and another process may have the one that is there now.
       await this.#release();
     }
     await mkdir(this.#path, { recursive: true });
@@ -126,7 +126,7 @@ class CacheFolder {
     }
   }
 
-  /** Without locks, the record has to do: two processes that come at the same moment do not see each other. */
+  /** Without locks, the record has to suffice: two processes that start at the same moment do not see each other. */
   async #isLeft(fd: number, unsupported: string, log: Log): Promise<boolean> {
     log.warn('the directory of a cache cannot be locked: only other processes on this machine are detected', {
       folder: this.#path,
@@ -144,7 +144,7 @@ class CacheFolder {
     return there?.ino === here.ino && there.dev === here.dev;
   }
 
-  /** For the message of who is refused. */
+  /** For the message of the refused process. */
   async #sign(fd: number): Promise<void> {
     const start = (await startOf(process.pid))?.replace(/\W/g, '') ?? '';
     const record = `${machine()} ${String(process.pid)} ${start} ${hostname()}\n`;

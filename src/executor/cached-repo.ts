@@ -22,13 +22,13 @@ import { isStuck, refuseStuck } from './stuck-git.js';
 import { convertNothing } from './unconverted.js';
 import type { Upkeep } from './upkeep.js';
 
-/** Of fetched changes, each while it is merged. */
+/** Refs of fetched changes, each kept while it is merged. */
 const CHANGE_REFS = 'refs/drone/changes';
-/** Of this process alone. */
+/** The ref that only this process uses. */
 const CHANGE_REF = `${CHANGE_REFS}/${randomUUID()}`;
 const TIDY_EVERY_MS = 3_600_000;
 const ORIGIN_HEAD = 'refs/remotes/origin/HEAD';
-/** A reflog would name the cache's folder to the job. */
+/** A reflog would show the cache's directory to the job. */
 const NO_REFLOGS = ['-c', 'core.logAllRefUpdates=false'];
 /** Ignored files and nested repositories too. */
 const CLEAN = ['clean', '--quiet', '-ffdx'];
@@ -94,14 +94,14 @@ export class CachedRepo {
     return true;
   }
 
-  /** Makes branches and tags those of the remote. */
+  /** Sets branches and tags to those of the remote. */
   async fetch(signal?: AbortSignal): Promise<void> {
     if (await this.open(signal)) return;
     await this.curing(async () => this.#remote.mirrorTo(this.gitDir, signal), signal);
     await this.#tidy(signal);
   }
 
-  /** Does `work`; after a failure that lock files or damage here explain, removes these and does it once more. */
+  /** Runs `work`; after a failure that lock files or damage here explain, removes these and runs it once more. */
   async curing<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     try {
       return await work();
@@ -111,7 +111,7 @@ export class CachedRepo {
     }
   }
 
-  /** Removes lock files and, where `error` tells of damage, repairs it. Returns whether it did. */
+  /** Removes lock files and, where `error` shows damage, repairs it. Returns whether it did. */
   async cure(error: unknown, signal?: AbortSignal): Promise<boolean> {
     await this.unlock();
     const cure = cureFor(error) ?? ((await this.#damage.explains(error, signal)) ? 'rebuild' : undefined);
@@ -193,7 +193,7 @@ export class CachedRepo {
     return attributesOf(this.#folder);
   }
 
-  /** Puts HEAD and a clean work tree there. */
+  /** Moves HEAD and a clean work tree there. */
   async reset(commit: string, signal?: AbortSignal): Promise<void> {
     await mkdir(this.#workTree, { recursive: true });
     await forgetUnfinished(this.gitDir);
@@ -202,7 +202,7 @@ export class CachedRepo {
     await this.inTree(CLEAN, { signal });
   }
 
-  /** Removes what an unfinished merge has left. Without a signal, as it also runs after an abort. */
+  /** Removes what an unfinished merge has left. Without a signal, because it also runs after an abort. */
   async abandon(): Promise<void> {
     if (isStuck(this.#folder)) return;
     await this.unlock();
@@ -232,8 +232,8 @@ export class CachedRepo {
   }
 
   /**
-   * Replaces the folder by a clone without files yet. It shares nothing with the cache: a job that overwrites files in place,
-   * or changes their modes, would reach the cache through hard links.
+   * Replaces the directory with a clone without files yet. It shares nothing with the cache: a job that overwrites files in
+   * place, or changes their modes, would reach the cache through hard links.
    */
   async cloneTo(folder: string, signal?: AbortSignal): Promise<void> {
     await rm(folder, { recursive: true, force: true });
@@ -278,7 +278,7 @@ export class CachedRepo {
     }
   }
 
-  /** As `release`, for a ref that no caller knows: one that cannot be removed goes when it is old. */
+  /** As `release`, for a ref that no caller knows: one that cannot be removed is removed later, when it is old. */
   async discard(ref: string): Promise<void> {
     await this.#isDone(`an unknown ref still exists: ${ref}`, async () => this.release(ref));
   }
@@ -311,7 +311,7 @@ export class CachedRepo {
     });
   }
 
-  /** Its failures do not fail the update before it. What may take long is left to a gc, which holds up nothing. */
+  /** Its failures do not fail the update before it. What may take long is left to a gc, which blocks nothing. */
   async #tidy(signal: AbortSignal | undefined): Promise<void> {
     const nowMs = performance.now();
     if (nowMs - this.#tidiedMs < TIDY_EVERY_MS || !this.#upkeep.mayBegin(this.gitDir)) return;

@@ -1,7 +1,7 @@
 /**
- * Damage of a copy such as a power cut leaves: files that are empty, cut off or full of zero bytes. Git's words for it are many
- * and change, and of some it only warns. So a copy is looked at as a whole before its first use, and after a failure that
- * nothing else explains.
+ * Damage that a power cut may leave in a copy: files that are empty, cut off or full of zero bytes. Git's messages about it
+ * are many, change between versions, and are sometimes only warnings. So a copy is checked as a whole before its first use,
+ * and after a failure that nothing else explains.
  */
 import { existsSync } from 'node:fs';
 import { copyFile, readdir, readFile, rm } from 'node:fs/promises';
@@ -14,7 +14,7 @@ type RunGit = (args: readonly string[], run: GitRun) => Promise<GitAnswer>;
 
 /** Files that every git reads. A zero byte is in none of them. */
 const TEXTS = ['HEAD', 'config', 'packed-refs', 'shallow', 'objects/info/alternates', 'info/grafts'];
-/** All objects are looked at so often at most, as it takes long in a big repository. */
+/** All objects are checked at most this often, because that takes long in a big repository. */
 const LOOK_EVERY_MS = 3_600_000;
 
 export class Damage {
@@ -72,7 +72,7 @@ export function brokenRefIn(stderr: string): string | undefined {
   return stderr.split('\n').find(line => line.includes('ignoring broken ref'));
 }
 
-/** Gives a damaged copy the files of a fresh one that are the same in both, and takes what cannot be read. */
+/** Copies the files that are the same in every copy from a fresh one, and removes damaged files. */
 export async function makeReadable(gitDir: string, fresh: string): Promise<void> {
   for (const { name } of await damagedFiles(gitDir)) await rm(join(gitDir, name), { force: true });
   const isCut = existsSync(join(fresh, 'shallow')) && !existsSync(join(gitDir, 'shallow'));
@@ -98,7 +98,7 @@ async function damagedFiles(gitDir: string): Promise<DamagedFile[]> {
   return [...damaged, ...(await lonePacks(gitDir))];
 }
 
-/** An index without its pack is left out without a word. */
+/** Git silently ignores an index without its pack. */
 async function lonePacks(gitDir: string): Promise<DamagedFile[]> {
   const folder = join('objects', 'pack');
   const names = (await readdir(join(gitDir, folder)).catch(ignoreAbsence)) ?? [];
@@ -114,7 +114,7 @@ function ignoreAbsence(error: unknown): undefined {
   throw error;
 }
 
-/** A command that cannot be started, was ended, or had no memory or disk says nothing of the copy. */
+/** A command that cannot be started, was ended, or had no memory or disk shows nothing about the copy. */
 async function failureIn(look: () => Promise<string | undefined>): Promise<string | undefined> {
   try {
     return await look();

@@ -1,12 +1,12 @@
 /**
- * A line of work in which equal items are done once.
+ * A queue of work in which equal items run once.
  *
  * Invariants: of equal items at most one is in the line. An item leaves the line when its work begins, so a later `put`
  * gets work that begins after it. Every promise of `put` settles: with the work on the item, or the error of `close`.
  *
  * With locks, a worker takes the first item whose lock is free. An item that it passes over enters the fair line of its
- * lock. When the lock comes, the work begins at once: by a waiting worker or, if all are busy, besides them. So nothing
- * starves, idle work holds no lock, no worker waits for one, and at most one work runs per lock.
+ * lock. When the lock is granted, the work begins at once: in a waiting worker or, if all are busy, in addition to them. So
+ * nothing starves, idle work holds no lock, no worker waits for one, and at most one work runs per lock.
  *
  * Of the items that need one lock only the first is in its line, so that a long line here does not delay other users of
  * the lock. So a worker looks at each place once, and places it has looked at precede those it has not.
@@ -58,7 +58,7 @@ interface Taker<T, R> {
 /** The entry that waits for a lock. */
 interface Claim<T, R> {
   readonly entry: Entry<T, R>;
-  /** Of the worker that passed it over. */
+  /** The work of the worker that passed it over. */
   readonly work: Work<T, R>;
   /** The last entry that needs the same lock. */
   last: Entry<T, R>;
@@ -127,7 +127,7 @@ export class DeduplicateQueue<T, R = void> {
     this.#enter(new StopToken());
   }
 
-  /** Waits for an item, does `work` on it, and settles its `put` calls. Resolves with false for a stop token. */
+  /** Waits for an item, runs `work` on it, and settles its `put` calls. Resolves with false for a stop token. */
   async next(work: (item: T) => R | Promise<R>): Promise<boolean> {
     const taken = await outsideSections('next of a DeduplicateQueue', async () => this.#take(work));
     if (taken instanceof StopToken) return false;

@@ -1,4 +1,4 @@
-/** Does a job of commands: updates and clones its projects, then runs the commands there on a drone. */
+/** Runs a command job: updates and clones its projects, then runs the commands there on a drone. */
 import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { raceAbort } from '../wait/abort.js';
@@ -98,7 +98,7 @@ async function removeThere(drone: Drone, queue: TaskQueue, place: string, log: L
   }
 }
 
-/** Without those whose commits in the job's state are here already. */
+/** Leaves out projects whose commits in the job's state are here already. */
 async function projectsToUpdate(job: ExecuteJob, cache: RepoCache, signal: AbortSignal): Promise<JobProject[]> {
   const stale: JobProject[] = [];
   for (const project of job.projects) {

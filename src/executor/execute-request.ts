@@ -1,4 +1,4 @@
-/** What a job of commands asks for. */
+/** What a command job requests. */
 import { checked, environment, text, timeLimit } from '../option/option-kinds.js';
 import { Option, readOptions, type Table } from '../option/option-table.js';
 import { checkRepoState } from './merge-item.js';

@@ -1,4 +1,7 @@
-/** Folders of a cache that another user has made: git refuses them (`dubious ownership`), and this process cannot write there. */
+/**
+ * Directories of a cache that another user has created: git refuses them (`dubious ownership`), and this process cannot
+ * write there.
+ */
 import { randomUUID } from 'node:crypto';
 import { access, constants, mkdir, mkdtemp, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -14,7 +17,7 @@ export async function isForeign(folder: string): Promise<boolean> {
   return there !== undefined && there.uid !== uid && there.uid !== (await ownerOfNew(dirname(folder)));
 }
 
-/** Who owns what this process makes there; undefined where it can make nothing. */
+/** The owner of what this process creates there; undefined if it cannot create anything. */
 async function ownerOfNew(folder: string): Promise<number | undefined> {
   try {
     const made = await mkdtemp(join(folder, '@owner-'));
@@ -26,7 +29,10 @@ async function ownerOfNew(folder: string): Promise<number | undefined> {
   }
 }
 
-/** A folder that another user owns, as of a former uid of the executor, may be renamed where it cannot be removed. */
+/**
+ * A directory of another user, such as a former uid of the executor, can sometimes be renamed although it cannot be
+ * removed.
+ */
 export async function removeOrPutAside(folder: string, log: Log): Promise<void> {
   try {
     await rm(folder, { recursive: true, force: true });
@@ -38,7 +44,7 @@ export async function removeOrPutAside(folder: string, log: Log): Promise<void> 
   }
 }
 
-/** Makes a folder that this user can write to, if need be in place of another user's. */
+/** Creates a directory that this user can write to, in place of another user's if necessary. */
 export async function makeWritable(folder: string, log: Log): Promise<void> {
   await mkdir(folder, { recursive: true });
   if (!(await isForeign(folder))) return;

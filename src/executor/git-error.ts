@@ -1,4 +1,4 @@
-/** Failures of git, and what their texts mean. */
+/** Failures of git, and what their messages mean. */
 import { ExecutorError } from './executor-error.js';
 import { isOutage } from './outage.js';
 import { keyOfRepo, type RepoName, stripCredentials } from './repo-name.js';
@@ -56,10 +56,10 @@ function lastLines(written: string): string {
   return kept.length === written.length ? kept : kept.slice(kept.indexOf('\n') + 1);
 }
 
-/** Commands that talk to servers. Others name files, of which an author chooses the names. */
+/** Commands that talk to servers. Others print the names of files, which authors choose. */
 const REMOTE = new Set(['fetch', 'ls-remote', 'clone', 'submodule', 'lfs']);
 
-/** Of a repository in which something is missing or damaged. */
+/** Messages about a repository in which something is missing or damaged. */
 const BROKEN = new RegExp(
   [
     'not a git repository',
@@ -94,7 +94,7 @@ const BROKEN = new RegExp(
   'i',
 );
 
-/** Of a server, or of git about it. */
+/** Messages of a server, or of git about one. */
 const NO_REPOSITORY = new RegExp(
   [
     "repository '[^']*' not found",
@@ -115,7 +115,7 @@ const NO_ROOM =
 const LOCKED = /\.lock'?: File exists/i;
 const BAD_INDEX = /index file (corrupt|smaller)|bad index|bad signature|index uses .* extension/i;
 
-/** Of this machine, which may have room again soon, or be repaired. */
+/** Messages about this machine, which may soon have room again, or be repaired. */
 const EXHAUSTED = new RegExp(
   [
     'no space left on device|disk quota exceeded|cannot allocate memory|out of memory|too many open files',
@@ -137,13 +137,13 @@ function findings(error: GitError): string {
     .join('\n');
 }
 
-/** Whether the same command may succeed a little later, as a server was not reached or did not answer. */
+/** Whether the same command may succeed a little later, because a server was not reached or did not answer. */
 export function isTransient(error: unknown): boolean {
   if (!(error instanceof GitError) || error.code !== 'ERR_GIT_FAILED' || !REMOTE.has(error.command)) return false;
   return isOutage(ownLines(error));
 }
 
-/** An ExecutorError for a failure that says that the server lacks the repository or the ref; otherwise the error itself. */
+/** An ExecutorError for a failure that shows that the server lacks the repository or the ref; otherwise the error itself. */
 export function nameAbsence(error: unknown): unknown {
   if (!(error instanceof GitError) || error.code !== 'ERR_GIT_FAILED') return error;
   const { message, repository } = error;
@@ -168,13 +168,13 @@ export function mayPass(error: unknown): boolean {
   return EXHAUSTED.test(ownLines(error).join('\n'));
 }
 
-/** Whether damage of the copy may be the cause, as no other one is known. */
+/** Whether damage of the copy may be the cause, because no other cause is known. */
 export function isUnexplained(error: unknown): error is GitError {
   if (!(error instanceof GitError) || error.code !== 'ERR_GIT_FAILED') return false;
   return ownLines(error).length > 0 && !mayPass(error);
 }
 
-/** Of processes, memory or open files. */
+/** Too few processes, too little memory or too few open files. */
 function isShortage(cause: unknown): boolean {
   const { code } = (cause ?? {}) as { code?: unknown };
   return typeof code === 'string' && ['EAGAIN', 'ENOMEM', 'EMFILE', 'ENFILE'].includes(code);

@@ -2,13 +2,13 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** Of an unfinished merge, cherry-pick or rebase. */
+/** Files of an unfinished merge, cherry-pick or rebase. */
 const UNFINISHED = [
   ...['MERGE_HEAD', 'MERGE_MODE', 'MERGE_MSG', 'SQUASH_MSG', 'AUTO_MERGE'],
   ...['CHERRY_PICK_HEAD', 'REVERT_HEAD', 'REBASE_HEAD', 'rebase-merge', 'rebase-apply', 'sequencer'],
 ];
 
-/** Of a killed command: lock files, and objects and packs that were being written. */
+/** Files of a killed command: lock files, and objects and packs that were being written. */
 const LEFT =
   /\.lock$|^packed-refs\.new$|^gc\.(pid|log)$|^objects\/(pack\/\.?tmp[_-]|([0-9a-f]{2}\/)?tmp_obj|incoming-)/;
 
@@ -19,7 +19,7 @@ export async function forgetUnfinished(gitDir: string): Promise<void> {
 /** What a gc that packs no refs is about to write. */
 const OF_GC = /^(objects\/|gc\.pid)/;
 
-/** Only while no command runs there, except for a gc: then its files stay. */
+/** Call it only while no command runs there except a gc, whose files stay. */
 export async function removeLocks(gitDir: string, hasGc: boolean): Promise<void> {
   const ofRefs = await readdir(join(gitDir, 'refs'), { recursive: true }).catch(ignoreAbsence);
   const inObjects = await pathsIn(gitDir, 'objects');

@@ -1,6 +1,7 @@
 /**
- * Runs the system's git without prompts, hooks, or configuration of the user or the machine. By child_process: a git hangs
- * in its children (ssh, git-remote-https), so the process group has to be ended, which execa 9 and simple-git 4 do not do.
+ * Runs the system's git without prompts, hooks, or configuration of the user or the machine. It uses child_process: git
+ * hangs in its children (ssh, git-remote-https), so the process group has to be ended, which execa 9 and simple-git 4 do
+ * not do.
  */
 import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
@@ -49,17 +50,17 @@ export interface GitOptions {
 
 /** How one command is run. */
 export interface GitRun {
-  /** Default: the root folder. */
+  /** Default: the root directory. */
   readonly cwd?: string;
   readonly input?: string | Uint8Array;
   /** Retried when the failure looks transient. */
   readonly isRemote?: boolean;
-  /** Exit status that counts as an answer, besides 0. */
+  /** Exit status other than 0 that counts as an answer. */
   readonly orStatus?: number;
   readonly signal?: AbortSignal | undefined;
   /** Where the repository is: closed to other commands while a git hangs in it. */
   readonly place?: string;
-  /** For the words of a failure. */
+  /** For the message of a failure. */
   readonly repository?: RepoName;
   /** Default: the option. */
   readonly timeoutMs?: number;
@@ -79,7 +80,7 @@ interface GitEnd {
 
 type Ended = 'timeout' | 'output' | 'cancelled';
 
-/** What a command gave. */
+/** What a command printed. */
 export interface GitAnswer {
   readonly exitCode: number;
   readonly stdout: Buffer;
@@ -105,9 +106,9 @@ export const GIT = {
 } satisfies Table<GitOptions>;
 
 const KEPT = /^(HOME|PATH|TMPDIR|USER|LOGNAME|SSH_AUTH_SOCK|(https?|all|no)_proxy|SSL_CERT_(FILE|DIR))$/i;
-/** Of stdout and stderr together. */
+/** Limit for stdout and stderr together. */
 const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
-/** A git that is still there so long after KILL hangs in the kernel. */
+/** A git that still exists this long after KILL hangs in the kernel. */
 const GIVE_UP_MS = 5000;
 
 /** Overrides the repository's own configuration. */
@@ -141,7 +142,7 @@ export class Git {
   readonly #ownArgs: readonly string[];
   readonly #log: Log;
   readonly #inherited: () => readonly number[];
-  /** Holds what git takes from no command line (`safe.directory` of a repository that it fetches from). */
+  /** Holds what git does not accept on its command line (`safe.directory` of a repository that it fetches from). */
   readonly #configFile: string;
   #version: string | undefined;
 
@@ -235,7 +236,7 @@ export class Git {
     throw new GitError('ERR_GIT_FAILED', command, how, words, { exitCode, repository });
   }
 
-  /** With each command, as the folder of the file may have been removed and made again. */
+  /** Runs before each command, because the file's directory may have been removed meanwhile. */
   #configure(): void {
     const { safeDirectories } = this.#settings;
     if (safeDirectories === undefined || this.#configFile === '/dev/null') return;

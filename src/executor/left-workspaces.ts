@@ -1,6 +1,6 @@
 /**
- * Workspaces of killed executors. A workspace is named for its process: machine, pid, and start, as pids are used again. It
- * is abandoned when that process is gone.
+ * Workspaces of killed executors. A workspace's name identifies its process: machine, pid and start time, because pids are
+ * reused. It is abandoned when that process is gone.
  */
 import { randomUUID } from 'node:crypto';
 import type { Dirent } from 'node:fs';
@@ -13,7 +13,7 @@ import { endSurvivorsIn } from './surviving-processes.js';
 
 const NAME = /^job_(?<machine>[0-9a-f]+)_(?<pid>[1-9]\d*)_(?<start>\w+)_[0-9a-f-]{36}$/;
 
-/** 11 s in all: a command of a killed process may write for a few seconds yet. */
+/** 11 s in all: a command of a killed process may still write for a few seconds. */
 const RETRIES = { maxRetries: 10, retryDelay: 200 } as const;
 
 export async function makeWorkspace(workspaces: string): Promise<string> {
@@ -23,7 +23,7 @@ export async function makeWorkspace(workspaces: string): Promise<string> {
   return folder;
 }
 
-/** Removes those of ended processes. Never rejects: logs what it cannot remove, and what another machine has made. */
+/** Removes those of ended processes. Never rejects: logs what it cannot remove, and what another machine has created. */
 export async function removeLeftWorkspaces(workspaces: string, log: Log, signal: AbortSignal): Promise<void> {
   const here = machine();
   const foreign: string[] = [];

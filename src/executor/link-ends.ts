@@ -5,7 +5,7 @@ import { ExecutorError } from './executor-error.js';
 import { listFiles, type TreeEntry } from './list-files.js';
 import { keyOfRepo } from './repo-name.js';
 
-/** Git's words for a link that leads nowhere in the commit. */
+/** Git's word for a link that leads nowhere in the commit. */
 const WHY: Readonly<Record<string, string>> = {
   symlink: 'leads out of the repository',
   dangling: 'leads to nothing',

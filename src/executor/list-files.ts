@@ -2,12 +2,12 @@ import type { CachedRepo } from './cached-repo.js';
 
 /** A file or a symbolic link of a commit. */
 export interface TreeEntry {
-  /** Of its blob. */
+  /** The id of its blob. */
   readonly id: string;
   readonly isLink: boolean;
 }
 
-/** The entries of a tree by their paths, of which git shows all that `paths` may mean. */
+/** The entries of a tree by path: all that `paths` may name. */
 export async function listFiles(
   repo: CachedRepo,
   tree: string,

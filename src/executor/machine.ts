@@ -7,8 +7,8 @@ const MACHINE_ID = '/etc/machine-id';
 const NOT_TO_BE_READ: ReadonlySet<string | undefined> = new Set(['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM']);
 
 /**
- * Twelve hexadecimal digits. Hosts of one name differ by their machine-id, as the first pid namespace has the same number
- * everywhere. Without a machine-id (macOS), hosts have to differ by name.
+ * Twelve hexadecimal digits. Hosts with the same name differ by machine-id, because the first pid namespace has the same
+ * number everywhere. Without a machine-id (macOS), hosts have to differ by name.
  */
 export function machine(idFile: string = MACHINE_ID): string {
   const parts = [hostname(), pidNamespace(), machineId(idFile)];

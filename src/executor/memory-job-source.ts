@@ -149,7 +149,7 @@ export class MemoryJobSource implements JobSource {
   }
 }
 
-/** Of jobs for any executor. */
+/** The lanes of jobs for any executor. */
 const LANES = ['execute', 'merger'] as const satisfies JobLane[];
 
 function lineName(lane: JobLane, host: string | undefined): string {

@@ -1,5 +1,5 @@
 /**
- * The `.gitattributes` of a commit, alone in a folder: git reads from a work tree which drivers merge a file (`merge=union`),
+ * The `.gitattributes` of a commit, alone in a directory: git reads from a work tree which drivers merge a file (`merge=union`),
  * and from a commit only since 2.41.
  */
 import { existsSync } from 'node:fs';
@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import type { CachedRepo } from './cached-repo.js';
 import { readFiles } from './read-files.js';
 
-/** Returns the folder of the commit's, in a folder that holds those of one commit. */
+/** Returns the directory with the commit's files, inside a directory that holds those of one commit at a time. */
 export async function attributesAt(repo: CachedRepo, commit: string, signal: AbortSignal | undefined): Promise<string> {
   const parent = repo.attributesFolder;
   const folder = join(parent, commit);

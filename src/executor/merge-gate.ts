@@ -1,5 +1,6 @@
 /**
- * Lets a job of the merger be taken only while no update waits or runs, as updates are for jobs about to start.
+ * Lets a job of the merger be taken only while no update waits or runs, because updates are for jobs that are about to
+ * start.
  *
  * So that constant updates do not starve the merger, the gate opens after `maxWaitMs` in any case, until a job was taken or
  * the updates pause. Being open for less than OPEN_MS counts as shut: a job source may need that long to hand out a job.
@@ -21,7 +22,10 @@ export class MergeGate {
     this.#clock = clock;
   }
 
-  /** Calls `take` while the gate is open; its signal aborts when the gate shuts. Rejects as `take`, or with `signal`. */
+  /**
+   * Calls `take` while the gate is open; its signal aborts when the gate shuts. Rejects as `take` does, or with the reason
+   * of `signal`.
+   */
   async pass<T>(take: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
     let shutSinceMs: number | undefined;
     for (;;) {

@@ -60,7 +60,7 @@ async function putInWorkTree(mode: MergeMode, step: Step): Promise<Made> {
   return { commit, expected: { parents: await expectedParents(mode, step, commit) } };
 }
 
-/** What the commit's parents are to be, so far as the mode and the commits say. */
+/** The commit's parents, as far as the mode and the commits determine them. */
 async function expectedParents(mode: MergeMode, step: Step, commit: string): Promise<readonly string[]> {
   const { base, change } = step;
   const parents = await parentsOf(step, commit);
@@ -71,7 +71,7 @@ async function expectedParents(mode: MergeMode, step: Step, commit: string): Pro
   return isMerge ? [base, change] : [base];
 }
 
-/** Without a common history git takes all files of both sides for changes, and would say that they conflict. */
+/** Without a common history, git treats all files of both sides as changes and would report conflicts. */
 async function refuseCutHistory(mode: MergeMode, { repo, base, change, signal }: Step): Promise<void> {
   if (!repo.isShallow) return;
   const isThere =
@@ -84,7 +84,7 @@ async function refuseCutHistory(mode: MergeMode, { repo, base, change, signal }:
   throw new ExecutorError('ERR_SHALLOW', message, { repository: repo.name });
 }
 
-/** By the index, which does not depend on git's words. Empty when the failure is another one. */
+/** Read from the index, which does not depend on git's messages. Empty for any other failure. */
 async function conflictingPaths(error: unknown, { repo, signal }: Step): Promise<string[]> {
   if (!(error instanceof GitError) || error.code !== 'ERR_GIT_FAILED' || error.exitCode !== 1) return [];
   const { stdout } = await repo.inTree(['diff', '--name-only', '--diff-filter=U', '-z'], { signal });

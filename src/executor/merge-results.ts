@@ -8,7 +8,7 @@ export function newResultRef(): string {
   return `${RESULT_REFS}/${String(Date.now())}-${randomUUID()}`;
 }
 
-/** Those that were made longer ago. */
+/** The refs that were created longer ago. */
 export function expiredIn(refs: readonly string[], keepMs: number): string[] {
   const oldest = Date.now() - keepMs;
   return refs.filter(ref => Number.parseInt(ref.slice(RESULT_REFS.length + 1)) < oldest);

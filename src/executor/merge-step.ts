@@ -15,20 +15,20 @@ export interface CommitAuthor {
   readonly email: string;
 }
 
-/** Of a squash commit. */
+/** The author and message of a squash commit. */
 export interface SquashText {
   readonly author?: CommitAuthor | undefined;
   readonly message?: string | undefined;
 }
 
-/** What is put where. */
+/** A change and the commit on which it is merged. */
 export interface Step {
   readonly repo: CachedRepo;
   readonly base: string;
   readonly change: string;
-  /** Of a commit that is made. */
+  /** Message of a commit that is created. */
   readonly message: string;
-  /** What the item says of a squash commit. */
+  /** The item's author and message for a squash commit. */
   readonly squash?: SquashText | undefined;
   readonly signal: AbortSignal | undefined;
 }

@@ -18,7 +18,7 @@ interface RawCommit {
   readonly message: Buffer;
 }
 
-/** What a mode has made. */
+/** The commit that a mode has created or found. */
 export interface Made {
   readonly commit: string;
   /** Undefined for a commit that was there before. */
@@ -126,13 +126,13 @@ async function mergedTree(step: Step, ours: string, theirs: string, preface = ''
   throw conflict(paths, cause);
 }
 
-/** Of the conflicting files. */
+/** The error for these conflicting files. */
 export function conflict(paths: readonly string[], cause: GitError): ExecutorError {
   const message = `the change conflicts in ${oneLine(paths.join(', '))}: ${cause.words}`;
   return new ExecutorError('ERR_MERGE_CONFLICT', message, { cause, paths });
 }
 
-/** Each is a number of paths, these, a kind and a text. */
+/** Each consists of a number of paths, the paths, a kind and a text. */
 function messagesIn(parts: readonly string[]): string[] {
   const messages: string[] = [];
   for (let at = 0; at < parts.length - 1;) {
@@ -148,7 +148,7 @@ export async function isAncestor({ repo, signal }: Step, one: string, other: str
   return exitCode === 0;
 }
 
-/** Of a commit; the empty tree for the parent of a first commit. */
+/** The tree of a commit; the empty tree for the parent of a first commit. */
 async function treeOf({ repo, signal }: Step, commit: string | undefined): Promise<string> {
   if (commit === undefined)
     return (await repo.inGitDir(['hash-object', '-w', '-t', 'tree', '--stdin'], { input: '', signal })).text;

@@ -3,11 +3,11 @@
  * those of git (http.c, remote-curl.c, connect.c, pkt-line.c, sideband.c, fetch-pack.c), curl (strerror.c), ssh, and of errno
  * and getaddrinfo in glibc, musl and macOS.
  *
- * Where git names the place (`unable to access '…'`), all that may follow counts but a status by which the server refuses
- * what it was asked for: curl has a text for each TLS library, and gets new ones.
+ * Where git names the place (`unable to access '…'`), everything that may follow counts, except a status with which the
+ * server refuses the request: curl has a text for each TLS library, and gets new ones.
  */
 
-/** Of git about HTTP, whatever curl says then. */
+/** Messages of git about HTTP, whatever curl adds. */
 const HTTP = [
   "unable to access '\\w+://",
   'rpc failed',
@@ -33,7 +33,7 @@ const PROTOCOL = [
   'unable to write to remote',
   'expected (flush|packfile|response end packet|shallow)',
 ];
-/** Of curl; those with no place in front are of a transfer that had begun. */
+/** Messages of curl; those without a place in front concern a transfer that had begun. */
 const CURL = [
   'failed to connect to ',
   "couldn'?t (connect|resolve)",
@@ -60,7 +60,7 @@ const CURL = [
   '(ssl|tls|gnutls)[^ ]*( |: )',
   'certificate (verif|is not|has expired|not yet)',
 ];
-/** Of ssh. */
+/** Messages of ssh. */
 const SSH = [
   'ssh: connect to host ',
   'ssh: could not resolve hostname ',
@@ -102,12 +102,12 @@ const ERRNO = [
 ];
 const OUTAGE = new RegExp([...HTTP, ...PROTOCOL, ...CURL, ...SSH, ...ERRNO].join('|'), 'i');
 
-/** The server has understood and refuses; other than 407 of a proxy, 408 and 425 about time, 429 about the load. */
+/** The server has understood the request and refuses it, unlike with 407 (proxy), 408 and 425 (time) and 429 (load). */
 const REFUSED = /(returned error: |http(_code =)? )4(?!07|08|25|29)\d\d/i;
-/** Of what asks for a transport that git or curl lacks, or a URL that is none. */
+/** Messages about a transport that git or curl lacks, or an invalid URL. */
 const NEVER = /unsupported protocol|protocol .* not (supported|allowed)|url using bad|malformed|url rejected/i;
 
-/** What git adds to the words of ssh about a login; alone, it means that a server has hung up at once. */
+/** What git adds to ssh's message about a login; alone, it means that a server has hung up at once. */
 const HUNG_UP = /^fatal: could not read from remote repository/i;
 const ADVICE = /^(please make sure you have the correct access rights|and the repository exists\.|\s*)$/i;
 

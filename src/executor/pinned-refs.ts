@@ -1,6 +1,6 @@
 /**
- * Gives a clone the branches and tags of a saved state. It has those of the cache as it is now: commands that compare with
- * `origin/main`, or name a version after the last tag, would get other results each time.
+ * Gives a clone the branches and tags of a saved state. The clone has those of the cache as of now, with which commands
+ * that compare with `origin/main`, or name a version after the last tag, would get different results each time.
  */
 import type { CachedRepo, RefCommits } from './cached-repo.js';
 import { ExecutorError } from './executor-error.js';
@@ -19,7 +19,7 @@ interface Clone {
   readonly signal: AbortSignal;
 }
 
-/** Returns the refs that no repository has the commits of any more. Rejects with a TypeError (`ERR_INVALID_ARG`). */
+/** Returns the refs whose commits no repository has any more. Rejects with a TypeError (`ERR_INVALID_ARG`). */
 export async function pinRefs(clone: Clone, state: RefCommits): Promise<string[]> {
   const wanted = new Map<string, string>();
   for (const [ref, commit] of Object.entries(state)) {
@@ -43,11 +43,11 @@ export async function pinRefs(clone: Clone, state: RefCommits): Promise<string[]
 
 interface Ref {
   readonly commit: string;
-  /** Of a symbolic ref; otherwise empty. */
+  /** The target of a symbolic ref; otherwise empty. */
   readonly target: string;
 }
 
-/** Of a clone, all. */
+/** All refs of a clone. */
 async function refsOf({ repo, folder, signal }: Clone): Promise<Map<string, Ref>> {
   const args = ['for-each-ref', '--format=%(refname) %(objectname) %(symref)'];
   const { text } = await repo.inClone(folder, args, { signal });
@@ -83,7 +83,7 @@ async function fetchMissing(clone: Clone, commits: ReadonlySet<string>): Promise
   return missing;
 }
 
-/** By their names: they need no ref in the cache's copy, nor at a server that allows it. */
+/** Fetches by commit id: the cache's copy needs no ref for them, nor does a server that allows it. */
 async function fetchCommits({ repo, folder, signal }: Clone, url: string, commits: readonly string[]): Promise<void> {
   const any = url === repo.gitDir ? [ANY_COMMIT] : [];
   const args = ['fetch', '--quiet', '--no-tags', '--no-write-fetch-head', '--stdin', ...any, '--', url];

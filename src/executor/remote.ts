@@ -12,7 +12,7 @@ import { gitDirOf } from './repo-parts.js';
  * later than it did, and reports success.
  */
 export const FETCH = ['fetch', '--quiet', '--force', '--update-shallow', '--no-tags', '--no-write-fetch-head'];
-/** With `+`, as branches move. Pruned first: `a` may have given way to `a/b`. */
+/** With `+`, because branches move. Pruned first: `a` may have given way to `a/b`. */
 const MIRROR = ['+refs/heads/*:refs/heads/*', '+refs/tags/*:refs/tags/*'];
 /** The commit of the remote's HEAD; and its default branch, a symbolic ref. */
 export const HEAD = 'refs/origin/head';
@@ -24,7 +24,7 @@ export class Remote {
   readonly url: string;
   readonly #git: Git;
   readonly #of: { readonly place: string; readonly repository: RepoName };
-  /** Undefined while it is not known what the copy has noted. */
+  /** Undefined while it is not known what the copy has recorded. */
   #noted: string | null | undefined;
   #notedIn: string | undefined;
 
@@ -34,7 +34,7 @@ export class Remote {
     this.#of = { place, repository };
   }
 
-  /** Makes branches and tags there those of the remote. */
+  /** Sets branches and tags there to those of the remote. */
   async mirrorTo(gitDir: string, signal: AbortSignal | undefined): Promise<void> {
     // The remote may have more history by now.
     const deepen = isShallow(gitDir) ? ['--unshallow'] : [];

@@ -1,4 +1,4 @@
-/** Repositories kept in a folder, each under a lock of its own. */
+/** Repositories kept in a directory, each under a lock of its own. */
 import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type Log, logOption } from '../report/log.js';
@@ -27,7 +27,7 @@ export interface RepoCacheOptions {
   folder: string;
   /** The URL of a repository: http, https, ssh, git, file, `user@host:path`, or an absolute path; undefined for none. */
   urlOf: (connection: string, project: string) => string | undefined;
-  /** The URL from which others fetch the copies. Default: a file URL of the folder. */
+  /** The URL from which others fetch the copies. Default: a file URL of the directory. */
   servedAt?: ((connection: string, project: string) => string) | undefined;
   /**
    * How long to keep a merge result that is not released, ms; `Infinity` for no limit. Default 604,800,000 (7 days).
@@ -88,14 +88,14 @@ export class RepoCache {
     return this.#settings.folder;
   }
 
-  /** How many locks of the folder are held or waited for. */
+  /** How many locks of the directory are held or waited for. */
   get locks(): number {
     return this.#folder.locks.size;
   }
 
   /**
-   * Ends a running `git gc`, waits for all other work in the folder, then releases the folder, so that another process
-   * may use it. A later use takes it again. If several caches of this process use the folder, the last one to close
+   * Ends a running `git gc`, waits for all other work in the directory, then releases the directory, so that another process
+   * may use it. A later use takes it again. If several caches of this process use the directory, the last one to close
    * releases it.
    */
   async close(): Promise<void> {
@@ -117,7 +117,7 @@ export class RepoCache {
    * missing or damaged repository.
    *
    * Rejects with a GitError; with an ExecutorError: `ERR_NO_REPOSITORY` for a repository that has no URL or that its
-   * server does not have, `ERR_CACHE_IN_USE` while another process uses the folder; with the reason of `signal`, once
+   * server does not have, `ERR_CACHE_IN_USE` while another process uses the directory; with the reason of `signal`, once
    * git has ended. In these cases the copy stays as it was.
    */
   async update(name: RepoName, signal?: AbortSignal): Promise<void> {
@@ -167,7 +167,7 @@ export class RepoCache {
   }
 
   /**
-   * Takes the folder for this process, as the first use would. Rejects with an ExecutorError (`ERR_CACHE_IN_USE`), and
+   * Takes the directory for this process, as the first use would. Rejects with an ExecutorError (`ERR_CACHE_IN_USE`), and
    * as the file system does.
    * @internal
    */
@@ -201,7 +201,7 @@ export class RepoCache {
   }
 
   /**
-   * Throws an ExecutorError (`ERR_NO_REPOSITORY`) when there is none, TypeError (`ERR_INVALID_ARG`) for a bad one.
+   * Throws an ExecutorError (`ERR_NO_REPOSITORY`) if there is none, and a TypeError (`ERR_INVALID_ARG`) for an invalid one.
    * @internal
    */
   remoteUrl(name: RepoName): string {
@@ -215,7 +215,7 @@ export class RepoCache {
   }
 
   /**
-   * Does `work` with the locks of all these repositories, in their order.
+   * Runs `work` with the locks of all these repositories, in their order.
    * @internal
    */
   async withRepos<T>(

@@ -1,5 +1,5 @@
 /**
- * Takes jobs and does them, each lane in a loop of its own so that lanes do not wait for each other: `execute` up to
+ * Takes jobs and runs them, each lane in a loop of its own so that lanes do not wait for each other: `execute` up to
  * `maxJobs` at once, `host` without limit, `merger` by `mergeWorkers` while no update waits or runs (MergeGate).
  *
  * Invariants: every job that was taken is answered once. After `close` nothing is taken; when it resolves, no loop, update
@@ -35,14 +35,14 @@ interface Running {
   readonly stop: AbortController;
 }
 
-/** Takes a job; `running` of the lane are being done. */
+/** Takes a job; `running` is the number of jobs of the lane that run now. */
 type Take = (signal: AbortSignal, running: number) => Promise<Job>;
 
-/** After a failure of the job source. */
+/** Pause after a failure of the job source. */
 const SOURCE_PAUSE_MS = 1000;
-/** For the answer of a job after `close`. */
+/** Time for a job's answer after `close`. */
 const LAST_WORDS_MS = 5000;
-/** For everything that `close` ends. */
+/** Time for everything that `close` ends. */
 const STOP_MS = 60_000;
 
 /** Takes and runs jobs from its construction until `close`, once this process holds the lock on its cache. */
@@ -192,7 +192,7 @@ export class RepoExecutor {
     }
   }
 
-  /** Undefined when none was to be had. */
+  /** Undefined if no job could be taken. */
   async #take(taken: Promise<Job>, signal: AbortSignal): Promise<Job | undefined> {
     try {
       return checkJob(await raceAbort(signal, taken));

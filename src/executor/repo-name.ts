@@ -12,10 +12,10 @@ export interface RepoName {
   readonly project: string;
 }
 
-/** A file name has 255 bytes, and needs some for an ending. */
+/** A file name has at most 255 bytes, some of which an ending needs. */
 const MAX_FOLDER_CHARS = 240;
 const PRINTABLE = /^[^\p{C}\\]+$/u;
-/** Of a file or folder. */
+/** Parts that a path may not have. */
 const NO_NAMES = new Set(['', '.', '..', '.git']);
 const COMMIT = /^([0-9a-f]{40}|[0-9a-f]{64})$/;
 /** A leading minus would make an option of git, or of the ssh that git starts. */
@@ -80,7 +80,7 @@ export function isCommit(text: string): boolean {
   return COMMIT.test(text);
 }
 
-/** A file of a repository, or a folder with a slash at the end. */
+/** A file of a repository, or a directory with a slash at the end. */
 export function checkPath(path: unknown): string {
   if (typeof path === 'string' && isPath(path.replace(/\/$/, ''))) return path;
   throw invalidArgument('a path', path, 'a path in the repository, without . or .. in it');
@@ -91,7 +91,7 @@ export function checkPaths(paths: readonly string[]): string[] {
   return paths.map(checkPath);
 }
 
-/** For logs and messages. */
+/** The text without the passwords of URLs, for logs and messages. */
 export function stripCredentials(text: string): string {
   return text.replaceAll(/(\w:\/\/)[^\s/]*@/g, '$1');
 }

@@ -1,4 +1,4 @@
-/** Where the parts of a copy are: names beside each other, as one repository's name may begin with another's. */
+/** Where the parts of a copy are: names beside each other, because one repository's name may begin with another's. */
 import { rm } from 'node:fs/promises';
 import type { Upkeep } from './upkeep.js';
 
@@ -6,7 +6,7 @@ export function gitDirOf(folder: string): string {
   return `${folder}.git`;
 }
 
-/** Of merges in a work tree. */
+/** For merges in a work tree. */
 export function workTreeOf(folder: string): string {
   return `${folder}.tree`;
 }

@@ -8,7 +8,7 @@ import type { Step } from './merge-step.js';
 const MAX_MESSAGES = 100;
 const DATE = /\d+ [+-]\d{4}$/;
 
-/** Returns the commit. Written as it is: an author's lines may be such as git would not write itself. */
+/** Returns the commit. Written as it is, because an author's lines may be ones that git itself would not write. */
 export async function squashCommit(step: Step, tree: string): Promise<string> {
   const { repo, base, change, signal } = step;
   const which = ['--topo-order', '--reverse', '--no-merges', `${base}..${change}`];

@@ -1,6 +1,6 @@
 /**
- * Git that KILL does not end: it hangs in the kernel, mostly at a disk or a network file system. Its caller gives it up.
- * As it may still write, this process refuses its repository until it is gone.
+ * Git that KILL does not end: it hangs in the kernel, usually at a disk or a network file system. Its caller abandons it.
+ * Because it may still write, this process refuses its repository until it is gone.
  */
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -23,7 +23,7 @@ export function isStuck(place: string): boolean {
   return groups.has(place);
 }
 
-/** Whether git of this process hangs in a place in the folder. */
+/** Whether git of this process hangs in a place in the directory. */
 export function isStuckWithin(folder: string): boolean {
   return [...groups.keys()].some(place => place.startsWith(join(folder, '/')));
 }

@@ -32,7 +32,7 @@ export const SUBMIT = {
 
 export type Submission = Settings<typeof SUBMIT>;
 
-/** Of a string, its id. Throws TypeError (`ERR_INVALID_ARG`) that names the option at fault. */
+/** Reads a string as the id. Throws a TypeError (`ERR_INVALID_ARG`) that names the option at fault. */
 export function readSubmitOptions(options: string | SubmitOptions = {}): Submission {
   return readOptions(SUBMIT, typeof options === 'string' ? { id: options } : options);
 }

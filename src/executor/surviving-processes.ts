@@ -4,7 +4,7 @@
  * The arguments of its group's leader name the repository and the executor's pid, which is its parent while that lives. So
  * nothing has to be stored, and a reused pid is not mistaken for it.
  *
- * Pids and paths mean other things in a container: git that was started in one is not ended. The folder is refused if such
+ * Pids and paths mean other things in a container: git that was started in one is not ended. The directory is refused if such
  * a git seems to work in it.
  */
 import { endGroup } from '../process/process-group.js';
@@ -17,7 +17,7 @@ import { machine } from './machine.js';
 const CONTROLLER = 'drone.controller';
 const SETTING = / -c drone\.controller=(\d+)@(\w+) /;
 
-/** To TERM. */
+/** Time for git to end after TERM. */
 const GRACE_MS = 2000;
 
 /** Arguments of git that name the process that starts it. */
@@ -26,7 +26,7 @@ export function controllerArgs(): readonly string[] {
 }
 
 /**
- * Ends orphaned git in repositories below the folder. Rejects with an ExecutorError (`ERR_CACHE_IN_USE`) for git that
+ * Ends orphaned git in repositories below the directory. Rejects with an ExecutorError (`ERR_CACHE_IN_USE`) for git that
  * has its parent, cannot be ended, or was started on another machine or in another container.
  */
 export async function endSurvivors(folder: string, log: Log): Promise<void> {

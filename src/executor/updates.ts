@@ -55,7 +55,7 @@ export class Updates {
     for (const end of ends) if (end.status === 'rejected') throw end.reason;
   }
 
-  /** Calls `listener` when `isIdle` changes. Returns what ends that. */
+  /** Calls `listener` when `isIdle` changes. Returns a function that ends that. */
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);

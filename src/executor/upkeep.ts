@@ -1,9 +1,9 @@
 /**
- * `git gc` of the cache's repositories, beside the work there: it may take hours for a big one, and git keeps what other
- * commands need meanwhile. So callers hold no lock of the repository, and respect that a gc may run there: its files are
- * not leftovers (`isAt`), and what removes the repository ends it first (`end`).
+ * `git gc` of the cache's repositories, in parallel with the work there: it may take hours for a big one, and git keeps
+ * what other commands need meanwhile. So callers hold no lock of the repository, and respect that a gc may run there: its
+ * files are not leftovers (`isAt`), and code that removes the repository ends the gc first (`end`).
  *
- * Invariants: one gc at a time in a cache. It begins again only when ten times as long has passed as the last one took.
+ * Invariants: one gc at a time in a cache. The next one begins only after ten times the duration of the last one.
  */
 import type { Log } from '../report/log.js';
 import { inNoSection } from '../wait/section-guard.js';
@@ -13,7 +13,7 @@ import type { RepoName } from './repo-name.js';
 /** A gc that takes longer hangs. */
 const LIMIT_MS = 24 * 3_600_000;
 const PAUSE_MS = 3_600_000;
-/** Refs are packed under the lock, as that locks each of them. */
+/** Refs are packed under the lock, because packing locks each of them. */
 const GC = ['-c', 'gc.packRefs=false', 'gc', '--auto', '--force', '--quiet'];
 
 interface Running {
@@ -22,7 +22,7 @@ interface Running {
   readonly done: Promise<void>;
 }
 
-/** By git directory, as several caches of a process may have one folder. */
+/** By git directory, because several caches of a process may share one directory. */
 const running = new Map<string, Running>();
 
 export class Upkeep {
@@ -39,7 +39,7 @@ export class Upkeep {
     return running.has(gitDir);
   }
 
-  /** Whether a gc may begin, which does nothing where little is to be done. */
+  /** Whether a gc may begin, which does nothing if there is little to do. */
   mayBegin(gitDir: string): boolean {
     if (running.has(gitDir) || [...running.values()].some(({ by }) => by === this)) return false;
     return performance.now() >= (this.#notBeforeMs.get(gitDir) ?? -Infinity);

@@ -16,7 +16,7 @@ export interface WorkspaceExtras {
   readonly mayFetchFrom: (url: string) => boolean;
 }
 
-/** A clone with files, in the cache's copy of which submodules count as parts. */
+/** A clone with files; in the cache, its submodules count as parts of its copy. */
 interface Clone {
   readonly repo: CachedRepo;
   readonly folder: string;

@@ -90,7 +90,10 @@ export async function cloneWorkspace(
   return cloned;
 }
 
-/** Refuses links in an outer project, which would lead out of the workspace, where the clone removes what it finds. */
+/**
+ * Refuses links in an outer project: they would lead out of the workspace, and the clone removes what it finds in its
+ * place.
+ */
 async function makeParents(folder: string, path: string): Promise<void> {
   let place = folder;
   for (const part of dirname(path).split('/')) {

@@ -6,9 +6,8 @@ import type { Readable } from 'node:stream';
 const READER = 'trap "" HUP INT QUIT TERM; exec cat >/dev/null';
 
 /**
- * Starts a process that reads what more comes from a child's output and discards it, until the last writer ends. It costs
- * this process nothing: the stream can be destroyed. Without a reader, as when no process can be started, a writer gets
- * SIGPIPE.
+ * Starts a process that reads the rest of a child's output and discards it, until the last writer ends. This process then
+ * needs no stream for it. Without a reader, as when no process can be started, a writer gets SIGPIPE.
  */
 export function discardRest(stream: Readable): void {
   try {

@@ -4,7 +4,7 @@
  * command in the server's group that may have left an orphan). The first word about a pid counts.
  *
  * A group counts as gone when only zombies are left: where process 1 does not reap orphans, as in many containers, dead
- * members answer to signals for ever. Plain sh, with sleep, and ps where there is no /proc.
+ * members answer to signals forever. Plain sh, with sleep, and ps where there is no /proc.
  */
 /* eslint-disable no-template-curly-in-string -- in sh ${…} is not a template */
 
@@ -28,7 +28,7 @@ export const LIVES_ON = ': drone-lives-on';
 
 /** How long a group may take to vanish after KILL, s. */
 const KILL_WAIT = '0.5';
-/** As good as endless, and a number that every sleep takes, ms. */
+/** As good as endless, and a number that every `sleep` accepts, ms. */
 const LONGEST_GRACE_MS = 2 ** 31 - 1;
 
 const FUNCTIONS = [

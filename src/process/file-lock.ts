@@ -20,13 +20,13 @@ export interface LockAttempt {
   readonly unsupported?: string;
 }
 
-/** Of open(2) on the BSDs and macOS; Node does not name them. */
+/** Flags of open(2) on the BSDs and macOS, for which Node has no names. */
 const BSD_EXLOCK = 0x20;
 const locksInOpen = process.platform === 'darwin' || process.platform.endsWith('bsd');
-/** A file server that does not answer. */
+/** Limit for a file server that does not answer. */
 const LIMIT_MS = 30_000;
 
-/** Makes the file when it is missing. Never waits for the lock. Rejects with the system's error when it cannot be opened. */
+/** Creates the file if it is missing. Never waits for the lock. Rejects with the system's error when it cannot be opened. */
 export async function tryLockFile(path: string): Promise<LockAttempt> {
   if (locksInOpen) return lockInOpen(path);
   const fd = await openAny(path, 0);
@@ -55,7 +55,7 @@ async function lockInOpen(path: string): Promise<LockAttempt> {
   }
 }
 
-/** For writing, which NFS wants of a lock, or else for reading: another user may have made the file. */
+/** Opens for writing, which NFS requires for a lock, or else for reading: another user may have created the file. */
 async function openAny(path: string, flags: number): Promise<number> {
   try {
     return await openFile(path, constants.O_RDWR | constants.O_CREAT | flags, 0o666);

@@ -8,7 +8,8 @@ export const KILL_WAIT_MS = 500;
 const FIRST_LOOK_MS = 5;
 const LONGEST_LOOK_MS = 80;
 /**
- * Reading the process table takes milliseconds on a busy host: the first look is this late, each next twice as late.
+ * Reading the process table takes milliseconds on a busy host: the first look comes after this time, each further one after
+ * twice as long.
  */
 const FIRST_TABLE_LOOK_MS = 100;
 
@@ -95,7 +96,7 @@ async function vanishes(pgid: number, withinMs: number): Promise<boolean> {
     const nowMs = performance.now();
     const last = nowMs >= endMs;
     if (last || nowMs - startMs >= tableLookMs) {
-      // Where process 1 does not reap orphans (many containers), dead members answer to signals for ever. A group
+      // Where process 1 does not reap orphans (many containers), dead members answer to signals forever. A group
       // counts as alive when the table cannot be read, as with no file descriptors left.
       if (!(await hasLiveMember(pgid).catch(() => true))) return true;
       tableLookMs *= 2;

@@ -17,11 +17,11 @@ export interface ProcessInfo {
 type ProcessStat = Omit<ProcessInfo, 'args'> & { readonly start: string };
 
 const execute = promisify(execFile);
-/** Reads of /proc never wait, so they are worth no thread; but the event loop gets a turn in between. */
+/** Reads of /proc never wait, so they need no thread, but the event loop gets a turn in between. */
 const PROCESSES_PER_TURN = 100;
 /** A /proc with `hidepid=1` lists the processes of others, and refuses to show them. */
 const ENDED_OR_HIDDEN: ReadonlySet<string | undefined> = new Set(['ENOENT', 'ENOTDIR', 'ESRCH', 'EPERM', 'EACCES']);
-/** Its place among the fields behind the name; in ticks since the machine's start. */
+/** Index of the start time among the fields after the name; in ticks since the machine's start. */
 const START = 19;
 export const PS_COLUMNS = { args: 'pid=,ppid=,pgid=,stat=,args=', names: 'pid=,comm=' } as const;
 const PS_OUTPUT_BYTES = 64 * 1024 * 1024;
@@ -84,7 +84,7 @@ export async function processesFromProc(): Promise<ProcessInfo[]> {
   return processes;
 }
 
-/** Of what /proc holds as `stat` and `cmdline`; undefined for a zombie, and for any other text. */
+/** The process in the texts of `stat` and `cmdline` in /proc; undefined for a zombie, and for any other text. */
 export function processFrom(stat: string, commandLine: string): ProcessInfo | undefined {
   const fields = fieldsIn(stat);
   if (fields.isEnded || !Number.isInteger(fields.stat.pgid)) return undefined;
@@ -139,13 +139,13 @@ function readProc(pid: number, file: string): string | undefined {
   }
 }
 
-/** Two runs, as names and arguments may both hold spaces: only the last column can be parsed safely. */
+/** Runs ps twice, because names and arguments may both contain spaces: only the last column can be parsed safely. */
 export async function processesFromPs(): Promise<ProcessInfo[]> {
   const [withArgs, withNames] = await Promise.all([ps(PS_COLUMNS.args), ps(PS_COLUMNS.names)]);
   return processesInPs(withArgs, withNames);
 }
 
-/** Of the output of `ps -ww -eo` with each of PS_COLUMNS. */
+/** The processes in the outputs of `ps -ww -eo` with each of PS_COLUMNS. */
 export function processesInPs(withArgs: string, withNames: string): ProcessInfo[] {
   const names = new Map<number, string>();
   for (const line of withNames.split('\n')) {

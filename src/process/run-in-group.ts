@@ -41,7 +41,7 @@ type Exit = Pick<GroupEnd, 'exitCode' | 'signal' | 'durationMs'>;
 
 /** How long output is awaited after the exit while another process holds the pipe open, ms. */
 export const DRAIN_MS = 200;
-/** More than any pipe holds: what comes then is another process's. */
+/** More than any pipe holds: what comes after that is from another process. */
 const DRAIN_BYTES = 2 * 1024 * 1024;
 
 /** Rejects when the program cannot be started, with the system's code. */
@@ -157,7 +157,7 @@ class GroupOutput {
     }
   }
 
-  /** What still writes would die of SIGPIPE once this closes: it gets other readers. */
+  /** Processes that still write would die of SIGPIPE once this closes, so they get other readers. */
   handOver(): void {
     for (const stream of this.#streams) if (!stream.readableEnded && !stream.destroyed) discardRest(stream);
   }
@@ -175,7 +175,10 @@ class GroupOutput {
     });
   }
 
-  /** In one stretch: reading what lies in the pipe may take several. */
+  /**
+   * Resolves once the output was readable for this long without a pause: reading what lies in the pipe may take several
+   * turns.
+   */
   async #readableFor(timeMs: number, signal: AbortSignal): Promise<void> {
     for (let pauses = -1; pauses !== this.#pauses && !signal.aborted;) {
       await this.#paused;

@@ -82,7 +82,7 @@ export class Metrics {
   };
 }
 
-/** To microseconds, for times. */
+/** Rounds times to microseconds. */
 function rounded(value: number): number {
   return Math.round(value * 1000) / 1000;
 }

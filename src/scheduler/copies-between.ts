@@ -16,7 +16,7 @@ const AT_ONCE = 8;
 
 export class CopiesBetween {
   readonly #target: ManagedDrone;
-  /** With the promise of its end, which never rejects, when a copy is under way. */
+  /** Copies; one that is in progress has the promise of its end, which never rejects. */
   readonly #copies = new Map<Copy, Promise<void> | undefined>();
   #failed: FailedCopy[] = [];
 

@@ -1,9 +1,9 @@
 /**
  * Stands between a scheduler and its drones: which can take work, what runs where, and what became of it.
  *
- * One task queue runs everything, as warm connections belong to a queue. Its rounds run in turn; `executeActions` also waits
- * for a refresh in flight. `syncRefresh` or the next `triggerRefresh` applies what the refresh found, except for pidfiles
- * whose state has changed since it was asked for.
+ * One task queue runs everything, because warm connections belong to a queue. Its rounds run in turn; `executeActions` also
+ * waits for a refresh in flight. `syncRefresh` or the next `triggerRefresh` applies what the refresh found, except for
+ * pidfiles whose state has changed since it was asked for.
  */
 import type { AnyDrone } from '../queue/drone/drone.js';
 import { invalidArgument } from '../option/invalid-argument.js';
@@ -331,7 +331,7 @@ export class DroneManager {
     await this.#parts.metrics.close();
   }
 
-  /** In the order of the calls. Rejects at once with a ContextSwitchError inside a section that writes. */
+  /** Runs `work` after that of earlier calls. Rejects at once with a ContextSwitchError inside a section that writes. */
   #inTurn<T>(method: string, work: () => Promise<T>): Promise<T> {
     return outsideSections(this.#titleOf(method), () => this.#turns.run(work));
   }

@@ -71,7 +71,7 @@ export class Pidfiles implements Iterable<Pidfile> {
     return this.get(pidfile.id) === pidfile;
   }
 
-  /** Leaves another one that was registered in its place. */
+  /** Keeps another one that was registered in its place. */
   delete(pidfile: Pidfile): void {
     if (this.has(pidfile)) this.#byKey.delete(keyOf(pidfile.id));
     this.#byDrone.get(pidfile.drone)?.delete(pidfile);

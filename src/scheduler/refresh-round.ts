@@ -17,7 +17,7 @@ export interface RefreshRequest {
 
 export interface RefreshAnswer {
   readonly drone: ManagedDrone;
-  /** By this round or before. */
+  /** Whether the drone was initialized by this round or before. */
   readonly initialized: boolean;
   /** The value of `refresh`, unchecked. */
   readonly value: unknown;

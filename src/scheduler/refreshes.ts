@@ -38,7 +38,10 @@ export class Refreshes {
     await this.#refresh?.round.ended;
   }
 
-  /** The caller takes the refresh before first. Leaves out drones with calls of others; throws before it asks any drone. */
+  /**
+   * The caller first takes the previous refresh. Leaves out drones with other calls queued; throws before it asks any
+   * drone.
+   */
   async start(drones: readonly ManagedDrone[], resultsDir: string, signal: AbortSignal | undefined): Promise<void> {
     const { queue, settings, states, pidfiles } = this.#parts;
     const { clock, refreshTimeoutMs: timeoutMs } = settings;

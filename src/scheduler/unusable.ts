@@ -4,7 +4,7 @@ import { oneLine, quote } from '../report/untrusted-text.js';
 import type { DroneStates } from './drone-states.js';
 import type { ManagedDrone } from './managed-drone.js';
 
-/** What is wanted of a drone. */
+/** What a command requires of a drone. */
 export interface WantedDrone {
   readonly processCount: number;
   readonly user: string | null;
@@ -15,7 +15,7 @@ export interface WantedDrone {
 interface Reason {
   /** The same for all drones of its kind. */
   readonly kind: string;
-  /** Of this drone. */
+  /** The reason for this drone. */
   readonly detail: string;
 }
 

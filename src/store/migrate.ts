@@ -55,7 +55,7 @@ async function countExecuted(db: Kysely<unknown>, migrations: Migrations): Promi
   return known.filter(({ executedAt }) => executedAt !== undefined).length;
 }
 
-/** Without its own transactions, as the section is one. */
+/** Without its own transactions, because the section is one. */
 function migratorOf(db: Kysely<unknown>, migrations: Migrations): Migrator {
   return new Migrator({
     db,

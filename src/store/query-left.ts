@@ -2,7 +2,7 @@
 import { invalidArgument } from '../option/invalid-argument.js';
 import { StoreError } from './store-error.js';
 
-/** Throws a TypeError (`ERR_INVALID_ARG`), or StoreError (`ERR_UNAWAITED_WORK`) for a query. */
+/** Throws a TypeError (`ERR_INVALID_ARG`), or a StoreError (`ERR_UNAWAITED_WORK`) for a query. */
 export function refuseNoPromise(returned: unknown, title: string): void {
   if (isThenable(returned)) return;
   refuseQueries(returned, title);

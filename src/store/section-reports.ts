@@ -49,7 +49,7 @@ export class SectionReports {
     }
   }
 
-  /** Returns what is to be called when the section has its turn to write. */
+  /** Returns the function to call when the section has its turn to write. */
   waiting(facts: SectionFacts): () => void {
     return this.#watch(facts, 'has waited for its turn');
   }
@@ -60,7 +60,7 @@ export class SectionReports {
 
   retry(facts: SectionFacts, attempts: number, error: unknown): void {
     this.#metrics.increment('section_retries', facts.name);
-    this.#log.debug(`${titleOf(facts)} is tried again`, { ...this.#message(facts), attempts, error });
+    this.#log.debug(`${titleOf(facts)} will be retried`, { ...this.#message(facts), attempts, error });
     publish(events.sectionRetry, () => ({ ...this.#message(facts), attempts, error }));
   }
 
@@ -68,7 +68,7 @@ export class SectionReports {
     return this.#metrics.close();
   }
 
-  /** Reports once what takes too long; returns what ends the watch. */
+  /** Reports once what takes too long; returns a function that ends the watch. */
   #watch(facts: SectionFacts, what: 'has been open' | 'has waited for its turn'): () => void {
     const startMs = systemClock.nowMs();
     const timer = systemClock.setTimer(this.#slowSectionMs, () => {

@@ -34,7 +34,7 @@ export type PathState =
 /** The configuration files of a branch. Every method is atomic: no caller sees a partial load. */
 export class BranchCache {
   readonly #roots: readonly string[];
-  /** By name of a file or folder. */
+  /** By name of a file or directory. */
   readonly #searchedAt = new Map<string, number>();
   readonly #texts = new Map<string, string>();
 

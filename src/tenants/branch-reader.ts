@@ -33,7 +33,10 @@ export interface ReadBranch {
   readonly ltime: number;
 }
 
-/** A search of the source that waits for its turn or goes on, which others may join. It ends with its last waiter. */
+/**
+ * A search of the source that waits for its turn or is in progress, which other callers may join. It ends with its last
+ * waiter.
+ */
 interface Search {
   readonly files: BranchCache;
   readonly extraPaths: readonly string[];

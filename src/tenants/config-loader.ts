@@ -201,7 +201,7 @@ export class ConfigLoader<L> {
     return { outcome, problems };
   }
 
-  /** Without a lock: what a slow repository holds up is its own tenants. */
+  /** Without a lock, so that a slow repository holds up only its own tenants. */
   async #readAhead(tenant: string, minLtime: MinLtime, signal: AbortSignal | undefined): Promise<void> {
     const config = this.#settings.registry.tenant(tenant)?.config;
     if (config !== undefined) await this.#readFiles(config, minLtime, 'read', signal);

@@ -82,7 +82,7 @@ export class TenantLocks {
   }
 
   /**
-   * Does `work` under the lock of the list of tenants, and settles as `work` does.
+   * Runs `work` under the lock of the list of tenants, and settles as `work` does.
    *
    * Rejects with a LockOrderError (`ERR_LOCK_ORDER`) inside other work under a lock; with the reason of `signal` if
    * that aborts during the wait; and as `processLocks` does.

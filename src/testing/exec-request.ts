@@ -5,7 +5,7 @@ import { delimiter, dirname } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { onAbort } from '../wait/abort.js';
 
-/** How long a command may take to end after its stdin, when the server closes. */
+/** How long a command may take to end after the end of its stdin, when the server closes. */
 const FAREWELL_MS = 2000;
 
 /** A command that a client asks the server to run. */
@@ -61,7 +61,7 @@ export class Commands {
     return signal => killGroup(child, signal);
   }
 
-  /** Ends each command's stdin, kills those with their group that go on, and resolves when none is left. */
+  /** Ends each command's stdin, kills the groups of commands that go on, and resolves when none is left. */
   async end(): Promise<void> {
     await Promise.all(
       [...this.#children].map(async child => {

@@ -1,5 +1,5 @@
 /**
- * For the tests of those who use drone-task-queue: a drone made of functions (FakeDrone), real SSH without a host
+ * For tests of code that uses drone-task-queue: a drone made of functions (FakeDrone), real SSH without a host
  * (startSshServer), and time and order in the test's own hand (FakeClock, Gate).
  */
 export { FakeDrone, type FakeDroneOptions, type FakeImplementation, type FakeMethods } from './fake-drone.js';

@@ -2,7 +2,8 @@
  * Fair locks by key. A claim queues in the line of each of its keys and holds its lock when it heads all of them.
  *
  * Invariants: no line is empty; a claim enters all its lines in one step, so two claims are in the same order in every line
- * that they share. So claims cannot deadlock. A caller that holds a lock and waits for another can: it takes both at once.
+ * that they share. So claims cannot deadlock. A caller that holds one lock while it waits for another could, so callers
+ * take both at once.
  */
 import { invalidArgument } from '../option/invalid-argument.js';
 import { onAbort } from './abort.js';

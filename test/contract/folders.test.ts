@@ -1,4 +1,4 @@
-/** Whole folders to and from a drone. */
+/** Whole directories to and from a drone. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { chmod, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';

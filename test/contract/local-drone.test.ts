@@ -29,7 +29,7 @@ class Folder implements AsyncDisposable {
     return new Folder(await mkdtemp(join(tmpdir(), 'contract-')));
   }
 
-  /** What a command has written to a file of this folder, once it is there as a whole. */
+  /** What a command has written to a file of this directory, once it is there as a whole. */
   async read(name: string): Promise<string> {
     const path = join(this.path, name);
     const watcher = watch(this.path);

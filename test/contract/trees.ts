@@ -1,4 +1,4 @@
-/** Files and folders for transfers, and a look at what became of them. */
+/** Files and directories for transfers, and a look at what became of them. */
 import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import {
@@ -19,7 +19,7 @@ import { join } from 'node:path';
 
 export const LONG_AGO = new Date('2001-02-03T04:05:06Z');
 
-/** A temporary folder that another user may write to, for `await using`. */
+/** A temporary directory that another user may write to, for `await using`. */
 export class Scratch implements AsyncDisposable {
   readonly path: string;
 
@@ -70,7 +70,7 @@ export async function hashOf(path: string | Buffer): Promise<string> {
   return hash.digest('hex');
 }
 
-/** A tree with all that is kept: modes, times, links, an empty folder, odd names. Returns its path. */
+/** A tree with all that is kept: modes, times, links, an empty directory, odd names. Returns its path. */
 export async function makeTree(scratch: Scratch, name: string): Promise<string> {
   const root = await scratch.folder(name);
   for (const folder of ['inner', 'inner/deep', 'empty', 'two\nlines']) await mkdir(join(root, folder));
@@ -91,7 +91,7 @@ export async function makeTree(scratch: Scratch, name: string): Promise<string> 
   return root;
 }
 
-/** What is in a folder, by path: kind, mode, time and contents. */
+/** What is in a directory, by path: kind, mode, time and contents. */
 export async function lookAt(folder: string): Promise<Record<string, string>> {
   const found: Record<string, string> = {};
   const visit = async (path: Buffer, shown: string): Promise<void> => {

@@ -34,7 +34,7 @@ interface Row {
   exit_status: number | null;
 }
 
-/** One farm in a folder of its own, and the schedulers that live one after another. */
+/** One farm in a directory of its own, and the schedulers that live one after another. */
 class Farm {
   readonly folder: string;
 
@@ -107,7 +107,7 @@ class Farm {
     }
   }
 
-  /** Neither agents nor commands: all have inherited the folder's name. */
+  /** Neither agents nor commands: all have inherited the directory's name. */
   async nothingRuns(): Promise<void> {
     for (const endMs = performance.now() + PATIENCE_MS; ; await delay(50)) {
       const running = readdirSync('/proc').filter(pid => /^\d+$/.test(pid) && belongsTo(pid, this.folder));

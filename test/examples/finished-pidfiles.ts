@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Paths. Of a folder in a pidfile's place there is none. */
+/** Paths. Of a directory in a pidfile's place there is none. */
 export function finishedPidfiles(folder: string): string[] {
   const results = join(folder, 'results');
   if (statSync(results, { throwIfNoEntry: false }) === undefined) return [];

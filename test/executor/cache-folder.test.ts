@@ -1,4 +1,4 @@
-/** The folder of a cache belongs to one process, whatever becomes of that process. */
+/** The directory of a cache belongs to one process, whatever becomes of that process. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -12,7 +12,7 @@ leakCheck();
 const GOOD = { exitCode: 0, signal: null, stdout: '', stderr: '', durationMs: 0, truncated: false, totalBytes: {} };
 const COPIED = { bytes: 0, files: 0, directories: 0, links: 0, leftOut: [] };
 
-/** Notes its commands, without the folder's own name. */
+/** Notes its commands, without the directory's own name. */
 function droneThat(seen: string[], run: (command: string) => unknown, copy: () => unknown = () => COPIED): Drone {
   const note = (command: string): unknown => {
     seen.push(command.replace(/[^/ ]*$/, ''));

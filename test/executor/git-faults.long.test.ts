@@ -45,7 +45,7 @@ async function gitServer(serve: (socket: Socket, visit: number) => void): Promis
   };
 }
 
-/** Serves the repositories in the folder, and hangs up after so many bytes. */
+/** Serves the repositories in the directory, and hangs up after so many bytes. */
 function serveRepositories(socket: Socket, folder: string, maxBytes: number): void {
   const args = ['daemon', '--inetd', '--export-all', `--base-path=${folder}`, folder];
   const child = spawn('git', args, { stdio: ['pipe', 'pipe', 'ignore'] });

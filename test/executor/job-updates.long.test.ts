@@ -126,7 +126,7 @@ test('with a single lock an update of another repository waits for a merge, too'
 test('all projects of a job are asked for before the first one is awaited', async () => {
   const workshop = new Workshop();
   const here = (project: string): string => join(workshop.folder, `begun-${project}`);
-  // Each waits for the other one, but not for ever.
+  // Each waits for the other one, but not forever.
   const meet = (mine: string, other: string): string =>
     `*remotes/${mine}*) touch ${here(mine)}; for n in $(seq 600); do [ -e ${here(other)} ] && break 2; sleep 0.05; done; exit 1;;`;
   const program = workshop.insteadOf('fetch', `case "$*" in ${meet('a', 'b')} ${meet('b', 'a')} esac`);

@@ -31,7 +31,7 @@ test('an update brings new branches and tags, moves forced ones and takes delete
 
   remote.commit({ 'a.txt': 'a' });
   git(remote.folder, 'branch', '-D', 'gone', 'dir');
-  // What was a branch is now a folder of branches, and the other way round the next time.
+  // What was a branch is now a directory of branches, and the other way round the next time.
   git(remote.folder, 'branch', 'dir/sub');
   git(
     remote.folder,

@@ -66,7 +66,7 @@ async function play(cache: RepoCache, claims: readonly Claim[], hasSingleLock: b
     await held;
     ended += 1;
   });
-  // A deadlock would hold it up for ever. Each claim looks at the folder on disk, so turns alone do not tell how long that takes.
+  // A deadlock would hold it up forever. Each claim looks at the directory on disk, so turns alone do not tell how long that takes.
   const untilMs = performance.now() + DEADLOCK_MS;
   while (ended < claims.length && performance.now() < untilMs) await turn();
   assert.equal(ended, claims.length, 'all have ended');
@@ -85,7 +85,7 @@ for (const singleLock of [false, true]) {
   test(`with ${title} updates and merges in random orders never meet in one, never deadlock, and have their turns`, async () => {
     using workshop = new Workshop();
     const cache = new RepoCache({ folder: workshop.cacheFolder, urlOf: () => '/nowhere', singleLock });
-    // The first use of each reads processes and makes folders, which takes as many turns of the event loop as it takes.
+    // The first use of each reads processes and makes directories, which takes as many turns of the event loop as it takes.
     const names = PROJECTS.map(project => ({ connection: 'git', project }));
     await cache.withRepos(names, async () => undefined);
     await fc.assert(

@@ -1,4 +1,4 @@
-/** Real repositories in a temporary folder, made with plain git, and programs that stand in for git and misbehave. */
+/** Real repositories in a temporary directory, made with plain git, and programs that stand in for git and misbehave. */
 import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,7 +11,7 @@ const ENVIRONMENT = { PATH: process.env['PATH'], HOME: '/nowhere', GIT_CONFIG_NO
 /** Files by their paths; null takes one away. */
 export type Files = Readonly<Record<string, string | null>>;
 
-/** Runs git in a folder; gives what it printed. */
+/** Runs git in a directory; gives what it printed. */
 export function git(folder: string, ...args: string[]): string {
   const all = ['-C', folder, ...IDENTITY, ...args];
   return execFileSync('git', all, { env: ENVIRONMENT, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim();
@@ -56,7 +56,7 @@ export class Remote {
   }
 }
 
-/** A temporary folder with remotes, by connection `git`, and caches of them. */
+/** A temporary directory with remotes, by connection `git`, and caches of them. */
 export class Workshop {
   readonly folder = mkdtempSync(join(tmpdir(), 'drone-executor-'));
   readonly #remotes = new Map<string, Remote>();

@@ -1,4 +1,4 @@
-/** Git that no signal ends, as one that hangs in the kernel: no caller waits for it for ever, and its repository is left alone. */
+/** Git that no signal ends, as one that hangs in the kernel: no caller waits for it forever, and its repository is left alone. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

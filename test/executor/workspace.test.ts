@@ -21,7 +21,7 @@ test('a link in a project does not lead the clone of another project out of the 
   const outside = join(workshop.folder, 'outside');
   mkdirSync(join(outside, 'lib'), { recursive: true });
   writeFileSync(join(outside, 'lib/precious'), '');
-  // In the remote's own folder is the other project's remote.
+  // In the remote's own directory is the other project's remote.
   git(web.folder, 'update-index', '--add', '--cacheinfo', `120000,${linkTo(web.folder, outside)},sub`);
   git(web.folder, 'commit', '--quiet', '-m', 'a link');
   const projects = [WEB, LIB].map(name => ({ ...name, branch: 'main' }));

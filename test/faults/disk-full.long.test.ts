@@ -20,7 +20,7 @@ leakCheck();
 const PROGRAM = fileURLToPath(new URL('programs/full-disk-round.js', import.meta.url));
 const ROW = {
   row: 14,
-  sees: 'its results: the agent comes over the connection and writes nothing',
+  sees: 'its results: the agent comes over the connection and is never written to disk',
   within: 'connect timeout + the time of the calls',
   withinMs: CONNECT_MS,
 };

@@ -39,7 +39,7 @@ export async function makeWallClock(folder: string): Promise<WallClock> {
   return { env, jump };
 }
 
-/** In the folder of this machine's architecture. */
+/** In the directory of this machine's architecture. */
 async function findLibrary(): Promise<string | undefined> {
   const folders = await readdir(LIBRARIES);
   return folders.map(name => join(LIBRARIES, name, 'faketime/libfaketimeMT.so.1')).find(path => existsSync(path));

@@ -8,7 +8,7 @@ export interface FullDisk {
   readonly launcher: readonly string[];
 }
 
-/** Arguments: the folder that becomes full, the one that becomes read-only, the program. */
+/** Arguments: the directory that becomes full, the one that becomes read-only, the program. */
 const MOUNT = [
   'mount -t tmpfs -o size=4k,mode=777 tmpfs "$1" && head -c 4096 /dev/zero > "$1/full" || exit 1',
   // Sockets in it stay of use.

@@ -45,7 +45,11 @@ for (const database of databases.shared) {
     await addShards(master, { 'shard-a': 'rack-a', 'shard-b': 'rack-b' });
     await refusal(master.createShard({ hostname: 'shard-a' }), 'ERR_EXISTS', /a shard 'shard-a' already/);
     await refusal(master.createLabel('rack-a'), 'ERR_EXISTS', /a label 'rack-a' already/);
-    await refusal(master.addLabelToShard('shard-b', 'rack-a'), 'ERR_LABEL_TAKEN', /'rack-a' belongs to the shard 'shard-a'/);
+    await refusal(
+      master.addLabelToShard('shard-b', 'rack-a'),
+      'ERR_LABEL_TAKEN',
+      /'rack-a' belongs to the shard 'shard-a'/,
+    );
     await refusal(master.addLabelToShard('shard-b', 'rack-z'), 'ERR_NOT_FOUND', /no label 'rack-z'/);
     await refusal(master.addLabelToShard('shard-z', 'rack-a'), 'ERR_UNKNOWN_SHARD', /no shard 'shard-z'/);
     await refusal(master.createShard({ hostname: 'c', labels: ['rack-a'] }), 'ERR_LABEL_TAKEN', /'shard-a'/);
@@ -157,7 +161,7 @@ for (const database of databases.shared) {
     await using farm = await openMaster(await database.place());
     await addShards(farm.master, { 'shard-a': 'rack-a' });
     const foreign = farm.master.heartbeat('shard-a', packetOf('shard-b'));
-    await refusal(foreign, 'ERR_OTHER_SHARD', /'shard-a' speaks for 'shard-b'/);
+    await refusal(foreign, 'ERR_OTHER_SHARD', /'shard-a' names 'shard-b'/);
   });
 
   test(`${database.name}: a token says whose it is until it is revoked, and is kept nowhere`, async () => {

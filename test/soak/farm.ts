@@ -17,7 +17,7 @@ export type SoakDrone = Drone<UtilityMethods & typeof ownMethods>;
 export interface Member {
   readonly drone: SoakDrone;
   readonly hasAgent: boolean;
-  /** Its own folder; the drone's user may write there. */
+  /** Its own directory; the drone's user may write there. */
   readonly folder: string;
   readonly ledger: string;
   /** The network in front of it. */

@@ -73,7 +73,7 @@ async function onFarm(dice: Dice, stormMs: number, tally: Tally): Promise<OnFarm
   if (calls.open > 0) tally.breaches.push({ what: `${String(calls.open)} calls have no end of their story` });
   const atEndMb = memoryMb();
   await queue.close();
-  // The half-open ones among them, which a server would hold for ever.
+  // The half-open ones among them, which a server would hold forever.
   for (const { proxy } of farm.proxies) proxy.cut();
   const leftOver = await leftOnDrones(farm);
   await compare(farm, timeline, tally);

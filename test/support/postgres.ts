@@ -1,4 +1,4 @@
-/** A real PostgreSQL server for tests: on 127.0.0.1 and a socket of its own, with its data in a temporary folder. */
+/** A real PostgreSQL server for tests: on 127.0.0.1 and a socket of its own, with its data in a temporary directory. */
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
@@ -230,7 +230,7 @@ class Server implements Postgres {
   }
 }
 
-/** The folder of initdb and postgres. */
+/** The directory of initdb and postgres. */
 async function findPrograms(): Promise<string> {
   const found = programFolder();
   if (found !== undefined) return found;
@@ -269,7 +269,7 @@ async function copyFolder(from: string, to: string): Promise<void> {
   await run('cp', ['-a', from, to]);
 }
 
-/** Others never see half of the folder; another process may be first. */
+/** Others never see half of the directory; another process may be first. */
 async function publish(folder: string, place: string): Promise<void> {
   const copy = `${place}.${String(process.pid)}`;
   await copyFolder(folder, copy);

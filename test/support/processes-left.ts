@@ -1,4 +1,4 @@
-/** What a test asks of the system about processes and folders of its own. */
+/** What a test asks of the system about processes and directories of its own. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';

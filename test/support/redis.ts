@@ -1,4 +1,4 @@
-/** A real Redis server for tests: on 127.0.0.1, with its data in a temporary folder. */
+/** A real Redis server for tests: on 127.0.0.1, with its data in a temporary directory. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';

@@ -16,7 +16,7 @@ export class Interleaving {
     });
   }
 
-  /** Gives turns until none is awaited any more: what is unsettled by then waits for ever. */
+  /** Gives turns until none is awaited any more: what is unsettled by then waits forever. */
   async untilIdle(): Promise<void> {
     for (;;) {
       await new Promise(setImmediate);

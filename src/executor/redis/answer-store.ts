@@ -1,6 +1,6 @@
 /**
- * Keeps answers apart from BullMQ. Its event stream would hold each whole answer for thousands of events, send it to every
- * executor, and its jobs would hold it once more, until another job ends.
+ * Keeps answers apart from BullMQ. BullMQ's event stream would hold each whole answer for thousands of events and send it
+ * to every executor; its jobs would hold it once more, until another job ends.
  */
 import type { JobAnswer } from '../job-answer.js';
 import { isAnswer } from './job-data.js';

@@ -5,12 +5,12 @@ import type { JobLane } from '../job-source.js';
 
 /** What a job carries in Redis. */
 export interface JobData {
-  /** For `executor:stop`. BullMQ's own id is another, as two submitters may use the same id. */
+  /** For `executor:stop`. BullMQ's own id is different, because two submitters may use the same id. */
   readonly id: string;
   readonly args: unknown;
   /** The submitter looks for the answer in an AnswerStore; others expect it from BullMQ. */
   readonly isAnsweredApart?: boolean;
-  /** By Redis's clock, ms: not to be run after that, even if its submitter has died. */
+  /** By Redis's clock, ms: the job must not run after this time, even if its submitter has died. */
   readonly untilMs?: number;
 }
 
@@ -19,7 +19,7 @@ export function newJobId(id: string): string {
   return `${randomUUID()}_${tagOf(id)}`;
 }
 
-/** Whether a job of BullMQ has the submitter's id, as far as its own tells. */
+/** Whether a job of BullMQ has this submitter's id, as far as its own id shows. */
 export function hasId(jobId: string, id: string): boolean {
   return jobId === id || jobId.endsWith(`_${tagOf(id)}`);
 }
@@ -38,7 +38,7 @@ export function queueName(lane: JobLane, host: string | undefined): string {
   return lane === 'host' && host !== undefined ? `host-${encodeURIComponent(host)}` : lane;
 }
 
-/** There while an executor of the host takes jobs. */
+/** The key that exists while an executor of the host takes jobs. */
 export function presenceKey(prefix: string, host: string): string {
   return `${prefix}:present:${encodeURIComponent(host)}`;
 }

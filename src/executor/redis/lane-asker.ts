@@ -24,27 +24,27 @@ const BEFORE_TAKEN = new Set(['wait', 'paused', 'prioritized', 'delayed']);
 interface Waiting {
   readonly resolve: (answer: JobAnswer) => void;
   readonly sinceMs: number;
-  /** The job is for this one alone. */
+  /** The only host whose executor may take the job, if any. */
   readonly host: string | undefined;
-  /** Until it was called. */
+  /** Undefined once it was called. */
   onTaken: Submission['onTaken'];
   /** Redis has it. */
   isIn: boolean;
-  /** It may have it, although it answered with an error. */
+  /** Redis may have it, although it answered with an error. */
   isInDoubt: boolean;
   /** Names of shared states in its arguments. */
   states: readonly string[];
-  /** No executor of its host was there. */
+  /** No executor of its host took jobs. */
   isForNoOne?: boolean;
-  /** Until Redis knows that it is not wanted. */
+  /** Runs until Redis knows that the job is not wanted. */
   patience?: Timer;
   /** It was taken, and its executor has not renewed its claim: it waits to be failed, not to be run. */
   isStalled?: boolean;
-  /** Its submitter has given it up: why. */
+  /** The reason why its submitter has given it up, if it has. */
   unwanted: { readonly reason: unknown } | undefined;
 }
 
-/** Of a submitter. */
+/** What a submitter wishes for its job. */
 export interface Wish extends Pick<Submission, 'timeoutMs' | 'onTaken'> {
   /** Aborts when the submitter gives the job up. */
   readonly signal: AbortSignal;
@@ -59,7 +59,7 @@ export class LaneAsker {
   readonly #forget: () => void;
   readonly #onIdle: () => void;
   readonly #waiting = new Map<string, Waiting>();
-  /** Resolves when all jobs submitted so far are sent, or were refused: they come to Redis in their order. */
+  /** Resolves when all jobs submitted so far are sent, or were refused: they reach Redis in order. */
   #sent: Promise<void> = Promise.resolve();
   #look: Timer | undefined;
 
@@ -192,7 +192,7 @@ export class LaneAsker {
     await queue.remove(jobId);
   }
 
-  /** Calls `onTaken` once the job is. */
+  /** Calls `onTaken` once the job is taken. */
   async #taken(jobId: string): Promise<void> {
     const waiting = this.#waiting.get(jobId);
     if (waiting?.onTaken === undefined) return;
@@ -201,7 +201,7 @@ export class LaneAsker {
     if (host !== null) callOnTaken(waiting, decodeURIComponent(host));
   }
 
-  /** Never rejects. What fails, the next look does again. */
+  /** Never rejects. The next look repeats what fails. */
   async #giveUp(jobId: string, waiting: Waiting, reason: unknown, added: Promise<void>): Promise<void> {
     waiting.unwanted = { reason };
     // Redis may be away; a job that comes to it later is withdrawn then.
@@ -217,7 +217,7 @@ export class LaneAsker {
     }
   }
 
-  /** Removes it where it waits, or has its executor stop it. */
+  /** Removes a waiting job, or has its executor stop a running one. */
   async #withdraw(jobId: string, reason: unknown): Promise<void> {
     const queue = await this.#queue.ready();
     // 1 also for a job that has ended, or whose executor has died: the event 'removed' is what tells.
@@ -239,7 +239,7 @@ export class LaneAsker {
     if (waiting !== undefined) waiting.isStalled = true;
   }
 
-  /** While it waited; or with an executor that has not renewed its claim, which may go on. */
+  /** The job was removed while it waited, or while its executor, which may go on, had not renewed its claim. */
   #removed(jobId: string, from: string): void {
     const waiting = this.#waiting.get(jobId);
     if (waiting === undefined) return;
@@ -267,7 +267,7 @@ export class LaneAsker {
     else this.#fetch(jobId).catch(this.#link.onProblem);
   }
 
-  /** Of a job that has ended. */
+  /** Fetches the answer of a job that has ended. */
   async #fetch(jobId: string): Promise<void> {
     const kept = await this.#link.patiently(async () => this.#answers.get(jobId));
     const waiting = this.#waiting.get(jobId);

@@ -6,7 +6,7 @@ import type { RedisLink } from './redis-link.js';
 
 /** For one blocking read. A broken connection keeps the process alive for that long. */
 const QUESTION_MS = 1000;
-/** After events have ended by themselves. */
+/** Pause before reopening events that have ended by themselves. */
 const REOPEN_MS = 1000;
 
 /** An event of our own: the submitter of a job that was taken has given it up. */
@@ -66,7 +66,7 @@ export class LaneEvents {
     void this.#ending.add(events.run().then(undefined, (error: unknown) => this.#replace(events, error)));
   }
 
-  /** Events whose first commands fail end for good. */
+  /** Events whose first commands fail end permanently. */
   async #replace(events: QueueEvents, error: unknown): Promise<void> {
     if (this.#isClosed) return;
     this.#link.onProblem(error);

@@ -1,4 +1,4 @@
-/** A lane as those see it who put jobs in, or take jobs away that wait. Uses the connection that all lanes share. */
+/** A lane as code sees it that adds jobs, or removes waiting ones. Uses the connection that all lanes share. */
 import type { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { JobAnswer } from '../job-answer.js';
@@ -6,7 +6,7 @@ import { hasId, type JobData } from './job-data.js';
 import type { RedisLink } from './redis-link.js';
 import { Renewed } from './renewed.js';
 
-/** Of a lane. They are small, and a lost one is made up for by a look. */
+/** Kept per lane. Events are small, and a look at the jobs makes up for a lost one. */
 export const MAX_EVENTS = 1000;
 
 export type LaneQueue = Renewed<Queue<JobData, JobAnswer>>;
@@ -23,12 +23,12 @@ export function laneQueue({ bullmq, client, settings, onProblem }: RedisLink, qu
 /** BullMQ's reason for the failure of a job whose executor has not renewed its claim. */
 export const STALLED = 'job stalled more than allowable limit';
 
-/** Whether a job that waits was taken before, and is to fail: BullMQ puts it back in front until a taker does that. */
+/** Whether a waiting job was taken before and must fail: BullMQ puts it back in front until a taker fails it. */
 export async function isStalled(client: Redis, queue: Pick<Queue, 'toKey'>, jobId: string): Promise<boolean> {
   return (await client.hexists(queue.toKey(jobId), 'defa')) === 1;
 }
 
-/** Removes waiting jobs of the submitter's id, whose submitters see it. Returns whether there were any. */
+/** Removes waiting jobs with the submitter's id; events notify their submitters. Returns whether there were any. */
 export async function removeWaiting(link: RedisLink, name: string, id: string): Promise<boolean> {
   const lane = laneQueue(link, name);
   try {

@@ -42,7 +42,7 @@ type Queued = QueuedJob<JobData, JobAnswer>;
 
 export class LaneTaker {
   readonly #link: RedisLink;
-  /** Of the executor. */
+  /** The executor's host. */
   readonly #host: string;
   readonly #isHostLane: boolean;
   #presentMs = -Infinity;
@@ -106,7 +106,7 @@ export class LaneTaker {
     if (this.#isHostLane) await this.#link.client.del(presenceKey(this.#link.settings.prefix, this.#host));
   }
 
-  /** Says that there is an executor for the jobs of its host. */
+  /** Announces an executor for the jobs of its host. */
   async #bePresent(): Promise<void> {
     const { clock, lockMs, prefix } = this.#link.settings;
     if (!this.#isHostLane || clock.nowMs() - this.#presentMs < lockMs / 4) return;
@@ -152,7 +152,7 @@ export class LaneTaker {
     return undefined;
   }
 
-  /** Undefined for a job that cannot be done. */
+  /** Undefined for a job that cannot be run. */
   async #hold(queued: Queued, token: string): Promise<Job | undefined> {
     const { id: key = '', name, data } = queued;
     const stop = new AbortController();
@@ -187,7 +187,7 @@ export class LaneTaker {
     this.#held.get(jobId)?.stop.abort(why);
   }
 
-  /** While Redis is full, waits for room; then says so in place of the answer. */
+  /** While Redis is full, waits for room; if there is none, reports that instead of the answer. */
   async #answer(queued: Queued, token: string, given: JobAnswer): Promise<void> {
     const { id: key = '', data } = queued;
     const end = async (returned: JobAnswer | null): Promise<void> => {
@@ -240,7 +240,7 @@ export class LaneTaker {
     }
   }
 
-  /** Until the time is over, or one of `wakers` is called. Rejects with the reason of `signal`. */
+  /** Waits until the time is over, or one of `wakers` is called. Rejects with the reason of `signal`. */
   async #sleep(limitMs: number, signal: AbortSignal, wakers = new Set<() => void>()): Promise<void> {
     const limit = new Deadline([signal], { limitMs, clock: this.#link.settings.clock });
     const wake = (): void => limit.end();

@@ -154,7 +154,7 @@ export class RedisJobSource implements JobSource {
   }
 }
 
-/** Resolves when all is over, or the time is. */
+/** Resolves when everything has ended, or the time is over. */
 async function within(ms: number, all: Iterable<Promise<void>>): Promise<void> {
   const over = new AbortController();
   await Promise.race([Promise.all(all), delay(ms, undefined, { signal: over.signal })]);

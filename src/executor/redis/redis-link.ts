@@ -83,18 +83,18 @@ export class RedisLink {
     return this.#isLost;
   }
 
-  /** By its clock, ms. */
+  /** The time by Redis's clock, ms. */
   async timeMs(): Promise<number> {
     const [seconds, micros] = await this.client.time();
     return Number(seconds) * 1000 + Number(micros) / 1000;
   }
 
-  /** Counts ends of the connection: a command that was under way is sent again, and may have been done twice. */
+  /** Counts ends of the connection: a command that was in flight is sent again, and may have run twice. */
   get closes(): number {
     return this.#closes;
   }
 
-  /** Does `work`, again while Redis refuses it for now (`passes`), for up to `maxOutageMs`. */
+  /** Runs `work`, and again while Redis refuses it temporarily (`passes`), for up to `maxOutageMs`. */
   async patiently<T>(work: () => Promise<T>, passes: (error: unknown) => boolean = isForNow): Promise<T> {
     const { clock, maxOutageMs, log } = this.settings;
     const startMs = clock.nowMs();
@@ -118,13 +118,13 @@ export class RedisLink {
     this.settings.log.warn('a source of jobs has a problem with Redis', { error });
   };
 
-  /** Calls `watcher` when Redis has been out of reach for `maxOutageMs`. Returns what ends that. */
+  /** Calls `watcher` when Redis has been out of reach for `maxOutageMs`. Returns a function that ends that. */
   onLost(watcher: () => void): () => void {
     this.#watchers.add(watcher);
     return () => this.#watchers.delete(watcher);
   }
 
-  /** Ends reconnecting. BullMQ's own connections have to be closed besides. */
+  /** Ends reconnecting. BullMQ's own connections have to be closed separately. */
   close(): void {
     this.#isClosed = true;
     this.#outage?.cancel();
@@ -150,7 +150,10 @@ export class RedisLink {
   }
 }
 
-/** Rejects with ExecutorError, `ERR_REDIS_CLUSTER`. What else Redis refuses, the first jobs meet, and wait for. */
+/**
+ * Rejects with an ExecutorError, `ERR_REDIS_CLUSTER`. Anything else that Redis refuses affects the first jobs, which wait for
+ * its end.
+ */
 async function checkKeys(client: Redis, prefix: string): Promise<void> {
   try {
     // Of two lanes: without a hash tag in the prefix a cluster has them in two slots.
@@ -164,7 +167,7 @@ function explained(error: unknown): unknown {
   return isOfCluster(error) ? new ExecutorError('ERR_REDIS_CLUSTER', clusterAdvice(error), { cause: error }) : error;
 }
 
-/** Not at each of many errors, as the next server may be no better. */
+/** Does not reconnect at each of many errors, because the next server may be no better. */
 function reconnector(): (error: Error) => boolean {
   let lastMs = -Infinity;
   return error => {

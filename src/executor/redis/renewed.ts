@@ -3,7 +3,7 @@ interface Lasting {
   waitUntilReady(): Promise<unknown>;
 }
 
-/** Holds an object of BullMQ. One whose first commands fail would fail for ever, so it is replaced. */
+/** Holds an object of BullMQ. One whose first commands fail would fail forever, so it is replaced. */
 export class Renewed<T extends Lasting> {
   readonly #make: () => T;
   readonly #end: (one: T) => Promise<void>;

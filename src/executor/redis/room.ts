@@ -1,6 +1,6 @@
 /**
- * Keeps the last tenth of a full Redis free of new jobs. Without room Redis refuses to hand out jobs, too, so that jobs which
- * fill it would wait for ever.
+ * Keeps the last tenth of a full Redis free of new jobs. Without room, Redis also refuses to hand out jobs, so jobs that
+ * filled it would wait forever.
  */
 import type { Redis } from 'ioredis';
 
@@ -8,14 +8,14 @@ const SHARE_OF_JOBS = 0.9;
 
 export class Room {
   readonly #client: Redis;
-  /** Of jobs that are on their way. */
+  /** Bytes of jobs that are on their way. */
   #bytes = 0;
 
   constructor(client: Redis) {
     this.#client = client;
   }
 
-  /** Does `work`, which needs so much room. Rejects when Redis has less. */
+  /** Runs `work`, which needs this much room. Rejects when Redis has less. */
   async use<T>(bytes: number, work: () => Promise<T>): Promise<T> {
     this.#bytes += bytes;
     try {

@@ -1,6 +1,6 @@
 /**
- * Keeps the refs of a repository once for all jobs and answers that have them in their `repoState`, which may be hundreds of
- * kilobytes: under their hash, which stands in their place.
+ * Keeps a repository's refs, which may be hundreds of kilobytes, once for all jobs and answers with these refs in their
+ * `repoState`, where their hash stands in for them.
  */
 import { createHash } from 'node:crypto';
 import type { RefCommits } from '../cached-repo.js';
@@ -12,7 +12,7 @@ import type { RedisLink } from './redis-link.js';
 
 /** Smaller ones stay where they are. */
 const MIN_CHARS = 2000;
-/** Longer than what refers to them. */
+/** Longer than the jobs and answers that refer to them. */
 const KEEP_STATE_S = KEEP_S + 60;
 
 /** What stands in the place of a `repoState`. */
@@ -31,7 +31,7 @@ export class SharedStates {
     this.#link = link;
   }
 
-  /** Of a job of commands, only the repositories of its projects. Rejects with an error of Redis. */
+  /** For a command job, only the repositories of its projects. Rejects with an error of Redis. */
   async pack(value: unknown): Promise<Packed> {
     const state = stateIn(value);
     if (state === undefined) return { packed: value, names: [] };
@@ -77,13 +77,13 @@ export class SharedStates {
   }
 }
 
-/** Arguments and answers are not checked by the source, so this may be anything in any shape. */
+/** Arguments and answers are not checked by the source, so this may be any value. */
 function stateIn(value: unknown): RepoState | PackedState | undefined {
   const state = isRecord(value) ? own(value, 'repoState') : undefined;
   return isRecord(state) && Object.values(state).every(isRecord) ? (state as RepoState | PackedState) : undefined;
 }
 
-/** Those of a job of commands. */
+/** The repositories of a command job. */
 function projectsOf(value: unknown): readonly RepoName[] | undefined {
   const projects = own(value as Readonly<Record<string, unknown>>, 'projects');
   return Array.isArray(projects) && projects.every(isRecord) ? (projects as unknown as RepoName[]) : undefined;

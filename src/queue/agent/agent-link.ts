@@ -11,7 +11,7 @@ export interface AgentLink {
 /** The output or files of a batch's running call. */
 export interface AgentStream {
   readonly index: number;
-  /** Takes a Credit, Data or DataEnd frame. Throws ProtocolError for an invalid one. */
+  /** Takes a Credit, Data or DataEnd frame. Throws a ProtocolError for an invalid one. */
   take(type: number, payload: Uint8Array): void;
   close(): void;
 }

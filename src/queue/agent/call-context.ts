@@ -13,12 +13,12 @@ export interface CallContext {
   /** How to read what the call's command has printed, for a failure that comes before the method settles. */
   prints(read: () => Output): void;
   warn(message: string): void;
-  /** `files` are the drone's, where they are not of this machine. */
+  /** `files` is the drone's file system if it is not this machine's. */
   openTransfer(request: TransferRequest, files?: FileSystem): TransferStream;
 }
 
 export interface OutputSink {
-  /** Sends at once. False: link or consumer are behind, so await `drained` before reading on. */
+  /** Sends at once. False if the link or the consumer is behind: await `drained` before reading on. */
   write(stream: 'stdout' | 'stderr', bytes: Uint8Array): boolean;
   drained(): Promise<void>;
 }

@@ -36,7 +36,7 @@ export function noProgram(code: 'ENOENT' | 'EACCES', looked: string): Error & { 
   return Object.assign(new Error(`executeCommand: cannot start ${looked}: it ${what}`), { code });
 }
 
-/** A pidfile whose command still runs: with another one in it, no later process would find that command. */
+/** A pidfile whose command still runs: if the pidfile named another command, no later process would find the first one. */
 export function pidfileInUse(program: string, pidfile: string, pid: number): Error & { code: string } {
   const why = `the pidfile ${pidfile} names the process ${String(pid)}, which still runs`;
   return Object.assign(new Error(`executeCommand: cannot start ${program}: ${why}`), { code: 'EEXIST' });

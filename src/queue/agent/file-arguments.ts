@@ -4,7 +4,7 @@ import { FileError } from '../transfer/failure.js';
 import { shownPath } from '../transfer/paths.js';
 import { contentsArg, pathArg } from './arguments.js';
 
-/** The directory of `initialize` that is made empty. */
+/** The directory that `initialize` empties. */
 export function scratchArgument(resultsDir: unknown): string {
   return posix.join(pathArg('initialize: resultsDir', resultsDir), 'drone_tmp');
 }
@@ -34,7 +34,7 @@ export function copyOverFolder(to: string): FileError {
   );
 }
 
-/** `how` is the end of cp. */
+/** `how` states how cp ended. */
 export function copyFailed(from: string, to: string, how: string, stderr: string): Error {
   return Object.assign(new Error(`copyFileOrDirectory: cannot copy ${from} to ${to} (cp: ${how}): ${stderr.trim()}`), {
     code: 'ERR_COPY_FAILED',

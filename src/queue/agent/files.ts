@@ -51,8 +51,8 @@ export async function writeFile(_context: CallContext, path: unknown, contents: 
 }
 
 /**
- * By `cp -a`, which keeps links, modes, times, owners and holes as no function of Node does, and can be killed. Where the
- * copy goes is for us to say: cp would look at what is there.
+ * Uses `cp -a`, which can be killed and, unlike any function of Node, keeps links, modes, times, owners and holes. The
+ * destination is decided here, because cp would look at what is there.
  */
 export async function copyFileOrDirectory(context: CallContext, source: unknown, destination: unknown): Promise<void> {
   const { named, into } = copyArguments(source, destination);
@@ -73,7 +73,10 @@ export async function copyFileOrDirectory(context: CallContext, source: unknown,
   return copy(context, from, to);
 }
 
-/** Both paths are absolute, so that a leading dash is not an option. What cp says is kept for the error, and not streamed. */
+/**
+ * Both paths are absolute, so that a leading dash is not an option. The output of cp is kept for the error, and not
+ * streamed.
+ */
 async function copy(context: CallContext, from: string, to: string): Promise<void> {
   const { signal: stop, killGraceMs } = context;
   const unstreamed = {

@@ -18,7 +18,9 @@ export class KeptOutput {
     this.#captures = { stdout: new Capture(keptBytes), stderr: new Capture(keptBytes) };
   }
 
-  /** A promise that it returns asks the command to wait: link or consumer are behind, and output would pile up here. */
+  /**
+   * A promise that it returns asks the command to wait: the link or the consumer is behind, and output would pile up here.
+   */
   readonly take = (stream: 'stdout' | 'stderr', chunk: Uint8Array): Promise<void> | undefined => {
     this.#captures[stream].push(chunk);
     return this.#sink === undefined || this.#sink.write(stream, chunk) ? undefined : this.#sink.drained();

@@ -6,7 +6,7 @@ export interface LeaderSteps {
   readonly filesLimit?: string;
   /** Runs first. */
   readonly hello?: string;
-  /** Runs once the leader was let go. */
+  /** Runs once the leader has its go-ahead. */
   readonly released?: string;
 }
 

@@ -8,7 +8,7 @@ import { gzipSync } from 'node:zlib';
  * ES5, so that every Node parses it and reports its version; without single quote, backslash, exclamation mark,
  * percent, backtick and newline, so that every login shell, csh included, takes it in single quotes.
  *
- * It reads exactly the announced bytes; the frames behind them are the agent's. The bundle runs as a function body with
+ * It reads exactly the announced bytes; the frames after them are the agent's. The bundle runs as a function body with
  * `require` and `bundle`, its own text, from which it starts the thread of a utility module.
  */
 export const LOADER = [

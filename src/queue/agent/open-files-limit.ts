@@ -9,7 +9,7 @@ const WITH_LIMIT = 'ulimit -Sn "$1" 2>/dev/null; exec /bin/sh -c "$2"';
 
 let limit: string | undefined;
 
-/** The soft limit before Node raised it, as the agent's start tells; empty where it is as it was, or not known. */
+/** The soft limit before Node raised it, as reported by the agent's start; empty if it is unchanged or unknown. */
 export function loginFilesLimit(): string {
   limit ??= limitFrom(process.argv[2]);
   return limit;

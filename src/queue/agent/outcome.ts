@@ -7,7 +7,7 @@ import { ExitError } from './exit-error.js';
 export interface Outcome {
   readonly type: typeof FrameType.Value | typeof FrameType.Failed;
   readonly payload: Uint8Array;
-  /** Of the call that it answers, if that is a later one of the batch: those before it do not run. */
+  /** Index of the call that it answers, if that is a later one of the batch: those before it do not run. */
   readonly index?: number;
 }
 

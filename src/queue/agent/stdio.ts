@@ -20,7 +20,7 @@ const NOTHING = new Uint8Array(0);
 export interface StdioEvents {
   /** The chunk holds only during the call. */
   data(chunk: Uint8Array): void;
-  /** Stdin ended or failed, or stdout takes no more. May be called more than once. */
+  /** Stdin ended or failed, or stdout accepts no more. May be called more than once. */
   end(): void;
 }
 
@@ -88,7 +88,7 @@ export class Stdio {
     this.#wake();
   }
 
-  /** Sends what the system takes at once, and nothing from then on. Nothing waits any more. */
+  /** Sends what the system accepts at once, and nothing from then on; ends all waits. */
   close(): void {
     this.flush();
     this.#broken = true;

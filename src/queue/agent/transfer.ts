@@ -15,7 +15,7 @@ export function transferBy(
   return (context, ...args) => transfer(context, readRequest(method, args));
 }
 
-/** Plays the drone's side; `files` are the drone's, where they are not of this machine. */
+/** Plays the drone's side; `files` is the drone's file system if it is not this machine's. */
 export async function transfer(
   context: CallContext,
   request: TransferRequest,

@@ -1,6 +1,6 @@
 /**
- * A user's module and the thread that runs its methods. The first call starts the thread; when it has ended, the next
- * call starts another. Its end fails one call, and with `lost` all others in it.
+ * A user's module and the thread that runs its methods. The first call starts the thread; when it has ended, the next call
+ * starts another. When it ends, one call fails, and all others in it fail with `lost`.
  */
 import { basename } from 'node:path';
 import { Worker } from 'node:worker_threads';
@@ -28,7 +28,7 @@ export class UtilityHost {
   readonly #label: string;
   readonly #bundle: string;
   readonly #warn: (batch: number, message: string) => void;
-  /** Not known to have ended; the last one is in use. */
+  /** Threads that are not known to have ended; the last one is in use. */
   readonly #threads = new Set<Thread>();
   #current: Thread | undefined;
   #lastId = 0;

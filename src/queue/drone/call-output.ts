@@ -19,7 +19,7 @@ interface Held {
  */
 export class CallOutput implements AsyncIterableIterator<OutputChunk, undefined> {
   readonly #held: Held[] = [];
-  /** Of the last delivered chunk. */
+  /** The callback of the last delivered chunk. */
   #consumed: (() => void) | undefined;
   #waiting: ((result: IteratorResult<OutputChunk, undefined>) => void)[] = [];
   #isOpen = true;

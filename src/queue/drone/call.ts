@@ -248,7 +248,7 @@ export class QueuedCall<R = unknown> implements Call<R> {
   }
 }
 
-/** A program without types easily gives the failure of the drone. */
+/** Untyped code easily passes the drone's failure instead. */
 function checkRound(round: unknown): void {
   if (typeof round === 'object' && round !== null && ('failures' in round || 'get' in round)) return;
   const given = round instanceof Error ? round.message : round; // without its stack

@@ -35,7 +35,7 @@ export class Batch {
   readonly calls: readonly QueuedCall[];
   /** Resolves when the batch is settled; never rejects. */
   readonly done: Promise<void>;
-  /** Of the calls answered so far; a new list for each try. */
+  /** Values of the calls answered so far; a new list for each try. */
   #values: unknown[] = [];
   /** On the wire; a new one for each try. */
   #id: number;
@@ -54,14 +54,14 @@ export class Batch {
   #phase: Phase = 'waiting';
   #phaseSinceMs = performance.now();
   #attempts = 0;
-  /** The last phase of this try but `waiting`. */
+  /** The last phase of this try other than `waiting`. */
   #reached: Phase | undefined;
   #tries = 1;
   #settled = false;
   readonly #giveBack: (workload: Workload) => void;
   #resolve!: () => void;
 
-  /** `giveBack` gets what may run another time. */
+  /** `giveBack` receives the calls that may run later. */
   constructor(id: number, drone: AnyDrone, { kills, calls }: Workload, giveBack: (workload: Workload) => void) {
     this.#id = id;
     this.drone = drone;
@@ -96,7 +96,7 @@ export class Batch {
     return this.#settled;
   }
 
-  /** Of the calls answered so far, earlier tries included. */
+  /** Values of the calls answered so far, including those of earlier tries. */
   get values(): unknown[] {
     return this.#values;
   }
@@ -120,7 +120,7 @@ export class Batch {
     return this.#answered === this.#sent.length;
   }
 
-  /** Of this try. */
+  /** The unanswered calls of this try. */
   get unanswered(): readonly QueuedCall[] {
     return this.#sent.slice(this.#answered);
   }

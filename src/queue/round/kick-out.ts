@@ -40,7 +40,7 @@ export class KickOut {
   readonly #probes: Probes;
   readonly #reports: Reports;
   readonly #kickedOut = new Map<AnyDrone, KickedOut>();
-  /** In a row, of drones that are in. */
+  /** Failures in a row of drones that are in. */
   readonly #failures = new WeakMap<AnyDrone, number>();
   readonly #timers = new Map<AnyDrone, Timer>();
   readonly #probing = new WeakSet<AnyDrone>();

@@ -30,7 +30,7 @@ export type LedgerSettings = Pick<QueueSettings, 'callTimeoutMs' | 'killGraceMs'
 interface Entry {
   readonly batch: Batch;
   place: Place | undefined;
-  /** Of calls that have output. */
+  /** The output of its calls, if they have any. */
   flows: OutputFlows | undefined;
   readonly release: (() => void)[];
 }
@@ -54,7 +54,7 @@ export class Ledger implements ThreadListener {
     return this.#entries.get(batch.id)?.place?.threadId ?? -1;
   }
 
-  /** Opens a drone's batch, which runs once `start` gets it. `giveBack` gets what may run another time. */
+  /** Opens a drone's batch, which runs once `start` gets it. `giveBack` receives the calls that may run later. */
   open(drone: AnyDrone, workload: Workload, giveBack: (workload: Workload) => void): Batch {
     const batch = new Batch(this.#threads.nextId(), drone, workload, giveBack);
     this.#book(batch);

@@ -11,7 +11,7 @@ export class Leftovers {
   readonly #reports: Reports;
   /** Calls carried over, by drone of the current round. */
   readonly #carried = new Map<AnyDrone, ReadonlySet<Call>>();
-  /** Rounds in a row that carried a call over again, with the calls of the last. */
+  /** How many rounds in a row carried a call over again, and the calls of the last of them. */
   readonly #rows = new WeakMap<AnyDrone, { readonly rounds: number; readonly calls: ReadonlySet<Call> }>();
 
   constructor(reports: Reports) {
@@ -29,7 +29,7 @@ export class Leftovers {
     this.#carried.clear();
   }
 
-  /** Takes what a batch did not run and may run another time. */
+  /** Takes the calls that a batch did not run and that may run later. */
   take(drone: AnyDrone, workload: Workload, rule: LeftoversRule): void {
     if (rule === 'requeue') {
       returnWorkload(drone, workload);
@@ -40,7 +40,7 @@ export class Leftovers {
     }
   }
 
-  /** Warns once per row of rounds. Calls that are withdrawn after each round, as a manager's are, make no row. */
+  /** Warns once per series of such rounds. Calls that are withdrawn after each round, as a manager's are, do not count. */
   workerEnded(drone: AnyDrone): void {
     const calls = this.#carried.get(drone);
     if (calls === undefined) {

@@ -8,7 +8,7 @@ const BESIDES = 64;
 
 let limit: number | undefined;
 
-/** Running out in mid-round would fail drones at random, and whatever else the process opens. */
+/** Running out during a round would fail drones at random, and anything else that opens files in the process. */
 export function refuseTooManyFiles(drones: readonly AnyDrone[]): void {
   const connections = new Map<string, number>();
   for (const drone of drones) {

@@ -50,7 +50,7 @@ export class OutputFlow {
     return this.#isBusy;
   }
 
-  /** Takes the payload of an Output frame. Throws ProtocolError when it makes no sense. */
+  /** Takes the payload of an Output frame. Throws a ProtocolError when it makes no sense. */
   take(payload: Uint8Array): void {
     if (this.#isClosed) return;
     const item = { stream: streamOf(payload[0]), chunk: payload.slice(1) };

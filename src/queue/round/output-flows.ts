@@ -19,7 +19,7 @@ export class OutputFlows {
     return [...this.#flows.values()].some(flow => flow.isBusy);
   }
 
-  /** Takes the payload of an Output frame. Throws ProtocolError when it makes no sense. */
+  /** Takes the payload of an Output frame. Throws a ProtocolError when it makes no sense. */
   take(call: QueuedCall, payload: Uint8Array): void {
     let flow = this.#flows.get(call);
     if (flow === undefined) {

@@ -118,7 +118,7 @@ export class Reports {
     this.log.warn(`drone ${hostname}: dropped ${what} not sent`, { hostname, kills });
   }
 
-  /** A drone's calls have gone back to its queue so many rounds in a row. */
+  /** A drone's calls have gone back to its queue in this many rounds in a row. */
   carriesOver(drone: AnyDrone, rounds: number): void {
     const { hostname } = drone;
     const calls = drone.getCalls().length;

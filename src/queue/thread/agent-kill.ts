@@ -25,7 +25,7 @@ export interface HungAgent {
   readonly channel: Channel | undefined;
   /** As the agent reported it. */
   readonly pid: number | undefined;
-  /** Of the agent's start: the script spares another process that has got its pid. */
+  /** The marker of the agent's start: the script spares another process that has got its pid. */
   readonly marker: string | undefined;
   readonly killGraceMs: number;
   /** Nothing waits for the outcome but the end of the queue, which can wait until the kill is over. */
@@ -39,8 +39,9 @@ export function killsOver(): Promise<void> {
 }
 
 /**
- * Resolves to whether the agent and its commands are known to be gone, or to undefined where its transport cannot kill: within
- * KNOWN_WITHIN_MS, while the kill may go on, or after the kill if it is the last. `warn` gets its failure.
+ * Resolves to whether the agent and its commands are known to be gone, or to undefined if its transport cannot kill. It
+ * resolves within KNOWN_WITHIN_MS, while the kill may go on, or with `isLast` after the kill. `warn` gets the kill's
+ * failure.
  */
 export async function killAgent(agent: HungAgent, warn: (message: string) => void): Promise<boolean | undefined> {
   const { channel, pid, marker, killGraceMs, isLast } = agent;

@@ -38,7 +38,7 @@ export interface SessionOwner {
   ask(question: Question, signal?: AbortSignal): Promise<Answer>;
 }
 
-/** From Ready on, except `phase`. */
+/** Events from Ready on, except `phase`, which also comes earlier. */
 export interface SessionEvents {
   phase(phase: Phase): void;
   /** Any bytes from the agent. */

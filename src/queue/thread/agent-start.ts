@@ -30,7 +30,10 @@ type AgentSettings = Pick<ThreadSettings, 'killGraceMs' | 'linkSilenceMs'>;
 /** All drones without env and utility share one input. */
 const plainInputs = new WeakMap<AgentSettings, Uint8Array>();
 
-/** A start with a marker of its own. Throws TransportError `bootstrap` when the bundle or the user's utility module cannot be read. */
+/**
+ * A start with a marker of its own. Throws a TransportError (`bootstrap`) if the bundle or the user's utility module cannot
+ * be read.
+ */
 export async function newAgentStart(spec: EndpointSpec, settings: AgentSettings): Promise<AgentStart> {
   const isPlain = spec.env === undefined && spec.utility === undefined;
   const input = (isPlain ? plainInputs.get(settings) : undefined) ?? (await inputFor(spec, settings));
@@ -73,7 +76,7 @@ export class MarkerSearch {
     this.#marker = marker;
   }
 
-  /** Takes output; returns what follows the marker's line once it is complete, else undefined. Throws TransportError. */
+  /** Takes output; returns what follows the marker's line once it is complete, else undefined. Throws a TransportError. */
   push(chunk: Uint8Array): Uint8Array | undefined {
     // latin1 has one character per byte, so positions in the text are positions in the bytes.
     this.#text += Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength).toString('latin1');
@@ -111,7 +114,7 @@ export function describeFailedStart(cause: Error | undefined, stderr: string, no
   return `${what}${saidAtStart(stderr, noise)}${cause === undefined ? '' : ` (${cause.message})`}`;
 }
 
-/** The output of a start, for the end of a message, without the loader, which Node and some shells repeat. */
+/** The output of a start, to be appended to a message; without the loader, which Node and some shells repeat. */
 export function saidAtStart(stderr: string, noise: string): string {
   const said = stderr.trim() === '' ? noise : quote(stderr.replaceAll(LOADER, '…'));
   return said === '""' ? '' : `: ${said}`;

@@ -13,9 +13,9 @@ import type { BatchRun } from './batch-run.js';
 const PROGRESS_BYTES = 1024 * 1024;
 
 export interface BatchTransfersOwner {
-  /** To the agent. Copies the payload. */
+  /** Sends a frame to the agent. Copies the payload. */
   send(type: FrameType, batch: number, index: number, payload: Uint8Array): void;
-  /** To the main thread. */
+  /** Sends a frame to the main thread. */
   report(type: FrameType, batch: number, index: number, payload: Uint8Array): void;
   /** The agent's frames make no sense; the link ends. */
   broken(error: Error): void;
@@ -39,7 +39,7 @@ export class BatchTransfers {
     this.#owner = owner;
   }
 
-  /** A frame of a transfer, for the call that the batch awaits. Throws ProtocolError when it makes no sense. */
+  /** A frame of a transfer, for the call that the batch awaits. Throws a ProtocolError when it makes no sense. */
   take(type: number, batch: BatchRun, payload: Uint8Array): void {
     const transfer = this.#running.get(batch.id);
     if (type === FrameType.TransferStart) {
@@ -63,7 +63,7 @@ export class BatchTransfers {
     }
   }
 
-  /** The awaited call has returned. Throws ProtocolError if our side of its transfer is not over. */
+  /** The awaited call has returned. Throws a ProtocolError if our side of its transfer is not over. */
   answered(batch: number): void {
     const transfer = this.#running.get(batch);
     if (transfer?.isOver === false) throw new ProtocolError('a transfer returned before it was over');
@@ -113,7 +113,7 @@ export class BatchTransfers {
   }
 }
 
-/** From the Call frame that we have sent. */
+/** Reads the request from the Call frame that was sent to the agent. */
 function requestOf(batch: BatchRun): TransferRequest {
   const { method, args, wantsTotal } = batch.awaitedCall;
   if (!isTransferMethod(method)) throw new ProtocolError(`a transfer was started by ${method}, which has none`);

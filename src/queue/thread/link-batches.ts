@@ -24,12 +24,12 @@ import type { Outbox } from './outbox.js';
 
 export interface LinkBatchesOwner {
   readonly settings: ThreadSettings;
-  /** To the main thread. */
+  /** Frames to the main thread. */
   readonly outbox: Outbox;
 }
 
 interface LinkBatchesEvents {
-  /** To the agent. */
+  /** Writes to the agent. */
   write(bytes: Uint8Array): void;
   /** The agent's frames make no sense. */
   broken(error: Error): void;
@@ -96,7 +96,7 @@ export class LinkBatches {
     this.#events.write(batch.frames);
   }
 
-  /** Ends one call of a sent batch, now or at its turn, or all of it. */
+  /** Ends one call of a sent batch, now or at its turn, or the whole batch (EVERY_CALL). */
   cancel(batch: BatchRun, index: number): void {
     this.#events.write(encodeFrame(FrameType.Cancel, batch.id, index));
     batch.isEnding ||= index === EVERY_CALL;
@@ -111,7 +111,7 @@ export class LinkBatches {
     this.#events.write(encodeFrame(FrameType.Credit, batch.id, index, payload));
   }
 
-  /** An answer of the agent. Throws ProtocolError for one that the batch does not await. */
+  /** An answer of the agent. Throws a ProtocolError for one that the batch does not await. */
   take(type: number, id: number, index: number, payload: Uint8Array, frame: Uint8Array): void {
     if (!isAnswer(type)) throw new ProtocolError(`a frame of unknown type ${String(type)}`);
     const batch = this.#batches.get(id);

@@ -1,6 +1,6 @@
 /**
  * Passes an agent's warnings to the main thread, up to a limit per interval: logging and publishing one costs more than
- * sending it, and the waiting ones have no bound. One warning reports the number of the rest.
+ * sending it, and nothing bounds how many wait. One warning reports the number of the rest.
  */
 import { type Clock, systemClock, type Timer } from '../../wait/clock.js';
 import { decode, encode } from '../wire/codec/codec.js';
@@ -16,7 +16,7 @@ export class LinkWarnings {
   readonly #spec: EndpointSpec;
   readonly #outbox: Outbox;
   readonly #clock: Clock;
-  /** Of the interval; undefined without warnings. */
+  /** Runs for the interval; undefined without warnings. */
   #timer: Timer | undefined;
   #passed = 0;
   #passedBytes = 0;
@@ -29,7 +29,7 @@ export class LinkWarnings {
     this.#clock = clock;
   }
 
-  /** A Warning frame's payload, with the frame if it is of a batch. Throws ProtocolError for anything but text. */
+  /** A Warning frame's payload, with the frame if it is of a batch. Throws a ProtocolError for anything but text. */
   take(payload: Uint8Array, frameOfBatch: Uint8Array | undefined): void {
     if (!this.#mayPass(payload.byteLength)) return;
     const message = decode(payload);

@@ -255,7 +255,7 @@ export class Link {
     this.#liveness.probe();
   }
 
-  /** Throws ProtocolError for a frame that no agent of this package sends. */
+  /** Throws a ProtocolError for a frame that no agent of this package sends. */
   #take(type: number, id: number, index: number, payload: Uint8Array, frame: Uint8Array): void {
     if (type === FrameType.Pong) this.#probes.succeed();
     else if (type === FrameType.Warning) this.#warnings.take(payload, this.#batches.has(id) ? frame : undefined);

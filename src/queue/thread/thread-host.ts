@@ -30,7 +30,7 @@ const NO_THREAD = -1;
 
 export interface ThreadHostOptions {
   readonly threadHeapMb: number | undefined;
-  /** How long a thread with work may not answer before it is ended; Infinity for ever. */
+  /** How long a thread with work may fail to answer before it is ended; Infinity for no limit. */
   readonly threadTimeoutMs: number;
 }
 

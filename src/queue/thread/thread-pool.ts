@@ -7,7 +7,7 @@ import type { ThreadSettings } from '../wire/messages.js';
 export interface ThreadPoolOptions {
   readonly threads: number;
   readonly threadHeapMb: number | undefined;
-  /** How long a thread may not answer before it is ended; Infinity for ever. */
+  /** How long a thread may fail to answer before it is ended; Infinity for no limit. */
   readonly threadTimeoutMs: number;
 }
 

@@ -1,7 +1,7 @@
 /**
  * A program: looks at a user's utility module before it is sent to a drone, without running it. JavaScript comes on stdin
  * and is parsed by V8, whose report of a syntax error ends this process; TypeScript is bundled by esbuild. It runs in a
- * process of its own, as the parser needs a flag of Node and esbuild leaves a process behind.
+ * process of its own, because the parser needs a flag of Node and esbuild leaves a process behind.
  */
 import { readFileSync } from 'node:fs';
 import * as vm from 'node:vm';

@@ -32,9 +32,9 @@ interface Check {
 const checks = new Map<string, Check>();
 
 /**
- * Reads the module and checks it, unless it is as it was. Rejects with a TransportError (`bootstrap`): the file cannot be
- * read (the system's code); it does not parse, or imports what is not sent along (`ERR_UTILITY_MODULE`); it is TypeScript and there is no
- * esbuild (`ERR_PACKAGE_MISSING`).
+ * Reads the module and checks it, unless it is unchanged. Rejects with a TransportError (`bootstrap`): the file cannot be
+ * read (the system's code); it does not parse, or imports what is not sent along (`ERR_UTILITY_MODULE`); it is TypeScript
+ * and there is no esbuild (`ERR_PACKAGE_MISSING`).
  */
 export async function readUtilityModule(href: string): Promise<string> {
   for (;;) {

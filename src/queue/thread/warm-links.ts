@@ -14,7 +14,7 @@ export class WarmLinks {
   /** The most recently used comes last. */
   readonly #links = new Map<string, Link>();
   readonly #leaving = new Set<Promise<void>>();
-  /** By how often they are pinged. */
+  /** Links by their ping interval. */
   readonly #pinged = new Map<number, { readonly links: Set<Link>; readonly timer: NodeJS.Timeout | undefined }>();
   readonly #idleTimer: NodeJS.Timeout | undefined;
 

@@ -29,7 +29,7 @@ export interface Found {
   readonly size: number;
 }
 
-/** An entry of a directory; `found` where listing has told it. */
+/** An entry of a directory; `found` is set if the listing reported it. */
 export interface Entry {
   readonly name: Buffer;
   readonly found?: Found;
@@ -78,9 +78,9 @@ export interface FileSystem {
   setTime(path: Buffer, mtimeMs: number): Promise<void>;
   symlink(target: Uint8Array, path: Buffer): Promise<void>;
   rename(from: Buffer, to: Buffer): Promise<void>;
-  /** No error where nothing is. */
+  /** No error if nothing is there. */
   remove(path: Buffer): Promise<void>;
-  /** Fails where something is. */
+  /** Fails if something is there. */
   writeNew(path: Buffer, text: string): Promise<void>;
 }
 

@@ -1,12 +1,12 @@
-/** `mkdir -p` that tells why it failed, and always ends. */
+/** `mkdir -p` that reports why it failed, and always ends. */
 import { mkdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { folderOf } from './paths.js';
 
 /**
- * Makes a directory and those above it. Rejects with the system's error. Node's own recursive mkdir goes round for ever, in a
- * thread that nothing ends, where a directory cannot be made in one that is there, such as in /proc or in a working directory
- * that was removed. It also reports ENOENT in place of an error that it does not know, such as EROFS or EDQUOT.
+ * Creates a directory and those above it. Rejects with the system's error. Node's own recursive mkdir loops forever, in a
+ * thread that nothing ends, if a directory cannot be created in an existing one, such as /proc or a working directory that
+ * was removed. It also reports ENOENT in place of an error that it does not know, such as EROFS or EDQUOT.
  */
 export async function makeDirectory(path: string | Buffer): Promise<void> {
   try {

@@ -31,7 +31,7 @@ export class PartWriter {
     await this.#send(part);
   }
 
-  /** Takes a Credit frame's payload. Throws ProtocolError for credit beyond what was sent. */
+  /** Takes a Credit frame's payload. Throws a ProtocolError for credit beyond what was sent. */
   credit(payload: Uint8Array): void {
     this.#window.credit(decodeCredit(payload));
   }
@@ -56,7 +56,7 @@ export class PartReader {
     this.#credit = credit;
   }
 
-  /** Takes a copy of a part. Throws ProtocolError when the window has no room. */
+  /** Takes a copy of a part. Throws a ProtocolError when the window has no room. */
   push(part: Uint8Array): void {
     if (this.#stopped !== undefined) return;
     if (part.byteLength > MAX_PART_BYTES) {

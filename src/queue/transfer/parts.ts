@@ -26,7 +26,7 @@ export interface FolderHead {
   readonly mtimeMs: number;
 }
 
-/** Of the directory that the call names, where its sender was asked for it. */
+/** The size of the directory that the call names, if its sender was asked for it. */
 interface TotalBytes {
   readonly totalBytes?: number | undefined;
 }
@@ -67,7 +67,7 @@ export function newChunk(): Uint8Array {
   return part;
 }
 
-/** Throws ProtocolError for an invalid part. File bytes are a view into `payload`. */
+/** Throws a ProtocolError for an invalid part. File bytes are a view into `payload`. */
 export function decodePart(payload: Uint8Array): Part {
   const rest = payload.subarray(1);
   switch (payload[0]) {

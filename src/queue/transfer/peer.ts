@@ -69,13 +69,13 @@ export class TransferPeer {
     return this.#remote;
   }
 
-  /** Takes a part. Throws ProtocolError when it is out of turn. */
+  /** Takes a part. Throws a ProtocolError when it is out of turn. */
   data(part: Uint8Array): void {
     if (this.isSender) throw new ProtocolError('a part of a file from the side that is to receive it');
     this.#reader.push(part);
   }
 
-  /** Takes credit. Throws ProtocolError when there can be none. */
+  /** Takes credit. Throws a ProtocolError when there can be none. */
   credit(payload: Uint8Array): void {
     if (!this.isSender) throw new ProtocolError('credit from the side that sends');
     this.#writer.credit(payload);

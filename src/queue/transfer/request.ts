@@ -17,7 +17,7 @@ export const PERMISSIONS = 0o777;
 
 export interface TransferRequest {
   readonly method: TransferMethod;
-  /** To the drone, else from it. */
+  /** True for a transfer to the drone, false for one from it. */
   readonly isPut: boolean;
   readonly isFolder: boolean;
   /** A path on the sender's side, as given. */

@@ -105,7 +105,7 @@ export class Sender {
   }
 }
 
-/** What the files of a directory hold now. One that vanishes meanwhile counts nothing. */
+/** What the files of a directory hold now. One that vanishes meanwhile counts as nothing. */
 async function bytesIn(files: FileSystem, folder: Buffer): Promise<number> {
   let bytes = 0;
   for (const entry of await doing('read', folder, files.list(folder))) {

@@ -19,7 +19,7 @@ export interface AgentStart {
   readonly input: Uint8Array;
 }
 
-/** Stands behind the marker instead of a Node version when a transport plays the agent itself. */
+/** Follows the marker instead of a Node version when a transport plays the agent itself. */
 export const NO_NODE = 'none';
 
 /** What a channel reports to the link. Nothing is called after `end`. */
@@ -119,7 +119,7 @@ export interface Transport {
    * than TransportErrors count as `unreachable`.
    */
   open(spec: EndpointSpec, start: AgentStart, events: ChannelEvents, context: TransportContext): Promise<Channel>;
-  /** Resolves when nothing is left of destroyed channels; absent, nothing ever is. */
+  /** Resolves when nothing is left of destroyed channels; absent if nothing ever is. */
   idle?(): Promise<void>;
 }
 

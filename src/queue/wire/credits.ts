@@ -44,7 +44,7 @@ export function encodeCredit(bytes: number): Uint8Array {
   return payload;
 }
 
-/** Throws ProtocolError for an invalid payload. */
+/** Throws a ProtocolError for an invalid payload. */
 export function decodeCredit(payload: Uint8Array): number {
   if (payload.byteLength !== 4) throw new ProtocolError(`a credit of ${String(payload.byteLength)} bytes, not 4`);
   return readU32(payload, 0);
@@ -78,7 +78,7 @@ export class SendWindow {
     this.#ahead += this.#costOf(bytes);
   }
 
-  /** Throws ProtocolError for credit beyond what was sent. */
+  /** Throws a ProtocolError for credit beyond what was sent. */
   credit(bytes: number): void {
     if (bytes > this.#ahead) {
       throw new ProtocolError(`credit for ${String(bytes)} bytes, where ${String(this.#ahead)} are on their way`);
@@ -129,7 +129,7 @@ export class ReceiveWindow {
     this.#limits = limits;
   }
 
-  /** Throws ProtocolError when the sender exceeds its window: memory must not depend on its manners. */
+  /** Throws a ProtocolError when the sender exceeds its window: memory must not depend on its manners. */
   arrived(bytes: number): void {
     const { windowBytes, pieceCostBytes } = this.#limits;
     this.#uncredited += bytes + pieceCostBytes;

@@ -171,7 +171,7 @@ export class FrameReader {
     this.#onFrame = onFrame;
   }
 
-  /** Throws ProtocolError when a frame announces more than MAX_PAYLOAD_BYTES; the stream is then unusable. */
+  /** Throws a ProtocolError when a frame announces more than MAX_PAYLOAD_BYTES; the stream is then unusable. */
   push(chunk: Uint8Array): void {
     if (this.#heldBytes === 0) {
       this.#hold(this.#readWhole(chunk));
@@ -221,7 +221,7 @@ export class FrameReader {
   }
 }
 
-/** Cuts bytes in pieces, by default of a frame's size. */
+/** Cuts bytes into pieces, by default of a frame's size. */
 export function* piecesOf(bytes: Uint8Array, pieceBytes = MAX_PAYLOAD_BYTES): Generator<Uint8Array> {
   for (let at = 0; at < bytes.byteLength; at += pieceBytes) yield bytes.subarray(at, at + pieceBytes);
 }

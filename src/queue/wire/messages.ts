@@ -245,7 +245,7 @@ export interface RelayOpening {
   readonly marker: string;
 }
 
-/** A Call frame's payload. `args` are bytes of a codec value (a list); the rest is for those on the way. */
+/** A Call frame's payload. `args` are bytes of a codec value (a list); the rest is for the worker thread and the agent. */
 export interface CallHead {
   /** The controller wants Output frames while it runs. */
   readonly streams: boolean;

@@ -101,7 +101,7 @@ export interface CommandLine {
   readonly options: Omit<Values, 'config' | 'log' | 'help'>;
 }
 
-/** Throws UsageError. */
+/** Throws a UsageError. */
 export function readCommandLine(args: readonly string[]): CommandLine {
   const { values, positionals } = parse(args);
   const { config, log, help, ...options } = values;

@@ -1,6 +1,6 @@
 /**
- * The connections of a server, so that closing it ends: Node would wait for ever for connections that have sent nothing, or
- * half a request.
+ * Tracks a server's connections, so that closing the server ends: Node would wait forever for connections that have sent
+ * nothing, or half a request.
  */
 import diagnostics from 'node:diagnostics_channel';
 import type { Socket } from 'node:net';
@@ -11,7 +11,7 @@ const NEW_CONNECTION = 'net.server.socket';
 
 export class Connections {
   readonly #app: FastifyInstance;
-  /** With their peers: over TLS a request has another socket of the same peer. */
+  /** Sockets with their peers: over TLS, a request has another socket of the same peer. */
   readonly #peers = new Map<Socket, string>();
   /** Peers of requests without a whole answer. */
   readonly #busy = new Map<unknown, string>();

@@ -47,7 +47,7 @@ export async function changeFarm(line: CommandLine, settings: Settings, log: Log
   }
 }
 
-/** Throws UsageError. */
+/** Throws a UsageError. */
 export function jobNumber(text: string): number {
   if (/^[1-9]\d{0,9}$/.test(text)) return Number(text);
   throw new UsageError(`'${text}' is not the number of a job`);

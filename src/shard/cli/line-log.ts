@@ -17,7 +17,7 @@ export function lineLog(format: 'json' | 'text'): Log {
   return { debug: () => undefined, info: on('info'), warn: on('warn'), error: on('error') };
 }
 
-/** One line, with an error's stack below, except for a failed heartbeat, which the code has no part in. */
+/** One line, with an error's stack below, except for a failed heartbeat, for which the code is not to blame. */
 const textLine: Line = (level, message, { error }) => {
   const head = `${new Date().toISOString()} ${level} ${message.replaceAll(/\s*\n\s*/g, ' ')}`;
   const hasStack = level === 'error' && error !== undefined && !(error instanceof HeartbeatError);

@@ -74,7 +74,7 @@ function packagesOf({ command }: CommandLine, { storeUrl }: Settings): string[] 
   return ['kysely', 'typebox', ...ofMaster, ...(storeUrl === undefined ? [] : ['pg'])];
 }
 
-/** The message for the user's own mistakes, such as all of `packages` that are missing; undefined for other errors. */
+/** The message for the user's own mistakes, which include missing ones of `packages`; undefined for other errors. */
 function complaintAbout(error: unknown, packages: readonly string[]): string | undefined {
   if (error instanceof UsageError) return error.message;
   const { code, message } = error as NodeJS.ErrnoException;

@@ -16,9 +16,9 @@ import { isThisMachine } from './this-machine.js';
 /** Reachable from this machine only. */
 const DEFAULT_HOST = '127.0.0.1';
 const DEFAULT_PORT = 8490;
-/** For a whole packet to arrive: the time that a shard waits for its reply. */
+/** Time for a whole packet to arrive, which is how long a shard waits for its reply. */
 const REQUEST_TIMEOUT_MS = 300_000;
-/** For running requests at the end. */
+/** Time for running requests at the end. */
 const CLOSE_GRACE_MS = 30_000;
 
 export async function runMaster(settings: Settings, log: Log, stop: AbortSignal): Promise<void> {

@@ -5,7 +5,7 @@ import { type Settings, UsageError } from './settings.js';
 
 const SECRETS: readonly string[] = ['tokenFile', 'keyFile'];
 
-/** The file's text; undefined without a name. Throws UsageError when it cannot be read. */
+/** The file's text; undefined without a name. Throws a UsageError when it cannot be read. */
 export async function readNamedFile(
   settings: Settings,
   field: 'tokenFile' | 'caFile' | 'certFile' | 'keyFile',

@@ -7,7 +7,7 @@ import { farmMigrations } from '../records/farm-migrations.js';
 import type { FarmTables } from '../records/farm-tables.js';
 import { type Settings, UsageError, variableOf } from './settings.js';
 
-/** Throws UsageError unless the settings name one store. */
+/** Throws a UsageError unless the settings name one store. */
 export async function openStore(settings: Settings, log: Log): Promise<Store<FarmTables>> {
   const { storeFile: file, storeUrl: url } = settings;
   if ((file === undefined) === (url === undefined)) {

@@ -46,7 +46,7 @@ export type Field = keyof Fields;
 export type Settings = {
   readonly [F in Field]?: (Fields[F] extends 'number' ? number : string) | undefined;
 } & {
-  /** From the environment only: many may read the configuration. */
+  /** From the environment only, because other users may be able to read the configuration. */
   readonly token?: string | undefined;
 };
 
@@ -74,7 +74,7 @@ export function strangersIn(env: NodeJS.ProcessEnv): string[] {
   return strangers.map(name => `${name}${suggestion(name, known)}`);
 }
 
-/** Throws UsageError, which names the field or variable and shows no secret. */
+/** Throws a UsageError, which names the field or variable and shows no secret. */
 export async function readSettings(file: string | undefined, env: NodeJS.ProcessEnv): Promise<Settings> {
   const fromFile = file === undefined ? {} : await readConfiguration(file);
   const fromEnv = readEnvironment(env);

@@ -18,7 +18,7 @@ import type { TakenOver } from './take-over.js';
  */
 export type HeartbeatFailureCode = HeartbeatErrorCode | StoreErrorCode | 'ERR_STORE';
 
-/** Records named in one line, or with a line each. */
+/** How many records one line names, or how many get a line each. */
 const MAX_NAMED = 10;
 
 /** What was logged last. It outlives the metrics client, which is open during a loop or a single heartbeat. */

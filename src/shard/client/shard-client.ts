@@ -179,7 +179,7 @@ export class ShardClient<DB extends FarmTables = FarmTables> {
   }
 
   /**
-   * Ends the loop for good, after the current tick or `stopGraceMs`, and then resolves. A tick must not await it,
+   * Ends the loop permanently, after the current tick or `stopGraceMs`, and then resolves. A tick must not await it,
    * because it waits for the tick.
    */
   async close(): Promise<void> {
@@ -301,7 +301,7 @@ export class ShardClient<DB extends FarmTables = FarmTables> {
     }
   }
 
-  /** With the loop's reports, or with reports of its own outside the loop. */
+  /** Runs `work` with the loop's reports or, outside the loop, with reports of its own. */
   async #withReports<T>(work: (reports: ClientReports) => Promise<T>): Promise<T> {
     if (this.#loopReports !== undefined) return work(this.#loopReports);
     const reports = this.#openReports();

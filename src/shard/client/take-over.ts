@@ -1,4 +1,4 @@
-/** Takes a reply over, record by record: a bad record is undone, logged, and costs no other. */
+/** Takes a reply over, record by record: a bad record is undone and logged, and does not affect the others. */
 import type { Log } from '../../report/log.js';
 import type { Store } from '../../store/store.js';
 import { isOfTables } from '../records/blame.js';

@@ -13,7 +13,7 @@ const LEAST_BYTES = 64 * 2 ** 10;
 const SLOW = [408, 502, 504];
 const CUT_OFF = ['ECONNRESET', 'EPIPE'];
 
-/** What counts of an upload here. */
+/** The part of an upload that matters here. */
 interface Uploaded {
   readonly jobs: readonly { readonly id: number }[];
   readonly bytes: number;
@@ -31,7 +31,7 @@ export class UploadSize {
     this.#limitBytes = maxUploadBytes;
   }
 
-  /** Of the next upload; a single job may exceed it. */
+  /** Limit of the next upload; a single job may exceed it. */
   get limitBytes(): number {
     return this.#limitBytes;
   }
@@ -40,7 +40,7 @@ export class UploadSize {
     return this.#refused.has(jobId) && bytes > this.#limitBytes;
   }
 
-  /** Whether `error` says that the upload was too large, so that a smaller one may go well at once. */
+  /** Whether `error` says that the upload was too large, so that a smaller one may succeed at once. */
   failed(error: unknown, { jobs, bytes }: Uploaded): boolean {
     const [job] = jobs;
     if (job === undefined || !(error instanceof HeartbeatError)) return false;

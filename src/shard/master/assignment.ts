@@ -25,7 +25,7 @@ import { freeHosts } from './freed-hosts.js';
 interface Known {
   readonly hostIds: ReadonlySet<number>;
   readonly jobIds: ReadonlySet<number>;
-  /** With an open entry on the shard; undefined from an older shard, which does not report them. */
+  /** Hosts with an open entry on the shard; undefined from an older shard, which does not report them. */
   readonly busyHostIds: ReadonlySet<number> | undefined;
 }
 
@@ -46,7 +46,7 @@ export interface Assignment {
   readonly incorrectHostIds: number[];
 }
 
-/** Of replies whose new jobs exceed the limit. */
+/** The share of replies, of those whose new jobs exceed the limit, that take jobs by priority. */
 const PART_BY_PRIORITY = 0.75;
 
 export async function assign(
@@ -79,13 +79,13 @@ export async function assign(
   };
 }
 
-/** The first ones most of the time. */
+/** Usually the first ones; sometimes from a random place. */
 function someByPriority(jobIds: readonly number[], { maxJobsPerReply, random }: AssignmentLimits): number[] {
   const isByPriority = jobIds.length <= maxJobsPerReply || random() < PART_BY_PRIORITY;
   return isByPriority ? jobIds.slice(0, maxJobsPerReply) : someOf(jobIds, maxJobsPerReply, random);
 }
 
-/** From any one on, and around. */
+/** From a random one on, continuing at the start, if there are too many. */
 function someOf(ids: readonly number[], count: number, random: () => number): number[] {
   const start = ids.length > count ? Math.floor(random() * ids.length) : 0;
   return [...ids.slice(start), ...ids.slice(0, start)].slice(0, count);
@@ -106,10 +106,13 @@ const hostsOf = (shardId: number): RawBuilder<number> =>
     )
   )`;
 
-/** Of `farm_host`. */
+/** A condition on `farm_host`. */
 const isFree = (shardId: number): RawBuilder<boolean> => sql`leased = 0 AND invalid = 0 AND id IN ${hostsOf(shardId)}`;
 
-/** Of an open `entry`. The numbers are literal: with bound ones, SQLite does not use the partial index of open entries. */
+/**
+ * A condition on an open `entry`. The numbers are literal: with bound ones, SQLite does not use the partial index of open
+ * entries.
+ */
 const WAITS = sql<boolean>`entry.complete = 0 AND entry.active = 0
   AND (entry.host_id IS NOT NULL OR entry.meta_host IS NOT NULL)
   AND NOT EXISTS (
@@ -117,7 +120,7 @@ const WAITS = sql<boolean>`entry.complete = 0 AND entry.active = 0
     WHERE other.job_id = entry.job_id AND (other.complete = 1 OR other.active = 1)
   )`;
 
-/** Of `entry`. */
+/** A condition on `entry`. */
 const isFor = (shardId: number): RawBuilder<boolean> => sql`(
     entry.meta_host IN ${labelsOf(shardId)}
     OR (entry.meta_host IS NULL AND entry.host_id IN ${hostsOf(shardId)})

@@ -32,7 +32,7 @@ export async function freeHosts(tx: FarmWriter, shardId: number, busyHostIds: Re
   }
 }
 
-/** Of `farm_host`. */
+/** A condition on `farm_host`. */
 const hasNoLabelOf = (shardId: number): RawBuilder<boolean> =>
   sql`NOT EXISTS (
     SELECT 1 FROM farm_host_label AS carried

@@ -20,7 +20,7 @@ const AT_ONCE = 100;
 export class ReplyRecords {
   readonly hosts: HostRecord[] = [];
   readonly jobs: JobRecord[] = [];
-  /** Of the jobs' parents. */
+  /** Keyvals of the jobs' parents. */
   readonly jobKeyvals: JobKeyvalRow[] = [];
   /** Records that exceed the limit alone. */
   readonly tooLarge: string[] = [];

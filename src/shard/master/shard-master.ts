@@ -60,7 +60,7 @@ import * as tokens from './tokens.js';
 export class ShardMaster<DB extends FarmTables> {
   readonly #store: Store<FarmTables>;
   readonly #settings: MasterSettings;
-  /** By hostname. */
+  /** Warnings by hostname. */
   readonly #warnings = new Map<string, ShardWarnings>();
   readonly #reports: MasterReports;
 
@@ -330,7 +330,7 @@ export class ShardMaster<DB extends FarmTables> {
     textOf('shardHostname', shardHostname);
     packetOf(packet);
     if (packet.shardHostname !== shardHostname) {
-      throw new MasterError('ERR_OTHER_SHARD', `the shard '${shardHostname}' speaks for '${packet.shardHostname}'`);
+      throw new MasterError('ERR_OTHER_SHARD', `the packet of '${shardHostname}' names '${packet.shardHostname}'`);
     }
     const shard = await this.#read('find shard', db => findShard(db, shardHostname));
     const { log, clock } = this.#settings;

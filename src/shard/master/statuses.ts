@@ -1,8 +1,8 @@
 /** Statuses that the master itself sets. */
 
-/** Of a new host. */
+/** Status of a new host. */
 export const READY = 'Ready';
-/** What a new entry has, and one that is assigned again. */
+/** Fields of a new entry, and of one that is assigned again. */
 export const QUEUED = {
   status: 'Queued',
   active: 0,
@@ -12,5 +12,5 @@ export const QUEUED = {
   finished_on: null,
   execution_subdir: '',
 } as const;
-/** Of an entry aborted before it started. */
+/** Status of an entry that was aborted before it started. */
 export const ABORTED = 'Aborted';

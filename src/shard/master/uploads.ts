@@ -26,7 +26,7 @@ interface Upload {
 
 /** Uploads per transaction: with one each, a heartbeat would wait for the disk. */
 const UPLOADS_AT_ONCE = 100;
-/** Of a value in a refusal. */
+/** Longest part of a value that a refusal shows. */
 const MAX_SHOWN_CHARS = 60;
 
 /** What a shard may change in an entry. Job and label are the master's, and so is the host where the job names one. */

@@ -6,7 +6,9 @@ export const HEARTBEAT_VERSION = 1;
 
 /** Most jobs that a packet may upload. */
 export const MAX_UPLOADED_JOBS = 10_000;
-/** Of any other list in a packet. A reply has no such limit: it is committed, and the next one would be the same. */
+/**
+ * Most items of any other list in a packet. A reply has no such limit: it is committed, and the next one would be the same.
+ */
 const MAX_LISTED = 500_000;
 
 const Id = Type.Integer({ minimum: 1, maximum: 2 ** 31 - 1 });

@@ -13,7 +13,7 @@ export interface Post {
   readonly agent: HttpAgent | HttpsAgent;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
-  /** Of the answer's body, before decompression. */
+  /** Largest body of an answer, before decompression. */
   readonly maxAnswerBytes: number;
 }
 

@@ -6,7 +6,7 @@
 /** Lists and objects: twice what a packet's lists may hold. */
 const MAX_CONTAINERS = 2_100_000;
 const MAX_VALUES = 8_000_000;
-/** Of one object. */
+/** Most fields of one object. */
 const MAX_FIELDS = 1_000;
 /** A packet of today has three levels. */
 const MAX_DEPTH = 16;

@@ -1,4 +1,4 @@
-/** Remembers the records that were logged last: a problem returns with each heartbeat until someone mends it. */
+/** Remembers the records that were logged last: a problem returns with each heartbeat until it is fixed. */
 export class LastNames {
   #last = '';
 

@@ -1,4 +1,4 @@
-/** A rate limit per name: so many a minute, also all at once. */
+/** A rate limit per name: a number per minute, which may come all at once. */
 import type { Clock } from '../../wait/clock.js';
 import { Recent } from './recent.js';
 

@@ -26,7 +26,7 @@ import { HeartbeatTurns, type Turn } from './heartbeat-turns.js';
 
 /** The part of a `ShardMaster` that the routes use. */
 export interface HeartbeatMaster {
-  /** Takes a shard's packet and resolves with the reply; rejects with MasterError. */
+  /** Takes a shard's packet and resolves with the reply; rejects with a MasterError. */
   heartbeat(shardHostname: string, packet: HeartbeatPacket): Promise<HeartbeatReply>;
   /** The hostname of the token's shard; undefined for an unknown token. */
   hostnameOfToken(token: string): Promise<string | undefined>;
@@ -38,7 +38,10 @@ export interface ShardRoutesOptions {
    * Most bytes of a packet, compressed or not. Default 32 MiB; 20,000 jobs and 2,000 hosts with 1,000 uploads take some 3 MiB.
    */
   maxPacketBytes?: number | undefined;
-  /** Per shard, also all at once; others get 429 with Retry-After. `Infinity` for no limit. Default 120. */
+  /**
+   * Heartbeats of one shard per minute, which may come all at once; further ones get 429 with Retry-After. `Infinity` for
+   * no limit. Default 120.
+   */
   heartbeatsPerMinute?: number | undefined;
   /** In metrics and log lines. Default `shard_master`. */
   name?: string | undefined;
@@ -79,7 +82,7 @@ const UNDER_WAY_WAIT_MS = 5_000;
  * await app.listen({ host: '::', port: 8490 });
  * ```
  *
- * Throws TypeError (`ERR_INVALID_ARG`) that names the wrong option.
+ * Throws a TypeError (`ERR_INVALID_ARG`) that names the wrong option.
  */
 export function shardRoutes(master: HeartbeatMaster, options: ShardRoutesOptions = {}): FastifyPluginAsync {
   const settings = withNamedLog(readOptions(SHARD_ROUTES, options), 'master');

@@ -30,7 +30,7 @@ export class TokenLooks {
     const hash = hashOf(token);
     const isCounted = this.#good.get(hash) === undefined;
     const waitMs = isCounted ? this.#failed.take(address) : 0;
-    if (waitMs > 0) throw tooMany('ERR_TOO_MANY_TOKENS', 'too many tokens of no shard came from this address', waitMs);
+    if (waitMs > 0) throw tooMany('ERR_TOO_MANY_TOKENS', 'too many unknown tokens came from this address', waitMs);
     let isUnknown = false;
     try {
       const hostname = await this.#hostnameOfToken(token);

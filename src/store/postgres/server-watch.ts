@@ -5,10 +5,13 @@ import { isOfServer } from './failure.js';
 /** Too many open files in this process say nothing about the server. */
 const OUR_OWN = new Set(['EMFILE', 'ENFILE']);
 
-/** The answer may be on its way during the first. */
+/** How many failed looks it takes: during the first one, the answer may be on its way. */
 const LOOKS_IN_VAIN = 2;
 
-/** Calls `look`, which never rejects, every so often, and `onGone` after two failed looks. Returns what ends that. */
+/**
+ * Calls `look`, which never rejects, every so often, and `onGone` after two failed looks. Returns a function that ends
+ * that.
+ */
 export function watchServer(look: () => Promise<boolean>, everyMs: number, onGone: () => void): () => void {
   let isOver = false;
   let inVain = 0;

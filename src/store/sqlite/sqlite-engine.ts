@@ -25,7 +25,7 @@ const READONLY = 8;
 /** A reader with an old snapshot wants to write. */
 const BUSY_SNAPSHOT = 517;
 
-/** SQLite executes some PRAGMAs already to explain them. */
+/** SQLite executes some PRAGMAs even when it only explains them. */
 const EXPLAIN = /^EXPLAIN (QUERY PLAN )?/;
 const EXPLAIN_WORDS = 3;
 /** They would end the transaction, or outlive it in the connection. */

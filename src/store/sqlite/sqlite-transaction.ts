@@ -58,7 +58,7 @@ export class WholeTransaction extends Stretch {
 
 /** Savepoints of one name nest: the innermost is meant. */
 class Savepoint extends Stretch {
-  /** Brings the policy of the transaction around it back. */
+  /** Restores the policy of the transaction around it. */
   readonly #restore: string;
 
   constructor(connection: Connection, policy: Policy, restore: string) {

@@ -1,6 +1,6 @@
 /**
  * A scheduler in mid-round, for controller.test.ts to kill. Its drones run commands that heed TERM, commands that do not,
- * methods that loop, and commands that are to live on. Arguments: the options of an SshDrone, and a folder. Once all of it
+ * methods that loop, and commands that are to live on. Arguments: the options of an SshDrone, and a directory. Once all of it
  * runs it prints the pids as JSON.
  */
 import { parseArgs } from 'node:util';

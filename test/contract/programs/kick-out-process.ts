@@ -1,7 +1,7 @@
 /**
  * A scheduler that ends without closing its queue while a drone is kicked out, for kick-out-idle.test.ts. Arguments: the
  * queue, and what of the drone is pending: `timer` for its next probe, `probe` for one under way, to a server that takes
- * the connection and says nothing, for which it waits for ever.
+ * the connection and says nothing, for which it waits forever.
  */
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';

@@ -1,6 +1,6 @@
 /**
  * Transfers where no file may become larger than 4 MiB, as on a disk that is full; for files.test.ts. Arguments: the
- * queue, the file that is too large, and the folder it is to go to. Started under `ulimit -f`, which the agent inherits.
+ * queue, the file that is too large, and the directory it is to go to. Started under `ulimit -f`, which the agent inherits.
  */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';

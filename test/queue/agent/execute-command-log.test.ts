@@ -12,7 +12,7 @@ leakCheck();
 
 const OPEN_FILES = '/proc/self/fd';
 
-/** The folder's own descriptor is among its entries, and gone by now. */
+/** The directory's own descriptor is among its entries, and gone by now. */
 function isOpenAs(path: string, fd: string): boolean {
   try {
     return readlinkSync(join(OPEN_FILES, fd)) === path;

@@ -6,7 +6,7 @@ import type { ChannelEvents } from '../transport.js';
 const KEPT_CHARS = 4096;
 
 export interface AgentProbe extends ChannelEvents {
-  /** False when the start failed for want of a Node; `events` then gets no `end`. */
+  /** False if the start failed because there is no Node; `events` then gets no `end`. */
   readonly hasNode: Promise<boolean>;
 }
 

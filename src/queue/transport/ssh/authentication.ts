@@ -30,7 +30,7 @@ interface Attempt {
   open(): Promise<AnyAuthMethod | undefined>;
 }
 
-/** Beside the drone itself; a time-out meanwhile is of this kind. */
+/** What connecting waits for besides the drone itself; a timeout meanwhile is a failure of this kind. */
 export interface Awaited {
   readonly what: string;
   readonly kind: DownKind;
@@ -55,7 +55,7 @@ export class Authentication {
   /** Signature algorithms, where the server lists them. */
   #signaturesTaken: readonly string[] | undefined;
   #cause: Error | undefined;
-  /** The server's last words besides its answers. */
+  /** The server's last message other than its answers. */
   #banner: string | undefined;
   readonly #certificates = new Set<string>();
   #fail: (error: TransportError) => void = () => undefined;
@@ -87,9 +87,9 @@ export class Authentication {
   };
 
   /**
-   * Listens to the server's refusals: of a refused ssh-agent's key ssh2 reports neither what the server takes nor a partial
-   * success. And to its signature algorithms, of which ssh2 would choose a single one. `fail` ends the login before
-   * everything was tried.
+   * Listens to the server's refusals, because for a refused key of an ssh-agent ssh2 reports neither what the server
+   * accepts nor a partial success; and to its signature algorithms, of which ssh2 would choose only one. `fail` ends the
+   * login before everything was tried.
    */
   watch(client: Client, fail: (error: TransportError) => void): void {
     this.#fail = fail;
@@ -224,8 +224,8 @@ export class Authentication {
   }
 
   /**
-   * Offers a key with the best signature algorithm that the server takes. What else it says to take comes after all other
-   * attempts, as a server counts each: some list what they refuse.
+   * Offers a key with the best signature algorithm that the server takes. Other algorithms that it claims to accept come
+   * after all other attempts: servers count attempts, and some list what they refuse.
    */
   async #inTurn(
     name: string,

@@ -2,8 +2,8 @@
  * What becomes of each setting that `ssh -G` prints: the table of docs/ssh-config.md, which a test compares with this one
  * and with what the installed ssh prints.
  *
- * A setting that changes whom we trust, how we reach a host or who we are is obeyed, or refused by name where it is set
- * to anything but ssh's default. The others have no part in a call.
+ * A setting that changes whom we trust, how we reach a host or who we are is obeyed, or refused by name where it is set to
+ * anything but ssh's default. The others do not affect a call.
  */
 import type { SshOptions } from './ssh-endpoint.js';
 

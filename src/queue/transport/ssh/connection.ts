@@ -42,7 +42,7 @@ export class SshConnection {
   #isEnding = false;
   #ended = false;
   #farewell: NodeJS.Timeout | undefined;
-  /** By the command, what its request is reported to. */
+  /** Callbacks by command, to which its request is reported. */
   readonly #requests = new Map<string, () => void>();
   readonly #endListeners = new Set<(cause: Error | undefined) => void>();
 
@@ -76,7 +76,7 @@ export class SshConnection {
     return this.#trouble;
   }
 
-  /** Called once, when the connection has ended; soon, if it has already. Returns what stops listening. */
+  /** Called once, when the connection has ended; soon, if it has already. Returns a function that stops listening. */
   onEnd(listener: (cause: Error | undefined) => void): () => void {
     if (this.#ended) queueMicrotask(() => listener(this.#trouble));
     else this.#endListeners.add(listener);
@@ -126,7 +126,7 @@ export class SshConnection {
     });
   }
 
-  /** Connects on from the server. Rejects with a TransportError, `unreachable`. */
+  /** Opens a connection onward from the server. Rejects with a TransportError, `unreachable`. */
   forward(host: string, port: number, signal: AbortSignal): Promise<ClientChannel> {
     const opened = this.#openChannel(
       'unreachable',

@@ -118,7 +118,7 @@ function securityKey(type: string): string {
   return `holds a security key (${oneLine(type)}), which is not supported`;
 }
 
-/** From the file beside it, or from `path` itself if it holds a public key. */
+/** Reads it from the file beside `path`, or from `path` itself if that holds a public key. */
 async function readPublicKey(path: string): Promise<ParsedKey | undefined> {
   const { utils } = await loadSsh2();
   for (const each of [`${path}.pub`, path]) {

@@ -11,7 +11,9 @@ export function ask(client: Client, onAnswer: () => void): void {
   protocol.ping();
 }
 
-/** Asks at each interval; calls `onSilence` once, after `keepaliveCount` silent intervals. Returns what stops it. */
+/**
+ * Asks at each interval; calls `onSilence` once, after `keepaliveCount` silent intervals. Returns a function that stops it.
+ */
 export function keepAlive(
   client: Client,
   stream: Duplex,

@@ -1,9 +1,12 @@
-/** Private keys in formats that ssh2 does not read: PKCS#8 and other PEM by Node, the rest by name and with its mend. */
+/**
+ * Private keys in formats that ssh2 does not read. Node converts PKCS#8 and other PEM; errors name any other format and its
+ * remedy.
+ */
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 
 const PEM = /-----BEGIN (?:ENCRYPTED |RSA |EC )?PRIVATE KEY-----/;
 
-/** A PEM that Node reads: PKCS#8, or one with something in front of it, such as `openssl ecparam -genkey` writes. */
+/** A PEM that Node reads: PKCS#8, or a key with something in front of it, as `openssl ecparam -genkey` writes. */
 export function isPem(text: Buffer): boolean {
   return PEM.test(text.toString('latin1'));
 }
@@ -42,7 +45,7 @@ function openPem(text: Buffer, passphrase: string | undefined): KeyObject {
   }
 }
 
-/** As OpenSSL names those of RFC 5656. */
+/** The curves of RFC 5656, by their names in OpenSSL. */
 const CURVES = new Set(['prime256v1', 'secp384r1', 'secp521r1']);
 
 /** Ed25519 has no other format in SSH than openssh-key-v1 (PROTOCOL.key of OpenSSH). */

@@ -13,8 +13,8 @@ const POLL_MS = 10;
 const STALE_MS = 10_000;
 
 /**
- * Locks by a file `<path>.lock`. Makes the directory (mode 0700) when missing. Rejects with the system's error when no
- * file can be made there, and when aborted.
+ * Locks with a file `<path>.lock`. Creates the directory (mode 0700) if it is missing. Rejects with the system's error if
+ * no file can be created there, and when aborted.
  */
 export async function lockKnownHosts(path: string, signal: AbortSignal): Promise<AsyncDisposable> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
@@ -49,7 +49,7 @@ async function statOf(path: string): Promise<Stats | undefined> {
   }
 }
 
-/** Adds a key in one write at the end. Makes the file (mode 0600) when missing. */
+/** Adds a key in one write at the end. Creates the file (mode 0600) if it is missing. */
 export async function addKnownHost(path: string, host: string, port: number, key: Buffer): Promise<void> {
   await using file = await open(path, 'a+', 0o600);
   const { size } = await file.stat();

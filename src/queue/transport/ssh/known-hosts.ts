@@ -103,7 +103,7 @@ class KnownHostsFile {
   readonly #byName = new Map<string, Entry[]>();
   readonly #patterns: Entry[] = [];
   readonly #hashed: { readonly entry: Entry; readonly salt: Buffer; readonly hash: Buffer }[] = [];
-  /** Earlier answers, up to a line: with hashed names each search costs a hash per line. */
+  /** Earlier answers, each for the first `lines` lines: with hashed names each search costs a hash per line. */
   readonly #found = new Map<string, { readonly entries: readonly Entry[]; readonly lines: number }>();
 
   constructor(path: string, contents: Buffer) {

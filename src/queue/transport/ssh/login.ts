@@ -7,7 +7,7 @@
  *        └───── error, close, abort ─┴────────────────────────────────► failed
  *
  * - handshake: both sides agree on keys, and the server proves its host key. A busy server drops the connection here,
- *   before anything was sent to it; so `Dropped` is the one failure to try again after.
+ *   before anything was sent to it; so `Dropped` is the only failure after which connecting is retried.
  * - auth: records a new host key, then offers credentials one by one. A credential that is refused, or cannot be
  *   offered, does not leave this state: ssh2 asks for the next one.
  * - open, failed: final.

@@ -1,15 +1,16 @@
 /**
  * Looks names up as the system does: by its `hosts` file, name servers and whatever else its configuration names, in its order.
  *
- * That is getaddrinfo, which cannot be given up, and of which Node runs two at once in a whole process: a few names whose
- * server is silent would keep all others waiting. So a separate process looks up many at once. It is killed when all of its
- * remaining look-ups were given up. Where none of its places gets free for PATIENCE_MS, another one goes on with the rest.
+ * It uses getaddrinfo, which cannot be cancelled. Node runs only two of them at once in a whole process, so a few names
+ * whose server is silent would keep all others waiting. So a separate process looks up many at once. It is killed when all
+ * of its remaining look-ups were given up. If none of its places becomes free for PATIENCE_MS, another process takes the
+ * rest.
  */
 import { onAbort } from '../../../wait/abort.js';
 import { lookUpHere, NameProcess, type Wanted } from './name-process.js';
 
 const PATIENCE_MS = 250;
-/** In a thread. */
+/** Most processes of one thread. */
 const MOST_PROCESSES = 4;
 
 interface Waiting {
@@ -17,7 +18,7 @@ interface Waiting {
 }
 
 const line = new Set<Waiting>();
-/** Until they are gone. */
+/** All processes, until they are gone. */
 const processes = new Set<NameProcess>();
 let patience: NodeJS.Timeout | undefined;
 

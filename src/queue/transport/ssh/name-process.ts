@@ -85,7 +85,7 @@ export class NameProcess {
     };
   }
 
-  /** Ends it unless look-ups are awaited; resolves when it is gone, then. */
+  /** Ends it unless look-ups are awaited; then resolves when it is gone. */
   async endIfIdle(): Promise<void> {
     if (this.#awaited.size > 0) return;
     this.#end();
@@ -130,7 +130,7 @@ export class NameProcess {
     this.#onFree();
   }
 
-  /** It could not start, or was ended by another: what is awaited is looked up here. */
+  /** It could not start, or something else ended it: this process does the awaited look-ups. */
   #die(): void {
     const awaited = [...this.#awaited.values()];
     this.#awaited.clear();

@@ -1,6 +1,7 @@
 /**
- * A program: looks names up as the system does. A look-up that no name server answers keeps a thread of its process for as long
- * as the system's resolver tries, and nothing but the end of the process gets that thread back; so look-ups have this one.
+ * A program: looks names up as the system does. A look-up that no name server answers keeps a thread of its process for as
+ * long as the system's resolver tries, and only the end of the process frees that thread; so look-ups have a process of
+ * their own.
  */
 import { lookup, type LookupAllOptions } from 'node:dns';
 
@@ -12,7 +13,7 @@ export interface NameQuestion {
 
 export interface NameAnswer {
   readonly id: number;
-  /** Of the system's error, which would lose its code on the way. */
+  /** Message and code of the system's error, which itself would lose its code on the way. */
   readonly error?: { readonly message: string; readonly code: string | undefined } | undefined;
   readonly addresses: readonly string[];
 }

@@ -112,7 +112,7 @@ function refuseCritical(section: Reader): void {
   if (section.byte() !== 0) throw new Error(`a key revocation list with the unknown critical extension ${name}`);
 }
 
-/** Throws at a cut or damaged end. */
+/** Throws if the end is cut off or damaged. */
 class Reader {
   readonly #bytes: Buffer;
   #at: number;

@@ -25,8 +25,8 @@ const HASHES = new Map([
 ]);
 
 /**
- * The algorithms to offer a key with, one after the other. `taken` is the server's own list, server-sig-algs. Without one it
- * is most likely too old for more than SHA-1; many servers also list what they then refuse.
+ * The algorithms to offer a key with, one after the other. `taken` is the server's own list, server-sig-algs. Without a
+ * list, the server is most likely too old for more than SHA-1; many servers also list what they then refuse.
  */
 export function signatureAlgorithms(
   type: string,

@@ -13,8 +13,8 @@ const MARGIN_MS = 3000;
 const LONGEST_MS = 60_000;
 
 /**
- * Opens a second connection; gives up when aborted, or after `connectTimeoutMs`: a server that accepts and stays silent
- * would otherwise keep it, and its place among that server's logins, while the first one stands.
+ * Opens a second connection; gives up when aborted, or after `connectTimeoutMs`: otherwise a server that accepts and stays
+ * silent would keep the attempt, and its place among that server's logins, while the first connection stands.
  */
 export function secondConnection(
   spec: SshEndpointSpec,

@@ -7,7 +7,10 @@ import { type ConnectAgain, runNow } from './plain/ender.js';
 import { ExecSlots } from './plain/exec-slots.js';
 import { execText } from './plain/shell-text.js';
 
-/** How long the server may take for a sign of life. Without one the connection is gone, not the agent hung. */
+/**
+ * How long the server may take for a sign of life. Without one, the connection counts as gone, rather than the agent as
+ * hung.
+ */
 const ANSWER_MS = 3000;
 
 export class SideScript {

@@ -76,7 +76,7 @@ const TIMEOUT_MS = 30_000;
 const line = new Semaphore(MAX_RUNNING);
 
 /**
- * Rejects with an Error (`ERR_SSH_NOT_FOUND`, `ERR_SSH_CONFIG`), or TypeError (`ERR_INVALID_ARG`) for an invalid name.
+ * Rejects with an Error (`ERR_SSH_NOT_FOUND`, `ERR_SSH_CONFIG`), or a TypeError (`ERR_INVALID_ARG`) for an invalid name.
  */
 export async function sshG(name: string, { file, user, port }: SshGOptions): Promise<SshConfigText> {
   // A leading dash would make it an option of ssh.

@@ -22,9 +22,9 @@ interface Ssh2Internals {
     _debug: ((line: string) => void) | undefined;
     ping(): void;
     exec(channel: number, command: string, wantsReply: boolean): void;
-    /** Takes what is in a chunk from an index to another; returns the index of what it has left. */
+    /** Reads a chunk from one index to another; returns the index of the first byte that it did not read. */
     _parse: (chunk: Buffer, from: number, to: number) => number;
-    /** What it was given before of the lines up to the server's version. */
+    /** What it received earlier of the lines up to the server's version. */
     _buffer: Buffer | undefined;
   };
   /** What the server calls itself. */
@@ -52,8 +52,8 @@ export function ignoreFurtherHostKeys(client: Client): void {
 const LONGEST_GREETING_BYTES = 64 * 1024;
 
 /**
- * Puts the pieces together in which a server's version line arrives. ssh2 keeps the first one only: from three pieces it makes
- * another version, over which both sides then sign.
+ * Joins the pieces in which a server's version line arrives. ssh2 keeps only the first one: from three pieces it makes a
+ * different version, so the two sides then sign different data.
  */
 export function joinVersionLine(client: Client): void {
   const { _protocol: protocol } = internalsOf(client);

@@ -21,7 +21,7 @@ export function meaningOf(error: Error): string {
   return meaning === undefined ? error.message : `${meaning} (${code ?? ''})`;
 }
 
-/** After this long without an answer of one address the next one is tried besides, ms: RFC 8305, 5 proposes it. */
+/** If an address does not answer within this time, ms, the next one is tried as well, as RFC 8305, section 5, proposes. */
 const NEXT_ADDRESS_MS = 250;
 
 /** The system's code of an error, or its text. */

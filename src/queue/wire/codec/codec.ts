@@ -3,9 +3,9 @@
  *
  *     0xff 0x0f | value | record of each error, in the order of their stand-ins
  *
- * What V8 writes differently from version to version goes another way. Errors travel as a tag in their place and a
- * record behind the value. Views travel by kind, offset and length with their ArrayBuffer, so that views on one buffer
- * still share it; Buffers as their own bytes. `undefined` takes no bytes.
+ * What V8 writes differently from version to version goes another way. Errors travel as a tag in their place and a record
+ * after the value. Views travel by kind, offset and length with their ArrayBuffer, so that views on one buffer still share
+ * it; Buffers as their own bytes. `undefined` takes no bytes.
  *
  * Used on both sides of the link, so it runs on Node 18 and imports only Node's own modules.
  */
@@ -202,7 +202,7 @@ function encodeCopy(value: unknown): Uint8Array {
   }
 }
 
-/** Decodes a value that keeps no reference to `bytes`. Throws UnreadableValueError, also on hostile bytes. */
+/** Decodes a value that keeps no reference to `bytes`. Throws an UnreadableValueError, also on hostile bytes. */
 export function decode(bytes: Uint8Array): unknown {
   if (bytes.byteLength === 0) return undefined;
   try {

@@ -1,5 +1,5 @@
 /**
- * The slow path: copies a value with stand-ins for errors, and reads getters for good.
+ * The slow path: copies a value with stand-ins for errors, and replaces getters with their values.
  *
  * The original is never changed. Shared references stay shared and cycles closed, also through errors. The value is
  * copied first; errors found on the way are taken apart afterwards, and may bring more of them. An error's field that

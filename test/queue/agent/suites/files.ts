@@ -23,7 +23,7 @@ import type { AgentKind } from '../agents.js';
 
 const LONG_AGO = new Date('2001-02-03T04:05:06Z');
 
-/** A folder with a file, a program, a link, a broken link and a folder in it. */
+/** A directory with a file, a program, a link, a broken link and a directory in it. */
 async function makeTree(folder: string): Promise<void> {
   await mkdir(join(folder, 'inner'), { recursive: true });
   await writeFile(join(folder, 'file'), 'contents');

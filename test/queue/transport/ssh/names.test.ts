@@ -16,7 +16,7 @@ leakCheck();
 const PROGRAM = fileURLToPath(new URL('./programs/names-program.js', import.meta.url));
 const NAME_SERVER = '127.0.77.53';
 const FILES = ['hosts', 'resolv.conf', 'nsswitch.conf'];
-/** Arguments: a folder with the three files, and the program that finds them in /etc. */
+/** Arguments: a directory with the three files, and the program that finds them in /etc. */
 const MOUNT = [...FILES.map(name => `mount --bind "$1/${name}" /etc/${name} || exit 1`), 'shift; exec "$@"'].join('; ');
 
 /** The system's configuration of names, for one program. */

@@ -71,7 +71,7 @@ export async function runOnChannel(drone: PlainDrone, context: CallContext, run:
   }
 }
 
-/** Closes the channel; but what still writes to it, and was not ended, gets another reader first. */
+/** Closes the channel; processes that still write to it, and were not ended, get another reader first. */
 async function letGo(running: Command, pipes: readonly string[], keeper: PipeKeeper): Promise<void> {
   running.discard();
   if (running.isOpen) await keeper.keep(pipes);

@@ -2,7 +2,7 @@
  * A command on its exec channel.
  *
  * It has started once its marker was read, has exited once the server says so, and is over when its output has arrived.
- * A background process may hold the output open, and write, for ever. So the command is over DRAIN_MS after its exit,
+ * A background process may hold the output open, and write, forever. So the command is over DRAIN_MS after its exit,
  * once round trips have shown that the server has no more of its output to send.
  */
 import { setTimeout as delay } from 'node:timers/promises';
@@ -25,11 +25,11 @@ export interface Exit {
   readonly durationMs: number;
 }
 
-/** Gets the output. Where it returns a promise, the command has to wait for that once the window is full. */
+/** Gets the output. If it returns a promise, the command has to wait for that once the window is full. */
 export type CommandOutput = (stream: 'stdout' | 'stderr', chunk: Uint8Array) => Promise<void> | undefined;
 
 export class Command {
-  /** The word behind the marker; undefined when the command is over without one. */
+  /** The word after the marker; undefined when the command is over without one. */
   readonly started: Promise<string | undefined>;
   /** Undefined when the channel closed without an exit status. */
   readonly exited: Promise<Exit | undefined>;
@@ -115,7 +115,7 @@ export class Command {
     return !this.#isClosed;
   }
 
-  /** Reads on, for nothing. */
+  /** Reads on, and discards what it reads. */
   discard(): void {
     this.#output = () => undefined;
     this.#flow();
@@ -158,7 +158,9 @@ export class Command {
     }
   }
 
-  /** Resolves when the output could be read for DRAIN_MS in one stretch, or was too much; to the bytes at the exit. */
+  /**
+   * Waits until the output was readable for DRAIN_MS without a pause, or was too much. Resolves with the bytes at the exit.
+   */
   async #readable(signal: AbortSignal): Promise<number> {
     const bytesAtExit = this.#arrivedBytes;
     let pauses: number;
@@ -171,8 +173,8 @@ export class Command {
   }
 
   /**
-   * Resolves when the server has answered QUIET_ROUND_TRIPS times without a piece of output in front. Time does not
-   * tell: a slow connection brings the command's own output late, and a process in the background is never silent.
+   * Resolves when the server has answered QUIET_ROUND_TRIPS times without a piece of output in front. Time alone does not
+   * show this: a slow connection brings the command's own output late, and a process in the background is never silent.
    */
   async #caughtUp(bytesAtExit: number, signal: AbortSignal): Promise<void> {
     for (let quiet = 0; quiet < QUIET_ROUND_TRIPS && !signal.aborted;) {
@@ -185,7 +187,7 @@ export class Command {
     }
   }
 
-  /** With what waits here to be read. */
+  /** Includes what waits here to be read. */
   get #arrivedBytes(): number {
     return this.#bytes + this.#channel.readableLength + this.#channel.stderr.readableLength;
   }

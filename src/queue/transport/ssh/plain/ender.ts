@@ -1,6 +1,6 @@
 /**
  * Ends process groups on a drone over a second channel, or over a second connection when the server allows no further
- * channel. One command ends all that is wanted at the same time.
+ * channel. One command serves all requests made at the same time.
  */
 import type { ClientChannel } from 'ssh2';
 import { onAbort } from '../../../../wait/abort.js';

@@ -1,8 +1,8 @@
 /**
  * The exec channels of one connection: as many at once as the server allows, the others wait.
  *
- * No server says how many that is. A refusal while others are open means that these are the most; with none open it is
- * retried, as the server may still be clearing up the last one, before it counts.
+ * No server announces that number. A refusal while others are open means that their number is the limit. A refusal with
+ * none open is retried before it counts, because the server may still be cleaning up the last channel.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ClientChannel } from 'ssh2';

@@ -2,8 +2,8 @@
  * Keeps what a command left in the background from dying of SIGPIPE once our channel to it closes.
  *
  * The server holds the pipes' only read ends and closes them with the channel. So before that, a `cat` on the drone opens
- * the pipe anew through /proc, then reads and discards until its last writer ends. One command does so for all that is
- * wanted at the same time.
+ * the pipe anew through /proc, then reads and discards until its last writer ends. One command serves all requests made at
+ * the same time.
  */
 /* eslint-disable no-template-curly-in-string -- in sh ${…} is not a template */
 import { runNow, type Way } from './ender.js';
@@ -38,7 +38,7 @@ export class PipeKeeper {
     });
   }
 
-  /** Resolves when nothing is wanted any more. */
+  /** Resolves when no request is left. */
   async over(): Promise<void> {
     await this.#working;
   }

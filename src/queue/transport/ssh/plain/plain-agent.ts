@@ -1,7 +1,7 @@
 /**
- * Plays the agent for a drone without Node: it lives on the worker thread and runs each command on its own exec
- * channel, as it does the scripts of the other built-in methods. It speaks the same frames and keeps the same order; what it
- * does not serve are methods of the user's own.
+ * Plays the agent for a drone without Node: it lives on the worker thread and runs each command on its own exec channel, as
+ * it does the scripts of the other built-in methods. It speaks the same frames and keeps the same order, but does not serve
+ * the user's own methods.
  */
 import { suggestion } from '../../../../option/near-name.js';
 import { AgentCore } from '../../../agent/agent-core.js';

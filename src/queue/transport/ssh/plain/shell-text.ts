@@ -1,7 +1,7 @@
 /**
- * Puts a command to any login shell: sh, csh, fish. The login shell sees only `exec /bin/sh -c '…'`, without single
- * quote, exclamation mark or newline inside, and a backslash only in front of neither backslash nor quote: text that
- * all shells take as it is. Other characters of the command are spelt in octal for printf.
+ * Puts a command to any login shell: sh, csh, fish. The login shell sees only `exec /bin/sh -c '…'`, without single quote,
+ * exclamation mark or newline inside, and without a backslash in front of a backslash or quote: text that all shells take
+ * literally. Other characters of the command are spelt in octal for printf.
  *
  * That sh enters the working directory, sets the variables, announces on both streams that the command's output begins
  * (with its process id, which the next sh keeps), and becomes `/bin/sh -c <command>`. Where the server gives the command
@@ -26,13 +26,13 @@ export interface ExecText {
   /** First bytes for its stdin. Variables travel so, as `ps` would show them in the command. */
   readonly input: Uint8Array | undefined;
   /**
-   * On stdout follow it a space, then the process id and what is known of the inodes of the output's pipes, or a system
-   * error's name, then a newline; on stderr the newline. See `startOf`.
+   * On stdout, a space follows it, then the process id and what is known of the inodes of the output's pipes, or a system
+   * error's name, then a newline; on stderr, only the newline. See `startOf`.
    */
   readonly marker: string;
 }
 
-/** Longer texts go by stdin, as some login shells take no long words. */
+/** Longer texts go through stdin, because some login shells accept no long words. */
 const LONGEST_IN_COMMAND = 4000;
 /** Linux's limit for an argument or variable. */
 const LONGEST_ARGUMENT_BYTES = 131_071;
@@ -40,8 +40,9 @@ const LONGEST_ARGUMENT_BYTES = 131_071;
 const READ_ONLY = ['UID', 'EUID', 'PPID', 'BASHOPTS', 'SHELLOPTS', 'BASH_VERSINFO'];
 
 /**
- * Sets drone_text_own to the path of setsid where this shell, of process id `$$`, does not lead its group: that is the fifth
- * field of its state. A process that leads none keeps its id. Before any variable of the caller's, such as PATH.
+ * Sets drone_text_own to the path of setsid where this shell, of process id `$$`, does not lead its group: that is the
+ * fifth field of its state. A process that leads none keeps its id. Runs before any variable of the caller, such as PATH,
+ * is set.
  */
 const FIND_SETSID = [
   'drone_text_own=; { read -r drone_1 drone_2 drone_3 drone_4 drone_text drone_6 </proc/$$/stat || drone_text=$$; } 2>/dev/null; ',
@@ -49,7 +50,7 @@ const FIND_SETSID = [
 ].join('');
 
 /**
- * Sets drone_text_pipes to a space and the inode of each of stdout and stderr, where Linux tells them (since 5.14). Stderr
+ * Sets drone_text_pipes to a space and the inode of each of stdout and stderr, where Linux shows them (since 5.14). Stderr
  * is at 3 meanwhile, as errors of this are discarded.
  */
 const FIND_PIPES = `drone_text_pipes=; { ${[1, 3].map(inodeOf).join('')}} 3>&2 2>/dev/null; `;
@@ -65,7 +66,7 @@ export function startOf(word: string): { readonly pid: number; readonly pipes: r
   return /^\d+$/.test(pid) ? { pid: Number(pid), pipes: pipes.filter(inode => /^\d+$/.test(inode)) } : undefined;
 }
 
-/** Throws Error (`E2BIG`) for what exceeds the drone's limits. */
+/** Throws an Error (`E2BIG`) for what exceeds the drone's limits. */
 export function execText({ script, cwd, env = {}, hasStdin = false, isUnheard = false }: ShellCommand): ExecText {
   checkLength('the command', script);
   const id = randomBytes(12).toString('hex');

@@ -149,7 +149,7 @@ for (const makeShell of [shell, busybox]) {
       for (let time = 0; time < 2; time++) {
         const { files, directories, links } = await pair.run(method, from, scratch.of(method));
         assert.deepEqual([files, directories, links], [7, 5, 3]);
-        // A folder that is there keeps its mode, and has the time of what was put into it.
+        // A directory that is there keeps its mode, and has the time of what was put into it.
         if (time === 0) assert.deepEqual(await lookAt(scratch.of(method)), expected);
         else assert.deepEqual(Object.keys(await lookAt(scratch.of(method))), Object.keys(expected));
       }

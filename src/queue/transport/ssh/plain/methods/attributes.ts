@@ -11,7 +11,7 @@ export const ATTRIBUTES = [
   'drone_line=$(ls -ldn${2#-} -- "$1") && echo "L $(date -r "$1" +%s) $drone_line"; fi; }',
 ].join('\n');
 
-/** Defines `setTime <path> <seconds>`: to the second where touch takes no fraction. */
+/** Defines `setTime <path> <seconds>`: to the second if touch accepts no fraction. */
 export const SET_TIME = 'setTime() { touch -m -d "@$2" -- "$1" 2>/dev/null || touch -d "@${2%.*}" -- "$1"; }';
 
 const SLASH = 0x2f;
@@ -25,7 +25,7 @@ const KINDS: Readonly<Record<string, Found['kind']>> = {
   l: 'link',
 };
 
-/** From a line of `attributes`. */
+/** Parses a line of `attributes`. */
 export function foundIn(line: string): Found {
   const [how, ...fields] = line.trim().split(/\s+/);
   if (how === 'S') {
@@ -44,7 +44,7 @@ export function foundIn(line: string): Found {
   };
 }
 
-/** Of ls, without special bits. */
+/** The permissions in a mode as ls prints it, without special bits. */
 function permissionsIn(modes: string): number {
   return Array.from(modes.slice(1, 10)).reduce((bits, char) => 2 * bits + ('-ST'.includes(char) ? 0 : 1), 0);
 }
@@ -58,7 +58,7 @@ export function digits(mode: number): string {
   return mode.toString(8);
 }
 
-/** With nine digits behind the point. */
+/** Seconds with nine digits after the point. */
 export function seconds(mtimeMs: number): string {
   const whole = Math.trunc(mtimeMs / 1000);
   const nanos = Math.min(Math.round(Math.abs(mtimeMs - whole * 1000) * 1e6), 999_999_999);

@@ -12,7 +12,7 @@ import { PLACE } from './files.js';
 import { FAILED, type MethodCall, quoted, runScript, systemStep, unexplained, withSignal } from './script.js';
 import { codeIn } from './system-error.js';
 
-/** What a leader without a go takes to end by itself, before its starter is ended. */
+/** How long a leader without a go-ahead may take to end by itself before its starter is ended. */
 const RELEASE_WAIT_MS = 500;
 /** Linux's limits for one argument or variable, and for all of them, with the zero bytes at their ends. */
 const LONGEST_TEXT_BYTES = 128 * 1024;
@@ -23,7 +23,7 @@ const FAILURE = new RegExp(`^${FAILED}`, 'm');
 /** Its stdout is the log by then, and 3 the pipe to its starter. */
 const LEADER = leaderScript({ hello: 'echo $$ >&3; exec 2>&1', released: 'echo go >&3; exec 3>&-' });
 
-/** Sets drone_program, by the names of `try`. */
+/** Sets drone_program to the program that it finds, or drone_why to the reason why there is none. */
 const FIND = [
   'drone_program=; drone_why=ENOENT',
   'try() { if [ -f "$1" ] && [ -x "$1" ]; then drone_program=$1; return 0; fi',
@@ -47,7 +47,7 @@ const REFUSE_TAKEN = [
 ];
 
 /**
- * Arguments: directory, log or nothing, pidfile, program, text of sh that sets the variables, PATH behind an x or nothing,
+ * Arguments: directory, log or nothing, pidfile, program, text of sh that sets the variables, PATH after an x, or nothing,
  * directory of the log, the leader's script; then the command's own.
  *
  * setsid twice: the first leads a session of its own, so the second forks. Started with `&` instead, the command would
@@ -135,7 +135,7 @@ function cannotStart(program: string, folder: string, code: string): Error {
   return Object.assign(new Error(`cannot start ${program} in working directory ${folder}: spawn ${code}`), { code });
 }
 
-/** What no system takes must not go through a shell, which reads it byte by byte. */
+/** What no system accepts must not go through a shell, which reads it byte by byte. */
 function checkSize(program: string, folder: string, texts: readonly string[]): void {
   const sizes = texts.map(text => Buffer.byteLength(text) + 1);
   const isTooLarge =
@@ -148,9 +148,9 @@ function noSetsid(program: string): Error {
   return Object.assign(new Error(`executeCommand: cannot start ${program}: ${why}`), { code: 'ERR_NO_SETSID' });
 }
 
-/** Sends the go once the pidfile is written, unless the call was cancelled by then. */
+/** Sends the go-ahead once the pidfile is written, unless the call was cancelled by then. */
 class Release {
-  /** In place of the call's own: aborted when a cancelled start does not end by itself. */
+  /** Replaces the call's own context: aborted when a cancelled start does not end by itself. */
   readonly context: CallContext;
   pid: number | undefined;
   readonly #call: CallContext;
@@ -195,7 +195,7 @@ class Release {
     this.#command?.endInput(bytes);
   }
 
-  /** A leader that has its go is not called back: what started lives on. */
+  /** A leader that has its go-ahead is not stopped: what it started lives on. */
   #cancel(): void {
     if (this.#isEnded && this.pid !== undefined) return;
     if (this.#command === undefined) {
@@ -207,7 +207,7 @@ class Release {
   }
 }
 
-/** Sets the variables, in front of the command in the shell's arguments where no shell can. */
+/** Exports the variables; those that no shell can set go in front of the command, as arguments of env. */
 function exportsOf(variables: Readonly<Record<string, string>>): string {
   return Object.entries(variables)
     .map(([name, value]) =>

@@ -24,7 +24,7 @@ interface Start {
   readonly home: string;
 }
 
-/** By connection: both stay as they are. */
+/** Per connection, because neither changes. */
 const starts = new WeakMap<Server, Start>();
 
 /** The path from the root, without dots, as `path.resolve` gives it on the drone. */

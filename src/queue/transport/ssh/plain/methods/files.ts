@@ -21,7 +21,7 @@ export async function initialize(call: MethodCall, resultsDir: unknown): Promise
 
 /**
  * Defines `keep <file> <bytes>`, which takes stdin into a new file that is removed when the script ends, however it ends.
- * What a lost connection has cut off never counts as whole.
+ * What a lost connection has cut off never counts as complete.
  */
 export const KEEP = [
   'kept=; trap "exit 129" HUP; trap "exit 130" INT; trap "exit 141" PIPE; trap "exit 143" TERM',
@@ -84,8 +84,8 @@ export async function writeFile(call: MethodCall, path: unknown, contents: unkno
 }
 
 /**
- * Arguments: directory, file, name of a temporary file, bytes. The contents are taken whole before any of them is appended,
- * in writes as large as Node's; only where no file can be made for that, as they come.
+ * Arguments: directory, file, name of a temporary file, bytes. The contents are read completely before any of them is
+ * appended, in writes as large as Node's. If no file can be created for that, they are appended as they come.
  */
 const APPEND = [
   MAKE,
@@ -108,7 +108,7 @@ export async function appendToFile(call: MethodCall, path: unknown, contents: un
   );
 }
 
-/** As of a file that a transfer is about to place. */
+/** A temporary name, like that of a file that a transfer is about to place. */
 function temporaryName(): string {
   return `.transfer-${randomBytes(8).toString('hex')}.part`;
 }

@@ -9,8 +9,8 @@ import { type MethodCall, runSteps } from './script.js';
 import { codeIn } from './system-error.js';
 
 /**
- * Defines `look <path>…`: reads the start of all plain files by one head, which prints each file's name in front of it. Only
- * where that fails, as when a file vanishes, it reads them one by one. `say` starts a section of the output.
+ * Defines `look <path>…`: reads the start of all plain files with one head, which prints each file's name in front of it.
+ * Only where that fails, as when a file vanishes, it reads them one by one. `say` starts a section of the output.
  */
 const LOOK = [
   'say() { printf "%s:%s\\n" "$drone_mark" "$1"; }',
@@ -30,9 +30,9 @@ const LOOK = [
 ];
 
 /**
- * All of /proc by one cat. Between what it prints of two files it prints its own environment, of which others cannot know
- * the one variable; so no process can pass for another by what it is called with. With arguments for `$2` the files are
- * read one by one, for systems on which a process cannot read its environment.
+ * Reads all of /proc with one cat. Between two files, cat prints its own environment, whose only variable no other process
+ * can know; so no process can pass for another through its arguments. With arguments for `$2` the files are read one by
+ * one, for systems on which a process cannot read its environment.
  */
 const TABLE = [
   'if [ ! -r /proc/self/stat ]; then say ps',

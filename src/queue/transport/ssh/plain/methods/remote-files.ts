@@ -10,7 +10,9 @@ import { systemError } from './system-error.js';
 
 const LOOK = [ATTRIBUTES, 'attributes "$1" $2 || fail look'].join('\n');
 
-/** Prints names with zero bytes behind them, an empty one, and a line of attributes for each where all are told. */
+/**
+ * Prints each name with a zero byte after it, an empty name, and, if stat knows all of them, a line of attributes for each.
+ */
 const LIST = [
   'ls -- "$1" >/dev/null || fail list; cd -- "$1" 2>/dev/null || fail enter',
   'names() { for drone_name in * .[!.]* ..?*; do',

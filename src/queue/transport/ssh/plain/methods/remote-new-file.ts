@@ -8,7 +8,7 @@ import { FAILED, type MethodCall, runSteps, systemStep } from './script.js';
 const OPENED = 'open\n';
 
 /**
- * Arguments: temporary file, destination, bytes, mode. Without the line behind the bytes, as when the connection is lost or
+ * Arguments: temporary file, destination, bytes, mode. Without the line after the bytes, as when the connection is lost or
  * the file discarded, the temporary file is removed. The bytes are read exactly, which head does not do in each busybox.
  */
 const TAKE = [

@@ -14,12 +14,12 @@ import {
 } from './script.js';
 import { codeIn, systemError } from './system-error.js';
 
-/** Held here before the drone has to wait. */
+/** Bytes held here before the drone has to wait. */
 const WINDOW_BYTES = 1024 * 1024;
 
 /**
- * Arguments: path, whether it may be a link. Prints a line of attributes, then as many bytes as they tell, and at least one
- * of a file that tells none: so a file of /proc is not taken for empty.
+ * Arguments: path, whether it may be a link. Prints a line of attributes, then as many bytes as they state, and at least
+ * one of a file that states none, so that a file of /proc does not seem empty.
  */
 const READ = [
   ATTRIBUTES,

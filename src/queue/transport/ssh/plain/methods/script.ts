@@ -1,9 +1,9 @@
 /**
  * A method's work as a script for the drone's /bin/sh.
  *
- * The script is the same text for every call; `ps` shows no more than that. Its arguments follow on stdin, as one line of
- * printf's escapes, and behind that line whatever the script reads. A step that fails prints its name in the last line of
- * stdout, and what the system says of it on stderr.
+ * The script is the same text for every call; `ps` shows no more than that. Its arguments follow on stdin as one line of
+ * printf escapes; after that line comes whatever the script reads. A step that fails prints its name in the last line of
+ * stdout, and the system's message on stderr.
  */
 /* eslint-disable no-template-curly-in-string -- sh expands ${…}, not JavaScript */
 import { Cancelled, type CallContext } from '../../../../agent/call-context.js';
@@ -24,13 +24,13 @@ export interface MethodCall {
 export interface Script {
   readonly text: string;
   readonly args?: readonly (string | Uint8Array)[];
-  /** What the script reads behind its arguments. Default: nothing. */
+  /** What the script reads after its arguments. Default: nothing. */
   readonly contents?: string | Uint8Array | undefined;
-  /** In place of `contents`: may write on, once more is known, and ends stdin. */
+  /** Instead of `contents`: may write more later, and ends stdin. */
   feed?(command: Command): void;
   /** Sees stdout as it comes. */
   onOutput?(chunk: Uint8Array): void;
-  /** Gets stdout as it comes, in place of the end. Where it returns a promise, the script has to wait for that. */
+  /** Gets stdout as it comes, instead of at the end. If it returns a promise, the script has to wait for that. */
   stream?(chunk: Uint8Array): Promise<void> | undefined;
 }
 
@@ -47,9 +47,9 @@ const MOST_BYTES = 64 * 1024 * 1024;
 const KEPT_STDERR_BYTES = 64 * 1024;
 const SHOWN_CHARS = 1000;
 const LONGEST_READ_CHARS = 16 * 1024;
-/** Of the line that names the step. */
+/** Longest line that names a step. */
 export const LONGEST_FAILURE_CHARS = 64;
-/** In front of the name of the step that failed. */
+/** Precedes the name of the step that failed. */
 export const FAILED = 'failed: ';
 
 /**
@@ -140,7 +140,7 @@ export function systemStep(
   return code => (code === undefined ? undefined : wrap(systemError(code, syscall)));
 }
 
-/** The error for a script that failed as none should. */
+/** The error for a script that failed unexpectedly. */
 export function unexplained({ method }: MethodCall, { failed, stderr, exit }: ScriptEnd): Error {
   const how = exit.signal === null ? `status ${String(exit.exitCode)}` : `signal ${exit.signal}`;
   const where = failed === undefined ? '' : `, in step ${failed}`;
@@ -168,7 +168,10 @@ export function quoted(word: string): string {
   return `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
-/** The shell reads a line byte by byte. What head may read beyond a long one is none of the contents: those have short ones. */
+/**
+ * The shell reads a line byte by byte, so head reads a long one. Head may read too much, but scripts with contents have
+ * short lines.
+ */
 function readLine(line: string): string {
   if (line.length <= LONGEST_READ_CHARS) return 'IFS= read -r drone_args || exit 99';
   const length = String(line.length);
