@@ -28,6 +28,7 @@ fault(
     assertFailure(drone, failure, {
       kind: 'unreachable',
       phase: 'connect',
+      code: 'ECONNREFUSED',
       says: /connection refused \(ECONNREFUSED\)/,
       notStarted: calls,
       back: calls,
@@ -46,22 +47,25 @@ const NOWHERE = [
     fault: 'no route to the host',
     injected: 'a multicast address, to which no TCP connection has a route',
     host: '224.0.0.1',
+    code: 'ENETUNREACH',
     says: /\(ENETUNREACH\)/,
   },
   {
     fault: 'the name does not resolve',
     injected: 'a name with a label of 64 letters, which DNS does not allow',
     host: `${'d'.repeat(64)}.test`,
+    code: 'ENOTFOUND',
     says: /\(ENOTFOUND\)/,
   },
 ] as const;
 
-for (const { host, says, ...row } of NOWHERE) {
+for (const { host, code, says, ...row } of NOWHERE) {
   fault({ ...ROW, ...row }, async watch => {
     await using fleet = await Fleet.start();
     const drone = new SshDrone('nowhere', { ...fleet.droneOptions(), host });
     const calls = [drone.queueCall('run', 'true'), drone.queueCall('run', 'true')];
     const failure = await fleet.fails(drone, watch);
-    assertFailure(drone, failure, { kind: 'unreachable', phase: 'connect', says, notStarted: calls, back: calls });
+    const expected = { kind: 'unreachable', phase: 'connect', code, says, notStarted: calls, back: calls } as const;
+    assertFailure(drone, failure, expected);
   });
 }
