@@ -7,13 +7,13 @@ import { withBlocks } from './doc-blocks.js';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 
-/** tsc takes an empty project for an error. @param {string} directory */
+/** tsc takes an empty project for an error. @param {string} folder */
 function hasSources(folder) {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' }).some(path => /\.(ts|js)$/.test(path));
 }
 
 const folders = readdirSync('.').filter(name => existsSync(`${name}/tsconfig.json`) && hasSources(name));
-/** @param {string} directory @param {string} title */
+/** @param {string} folder @param {string} title */
 function check(folder, title) {
   const { status, error } = spawnSync('node_modules/.bin/tsc', ['-p', folder, '--noEmit'], { stdio: 'inherit' });
   if (error) throw error;
